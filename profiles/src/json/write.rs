@@ -1,0 +1,98 @@
+//! [`Json`] → text, and changes to a text that leave the rest as it was.
+
+use std::fmt::{self, Display, Formatter, Write};
+use std::ops::Range;
+
+use super::{Json, Value};
+
+/// Compact text: no space, escapes only where JSON demands them.
+impl Display for Json {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        match self.value() {
+            Value::Null => out.write_str("null"),
+            Value::Bool(truth) => write!(out, "{truth}"),
+            Value::Number(text) => out.write_str(text),
+            Value::String(text) => quote(out, text),
+            Value::Array(items) => {
+                out.write_char('[')?;
+                for (n, item) in items.iter().enumerate() {
+                    if n > 0 {
+                        out.write_char(',')?;
+                    }
+                    item.fmt(out)?;
+                }
+                out.write_char(']')
+            }
+            Value::Object(members) => {
+                out.write_char('{')?;
+                for (n, member) in members.iter().enumerate() {
+                    if n > 0 {
+                        out.write_char(',')?;
+                    }
+                    quote(out, &member.name)?;
+                    out.write_char(':')?;
+                    member.value.fmt(out)?;
+                }
+                out.write_char('}')
+            }
+        }
+    }
+}
+
+fn quote(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
+    out.write_char('"')?;
+    let mut run = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escape = match byte {
+            b'"' => "\\\"",
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'\r' => "\\r",
+            b'\t' => "\\t",
+            0..=0x1F => "",
+            _ => continue,
+        };
+        out.write_str(&text[run..at])?;
+        if escape.is_empty() {
+            write!(out, "\\u{byte:04x}")?;
+        } else {
+            out.write_str(escape)?;
+        }
+        run = at + 1;
+    }
+    out.write_str(&text[run..])?;
+    out.write_char('"')
+}
+
+/// `text` with each range replaced by its bytes; all else stays byte for byte.
+///
+/// Ranges must lie in `text` and must not overlap; their order does not matter.
+/// Several insertions at one place keep their order.
+pub fn splice(text: &[u8], mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    let grown: usize = edits.iter().map(|(_, bytes)| bytes.len()).sum();
+    let mut out = Vec::with_capacity(text.len() + grown);
+    let mut at = 0;
+    for (range, bytes) in edits {
+        debug_assert!(at <= range.start, "edits overlap");
+        out.extend_from_slice(&text[at..range.start]);
+        out.extend_from_slice(&bytes);
+        at = range.end;
+    }
+    out.extend_from_slice(&text[at..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splices_touch_nothing_else() {
+        let text = br#"{ "id" : "old",  "v":1.10 }"#;
+        let tree = Json::parse(text).expect("JSON");
+        let id = tree.get("id").expect("id").span();
+        let done = splice(text, vec![(1..1, b"\"x\":0,".to_vec()), (id, b"\"new\"".to_vec())]);
+        assert_eq!(done, br#"{"x":0, "id" : "new",  "v":1.10 }"#);
+    }
+}

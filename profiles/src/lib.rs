@@ -1,0 +1,4 @@
+//! What FHIR data is: a strict JSON tree, the R4 definitions, `FHIRPath`, and
+//! validation. Pure: bytes in, answers out; no clock, no network, no database.
+
+pub mod json;

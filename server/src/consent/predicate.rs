@@ -1,0 +1,103 @@
+//! Conditions on one stored row, as data.
+//!
+//! A consent decision and a scope filter both end as a [`Predicate`]. The store
+//! turns it into SQL (`store/visible.rs`); tests evaluate it directly. Atoms are
+//! two-valued: what FHIR leaves unknown (an undated record, say) is settled in
+//! the choice of atom, so `Not`, `All` and `Any` are plain logic.
+
+/// A condition that a stored resource fulfils or not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Predicate {
+    /// Every row.
+    Always,
+    /// No row.
+    Never,
+    /// All of these; every row if empty.
+    All(Vec<Predicate>),
+    /// One of these; no row if empty.
+    Any(Vec<Predicate>),
+    /// The rows that the inner one leaves out.
+    Not(Box<Predicate>),
+    /// The resource type is this (`Observation`).
+    Type(Box<str>),
+    /// The notebook's kind, 1–9 (`consent.md` §13).
+    Kind(u8),
+    /// A coding in the resource's clinical code element; any system if `None`.
+    Code {
+        /// System URI.
+        system: Option<Box<str>>,
+        /// Code.
+        code: Box<str>,
+    },
+    /// A coding in `category`; any system if `None`.
+    Category {
+        /// System URI.
+        system: Option<Box<str>>,
+        /// Code.
+        code: Box<str>,
+    },
+    /// The clinical time is known and lies wholly inside `from..until`
+    /// (microseconds since 1970, end exclusive). For permits.
+    Within {
+        /// First instant.
+        from: i64,
+        /// The instant after the last.
+        until: i64,
+    },
+    /// The clinical time overlaps `from..until`, or is unknown. For denials.
+    Touches {
+        /// First instant.
+        from: i64,
+        /// The instant after the last.
+        until: i64,
+    },
+}
+
+impl Predicate {
+    /// All of `parts`, simplified.
+    pub fn all(parts: impl IntoIterator<Item = Predicate>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::Always => {}
+                Self::Never => return Self::Never,
+                Self::All(inner) => kept.extend(inner),
+                other => kept.push(other),
+            }
+        }
+        match kept.len() {
+            0 => Self::Always,
+            1 => kept.remove(0),
+            _ => Self::All(kept),
+        }
+    }
+
+    /// One of `parts`, simplified.
+    pub fn any(parts: impl IntoIterator<Item = Predicate>) -> Self {
+        let mut kept = Vec::new();
+        for part in parts {
+            match part {
+                Self::Never => {}
+                Self::Always => return Self::Always,
+                Self::Any(inner) => kept.extend(inner),
+                other => kept.push(other),
+            }
+        }
+        match kept.len() {
+            0 => Self::Never,
+            1 => kept.remove(0),
+            _ => Self::Any(kept),
+        }
+    }
+
+    /// The opposite of `part`, simplified.
+    #[expect(clippy::should_implement_trait, reason = "a constructor beside `all` and `any`")]
+    pub fn not(part: Predicate) -> Self {
+        match part {
+            Self::Always => Self::Never,
+            Self::Never => Self::Always,
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+}

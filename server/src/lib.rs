@@ -1,0 +1,14 @@
+//! Techo: FHIR R4 for personal health records, with the citizen's Consent inside every query.
+//!
+//! Code flows one way, from socket to SQL: `http` → `dispatch` → `interaction`
+//! and `operation` → `consent`, `search` → `store`. Each block may use the
+//! blocks below it, never above; `docs/src/reference/architecture.md` has the map.
+
+pub mod auth;
+pub mod clock;
+pub mod consent;
+pub mod import;
+pub mod random;
+pub mod search;
+pub mod secret;
+pub mod store;

@@ -1,0 +1,1 @@
+//! Query text → plan, and resource → index rows.

@@ -1,0 +1,140 @@
+//! The database itself: SQLite or PostgreSQL behind one handle.
+//!
+//! Statements are written once, with `?` for each value; PostgreSQL gets `$1`,
+//! `$2`, … Values are always bound, never pasted.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    QueryResult, Statement, TransactionTrait, Value,
+};
+
+/// Connections for reading, and those (on SQLite: the one) for writing.
+#[derive(Clone, Debug)]
+pub struct Db {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    backend: DatabaseBackend,
+}
+
+/// Readers of an SQLite file beside its writer.
+const SQLITE_READERS: u32 = 4;
+/// Connections to a PostgreSQL server.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…`.
+    ///
+    /// SQLite runs in WAL mode and syncs at every commit (`synchronous=FULL`):
+    /// an acknowledged write survives power loss.
+    pub async fn open(url: &str) -> Result<Self, DbErr> {
+        if url.starts_with("postgres") {
+            let connection = Database::connect(options(url, POSTGRES_CONNECTIONS)).await?;
+            return Ok(Self { read: connection.clone(), write: connection, backend: DatabaseBackend::Postgres });
+        }
+        SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
+        // The writer first: it creates the file and switches it to WAL.
+        let write = Database::connect(sqlite(url, 1)).await?;
+        let read = Database::connect(sqlite(url, SQLITE_READERS)).await?;
+        Ok(Self { read, write, backend: DatabaseBackend::Sqlite })
+    }
+
+    /// For reading.
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
+    /// For writing. On SQLite there is one such connection: waiting for it is
+    /// waiting for the write lock.
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
+    /// Begins a write transaction. Dropped without `commit`, it rolls back.
+    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.write.begin().await
+    }
+
+    /// SQLite or PostgreSQL.
+    pub fn backend(&self) -> DatabaseBackend {
+        self.backend
+    }
+
+    /// A statement of `sql`, `?` standing for each of `values` in order.
+    pub fn statement(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+        statement(self.backend, sql, values)
+    }
+
+    /// All rows of a reading statement.
+    pub async fn all(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Vec<QueryResult>, DbErr> {
+        self.read.query_all_raw(self.statement(sql, values)).await
+    }
+
+    /// The first row of a reading statement.
+    pub async fn one(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<Option<QueryResult>, DbErr> {
+        self.read.query_one_raw(self.statement(sql, values)).await
+    }
+
+    /// Runs one writing statement in its own transaction; the number of rows it touched.
+    pub async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbErr> {
+        Ok(self.write.execute_raw(self.statement(sql, values)).await?.rows_affected())
+    }
+}
+
+/// [`Db::statement`] for a connection that is at hand, such as a transaction.
+pub fn statement(backend: DatabaseBackend, sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    let values: Vec<Value> = values.into_iter().collect();
+    let sql = match backend {
+        DatabaseBackend::Postgres => numbered(sql),
+        _ => sql.to_owned(),
+    };
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// `?` → `$1`, `$2`, … Our statements hold no literal `?`.
+fn numbered(sql: &str) -> String {
+    let mut out = String::with_capacity(sql.len() + 16);
+    let mut count = 0;
+    for part in sql.split_inclusive('?') {
+        match part.strip_suffix('?') {
+            Some(text) => {
+                count += 1;
+                out.push_str(text);
+                out.push_str(&format!("${count}"));
+            }
+            None => out.push_str(part),
+        }
+    }
+    out
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url.to_owned());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options
+}
+
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = options(url, connections);
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true)
+            .statement_cache_capacity(512)
+            .pragma("cache_size", "-16000")
+            .pragma("mmap_size", "268435456")
+            .pragma("temp_store", "memory")
+    });
+    options
+}

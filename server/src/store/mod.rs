@@ -1,0 +1,3 @@
+//! All SQL lives here and in `migrations`.
+
+pub mod db;
