@@ -1,1 +1,14 @@
 //! Query text → plan, and resource → index rows.
+//!
+//! Both sides of search meet in the index tables: [`index`] fills them at every
+//! write, [`parse`] asks of them. What a value means lives once, in the
+//! [`kinds`]: one file each for token, string, date and so on. No SQL here; the
+//! store reads [`plan`] and [`row`].
+
+pub mod error;
+pub mod plan;
+pub mod row;
+
+pub use error::{Reason, SearchError};
+pub use plan::Plan;
+pub use row::{Extracted, Row};
