@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The audit log cannot be written; without it nothing is answered.
     #[error("audit: {0}")]
     Audit(String),
+    /// A plan that the store cannot carry out; the parser lets none through.
+    #[error("{0} is not built")]
+    Unsupported(&'static str),
     /// A sealed value does not open: wrong key, or moved from its place.
     #[error("a sealed value does not open")]
     Sealed,
