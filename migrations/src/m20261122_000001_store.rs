@@ -18,6 +18,7 @@ const TABLES: &[&str] = &[
     "INSERT INTO sequence (name, next) VALUES ('resource', 1)",
     // `deleted`: 0 live, 1 deleted, 2 withdrawn by its publisher (the citizen still reads it).
     // `citizen`: the sole subject; NULL and several=1: the subjects stand in `subject`.
+    // `custody`: how it came to its custodian: 0 published, 1 authored, 2 returned.
     // `labels`: hashes of the clinical codes and categories, for consent (store/labels.rs).
     "CREATE TABLE resource (
         rid BIGINT NOT NULL {KEY},
@@ -29,6 +30,7 @@ const TABLES: &[&str] = &[
         citizen BIGINT,
         several SMALLINT NOT NULL,
         custodian BIGINT NOT NULL,
+        custody SMALLINT NOT NULL,
         domain SMALLINT NOT NULL,
         clinical_low BIGINT,
         clinical_high BIGINT,
@@ -51,6 +53,7 @@ const TABLES: &[&str] = &[
         citizen BIGINT,
         several SMALLINT NOT NULL,
         custodian BIGINT NOT NULL,
+        custody SMALLINT NOT NULL,
         domain SMALLINT NOT NULL,
         clinical_low BIGINT,
         clinical_high BIGINT,

@@ -17,6 +17,8 @@ pub struct Facts {
     pub subjects: Vec<CitizenKey>,
     /// Whose keeping it is in; never changed by an update.
     pub custodian: CustodianKey,
+    /// How it came to be there.
+    pub custody: Custody,
     /// The notebook's kind, 1–9; 0 for what belongs to no notebook.
     pub domain: u8,
     /// The clinical time: microseconds since 1970, end exclusive.
@@ -37,6 +39,33 @@ impl Facts {
     /// Whether several citizens are the subject together.
     pub fn several(&self) -> bool {
         self.subjects.len() > 1
+    }
+}
+
+/// How a record came into its custodian's keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Custody {
+    /// An Organization's own record, by custodial ingestion.
+    Published,
+    /// Written by a professional in a session.
+    Authored,
+    /// The citizen's own: entered, scanned, or fetched with her consent.
+    Returned,
+}
+
+impl Custody {
+    /// As stored.
+    pub fn number(self) -> i16 {
+        match self {
+            Self::Published => 0,
+            Self::Authored => 1,
+            Self::Returned => 2,
+        }
+    }
+
+    /// As stored; `None` for a number that nothing was stored under.
+    pub fn of(number: i16) -> Option<Self> {
+        [Self::Published, Self::Authored, Self::Returned].into_iter().find(|custody| custody.number() == number)
     }
 }
 

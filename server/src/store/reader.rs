@@ -11,6 +11,7 @@ use crate::search::plan::{Plan, SortBy, SortColumn};
 use crate::search::row::ParamKey;
 
 use super::error::StoreError;
+use super::facts::Custody;
 use super::select::{self, KeyValue, Order};
 use super::sql::Sql;
 use super::visible::{possible, visible};
@@ -45,6 +46,8 @@ pub struct Stored {
     pub several: bool,
     /// Whose keeping it is in.
     pub custodian: CustodianKey,
+    /// How it came to be there.
+    pub custody: Custody,
     /// The interaction that made this version; see [`super::write::Method::verb`].
     pub method: i16,
     /// The epoch of its index rows; 0 for an old version.
@@ -79,9 +82,9 @@ pub struct Position {
 }
 
 const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                       r.method, r.epoch, r.body";
+                       r.custody, r.method, r.epoch, r.body";
 const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                           r.method, 0 AS epoch, r.body";
+                           r.custody, r.method, 0 AS epoch, r.body";
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
@@ -237,14 +240,19 @@ fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
         citizen: row.try_get_by_index(6)?,
         several: row.try_get_by_index::<i16>(7)? != 0,
         custodian: row.try_get_by_index(8)?,
-        method: row.try_get_by_index(9)?,
-        epoch: row.try_get_by_index(10)?,
-        body: row.try_get_by_index(11)?,
+        custody: Custody::of(row.try_get_by_index(9)?).ok_or(StoreError::Corrupt {
+            table: "resource",
+            column: "custody",
+            row: rid,
+        })?,
+        method: row.try_get_by_index(10)?,
+        epoch: row.try_get_by_index(11)?,
+        body: row.try_get_by_index(12)?,
     })
 }
 
 /// Columns before the sort keys.
-const KEYS_AT: usize = 12;
+const KEYS_AT: usize = 13;
 
 fn key_values(row: &QueryResult, plan: &Plan) -> Result<Vec<KeyValue>, StoreError> {
     let mut values = Vec::new();

@@ -184,13 +184,13 @@ struct Batch<'a> {
 }
 
 /// Columns of `resource` in the order of [`resource_row`].
-const RESOURCE: [&str; 16] = [
-    "rid", "kind", "id", "version", "updated", "deleted", "citizen", "several", "custodian", "domain", "clinical_low",
-    "clinical_high", "epoch", "method", "labels", "body",
+const RESOURCE: [&str; 17] = [
+    "rid", "kind", "id", "version", "updated", "deleted", "citizen", "several", "custodian", "custody", "domain",
+    "clinical_low", "clinical_high", "epoch", "method", "labels", "body",
 ];
 
 /// What `history` takes over from `resource`.
-const HISTORY: &str = "rid, version, kind, id, updated, deleted, citizen, several, custodian, domain, clinical_low, \
+const HISTORY: &str = "rid, version, kind, id, updated, deleted, citizen, several, custodian, custody, domain, clinical_low, \
                        clinical_high, method, labels, body";
 
 impl Batch<'_> {
@@ -285,6 +285,7 @@ fn resource_row(put: &Put, stamp: i64) -> Vec<Value> {
         facts.citizen().into(),
         i16::from(facts.several()).into(),
         facts.custodian.into(),
+        facts.custody.number().into(),
         i16::from(facts.domain).into(),
         facts.clinical.as_ref().map(|span| span.start).into(),
         facts.clinical.as_ref().map(|span| span.end).into(),
