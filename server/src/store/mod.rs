@@ -1,3 +1,5 @@
 //! All SQL lives here and in `migrations`.
 
+pub mod account;
 pub mod db;
+pub mod entity;
