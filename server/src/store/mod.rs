@@ -1,3 +1,5 @@
 //! All SQL lives here and in `migrations`.
 
 pub mod db;
+pub mod keys;
+pub mod seal;
