@@ -6,6 +6,7 @@
 pub use sea_orm_migration::prelude::*;
 
 mod m20261122_000001_store;
+mod m20261122_000002_accounts;
 
 /// All steps in order.
 #[derive(Debug)]
@@ -14,6 +15,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000001_store::Migration)]
+        vec![
+            Box::new(m20261122_000001_store::Migration),
+            Box::new(m20261122_000002_accounts::Migration),
+        ]
     }
 }

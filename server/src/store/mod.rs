@@ -5,14 +5,18 @@
 //! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
-pub mod audit;
+// audit
 pub mod db;
 pub mod dictionary;
 pub mod error;
 pub mod facts;
 pub mod index;
+pub mod keys;
+pub mod people;
 pub mod reader;
+pub mod entity;
 mod rows;
+pub mod seal;
 mod select;
 mod sql;
 mod visible;
