@@ -62,6 +62,9 @@ pub enum Error {
     /// 422: it can be read and breaks a rule.
     #[error("unprocessable")]
     Unprocessable(Vec<Issue>),
+    /// 401: no token, or one that is not, or no longer, good.
+    #[error("unauthorized")]
+    Unauthorized,
     /// 403: known before any data was looked up.
     #[error("forbidden")]
     Forbidden(Issue),
@@ -77,6 +80,20 @@ pub enum Error {
     /// 405
     #[error("not allowed here")]
     NotAllowed(Issue),
+    /// 406
+    #[error("not acceptable")]
+    NotAcceptable(Issue),
+    /// 415
+    #[error("unsupported media type")]
+    Unsupported(Issue),
+    /// What is wrong with one entry of a Bundle.
+    #[error("entry {index}: {error}")]
+    Entry {
+        /// Counted from 0.
+        index: usize,
+        /// What is wrong.
+        error: Box<Error>,
+    },
     /// 409
     #[error("conflict")]
     Conflict(Issue),
@@ -101,4 +118,10 @@ impl From<SearchError> for Error {
     fn from(error: SearchError) -> Self {
         Self::Search(vec![error])
     }
+}
+
+/// A search error as an issue.
+pub fn search_issue(error: &SearchError) -> Issue {
+    Issue::error(error.issue_code(), error.to_string(), format!("検索パラメータ {}: {}", error.parameter, error.reason))
+        .at(error.parameter.to_string())
 }

@@ -144,7 +144,8 @@ pub struct Reply {
     /// Where the resource is, `[type]/[id]/_history/[version]`.
     pub location: Option<String>,
     /// Whose data the answer discloses or changes, for the audit record.
-    pub disclosed: Vec<CitizenKey>,
+    /// One pair for each resource and citizen: whose, and of which type.
+    pub disclosed: Vec<(CitizenKey, String)>,
     /// What it is about, `[type]/[id]`, where it is one resource.
     pub about: Option<Location>,
     /// How many resources of the searched kinds go out.

@@ -41,7 +41,7 @@ impl Call<'_> {
             body: Some(body),
             version: Some((found.version, found.updated)),
             location: None,
-            disclosed: self.citizens_of(&found).await?,
+            disclosed: self.citizens_of(&found).await?.into_iter().map(|one| (one, about.kind.clone())).collect(),
             about: Some(about),
             count: 1,
         })

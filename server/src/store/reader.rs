@@ -203,8 +203,9 @@ impl<'a> Reader<'a> {
         let Some(number) = self.number(kind) else { return Ok(None) };
         let mut sql = Sql::new(&format!("SELECT {columns} FROM resource r"));
         sql.push(order.joins.clone()).text(" WHERE r.kind = ").bind(i16::try_from(number).unwrap_or(0));
-        sql.text(" AND r.deleted = 0 AND ").push(visible(self.view, kind, number));
-        sql.text(" AND ").push(select::filters(plan)?);
+        // What its publisher withdrew is still the citizen's to find.
+        sql.text(if self.view.citizens_side() { " AND r.deleted <> 1 AND " } else { " AND r.deleted = 0 AND " });
+        sql.push(visible(self.view, kind, number)).text(" AND ").push(select::filters(plan)?);
         Ok(Some(sql))
     }
 
