@@ -1,0 +1,3 @@
+//! `FHIRPath`.
+
+pub mod model;
