@@ -5,9 +5,16 @@
 //! [`kinds`]: one file each for token, string, date and so on. No SQL here; the
 //! store reads [`plan`] and [`row`].
 
+pub mod bounds;
+pub mod decimal;
 pub mod error;
+pub mod escape;
+pub mod fold;
+pub mod kinds;
+pub mod modifier;
 pub mod plan;
 pub mod row;
+pub mod time;
 
 pub use error::{Reason, SearchError};
 pub use plan::Plan;
