@@ -2,3 +2,4 @@
 //! validation. Pure: bytes in, answers out; no clock, no network, no database.
 
 pub mod json;
+pub mod path;

@@ -1,0 +1,3 @@
+//! `FHIRPath` over our JSON tree.
+
+pub mod model;
