@@ -15,6 +15,10 @@ pub mod date;
 pub mod detect;
 pub mod draft;
 pub mod limits;
+pub mod my_number;
+pub mod person;
+pub mod schema;
+pub mod table;
 
 use jiff::civil::Date;
 
