@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::caller::Action;
+use super::gate::{Access, Gate};
 use super::predicate::Predicate;
 
 /// The key of one citizen: the row id of her Patient.
@@ -16,14 +18,23 @@ pub type CitizenKey = i64;
 pub type CustodianKey = i64;
 
 /// What one caller may see.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct View {
     branches: Vec<Branch>,
     citizens_side: bool,
+    gate: Gate,
 }
 
 /// One reason for which rows are visible.
-#[derive(Clone, Debug)]
+///
+/// A row about one citizen is visible when some branch reaches it and that
+/// branch's condition for its type holds. A row about several is visible through
+/// branches of [`Reach::Citizens`] only when *each* of its subjects is named by
+/// such a branch whose condition for its type holds on the row; which branch
+/// that is may differ from subject to subject. In SQL: `NOT EXISTS (subject s of
+/// the row for which no branch both names s and holds)`. A branch of
+/// [`Reach::Custodian`] asks nothing of the subjects.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
     /// Which rows this is about.
     pub reach: Reach,
@@ -54,7 +65,7 @@ pub enum Reach {
 }
 
 /// The condition under which rows of a type are visible.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeRules {
     /// For types not named below; `None` hides them.
     pub rest: Option<Arc<Predicate>>,
@@ -74,8 +85,15 @@ impl View {
     ///
     /// * `citizens_side`: the answers go to the citizen herself or her guardian
     ///   in the portal, so the notice on completeness is not needed.
-    pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool) -> Self {
-        Self { branches, citizens_side }
+    /// * `gate`: what the caller may do at all, known before any data is.
+    pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
+        Self { branches, citizens_side, gate }
+    }
+
+    /// Whether the caller may do `action` with resources of type `kind` at all.
+    /// Says nothing of any row: no means 403, whatever is stored.
+    pub fn may(&self, action: Action, kind: &str) -> Access {
+        self.gate.may(action, kind)
     }
 
     /// The reasons for which rows are visible.
