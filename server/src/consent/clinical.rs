@@ -127,9 +127,8 @@ fn time(resource: &Json, kind: &str, updated: i64, zone: &TimeZone) -> Option<Ra
     let Some((_, names)) = TIMES.iter().find(|(types, _)| types.contains(&kind)) else {
         return Some(updated..updated.saturating_add(1));
     };
-    let present = |name: &str| {
-        FORMS.iter().find_map(|form| resource.get(&format!("{name}{form}")).map(|value| (*form, value)))
-    };
+    let present =
+        |name: &str| FORMS.iter().find_map(|form| resource.get(&format!("{name}{form}")).map(|value| (*form, value)));
     let (form, value) = names.iter().find_map(|name| present(name))?;
     match form {
         "Age" | "Range" | "String" | "CodeableConcept" => None,
@@ -149,7 +148,8 @@ fn moments(events: &[Json], zone: &TimeZone) -> Option<Range<i64>> {
 }
 
 /// The spellings of a choice element.
-const FORMS: &[&str] = &["", "DateTime", "Date", "Period", "Instant", "Timing", "Age", "Range", "String", "CodeableConcept"];
+const FORMS: &[&str] =
+    &["", "DateTime", "Date", "Period", "Instant", "Timing", "Age", "Range", "String", "CodeableConcept"];
 
 /// Which elements hold the clinical time, the first that is there.
 const TIMES: &[(&[&str], &[&str])] = &[
@@ -203,8 +203,14 @@ mod tests {
         let day = |text: &str| instant::span(text, &TimeZone::UTC);
         for (text, expected) in [
             (r#"{"resourceType":"Observation","effectiveDateTime":"2024-01-02"}"#, day("2024-01-02")),
-            (r#"{"resourceType":"Observation","effectivePeriod":{"start":"2024-01-01","end":"2024-01-31"}}"#, day("2024-01")),
-            (r#"{"resourceType":"Observation","effectiveTiming":{"event":["2024-01-31","2024-01-01"]}}"#, day("2024-01")),
+            (
+                r#"{"resourceType":"Observation","effectivePeriod":{"start":"2024-01-01","end":"2024-01-31"}}"#,
+                day("2024-01"),
+            ),
+            (
+                r#"{"resourceType":"Observation","effectiveTiming":{"event":["2024-01-31","2024-01-01"]}}"#,
+                day("2024-01"),
+            ),
             (r#"{"resourceType":"Observation","issued":"2024-01-02T00:00:00Z"}"#, None),
             (r#"{"resourceType":"Immunization","occurrenceString":"spring"}"#, None),
             (r#"{"resourceType":"Immunization","occurrenceDateTime":"2024"}"#, day("2024")),
@@ -235,7 +241,13 @@ mod tests {
 
     #[test]
     fn atoms() {
-        let own = Facts { kind: "Observation".into(), notebook: Some(6), time: Some(10..20), keeper: Some(4), ..Facts::default() };
+        let own = Facts {
+            kind: "Observation".into(),
+            notebook: Some(6),
+            time: Some(10..20),
+            keeper: Some(4),
+            ..Facts::default()
+        };
         for (predicate, expected) in [
             (Predicate::Within { from: 10, until: 20 }, true),
             (Predicate::Within { from: 11, until: 20 }, false),

@@ -87,8 +87,7 @@ fn scoped(
     rule: impl Fn(&str) -> Predicate,
 ) -> TypeRules {
     let letter = action.letter();
-    let granting =
-        caller.scopes.resources().filter(|own| contexts.contains(&own.context) && own.actions.has(letter));
+    let granting = caller.scopes.resources().filter(|own| contexts.contains(&own.context) && own.actions.has(letter));
     let (every, single): (Vec<_>, Vec<_>) = granting.partition(|own| own.kind.is_none());
     let mut named: BTreeSet<&str> = single.iter().filter_map(|own| own.kind.as_deref()).collect();
     named.extend(CITIZENS_OWN.iter().chain(HOLDERS));

@@ -34,7 +34,9 @@ pub const KINDS: [(u8, &str, &str); 9] = [
 pub fn kind(resource: &Json, said: Option<u8>) -> u8 {
     let name = resource.str("resourceType").unwrap_or_default();
     let fits = |rule: &&Rule| (rule.types.is_empty() || rule.types.contains(&name)) && rule.mark.is_on(resource);
-    said.filter(|kind| (1..=9).contains(kind)).or_else(|| RULES.iter().find(fits).map(|rule| rule.kind)).unwrap_or(OTHER)
+    said.filter(|kind| (1..=9).contains(kind))
+        .or_else(|| RULES.iter().find(fits).map(|rule| rule.kind))
+        .unwrap_or(OTHER)
 }
 
 /// The `meta.tag` entry of a kind.

@@ -271,7 +271,11 @@ mod tests {
         let found = Subjects::of(&Json::parse(text.as_bytes()).expect("JSON"), "https://own.example/fhir");
         let itself = found.itself.then_some("itself");
         let through = found.through.iter().map(|one| format!("> {one}"));
-        itself.map(str::to_owned).into_iter().chain(found.patients.iter().map(ToString::to_string)).chain(through)
+        itself
+            .map(str::to_owned)
+            .into_iter()
+            .chain(found.patients.iter().map(ToString::to_string))
+            .chain(through)
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -280,28 +284,67 @@ mod tests {
     fn who_decides() {
         for (resource, expected) in [
             (r#"{"resourceType":"Patient","id":"a","link":[{"other":{"reference":"Patient/b"}}]}"#, "itself"),
-            (r#"{"resourceType":"Observation","subject":{"reference":"Patient/a"},"performer":[{"reference":"Patient/b"}]}"#, "a"),
-            (r#"{"resourceType":"Observation","focus":[{"reference":"Patient/c"}],"performer":[{"reference":"Patient/b"}]}"#, "b"),
-            (r#"{"resourceType":"Observation","subject":{"reference":"Group/g"},"performer":[{"reference":"Patient/b"}]}"#, ""),
-            (r#"{"resourceType":"Observation","subject":{"reference":"Device/d"},"performer":[{"reference":"Patient/b"}]}"#, "b"),
-            (r#"{"resourceType":"Immunization","patient":{"reference":"https://own.example/fhir/Patient/a/_history/3"}}"#, "a"),
+            (
+                r#"{"resourceType":"Observation","subject":{"reference":"Patient/a"},"performer":[{"reference":"Patient/b"}]}"#,
+                "a",
+            ),
+            (
+                r#"{"resourceType":"Observation","focus":[{"reference":"Patient/c"}],"performer":[{"reference":"Patient/b"}]}"#,
+                "b",
+            ),
+            (
+                r#"{"resourceType":"Observation","subject":{"reference":"Group/g"},"performer":[{"reference":"Patient/b"}]}"#,
+                "",
+            ),
+            (
+                r#"{"resourceType":"Observation","subject":{"reference":"Device/d"},"performer":[{"reference":"Patient/b"}]}"#,
+                "b",
+            ),
+            (
+                r#"{"resourceType":"Immunization","patient":{"reference":"https://own.example/fhir/Patient/a/_history/3"}}"#,
+                "a",
+            ),
             (r#"{"resourceType":"Immunization","patient":{"reference":"https://other.example/fhir/Patient/a"}}"#, ""),
             (r##"{"resourceType":"Immunization","patient":{"reference":"#p"}}"##, ""),
             (r#"{"resourceType":"Immunization","patient":{"identifier":{"value":"1"}}}"#, ""),
-            (r#"{"resourceType":"Account","subject":[{"reference":"Patient/a"},{"reference":"Patient/b"},{"reference":"Patient/a"}]}"#, "a b"),
+            (
+                r#"{"resourceType":"Account","subject":[{"reference":"Patient/a"},{"reference":"Patient/b"},{"reference":"Patient/a"}]}"#,
+                "a b",
+            ),
             (r#"{"resourceType":"Task","for":{"reference":"Patient/a"},"requester":{"reference":"Patient/b"}}"#, "a"),
-            (r#"{"resourceType":"Coverage","beneficiary":{"reference":"Patient/a"},"payor":[{"reference":"Patient/b"}]}"#, "a"),
+            (
+                r#"{"resourceType":"Coverage","beneficiary":{"reference":"Patient/a"},"payor":[{"reference":"Patient/b"}]}"#,
+                "a",
+            ),
             (r#"{"resourceType":"ResearchSubject","individual":{"reference":"Patient/a"}}"#, "a"),
             (r#"{"resourceType":"RelatedPerson","patient":{"reference":"Patient/a"}}"#, "a"),
-            (r#"{"resourceType":"Consent","patient":{"reference":"Patient/a"},"performer":[{"reference":"Patient/b"}]}"#, "a"),
-            (r#"{"resourceType":"Appointment","participant":[{"actor":{"reference":"Patient/a"}},{"actor":{"reference":"Practitioner/p"}}]}"#, "a"),
+            (
+                r#"{"resourceType":"Consent","patient":{"reference":"Patient/a"},"performer":[{"reference":"Patient/b"}]}"#,
+                "a",
+            ),
+            (
+                r#"{"resourceType":"Appointment","participant":[{"actor":{"reference":"Patient/a"}},{"actor":{"reference":"Practitioner/p"}}]}"#,
+                "a",
+            ),
             (r#"{"resourceType":"Person","link":[{"target":{"reference":"Patient/a"}}]}"#, "a"),
-            (r#"{"resourceType":"Provenance","target":[{"reference":"Patient/a"},{"reference":"Observation/o"}],"agent":[{"who":{"reference":"Patient/b"}}]}"#, "a > Observation/o"),
-            (r#"{"resourceType":"Binary","securityContext":{"reference":"DocumentReference/d"}}"#, "> DocumentReference/d"),
-            (r#"{"resourceType":"AuditEvent","agent":[{"who":{"reference":"Patient/b"}}],"entity":[{"what":{"reference":"Patient/a"}}]}"#, "a"),
+            (
+                r#"{"resourceType":"Provenance","target":[{"reference":"Patient/a"},{"reference":"Observation/o"}],"agent":[{"who":{"reference":"Patient/b"}}]}"#,
+                "a > Observation/o",
+            ),
+            (
+                r#"{"resourceType":"Binary","securityContext":{"reference":"DocumentReference/d"}}"#,
+                "> DocumentReference/d",
+            ),
+            (
+                r#"{"resourceType":"AuditEvent","agent":[{"who":{"reference":"Patient/b"}}],"entity":[{"what":{"reference":"Patient/a"}}]}"#,
+                "a",
+            ),
             (r#"{"resourceType":"Group","member":[{"entity":{"reference":"Patient/a"}}]}"#, ""),
             (r#"{"resourceType":"Practitioner","id":"p"}"#, ""),
-            (r#"{"resourceType":"List","subject":{"reference":"Patient/a"},"entry":[{"item":{"reference":"Patient/b"}}]}"#, "a"),
+            (
+                r#"{"resourceType":"List","subject":{"reference":"Patient/a"},"entry":[{"item":{"reference":"Patient/b"}}]}"#,
+                "a",
+            ),
         ] {
             assert_eq!(shown(resource), expected, "{resource}");
         }

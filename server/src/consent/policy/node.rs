@@ -114,12 +114,7 @@ fn matchers(provision: &Json, path: &str, effect: Effect, reader: &mut Reader<'_
 
 /// The items of the list `name`, each read by `read`; `None` if there is no list.
 /// Items that are refused are left out: the Consent is not used then.
-fn each<T>(
-    provision: &Json,
-    path: &str,
-    name: &str,
-    mut read: impl FnMut(&Json, &str) -> Option<T>,
-) -> Option<Vec<T>> {
+fn each<T>(provision: &Json, path: &str, name: &str, mut read: impl FnMut(&Json, &str) -> Option<T>) -> Option<Vec<T>> {
     let list = provision.get(name)?.each();
     Some(list.iter().enumerate().filter_map(|(at, item)| read(item, &format!("{path}.{name}[{at}]"))).collect())
 }

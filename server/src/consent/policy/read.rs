@@ -43,7 +43,8 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn require(&mut self, json: &Json, path: &str, name: &str) {
-        let present = json.get(name).is_some_and(|value| !value.is_null() && (!value.is_array() || !value.items().is_empty()));
+        let present =
+            json.get(name).is_some_and(|value| !value.is_null() && (!value.is_array() || !value.items().is_empty()));
         if !present {
             self.refuse(&format!("{path}.{name}"), Reason::Required);
         }

@@ -52,10 +52,7 @@ impl Reason {
                 "この要素はまだ判定できないため、有効な同意には使えません。取り除くか、下書き(draft)として保存してください。",
                 "This element cannot be enforced yet, so an active Consent may not hold it. Remove it, or store the Consent as a draft.",
             ),
-            Self::Required => (
-                "有効な同意にはこの要素が必要です。",
-                "An active Consent must have this element.",
-            ),
+            Self::Required => ("有効な同意にはこの要素が必要です。", "An active Consent must have this element."),
             Self::Code => (
                 "このコードは判定できないため、有効な同意には使えません。",
                 "This code cannot be enforced, so an active Consent may not hold it.",
@@ -64,10 +61,7 @@ impl Reason {
                 "このコード体系は判定できないため、有効な同意には使えません。",
                 "Codes of this system cannot be enforced, so an active Consent may not hold them.",
             ),
-            Self::Date => (
-                "日付または期間が正しくありません。",
-                "This date or period makes no sense.",
-            ),
+            Self::Date => ("日付または期間が正しくありません。", "This date or period makes no sense."),
             Self::Reference => (
                 "ここには、このサーバー上の該当する種類のリソースへの直接の参照が必要です。",
                 "This must be a literal reference to a resource of a fitting type on this server.",
@@ -80,10 +74,7 @@ impl Reason {
                 "例外の種類は、親の規則(policyRule)と反対でなければなりません。",
                 "An exception must be of the type opposite to its policyRule.",
             ),
-            Self::Deep => (
-                "例外の入れ子は1段までです。",
-                "Exceptions may be nested one level deep only.",
-            ),
+            Self::Deep => ("例外の入れ子は1段までです。", "Exceptions may be nested one level deep only."),
         }
     }
 }
