@@ -6,5 +6,6 @@ pub mod json;
 #[cfg(feature = "pack")]
 pub mod pack;
 pub mod path;
+pub mod primitive;
 
 pub use definitions::Definitions;
