@@ -229,6 +229,7 @@ const FUNCTIONS: &[Function] = &[
     plain("timeOfDay", 0, 0, utility::time_of_day),
     // FHIR
     plain("extension", 1, 1, fhir::extension),
+    plain("hasExtension", 1, 1, fhir::has_extension),
     plain("hasValue", 0, 0, fhir::has_value),
     plain("getValue", 0, 0, fhir::value),
     plain("resolve", 0, 0, fhir::resolve),
