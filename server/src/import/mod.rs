@@ -16,6 +16,10 @@ pub mod detect;
 pub mod draft;
 pub mod jahis;
 pub mod limits;
+pub mod my_number;
+pub mod person;
+pub mod schema;
+pub mod table;
 
 use jiff::civil::Date;
 
