@@ -7,6 +7,7 @@ use super::decode::width;
 use super::layout::{self, Field, Kind, Layout, Required};
 use super::split::{Edition, MadeBy, Numbered, Whole};
 use crate::import::draft::Line;
+use crate::import::my_number;
 
 /// A line of a known number. `record` is `None` where it is not to be used:
 /// it still opens its group or ends its predecessor's reach.
@@ -127,12 +128,16 @@ impl Reader<'_> {
         if field.kind != Kind::Any {
             text = self.halved(field, text);
         }
-        if width(&text) > field.max {
-            self.account.tell_in(&fault::TOO_LONG, self.at, field.label);
+        if let Some(struck) = my_number::strike(&text) {
+            self.account.tell_in(&fault::MY_NUMBER, self.at, field.label);
+            text = struck;
         }
         if !field.codes.is_empty() && !field.codes.contains(&text.as_str()) {
             self.account.tell_in(&fault::UNKNOWN_CODE, self.at, field.label);
             return None;
+        }
+        if width(&text) > field.max {
+            self.account.tell_in(&fault::TOO_LONG, self.at, field.label);
         }
         if field.kind == Kind::Digits && !text.bytes().all(|byte| byte.is_ascii_digit()) {
             self.account.tell_in(&fault::NOT_DIGITS, self.at, field.label);
@@ -146,7 +151,9 @@ impl Reader<'_> {
             return text;
         }
         let half: String = text.nfkc().collect::<String>().trim().to_owned();
-        if !half.is_ascii() || half.is_empty() || half.contains(',') {
+        // Only what could have been typed for a code, a number or a date.
+        let plain = |letter: char| letter.is_ascii_alphanumeric() || ".-/ ".contains(letter);
+        if half.is_empty() || !half.chars().all(plain) {
             return text;
         }
         self.account.tell_in(&fault::WIDTH, self.at, field.label);
