@@ -14,6 +14,7 @@
 pub mod date;
 pub mod detect;
 pub mod draft;
+pub mod jahis;
 pub mod limits;
 pub mod my_number;
 pub mod person;
@@ -26,7 +27,7 @@ pub use draft::Parsed;
 pub use limits::Limits;
 
 /// Every format there is, in the order in which a file is offered to them.
-pub const IMPORTERS: &[Importer] = &[];
+pub const IMPORTERS: &[Importer] = &[jahis::IMPORTER];
 
 /// One source format.
 pub struct Importer {
