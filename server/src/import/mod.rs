@@ -16,8 +16,11 @@ pub mod detect;
 pub mod draft;
 pub mod jahis;
 pub mod limits;
+pub mod make;
 pub mod my_number;
 pub mod person;
+pub mod place;
+pub mod report;
 pub mod schema;
 pub mod table;
 

@@ -10,7 +10,7 @@ use techo_profiles::json::{Json, Value};
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
-use super::{About, Custody as Keeper, Importer, Part, person};
+use super::{About, Custody as Keeper, Importer, Part, make};
 use crate::app::App;
 use crate::consent::write::Keeping;
 use crate::interaction::Error;
@@ -106,7 +106,7 @@ impl Placing<'_> {
                 }
             },
             Identity::Resident { municipality, number } => {
-                let system = person::resident_system(municipality);
+                let system = make::resident_system(municipality);
                 match self.app.store.bound(&system, number).await? {
                     Some(key) => {
                         let patient = self.app.store.patients(&[key]).await?.remove(&key).unwrap_or_default();
@@ -132,7 +132,7 @@ impl Placing<'_> {
             return Ok(None);
         };
         if let Some(body) = &body
-            && let Some((code, text)) = person::mismatch(source, body)
+            && let Some((code, text)) = make::mismatch(source, body)
         {
             self.refuse(report, source.at, code, text);
             return Ok(None);
@@ -150,7 +150,7 @@ impl Placing<'_> {
         plan: &mut Plan,
         report: &mut FileReport,
     ) -> Result<(), Error> {
-        let resource = person::patient(&drafts.person, system, number);
+        let resource = make::patient(&drafts.person, system, number);
         let id = self.app.random.id();
         let rid = self.app.store.number().await?;
         let citizen = Citizen { key: rid, patient: id.clone(), custodian: self.carrier.organization.1 };
@@ -291,8 +291,8 @@ impl Placing<'_> {
             let hash = hex(&secret::hash(part.bytes));
             let at = Line { part: number, line: 0 };
             let (binary, document) = (draft::key(&["original", &hash]), draft::key(&["document", &hash]));
-            all.push(Source::put(binary.clone(), person::binary(part.bytes), at));
-            all.push(Source::put(document, person::document(self.importer.name, part, &hash, &binary), at));
+            all.push(Source::put(binary.clone(), make::binary(part.bytes), at));
+            all.push(Source::put(document, make::document(self.importer.name, part, &hash, &binary), at));
         }
         all
     }
@@ -300,7 +300,7 @@ impl Placing<'_> {
     async fn provenance(&self, plan: &mut Plan) -> Result<(), Error> {
         let Some(citizen) = &plan.citizen else { return Ok(()) };
         let hashes: Vec<String> = self.parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
-        let resource = person::provenance(
+        let resource = make::provenance(
             &plan.changed,
             self.app.clock.now(),
             &self.carrier.organization.0,

@@ -82,7 +82,7 @@ pub struct Position {
     pub rid: i64,
 }
 
-const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
                        r.custody, r.method, r.epoch, r.body";
 const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
                            r.custody, r.method, 0 AS epoch, r.body";
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
     let rid: i64 = row.try_get_by_index(0)?;
     let kind: i16 = row.try_get_by_index(1)?;
     Ok(Stored {
