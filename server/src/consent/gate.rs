@@ -45,6 +45,10 @@ impl Gate {
         if kind == "AuditEvent" && (!action.reads() || !self.has_user) {
             return Access::No;
         }
+        // A person's Consent is revoked, never deleted; a publisher may take back its own.
+        if kind == "Consent" && action == Action::Delete && self.has_user {
+            return Access::No;
+        }
         let identity = action == Action::Read && self.identity.as_deref() == Some(kind);
         if self.portal || identity || self.contexts.iter().any(|&context| self.scoped(context, action, kind)) {
             Access::Yes

@@ -13,6 +13,7 @@
 pub mod caller;
 pub mod clinical;
 pub mod decide;
+pub mod filed;
 pub mod gate;
 pub mod instant;
 pub mod label;
@@ -21,6 +22,7 @@ pub mod predicate;
 pub mod rule;
 pub mod subject;
 pub mod view;
+pub mod write;
 
 pub use caller::{Action, Caller, Candidate};
 pub use decide::decide;

@@ -21,6 +21,7 @@ pub mod my_number;
 pub mod person;
 pub mod place;
 pub mod report;
+pub mod run;
 pub mod schema;
 pub mod table;
 
