@@ -31,7 +31,6 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-use super::date;
 use super::draft::{Draft, Identity, Line, Parsed, Person, PersonDrafts, Refusal, Sex, source};
 use super::{About, Custody, Importer, Input, Limits, Part};
 use account::{Account, fault};
@@ -88,19 +87,7 @@ fn person(record: &Record, account: &mut Account) -> Person {
     if !kept.is_empty() {
         account.tell_in(&fault::KEPT_IN_FILE, record.at, kept.join("・"));
     }
-    let birth_date = match record.get("birth").map(date::read) {
-        Some(Ok(found)) => {
-            if found.warning.is_some() {
-                account.tell_in(&fault::DATE_UNCLEAR, record.at, record.label("birth"));
-            }
-            Some(found.date)
-        }
-        Some(Err(_)) => {
-            account.tell_in(&fault::DATE_NOT_READ, record.at, record.label("birth"));
-            None
-        }
-        None => None,
-    };
+    let birth_date = record.date("birth", account).map(|found| found.date);
     let sex = match record.get("sex") {
         Some("1") => Some(Sex::Male),
         Some("2") => Some(Sex::Female),

@@ -11,6 +11,7 @@
 //! To add one: `import/NAME.rs` with a `pub const IMPORTER`, a line in
 //! [`IMPORTERS`], sample files, good and bad.
 
+pub mod compare;
 pub mod date;
 pub mod detect;
 pub mod draft;

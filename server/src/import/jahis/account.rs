@@ -64,7 +64,7 @@ pub(super) struct Fault {
 pub(super) mod fault {
     use super::Fault;
     use super::Severity::{Error, Information, Warning};
-    use crate::import::my_number;
+    use crate::import::{date, my_number};
 
     macro_rules! faults {
         ($($name:ident = $severity:ident $code:expr, $en:literal $ja:literal;)*) => {$(
@@ -127,9 +127,12 @@ pub(super) mod fault {
         DATE_NOT_READ = Warning "date-not-read",
             "The date cannot be read; taken as not given."
             "日付として読めないため、記載なしとして扱います。";
-        DATE_UNCLEAR = Warning "era-overrun",
-            "The date lies past the end of its era, or is known only in part."
-            "元号の終わりを過ぎた日付、または一部のみの日付です。";
+        DATE_PAST_ERA = Warning date::ERA_OVERRUN,
+            "The date lies past the end of the era it names; read by the calendar."
+            "元号の終わりを過ぎた日付です。暦の上の日付として読みました。";
+        DATE_PARTIAL = Warning date::PARTIAL,
+            "The date is known only in part."
+            "日付の一部が不明です。";
         PERIOD_REVERSED = Warning "period-reversed",
             "The end lies before the start; the end is not used."
             "終了日が開始日より前のため、終了日は取り込みません。";
@@ -141,7 +144,7 @@ pub(super) mod fault {
         DATE_IMPOSSIBLE = Error "date-impossible",
             "The dispensing date is no day of the calendar; the group is not used."
             "調剤等年月日が存在しない日付のため、この調剤分は取り込みません。";
-        DATE_OUT_OF_ERA = Error "era-overrun",
+        DATE_OUT_OF_ERA = Error date::ERA_OVERRUN,
             "The dispensing date lies outside the era it names; the group is not used."
             "調剤等年月日が元号の期間外のため、この調剤分は取り込みません。";
         GROUP_DATE_FUTURE = Error "date-future",

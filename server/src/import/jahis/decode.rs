@@ -23,7 +23,7 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, usize> {
     Ok(text)
 }
 
-/// The encoding standard's Shift_JIS is CP932.
+/// The encoding standard's `Shift_JIS` is CP932.
 fn cp932(bytes: &[u8]) -> Result<String, usize> {
     let mut decoder = SHIFT_JIS.new_decoder_without_bom_handling();
     // No character of CP932 takes more than three bytes of UTF-8 a byte.
@@ -35,7 +35,7 @@ fn cp932(bytes: &[u8]) -> Result<String, usize> {
     }
 }
 
-/// How many bytes a text takes in Shift_JIS: the unit of the format's lengths.
+/// How many bytes a text takes in `Shift_JIS`: the unit of the format's lengths.
 pub(super) fn width(text: &str) -> usize {
     text.chars().map(|letter| if letter.is_ascii() || ('｡'..='ﾟ').contains(&letter) { 1 } else { 2 }).sum()
 }

@@ -124,13 +124,13 @@ fn quantity(usage: &Record, counts: Counts, amounts: &mut Amounts, account: &mut
     let Some(written) = usage.get("quantity") else { return };
     let text = || ("調剤数量", format!("{written}{}", usage.get("quantity-unit").unwrap_or_default()));
     match counts {
-        Counts::PerDay => match written.parse::<i32>() {
-            Ok(days @ 1..=999) => amounts.days = Some(days),
-            _ => {
+        Counts::PerDay => {
+            amounts.days = written.parse().ok().filter(|days| (1..=999).contains(days));
+            if amounts.days.is_none() {
                 account.tell_in(&fault::DAYS_NOT_USED, usage.at, usage.label("quantity"));
                 amounts.texts.push(text());
             }
-        },
+        }
         // 「1 調剤」 says nothing that the total does not.
         Counts::Total if written == "1" => {}
         Counts::PerTime | Counts::Total | Counts::Unknown => amounts.texts.push(text()),

@@ -18,7 +18,7 @@ pub(super) struct Field {
     /// How the format calls it.
     pub(super) label: &'static str,
     pub(super) kind: Kind,
-    /// Bytes in Shift_JIS.
+    /// Bytes in `Shift_JIS`.
     pub(super) max: usize,
     pub(super) required: Required,
     /// The codes it may have; empty if it is no code.

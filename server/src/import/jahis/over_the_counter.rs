@@ -9,14 +9,13 @@ use super::concept::{coding, concept, note, subject, with_list};
 use super::group::Otc;
 use super::record::Record;
 use super::{NAME, code, meta};
-use crate::import::date;
 use crate::import::draft::{Draft, key};
 
 /// One medicine; none if it is dated in the future.
 pub(super) fn draft(medicine: &Otc, today: Date, account: &mut Account) -> Option<Draft> {
     let record = &medicine.record;
-    let start = day(record, "start", account);
-    let end = day(record, "end", account);
+    let start = record.date("start", account).and_then(|found| found.day());
+    let end = record.date("end", account).and_then(|found| found.day());
     if start.is_some_and(|start| start > today) {
         account.tell_in(&fault::DATE_FUTURE, record.at, record.label("start"));
         return None;
@@ -75,20 +74,6 @@ fn ingredient(record: &Record) -> Json {
     let code = record.get("code").filter(|_| record.get("code-kind") == Some("2"));
     let text = code.map_or_else(|| name.to_owned(), |code| format!("{name}({code})"));
     note("成分", &text, record)
-}
-
-fn day(record: &Record, key: &str, account: &mut Account) -> Option<Date> {
-    let found = match date::read(record.get(key)?) {
-        Ok(found) => found,
-        Err(_) => {
-            account.tell_in(&fault::DATE_NOT_READ, record.at, record.label(key));
-            return None;
-        }
-    };
-    if found.warning.is_some() {
-        account.tell_in(&fault::DATE_UNCLEAR, record.at, record.label(key));
-    }
-    found.day()
 }
 
 const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/medication-statement-category";

@@ -6,6 +6,7 @@ use super::account::{Account, fault};
 use super::decode::width;
 use super::layout::{self, Field, Kind, Layout, Required};
 use super::split::{Edition, MadeBy, Numbered, Whole};
+use crate::import::date::{self, Found};
 use crate::import::draft::Line;
 use crate::import::my_number;
 
@@ -50,6 +51,20 @@ impl Record {
     /// Whether a provider wrote this.
     pub(super) fn by_provider(&self) -> bool {
         self.get("creator") == Some("1")
+    }
+
+    /// A date that may be missing; one that cannot be read is.
+    pub(super) fn date(&self, key: &str, account: &mut Account) -> Option<Found> {
+        let Ok(found) = date::read(self.get(key)?) else {
+            account.tell_in(&fault::DATE_NOT_READ, self.at, self.label(key));
+            return None;
+        };
+        match found.warning {
+            Some(date::PARTIAL) => account.tell_in(&fault::DATE_PARTIAL, self.at, self.label(key)),
+            Some(_) => account.tell_in(&fault::DATE_PAST_ERA, self.at, self.label(key)),
+            None => {}
+        }
+        Some(found)
     }
 
     fn place(&self, key: &str) -> Option<usize> {

@@ -11,6 +11,7 @@ use super::record::number_of;
 use super::{LIMITS, whole_file};
 use crate::import::Part;
 use crate::import::draft::{Line, Refusal, Text};
+use crate::import::limits::line_of;
 
 /// A notebook in one piece.
 pub(super) struct Whole {
@@ -115,7 +116,7 @@ fn segments_of(part: usize, bytes: &[u8]) -> Result<Vec<Segment>, Refusal> {
                 format!("Byte {offset} (counted from 0) is no character of Shift_JIS; the file is damaged or cut off."),
                 format!("先頭から{offset}バイト目(0から数えて)が文字として読めません。破損または途中切れの可能性があります。"),
             ),
-            Line { part, line: bytes[..offset].iter().filter(|&&byte| byte == b'\n').count() + 1 },
+            Line { part, line: line_of(bytes, offset) },
         )
     })?;
     let mut segments: Vec<Segment> = Vec::new();
