@@ -5,6 +5,12 @@
 //!
 //! Source: `FHIRPath` 2.0 and its 2.1 draft; FHIR R4 fhirpath.html, functions
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "every function of the table has the shape of `Run`, used in full or not"
+)]
+
 mod boundary;
 mod convert;
 mod encode;

@@ -1,7 +1,9 @@
 //! The language as a whole, against R4's own definitions.
 
+mod invariants;
 mod language;
 mod parameters;
+mod speed;
 mod suite;
 
 use super::{Context, Expression, Item, PathError};

@@ -126,7 +126,7 @@ fn all_that_the_resources_hold_is_known_to_the_model() {
 }
 
 /// Small resources written to be found by as many parameters as may be.
-fn resources() -> Vec<Json> {
+pub(super) fn resources() -> Vec<Json> {
     RESOURCES.iter().map(|text| Json::parse(text.as_bytes()).expect(text)).collect()
 }
 
