@@ -1,5 +1,6 @@
 //! All SQL lives here and in `migrations`.
 
+pub mod audit;
 pub mod db;
 pub mod keys;
 pub mod seal;
