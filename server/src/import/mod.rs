@@ -11,7 +11,9 @@
 //! To add one: `import/NAME.rs` with a `pub const IMPORTER`, a line in
 //! [`IMPORTERS`], sample files, good and bad.
 
+pub mod checkup;
 pub mod date;
+pub mod decimal;
 pub mod detect;
 pub mod draft;
 pub mod limits;
@@ -19,6 +21,7 @@ pub mod my_number;
 pub mod person;
 pub mod schema;
 pub mod table;
+pub mod venue;
 
 use jiff::civil::Date;
 
