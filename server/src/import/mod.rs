@@ -13,6 +13,7 @@
 
 pub mod compare;
 pub mod date;
+pub mod decimal;
 pub mod detect;
 pub mod draft;
 pub mod jahis;
@@ -25,6 +26,7 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod table;
+pub mod venue;
 
 use jiff::civil::Date;
 
