@@ -204,7 +204,7 @@ fn decimals(operator: Operator, a: Decimal, b: Decimal) -> Option<Decimal> {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
         Operator::Multiply => a.checked_mul(b),
-        Operator::Divide => a.checked_div(b),
+        Operator::Divide => a.checked_div(b).map(|quotient| quotient.normalize()),
         Operator::IntegerDivide => a.checked_div(b).map(|quotient| quotient.trunc()),
         Operator::Modulo => a.checked_rem(b),
         _ => None,

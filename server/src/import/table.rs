@@ -21,10 +21,11 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, SHIFT_JIS, UTF_8};
+use techo_profiles::json;
 use techo_profiles::json::{Json, Place, Value};
 use unicode_normalization::UnicodeNormalization;
 
-use super::draft::{Issue, Line, Refusal, Severity, Text};
+use super::draft::{Issue, LOCAL_BASE, Line, Refusal, Severity, Text};
 use super::schema::Schema;
 
 /// The columns of a format.
@@ -129,6 +130,16 @@ impl Row {
     fn position(&self, property: &str) -> Option<usize> {
         self.layout.columns.iter().position(|column| column.property == property)
     }
+}
+
+/// Columns that mean nothing to us, as extensions: `name` and `value` as received.
+pub fn preserved(unknown: &[(String, String)]) -> impl Iterator<Item = Json> {
+    unknown.iter().map(|(name, value)| {
+        json!({"url": (format!("{LOCAL_BASE}/StructureDefinition/source-column")), "extension": [
+            {"url": "name", "valueString": name},
+            {"url": "value", "valueString": value}
+        ]})
+    })
 }
 
 /// Reads a file of either form.

@@ -37,7 +37,7 @@ impl Condition {
 
     /// The one match there is already; several are 412.
     pub(super) async fn existing(&self, call: &Call<'_>) -> Result<Option<(i64, String, i32)>, Error> {
-        let page = call.store.reader(call.world()).search(&self.plan, None, 2).await?;
+        let page = call.store.reader(&call.world()).search(&self.plan, None, 2).await?;
         match &page.rows[..] {
             [] => Ok(None),
             [one] => Ok(Some((one.rid, one.id.clone(), one.version))),
@@ -48,7 +48,7 @@ impl Condition {
     /// The check to be made inside the transaction.
     pub(super) fn check(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
         let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), query_string(&self.plan.used));
-        Ok(call.store.reader(call.world()).condition(&self.plan, secret::hash(text.as_bytes()), rid)?)
+        Ok(call.store.reader(&call.world()).condition(&self.plan, secret::hash(text.as_bytes()), rid)?)
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) async fn present(
     kind: &str,
     (_, id, version): (i64, String, i32),
 ) -> Result<Reply, Error> {
-    let found = call.store.reader(call.world()).current(kind, &id).await?.ok_or(Error::NotFound)?;
+    let found = call.store.reader(&call.world()).current(kind, &id).await?.ok_or(Error::NotFound)?;
     let mut reply = call.reply(found).await?;
     reply.status = Status::Ok;
     reply.location = reply.about.as_ref().map(|at| super::create::version_url(at, version));

@@ -29,7 +29,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
         None => (parse::plan(call.definitions, kind, query, call.lenient).map_err(Error::Search)?, None),
     };
     let limit = plan.count.unwrap_or(PAGE);
-    let reader = call.store.reader(call.view);
+    let reader = call.store.reader(&call.view);
     let page = reader.search(&plan, after.as_ref(), limit).await?;
     let whole = after.is_none() && page.next.is_none() && limit > 0;
     let total = match plan.total {
@@ -63,7 +63,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
             .collect();
         bundle.push_outcome(&issues);
     }
-    reply.body = Some(bundle.finish(total, call.view));
+    reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
 }
 
@@ -130,7 +130,7 @@ async fn forward(call: &Call<'_>, include: &Include, rows: &[Stored]) -> Result<
         let ids: Vec<&str> =
             targets.iter().filter(|(of, _)| *of == kind).map(|(_, id)| &**id).take(INCLUDED as usize).collect();
         for chunk in ids.chunks(100) {
-            let rows = call.store.reader(call.view).many(&name, chunk).await?;
+            let rows = call.store.reader(&call.view).many(&name, chunk).await?;
             found.extend(rows.into_iter().map(|row| (name.clone(), row)));
         }
     }
@@ -150,7 +150,7 @@ async fn revinclude(
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let mut found = Vec::new();
     for chunk in ids.chunks(100) {
-        let reader = call.store.reader(call.view);
+        let reader = call.store.reader(&call.view);
         let rows = reader.referring(&include.source, &include.param, target, chunk, INCLUDED).await?;
         found.extend(rows.into_iter().map(|row| (include.source.to_string(), row)));
     }
@@ -169,7 +169,7 @@ impl Call<'_> {
         let Some(body) = &row.body else { return Ok(()) };
         let at = Location { kind: kind.to_owned(), id: row.id.clone() };
         let body = self.redacted(&at, body.clone())?;
-        bundle.push(self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
+        bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }

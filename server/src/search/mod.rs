@@ -12,9 +12,11 @@ pub mod escape;
 pub mod fold;
 pub mod kinds;
 pub mod modifier;
+pub mod page;
 pub mod plan;
 pub mod row;
 pub mod time;
+pub mod trail;
 
 pub use error::{Reason, SearchError};
 pub use plan::Plan;

@@ -10,6 +10,7 @@ pub mod db;
 pub mod dictionary;
 pub mod error;
 pub mod facts;
+pub mod import;
 pub mod index;
 pub mod keys;
 pub mod people;

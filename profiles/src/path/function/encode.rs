@@ -52,10 +52,7 @@ pub(super) fn unescape<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) 
             // The ampersand comes last, or `&amp;lt;` would turn into `<`.
             Some(Some(ENTITIES.iter().rev().fold(text.to_owned(), |text, (sign, entity)| text.replace(entity, sign))))
         }
-        "json" => {
-            let quoted = Json::parse(format!("\"{text}\"").as_bytes()).ok();
-            Some(quoted.and_then(|json| json.as_str().map(str::to_owned)))
-        }
+        "json" => Some(unescape_json(text)),
         _ => None,
     })
 }
@@ -81,4 +78,20 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
     Some(digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())
+}
+
+/// A string's inside, as JSON escapes it. A bare quotation mark stands for itself.
+fn unescape_json(text: &str) -> Option<String> {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    let mut escaped = false;
+    for sign in text.chars() {
+        if sign == '"' && !escaped {
+            quoted.push('\\');
+        }
+        escaped = sign == '\\' && !escaped;
+        quoted.push(sign);
+    }
+    quoted.push('"');
+    Json::parse(quoted.as_bytes()).ok()?.as_str().map(str::to_owned)
 }

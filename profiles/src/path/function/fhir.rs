@@ -25,6 +25,12 @@ pub(super) fn extension<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>)
     Ok(all.into_iter().filter(|item| item.json().and_then(|json| json.str("url")) == Some(&*url)).collect())
 }
 
+/// `hasExtension(url)`: not in R4's list of functions, but one of its search
+/// parameters calls it.
+pub(super) fn has_extension<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
+    Ok(Items::boolean(!extension(engine, it)?.is_empty()))
+}
+
 /// `hasValue()`: one primitive, and not only its extensions.
 pub(super) fn has_value<'a>(_: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
     let has = match &*it.input {

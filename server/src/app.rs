@@ -1,0 +1,370 @@
+//! The server's parts, wired: the one place where [`App`] is built from [`Config`].
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::{self, Debug, Formatter};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::tz::TimeZone;
+use techo_profiles::Definitions;
+use techo_profiles::json::Json;
+use techo_terminology::Terminology;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::consent::caller::{
+    Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
+};
+use crate::consent::policy::{self, Policy, Terms};
+use crate::consent::view::CitizenKey;
+use crate::interaction::Error;
+use crate::random::Random;
+use crate::search::index::Local;
+use crate::store::account::Accounts;
+use crate::store::account::token::BearerRow;
+use crate::store::audit::AuditLog;
+use crate::store::entity::authority;
+use crate::store::keys::Keys;
+use crate::store::people::StoredConsent;
+use crate::store::{Db, Store, StoreError};
+
+/// Policies kept compiled, by row and version.
+const POLICIES: usize = 100_000;
+
+/// The server's parts.
+pub struct App {
+    /// What the operator decided.
+    pub config: Config,
+    /// FHIR R4.
+    pub definitions: &'static Definitions,
+    /// What codes mean.
+    pub codes: Terminology,
+    /// Records.
+    pub store: Store,
+    /// Clients, people, grants, tokens.
+    pub accounts: Accounts,
+    /// Who saw what.
+    pub audit: AuditLog,
+    /// The keys of this installation.
+    pub keys: Keys,
+    /// Time.
+    pub clock: Clock,
+    /// Chance.
+    pub random: Random,
+    /// The CapabilityStatement, as bytes.
+    pub capabilities: Vec<u8>,
+    policies: Mutex<HashMap<(i64, i32), Option<Arc<Policy>>>>,
+}
+
+impl Debug for App {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_str("App")
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is unsafe or makes no sense.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    /// The data directory cannot be used.
+    #[error("the data directory {path} cannot be used: {error}")]
+    Data {
+        /// The directory.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The keys.
+    #[error(transparent)]
+    Keys(#[from] crate::store::keys::KeysError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] crate::store::audit::AuditError),
+}
+
+impl App {
+    /// Opens the database, the keys and the log.
+    pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
+        config.check()?;
+        std::fs::create_dir_all(&config.data)
+            .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
+        let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
+        let store = Store::open(db.clone(), clock.clone()).await?;
+        let keys = Keys::open(&config.keys_path(), &random)?;
+        let options = crate::store::audit::Options::new(clock.clone(), random.clone());
+        let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
+        let definitions = Definitions::embedded();
+        let capabilities = crate::dispatch::capabilities::statement(&config, definitions).to_string().into_bytes();
+        Ok(Self {
+            config,
+            definitions,
+            codes: Terminology::embedded(),
+            store,
+            accounts: Accounts::new(db),
+            audit,
+            keys,
+            clock,
+            random,
+            capabilities,
+            policies: Mutex::default(),
+        })
+    }
+
+    /// What index extraction needs to know of this place.
+    pub fn local(&self) -> Local {
+        Local::new(&self.config.fhir_base(), &self.config.zone)
+    }
+
+    /// What the consent compiler asks of terminology.
+    pub fn terms(&self) -> ConsentTerms<'_> {
+        ConsentTerms { app: self }
+    }
+
+    /// Who calls with this token, and the citizens who come into question.
+    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<(Caller, Vec<Candidate>), Error> {
+        let held = match &bearer.account {
+            Some(account) => self.accounts.authorities(account, now).await.map_err(StoreError::from)?,
+            None => Vec::new(),
+        };
+        let organization = match &bearer.client_organization {
+            Some(reference) => self.organization(reference).await?,
+            None => None,
+        };
+        let caller = Caller {
+            client: Client {
+                id: bearer.client.as_str().into(),
+                portal: false,
+                organization,
+                custodial: bearer.custodial,
+            },
+            user: match &bearer.account {
+                Some(_) => Some(
+                    self.user(
+                        bearer.account_patient.as_deref(),
+                        bearer.fhir_user.as_deref(),
+                        bearer.account_organization.as_deref(),
+                        &held,
+                    )
+                    .await?,
+                ),
+                None => None,
+            },
+            purpose: self.purpose(&bearer.purpose),
+            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes),
+            patient: bearer.patient.as_deref().map(Into::into),
+        };
+        let candidates = self.candidates_of(&caller, &held, now).await?;
+        Ok((caller, candidates))
+    }
+
+    /// The citizen herself in the product's own portal.
+    pub async fn portal_circle(
+        &self,
+        account: &crate::store::entity::account::Model,
+        now: i64,
+    ) -> Result<(Caller, Vec<Candidate>), Error> {
+        let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
+        let user = self
+            .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref(), &held)
+            .await?;
+        let caller = Caller {
+            client: Client { id: "portal".into(), portal: true, organization: None, custodial: false },
+            user: Some(user),
+            purpose: self.purpose("PATRQT"),
+            scopes: crate::auth::scope::Scopes::default(),
+            patient: None,
+        };
+        let candidates = self.candidates_of(&caller, &held, now).await?;
+        Ok((caller, candidates))
+    }
+
+    async fn user(
+        &self,
+        patient: Option<&str>,
+        fhir_user: Option<&str>,
+        organization: Option<&str>,
+        held: &[authority::Model],
+    ) -> Result<User, Error> {
+        let mut references: Vec<Box<str>> = Vec::new();
+        references.extend(patient.map(|id| format!("Patient/{id}").into()));
+        references.extend(fhir_user.map(Into::into));
+        references.extend(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person));
+        references.sort();
+        references.dedup();
+        let memberships = match organization {
+            Some(reference) => self
+                .organization(reference)
+                .await?
+                .into_iter()
+                .map(|organization| Membership { organization, roles: vec!["physician".into(), "public-health-nurse".into()] })
+                .collect(),
+            None => Vec::new(),
+        };
+        Ok(User { references, fhir_user: fhir_user.map(Into::into), memberships })
+    }
+
+    /// An Organization of the directory, with its key as a custodian.
+    async fn organization(&self, reference: &str) -> Result<Option<Organization>, Error> {
+        let id = reference.strip_prefix("Organization/").unwrap_or(reference);
+        let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
+        let full = format!("Organization/{id}");
+        let people = self.accounts.people_of(&full).await.map_err(StoreError::from)?;
+        Ok(Some(Organization {
+            reference: full.into(),
+            key,
+            people: people.into_iter().map(Into::into).collect(),
+        }))
+    }
+
+    /// A purpose of use with the codes above it.
+    fn purpose(&self, code: &str) -> Purpose {
+        let above = self.codes.ancestors(ACT_REASON, code);
+        Purpose::new(code, &above.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    async fn candidates_of(
+        &self,
+        caller: &Caller,
+        held: &[authority::Model],
+        now: i64,
+    ) -> Result<Vec<Candidate>, Error> {
+        let mut authorities = BTreeMap::new();
+        for one in held {
+            authorities.insert(one.patient.clone(), authority_of(one));
+        }
+        let mut people: BTreeMap<CitizenKey, String> = BTreeMap::new();
+        let mut patients: Vec<&str> = authorities.keys().map(String::as_str).collect();
+        patients.extend(caller.patient.as_deref());
+        for (patient, citizen) in self.store.citizens(&patients).await? {
+            people.insert(citizen.key, patient);
+        }
+        if caller.patient.is_none() {
+            let mut actors: Vec<&str> = Vec::new();
+            if let Some(user) = &caller.user {
+                actors.extend(user.references.iter().map(|one| &**one));
+                actors.extend(user.memberships.iter().map(|one| &*one.organization.reference));
+            } else if let Some(organization) = &caller.client.organization {
+                actors.push(&organization.reference);
+            }
+            let sharing = self.store.sharing_with(&actors).await?;
+            people.extend(self.store.patients(&sharing).await?);
+        }
+        let people: Vec<(CitizenKey, String)> = people.into_iter().collect();
+        self.candidates(&people, &authorities, now).await
+    }
+
+    /// These citizens with the Consents in force for each.
+    pub async fn candidates(
+        &self,
+        people: &[(CitizenKey, String)],
+        authorities: &BTreeMap<String, Authority>,
+        now: i64,
+    ) -> Result<Vec<Candidate>, Error> {
+        let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
+        let consents = self.store.consents(&keys).await?;
+        self.compile(&consents).await?;
+        let mut found = Vec::new();
+        for (key, patient) in people {
+            let own: Vec<&StoredConsent> = consents.iter().filter(|consent| consent.citizen == *key).collect();
+            let mut performers = vec![format!("Patient/{patient}")];
+            if !own.is_empty() {
+                let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+                performers.extend(
+                    holders.iter().filter_map(|one| one.related_person.as_deref()).map(|one| related_person(one).into()),
+                );
+            }
+            let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            let consents = own
+                .iter()
+                .filter_map(|consent| policies.get(&(consent.rid, consent.version)).cloned().flatten())
+                .filter(|policy| policy.performers.iter().any(|one| performers.iter().any(|held| **held == **one)))
+                .collect();
+            found.push(Candidate {
+                citizen: *key,
+                patient: patient.as_str().into(),
+                authority: authorities.get(patient).cloned(),
+                blocked: false,
+                consents,
+            });
+        }
+        Ok(found)
+    }
+
+    /// Compiles the Consents that are not yet.
+    async fn compile(&self, consents: &[StoredConsent]) -> Result<(), Error> {
+        let missing: Vec<&StoredConsent> = {
+            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            if policies.len() > POLICIES {
+                policies.clear();
+            }
+            consents.iter().filter(|consent| !policies.contains_key(&(consent.rid, consent.version))).collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
+        let bodies = self.store.consent_bodies(&rids).await?;
+        let terms = self.terms();
+        for consent in missing {
+            let Some(body) = bodies.get(&consent.rid) else { continue };
+            let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
+            let policy = policy::compile(&resource, &policy::Stored(&terms), &self.config.zone).map_err(|_| {
+                // Stored active and not enforceable: nothing may be answered on a guess.
+                Error::Internal("a stored Consent is not enforceable".into())
+            })?;
+            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            policies.insert((consent.rid, consent.version), policy.map(Arc::new));
+        }
+        Ok(())
+    }
+
+    /// The zone in which a day without time ends.
+    pub fn zone(&self) -> &TimeZone {
+        &self.config.zone
+    }
+}
+
+/// v3-ActReason, whose codes are purposes of use.
+pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+
+fn related_person(reference: &str) -> Box<str> {
+    if reference.starts_with("RelatedPerson/") { reference.into() } else { format!("RelatedPerson/{reference}").into() }
+}
+
+fn authority_of(row: &authority::Model) -> Authority {
+    let kind = match row.kind.as_str() {
+        "self" => AuthorityKind::Own,
+        "parent" => AuthorityKind::Parent,
+        _ => AuthorityKind::Guardian,
+    };
+    Authority { kind, from: Some(row.valid_from), until: row.valid_until }
+}
+
+/// Terminology and directory, as the consent compiler asks them.
+#[derive(Clone, Copy, Debug)]
+pub struct ConsentTerms<'a> {
+    app: &'a App,
+}
+
+impl Terms for ConsentTerms<'_> {
+    fn is_purpose(&self, code: &str) -> bool {
+        self.app.codes.knows(ACT_REASON, code)
+    }
+
+    fn is_type(&self, name: &str) -> bool {
+        self.app.definitions.type_number(name).is_some()
+    }
+
+    fn narrower(&self, system: &str, code: &str) -> Vec<Box<str>> {
+        self.app.codes.descendants(system, code).into_iter().map(String::into_boxed_str).collect()
+    }
+
+    fn is_actor(&self, _reference: &str) -> bool {
+        // TODO in the write path: resolved before this is asked.
+        true
+    }
+}

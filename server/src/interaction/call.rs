@@ -1,0 +1,191 @@
+//! From an access token to a [`Call`]: who asks, and what she may see.
+//!
+//! Everything is asked anew at every request, before any data is read: a
+//! request that begins after a revocation was committed sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::plan::{About, Draft};
+use super::{Call, Error, Interaction, Issue, Location, Reply};
+use crate::app::App;
+use crate::consent::caller::{Action, Candidate};
+use crate::consent::write::{self, Keeping};
+use crate::consent::{View, decide};
+use crate::secret;
+use crate::store::reader::Stored;
+use crate::store::{Committed, Refused, WriteSet};
+
+impl App {
+    /// Who asks with this token, and what she may see.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
+    pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
+        let now = self.clock.micros();
+        let bearer = self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
+        let bearer = bearer.ok_or(Error::Unauthorized)?;
+        let (caller, candidates) = self.circle(&bearer, now).await?;
+        let view = decide(&caller, now, interaction.action(), &candidates);
+        Ok(Call {
+            app: self,
+            bearer: Arc::new(bearer),
+            caller: Arc::new(caller),
+            candidates: Arc::new(candidates),
+            now,
+            view,
+            lenient,
+            base: self.config.fhir_base(),
+        })
+    }
+}
+
+impl Interaction {
+    /// What it needs to be allowed.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Read(_) | Self::Vread(..) | Self::History(..) => Action::Read,
+            Self::Search(..) | Self::Bundle(_) => Action::Search,
+            Self::Create { .. } => Action::Create,
+            Self::Update { .. } => Action::Update,
+            Self::Delete { .. } => Action::Delete,
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The same caller, about to do something else.
+    pub fn doing(&self, action: Action) -> Call<'a> {
+        Call {
+            app: self.app,
+            bearer: self.bearer.clone(),
+            caller: self.caller.clone(),
+            candidates: self.candidates.clone(),
+            now: self.now,
+            view: self.view_for(action),
+            lenient: self.lenient,
+            base: self.base.clone(),
+        }
+    }
+
+    /// What the caller may do `action` with.
+    pub fn view_for(&self, action: Action) -> View {
+        decide(&self.caller, self.now, action, &self.candidates)
+    }
+
+    /// The world in which a condition is judged: what the caller can search.
+    pub fn world(&self) -> View {
+        self.view_for(Action::Search)
+    }
+
+    /// A name for that world: equal for callers whose conditions must exclude each other.
+    pub fn world_name(&self) -> String {
+        match self.caller.publisher() {
+            Some(key) => format!("custodian {key}"),
+            None => format!(
+                "client {} user {} patient {}",
+                self.caller.client.id,
+                self.bearer.account.as_deref().unwrap_or_default(),
+                self.caller.patient.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The current version that the caller may do `action` with; `None` where the
+    /// id is free.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where someone else holds the id, alike for live,
+    /// deleted and hidden.
+    pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
+        let view = self.view_for(action);
+        if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
+            return Ok(Some(found));
+        }
+        if self.store.in_use(&at.kind, &at.id).await? {
+            return Err(super::update::taken());
+        }
+        Ok(None)
+    }
+
+    /// Whether the draft may be written, and in whose keeping it will be.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], the same whether or not a patient exists.
+    pub async fn writable(
+        &self,
+        action: Action,
+        draft: &Draft,
+        about: &About,
+        old: Option<&Stored>,
+    ) -> Result<Keeping, Error> {
+        let subjects = self.subjects(about).await?;
+        let existing = old.map(|old| Keeping { custodian: old.custodian, custody: old.custody });
+        let terms = self.app.terms();
+        let asked = write::Asked {
+            caller: &self.caller,
+            now: self.now,
+            action,
+            resource: &draft.resource,
+            subjects: &subjects,
+            existing,
+        };
+        let keeping = write::decide(&asked).map_err(|denied| {
+            Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja()))
+        })?;
+        if draft.at.kind == "Consent" {
+            enforceable(&draft.resource, &terms, &self.config.zone)?;
+        }
+        Ok(keeping)
+    }
+
+    /// The subjects of a draft as the decision needs them.
+    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
+        let mut subjects = Vec::new();
+        for (patient, citizen) in &about.subjects {
+            let candidate = match citizen {
+                Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
+                None => None,
+            };
+            subjects.push(write::Subject {
+                patient: patient.as_str().into(),
+                custodian: citizen.as_ref().map(|citizen| citizen.custodian),
+                candidate,
+            });
+        }
+        Ok(subjects)
+    }
+
+    async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
+        if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
+            return Ok(known.clone());
+        }
+        let mut found = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
+        found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
+    }
+
+    /// Writes a set, its audit record in the same transaction.
+    pub async fn commit(&self, mut set: WriteSet, reply: &Reply) -> Result<Result<Committed, Refused>, Error> {
+        set.extras.extend(self.write_record(reply).await?);
+        Ok(self.store.write(set).await?)
+    }
+}
+
+/// Rule 0: a Consent that is stored active is enforced, or it is refused.
+fn enforceable(
+    consent: &techo_profiles::json::Json,
+    terms: &dyn crate::consent::policy::Terms,
+    zone: &jiff::tz::TimeZone,
+) -> Result<(), Error> {
+    match crate::consent::policy::compile(consent, terms, zone) {
+        Ok(_) => Ok(()),
+        Err(refusals) => Err(Error::Unprocessable(
+            refusals
+                .iter()
+                .map(|refusal| {
+                    Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.to_string())
+                })
+                .collect(),
+        )),
+    }
+}
