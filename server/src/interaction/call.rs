@@ -129,6 +129,10 @@ impl<'a> Call<'a> {
             resource: &draft.resource,
             subjects: &subjects,
             existing,
+            time: &|| {
+                let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
+                extracted.clinical.time.map(|span| span.low..span.high)
+            },
         };
         let keeping = write::decide(&asked).map_err(|denied| {
             Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja()))
@@ -151,6 +155,7 @@ impl<'a> Call<'a> {
                 patient: patient.as_str().into(),
                 custodian: citizen.as_ref().map(|citizen| citizen.custodian),
                 candidate,
+                holders: self.app.holders(patient, self.now).await?,
             });
         }
         Ok(subjects)

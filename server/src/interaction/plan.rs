@@ -10,7 +10,7 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
-use crate::consent::label;
+use crate::consent::{clinical, label};
 use crate::consent::subject::Subjects;
 use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::consent::write::Keeping;
@@ -143,15 +143,18 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
 }
 
 fn facts(resource: &Json, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
-    let clinical = &extracted.clinical;
-    let codes = clinical.codes.iter().map(|coding| (Role::Code, &*coding.system, &*coding.code));
-    let categories = clinical.categories.iter().map(|coding| (Role::Category, &*coding.system, &*coding.code));
+    let time = extracted.clinical.time;
+    // A provision's code means any coding of the record, so all of them are labelled.
+    let (codings, categories) = (clinical::codings(resource), clinical::categories(resource));
+    let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
+    let categories =
+        categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
     Facts {
         subjects,
         custodian: keeping.custodian,
         custody: keeping.custody,
         domain: label::kind(resource),
-        clinical: clinical.time.map(|span| span.low..span.high),
+        clinical: time.map(|span| span.low..span.high),
         labels: labels(codes.chain(categories)),
     }
 }
