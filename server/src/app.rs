@@ -1,6 +1,6 @@
 //! The server's parts, wired: the one place where [`App`] is built from [`Config`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,11 +19,11 @@ use crate::consent::view::CitizenKey;
 use crate::interaction::Error;
 use crate::random::Random;
 use crate::search::index::Local;
-use crate::store::account::Accounts;
-use crate::store::account::token::BearerRow;
+use crate::store::account::{Accounts, BearerRow};
 use crate::store::audit::AuditLog;
 use crate::store::entity::authority;
 use crate::store::keys::Keys;
+use crate::store::seal::Sealer;
 use crate::store::people::StoredConsent;
 use crate::store::{Db, Store, StoreError};
 
@@ -46,6 +46,8 @@ pub struct App {
     pub audit: AuditLog,
     /// The keys of this installation.
     pub keys: Keys,
+    /// Seals page links and what is kept outside the FHIR API.
+    pub sealer: Sealer,
     /// Time.
     pub clock: Clock,
     /// Chance.
@@ -80,7 +82,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The keys.
     #[error(transparent)]
-    Keys(#[from] crate::store::keys::KeysError),
+    Keys(#[from] crate::store::keys::KeyError),
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::store::audit::AuditError),
@@ -94,7 +96,8 @@ impl App {
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
         let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
         let store = Store::open(db.clone(), clock.clone()).await?;
-        let keys = Keys::open(&config.keys_path(), &random)?;
+        let keys = Keys::open_or_create(&config.keys_path(), &random)?;
+        let sealer = Sealer::new(&keys, random.clone());
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
         let definitions = Definitions::embedded();
@@ -107,6 +110,7 @@ impl App {
             accounts: Accounts::new(db),
             audit,
             keys,
+            sealer,
             clock,
             random,
             capabilities,
@@ -119,9 +123,23 @@ impl App {
         Local::new(&self.config.fhir_base(), &self.config.zone)
     }
 
-    /// What the consent compiler asks of terminology.
-    pub fn terms(&self) -> ConsentTerms<'_> {
-        ConsentTerms { app: self }
+    /// Whether the directory knows an actor: a registered client's Device, or a
+    /// person or Organization whose resource is here.
+    pub async fn is_actor(&self, reference: &str) -> Result<bool, Error> {
+        match reference.split_once('/') {
+            Some(("Device", client)) => {
+                Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some())
+            }
+            Some((kind, id)) => Ok(self.store.key(kind, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Every reference that holds authority over a patient now, her own Patient among them.
+    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
+        let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+        let others = holders.iter().filter_map(|one| one.related_person.as_deref()).map(related_person);
+        Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
     }
 
     /// Who calls with this token, and the citizens who come into question.
@@ -270,18 +288,12 @@ impl App {
         let mut found = Vec::new();
         for (key, patient) in people {
             let own: Vec<&StoredConsent> = consents.iter().filter(|consent| consent.citizen == *key).collect();
-            let mut performers = vec![format!("Patient/{patient}")];
-            if !own.is_empty() {
-                let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
-                performers.extend(
-                    holders.iter().filter_map(|one| one.related_person.as_deref()).map(|one| related_person(one).into()),
-                );
-            }
+            let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
             let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
             let consents = own
                 .iter()
                 .filter_map(|consent| policies.get(&(consent.rid, consent.version)).cloned().flatten())
-                .filter(|policy| policy.performers.iter().any(|one| performers.iter().any(|held| **held == **one)))
+                .filter(|policy| policy.performers.iter().any(|one| performers.contains(one)))
                 .collect();
             found.push(Candidate {
                 citizen: *key,
@@ -308,7 +320,7 @@ impl App {
         }
         let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
         let bodies = self.store.consent_bodies(&rids).await?;
-        let terms = self.terms();
+        let terms = ConsentTerms::new(self, HashSet::new());
         for consent in missing {
             let Some(body) = bodies.get(&consent.rid) else { continue };
             let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
@@ -345,9 +357,17 @@ fn authority_of(row: &authority::Model) -> Authority {
 }
 
 /// Terminology and directory, as the consent compiler asks them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct ConsentTerms<'a> {
     app: &'a App,
+    actors: HashSet<String>,
+}
+
+impl<'a> ConsentTerms<'a> {
+    /// * `actors`: references that the directory knows, among those asked about.
+    pub fn new(app: &'a App, actors: HashSet<String>) -> Self {
+        Self { app, actors }
+    }
 }
 
 impl Terms for ConsentTerms<'_> {
@@ -363,8 +383,7 @@ impl Terms for ConsentTerms<'_> {
         self.app.codes.descendants(system, code).into_iter().map(String::into_boxed_str).collect()
     }
 
-    fn is_actor(&self, _reference: &str) -> bool {
-        // TODO in the write path: resolved before this is asked.
-        true
+    fn is_actor(&self, reference: &str) -> bool {
+        self.actors.contains(reference)
     }
 }

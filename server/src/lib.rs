@@ -13,6 +13,7 @@ pub mod dispatch;
 pub mod http;
 pub mod import;
 pub mod interaction;
+pub mod operation;
 pub mod random;
 pub mod search;
 pub mod secret;

@@ -8,6 +8,7 @@ pub mod headers;
 pub mod health;
 pub mod listen;
 pub mod negotiate;
+pub mod operation;
 pub mod outcome;
 
 use std::sync::Arc;

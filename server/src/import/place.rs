@@ -12,9 +12,8 @@ use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonD
 use super::report::FileReport;
 use super::{About, Custody as Keeper, Importer, Part, make};
 use crate::app::App;
-use crate::consent::write::Keeping;
 use crate::interaction::Error;
-use crate::interaction::plan::{self, About as Subjects, Draft};
+use crate::interaction::plan::{self, About as Subjects, Draft, Keeping};
 use crate::secret;
 use crate::store::facts::Custody;
 use crate::store::people::Citizen;
@@ -229,7 +228,7 @@ impl Placing<'_> {
         let keeping = self.keeping(citizen);
         let place = &places[&draft::reference_to(&source.key)];
         let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
-        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?;
+        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?.tagged();
         let subjects = draft.about(self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
         let subjects = Subjects {
             subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {

@@ -3,16 +3,19 @@
 //! Everything is asked anew at every request, before any data is read: a
 //! request that begins after a revocation was committed sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use super::plan::{About, Draft};
+use techo_profiles::json::Json;
+
+use super::plan::{About, Draft, Keeping};
 use super::{Call, Error, Interaction, Issue, Location, Reply};
-use crate::app::App;
+use crate::app::{App, ConsentTerms};
 use crate::consent::caller::{Action, Candidate};
-use crate::consent::write::{self, Keeping};
-use crate::consent::{View, decide};
+use crate::consent::{View, decide, policy, write};
 use crate::secret;
+use crate::store::facts::Custody;
+use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::{Committed, Refused, WriteSet};
 
@@ -33,6 +36,7 @@ impl App {
             caller: Arc::new(caller),
             candidates: Arc::new(candidates),
             now,
+            action: interaction.action(),
             view,
             lenient,
             base: self.config.fhir_base(),
@@ -62,6 +66,7 @@ impl<'a> Call<'a> {
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
             now: self.now,
+            action,
             view: self.view_for(action),
             lenient: self.lenient,
             base: self.base.clone(),
@@ -119,41 +124,47 @@ impl<'a> Call<'a> {
         about: &About,
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
-        let subjects = self.subjects(about).await?;
-        let existing = old.map(|old| Keeping { custodian: old.custodian, custody: old.custody });
-        let terms = self.app.terms();
-        let asked = write::Asked {
-            caller: &self.caller,
-            now: self.now,
+        let mut people = Vec::new();
+        for (patient, citizen) in &about.subjects {
+            people.push(self.person(patient, citizen.as_ref()).await?);
+        }
+        let subjects: Vec<write::Subject<'_>> = people
+            .iter()
+            .map(|person| write::Subject {
+                patient: &person.patient,
+                candidate: person.candidate.as_ref(),
+                ours: person.ours,
+                holders: &person.holders,
+            })
+            .collect();
+        let newborn = draft.at.kind == "Patient" && old.is_none();
+        let asked = write::Draft {
             action,
             resource: &draft.resource,
-            subjects: &subjects,
-            existing,
+            facts: &draft.facts,
+            newborn,
+            subjects: if newborn { &[] } else { &subjects },
         };
-        let keeping = write::decide(&asked).map_err(|denied| {
-            Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja()))
+        let custody = write::may_write(&self.caller, self.now, &asked).map_err(|denied| {
+            Error::Forbidden(Issue::error("forbidden", denied.to_string(), denied.japanese()))
         })?;
         if draft.at.kind == "Consent" {
-            enforceable(&draft.resource, &terms, &self.config.zone)?;
+            self.enforceable(&draft.resource).await?;
         }
-        Ok(keeping)
+        Ok(old.map_or_else(|| keeping(custody), |old| Keeping { custodian: old.custodian, custody: old.custody }))
     }
 
-    /// The subjects of a draft as the decision needs them.
-    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
-        let mut subjects = Vec::new();
-        for (patient, citizen) in &about.subjects {
-            let candidate = match citizen {
-                Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
-                None => None,
-            };
-            subjects.push(write::Subject {
-                patient: patient.as_str().into(),
-                custodian: citizen.as_ref().map(|citizen| citizen.custodian),
-                candidate,
-            });
-        }
-        Ok(subjects)
+    async fn person(&self, patient: &str, citizen: Option<&Citizen>) -> Result<Person, Error> {
+        let Some(citizen) = citizen else {
+            return Ok(Person { patient: patient.to_owned(), candidate: None, ours: false, holders: Vec::new() });
+        };
+        let ours = self.caller.publisher() == Some(citizen.custodian);
+        Ok(Person {
+            patient: patient.to_owned(),
+            candidate: Some(self.candidate(citizen.key, patient).await?),
+            ours,
+            holders: self.app.holders(patient, self.now).await?,
+        })
     }
 
     async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
@@ -164,6 +175,23 @@ impl<'a> Call<'a> {
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
     }
 
+    /// Rule 0: a Consent that is stored active is enforced, or it is refused.
+    async fn enforceable(&self, consent: &Json) -> Result<(), Error> {
+        let mut known = HashSet::new();
+        for reference in actors(consent.get("provision")) {
+            if self.app.is_actor(&reference).await? {
+                known.insert(reference);
+            }
+        }
+        let terms = ConsentTerms::new(self.app, known);
+        policy::compile(consent, &terms, &self.config.zone).map(|_| ()).map_err(|refusals| {
+            let issue = |refusal: &policy::Refusal| {
+                Issue::error("business-rule", refusal.english(), refusal.japanese()).at(refusal.expression.clone())
+            };
+            Error::Unprocessable(refusals.iter().map(issue).collect())
+        })
+    }
+
     /// Writes a set, its audit record in the same transaction.
     pub async fn commit(&self, mut set: WriteSet, reply: &Reply) -> Result<Result<Committed, Refused>, Error> {
         set.extras.extend(self.write_record(reply).await?);
@@ -171,21 +199,26 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Rule 0: a Consent that is stored active is enforced, or it is refused.
-fn enforceable(
-    consent: &techo_profiles::json::Json,
-    terms: &dyn crate::consent::policy::Terms,
-    zone: &jiff::tz::TimeZone,
-) -> Result<(), Error> {
-    match crate::consent::policy::compile(consent, terms, zone) {
-        Ok(_) => Ok(()),
-        Err(refusals) => Err(Error::Unprocessable(
-            refusals
-                .iter()
-                .map(|refusal| {
-                    Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.to_string())
-                })
-                .collect(),
-        )),
+/// A subject of a draft, with what decides about her.
+struct Person {
+    patient: String,
+    candidate: Option<Candidate>,
+    ours: bool,
+    holders: Vec<Box<str>>,
+}
+
+fn keeping(custody: write::Custody) -> Keeping {
+    match custody {
+        write::Custody::Published(custodian) => Keeping { custodian, custody: Custody::Published },
+        write::Custody::Authored(custodian) => Keeping { custodian, custody: Custody::Authored },
+        write::Custody::Returned(custodian) => Keeping { custodian, custody: Custody::Returned },
     }
+}
+
+/// Every actor that a provision names, at any depth.
+fn actors(provision: Option<&Json>) -> Vec<String> {
+    let Some(provision) = provision else { return Vec::new() };
+    let own = provision.list("actor").iter().filter_map(|actor| actor.at(&["reference", "reference"])?.as_str());
+    let nested = provision.list("provision").iter().flat_map(|inner| actors(Some(inner)));
+    own.map(str::to_owned).chain(nested).collect()
 }

@@ -10,19 +10,27 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
-use crate::consent::label;
 use crate::consent::subject::Subjects;
 use crate::consent::view::{CitizenKey, CustodianKey};
-use crate::consent::write::Keeping;
+use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::store::dictionary::Wanted;
-use crate::store::facts::{Facts, Role, labels};
+use crate::store::facts::{Custody, Facts, Role, labels};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 use crate::store::{EPOCH, WriteSet};
+
+/// In whose keeping a record is, and how it came there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keeping {
+    /// Whose.
+    pub custodian: CustodianKey,
+    /// How.
+    pub custody: Custody,
+}
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -33,6 +41,8 @@ pub struct Draft {
     pub text: Vec<u8>,
     /// The text, parsed.
     pub resource: Json,
+    /// What consent knows of it; custody is added when that is decided.
+    pub facts: clinical::Facts,
 }
 
 /// The patients that a draft is about, as the store knows them.
@@ -61,20 +71,43 @@ impl Draft {
                 .at("resourceType"),
             ]));
         }
-        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource })
+        let mut facts = clinical::Facts::of(&resource, app.clock.micros(), &app.config.zone);
+        // A client's own tag never counts: whoever could choose the kind could choose who sees it.
+        facts.notebook = Some(label::kind(&resource, None));
+        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, facts })
+    }
+
+    /// An importer knows what its file is: its own tag counts.
+    #[must_use]
+    pub fn tagged(mut self) -> Self {
+        self.facts.notebook = Some(label::kind(&self.resource, label::tagged(&self.resource)));
+        self
     }
 
     /// Whom it is about. A Patient that `pending` creates in the same set counts.
     pub async fn about(&self, app: &App, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
         let subjects = Subjects::of(&self.resource, &app.config.fhir_base());
-        let mut ids = subjects.patients();
-        if self.at.kind == "Patient" {
+        let mut ids: Vec<String> = subjects.patients.iter().map(ToString::to_string).collect();
+        if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
+        ids.extend(self.through(app, &subjects.through).await?);
+        ids.sort();
+        ids.dedup();
         let asked: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !pending.contains_key(*id)).collect();
         let known = app.store.citizens(&asked).await?;
         let of = |id: &String| pending.get(id).or_else(|| known.get(id)).cloned();
         Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
+    }
+
+    /// The subjects of what this points at (`consent.md` §4.6): a Provenance is about
+    /// whom its targets are about.
+    async fn through(&self, app: &App, references: &[Box<str>]) -> Result<Vec<String>, Error> {
+        let mut keys = Vec::new();
+        for at in references.iter().filter_map(|reference| Location::read(reference)) {
+            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
+        }
+        Ok(app.store.patients(&keys).await?.into_values().collect())
     }
 
     /// The put that stores this: a new record, or the next version of `old`.
@@ -97,7 +130,7 @@ impl Draft {
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
         let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
-        let facts = facts(&self.resource, &extracted, subjects, keeping);
+        let facts = facts(&self.facts, subjects, keeping);
         let stale = old.is_some_and(|old| old.epoch != EPOCH);
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
@@ -142,17 +175,21 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
     Err(Error::Invalid(vec![issue]))
 }
 
-fn facts(resource: &Json, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
-    let clinical = &extracted.clinical;
-    let codes = clinical.codes.iter().map(|coding| (Role::Code, &*coding.system, &*coding.code));
-    let categories = clinical.categories.iter().map(|coding| (Role::Category, &*coding.system, &*coding.code));
+fn facts(known: &clinical::Facts, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+    let of = |role: Role, codings: &'_ [clinical::Coding]| -> Vec<(Role, String, String)> {
+        codings
+            .iter()
+            .map(|(system, code)| (role, system.as_deref().unwrap_or_default().to_owned(), code.to_string()))
+            .collect()
+    };
+    let all = [of(Role::Code, &known.codes), of(Role::Category, &known.categories)].concat();
     Facts {
         subjects,
         custodian: keeping.custodian,
         custody: keeping.custody,
-        domain: label::kind(resource),
-        clinical: clinical.time.map(|span| span.low..span.high),
-        labels: labels(codes.chain(categories)),
+        domain: known.notebook.unwrap_or(0),
+        clinical: known.time.clone(),
+        labels: labels(all.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str()))),
     }
 }
 
@@ -307,9 +344,6 @@ pub async fn companions(
     }
     Ok(())
 }
-
-/// The custodian key that a record without an Organization or citizen would have.
-pub const NOBODY: CustodianKey = 0;
 
 impl Call<'_> {
     /// Refuses with 403 what the token's scopes never allow, before anything is looked up.

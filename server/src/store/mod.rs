@@ -5,7 +5,7 @@
 //! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
-// audit
+pub mod audit;
 pub mod db;
 pub mod dictionary;
 pub mod error;
