@@ -35,7 +35,7 @@ pub struct SearchParameter {
     pub comparators: Vec<String>,
     /// Per resource type the union branches that can apply to it.
     #[serde(skip)]
-    branches: Arc<BTreeMap<Box<str>, Box<str>>>,
+    pub(super) branches: Arc<BTreeMap<Box<str>, Box<str>>>,
 }
 
 /// How values of a parameter compare.

@@ -11,7 +11,11 @@ use crate::{
     json::Json,
 };
 
-pub(super) fn code_system(resource: &Json) -> Fact<CodeSystemFacts> {
+/// A CodeSystem's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn code_system(resource: &Json) -> Fact<CodeSystemFacts> {
     let mut concepts = Vec::new();
     let mut children = Vec::new();
     for concept in resource.list("concept") {
@@ -63,7 +67,11 @@ fn link(concepts: &mut [Concept], children: &[(u32, Box<str>)]) {
     }
 }
 
-pub(super) fn value_set(resource: &Json) -> Fact<ValueSetFacts> {
+/// A ValueSet's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn value_set(resource: &Json) -> Fact<ValueSetFacts> {
     let parts = |name: &str| -> Fact<Vec<SetPart>> {
         resource.get("compose").map_or(&[][..], |compose| compose.list(name)).iter().map(part).collect()
     };
@@ -107,7 +115,11 @@ fn list(json: &Json, listed: &mut Vec<ListedCode>) {
     }
 }
 
-pub(super) fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
+/// A ConceptMap's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
     let end =
         |name: &str| text(resource, &format!("{name}Canonical")).or_else(|| text(resource, &format!("{name}Uri")));
     Ok(ConceptMapFacts {
