@@ -5,6 +5,7 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
+use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 use techo_terminology::Terminology;
@@ -15,7 +16,9 @@ use crate::consent::caller::{
     Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
 use crate::consent::policy::{self, Policy, Terms};
+use crate::consent::rule::Actor;
 use crate::consent::view::CitizenKey;
+use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
 use crate::random::Random;
 use crate::search::index::Local;
@@ -105,7 +108,7 @@ impl App {
         Ok(Self {
             config,
             definitions,
-            codes: Terminology::embedded(),
+            codes: Terminology::new(definitions, LOCAL_BASE),
             store,
             accounts: Accounts::new(db),
             audit,
@@ -143,7 +146,7 @@ impl App {
     }
 
     /// Who calls with this token, and the citizens who come into question.
-    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<(Caller, Vec<Candidate>), Error> {
+    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<Circle, Error> {
         let held = match &bearer.account {
             Some(account) => self.accounts.authorities(account, now).await.map_err(StoreError::from)?,
             None => Vec::new(),
@@ -172,11 +175,11 @@ impl App {
                 None => None,
             },
             purpose: self.purpose(&bearer.purpose),
-            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes),
+            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes).0,
             patient: bearer.patient.as_deref().map(Into::into),
         };
-        let candidates = self.candidates_of(&caller, &held, now).await?;
-        Ok((caller, candidates))
+        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
+        Ok(Circle { caller, candidates, standing })
     }
 
     /// The citizen herself in the product's own portal.
@@ -184,7 +187,7 @@ impl App {
         &self,
         account: &crate::store::entity::account::Model,
         now: i64,
-    ) -> Result<(Caller, Vec<Candidate>), Error> {
+    ) -> Result<Circle, Error> {
         let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
         let user = self
             .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref(), &held)
@@ -196,8 +199,8 @@ impl App {
             scopes: crate::auth::scope::Scopes::default(),
             patient: None,
         };
-        let candidates = self.candidates_of(&caller, &held, now).await?;
-        Ok((caller, candidates))
+        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
+        Ok(Circle { caller, candidates, standing })
     }
 
     async fn user(
@@ -240,8 +243,11 @@ impl App {
 
     /// A purpose of use with the codes above it.
     fn purpose(&self, code: &str) -> Purpose {
-        let above = self.codes.ancestors(ACT_REASON, code);
-        Purpose::new(code, &above.iter().map(String::as_str).collect::<Vec<_>>())
+        let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
+        let above = all.iter().map(|concept| &*concept.code).filter(|above| {
+            *above != code && self.codes.subsumes(ACT_REASON, above, code) == Some(true)
+        });
+        Purpose::new(code, &above.collect::<Vec<_>>())
     }
 
     async fn candidates_of(
@@ -249,7 +255,7 @@ impl App {
         caller: &Caller,
         held: &[authority::Model],
         now: i64,
-    ) -> Result<Vec<Candidate>, Error> {
+    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
         let mut authorities = BTreeMap::new();
         for one in held {
             authorities.insert(one.patient.clone(), authority_of(one));
@@ -281,20 +287,26 @@ impl App {
         people: &[(CitizenKey, String)],
         authorities: &BTreeMap<String, Authority>,
         now: i64,
-    ) -> Result<Vec<Candidate>, Error> {
+    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
         let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
         let consents = self.store.consents(&keys).await?;
         self.compile(&consents).await?;
         let mut found = Vec::new();
+        let mut standing = Vec::new();
         for (key, patient) in people {
             let own: Vec<&StoredConsent> = consents.iter().filter(|consent| consent.citizen == *key).collect();
             let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
             let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
-            let consents = own
-                .iter()
-                .filter_map(|consent| policies.get(&(consent.rid, consent.version)).cloned().flatten())
-                .filter(|policy| policy.performers.iter().any(|one| performers.contains(one)))
-                .collect();
+            let mut consents = Vec::new();
+            for consent in own {
+                let policy = policies.get(&(consent.rid, consent.version)).cloned().flatten();
+                let held = |policy: &Arc<Policy>| policy.performers.iter().any(|one| performers.contains(one));
+                if let Some(policy) = policy.filter(held) {
+                    consents.push(policy.clone());
+                    let (id, version) = (consent.id.clone(), consent.version);
+                    standing.push(Standing { citizen: *key, id, version, policy });
+                }
+            }
             found.push(Candidate {
                 citizen: *key,
                 patient: patient.as_str().into(),
@@ -303,7 +315,7 @@ impl App {
                 consents,
             });
         }
-        Ok(found)
+        Ok((found, standing))
     }
 
     /// Compiles the Consents that are not yet.
@@ -340,6 +352,49 @@ impl App {
     }
 }
 
+/// Who calls, and what decides about what she may see.
+#[derive(Debug)]
+pub struct Circle {
+    /// Who calls.
+    pub caller: Caller,
+    /// The citizens who come into question.
+    pub candidates: Vec<Candidate>,
+    /// Their Consents in force, as stored.
+    pub standing: Vec<Standing>,
+}
+
+/// A Consent in force.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whose.
+    pub citizen: CitizenKey,
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: i32,
+    /// What it says.
+    pub policy: Arc<Policy>,
+}
+
+impl Standing {
+    /// Whether it names this caller: the software, the person, or where she works.
+    pub fn names(&self, caller: &Caller) -> bool {
+        let device = caller.device();
+        let is_caller = |actor: &Actor| match actor {
+            Actor::Client(reference) => **reference == *device,
+            Actor::Person(reference) => {
+                caller.user.as_ref().is_some_and(|user| user.references.contains(reference))
+            }
+            Actor::Organization(reference) => {
+                let own = caller.client.organization.iter();
+                own.map(|one| &one.reference).any(|one| one == reference)
+                    || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
+            }
+        };
+        std::iter::once(&self.policy.root).chain(&self.policy.nested).flat_map(|node| node.actors.iter().flatten()).any(is_caller)
+    }
+}
+
 /// v3-ActReason, whose codes are purposes of use.
 pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 
@@ -372,7 +427,7 @@ impl<'a> ConsentTerms<'a> {
 
 impl Terms for ConsentTerms<'_> {
     fn is_purpose(&self, code: &str) -> bool {
-        self.app.codes.knows(ACT_REASON, code)
+        self.app.codes.has_code(ACT_REASON, code) == Code::Yes
     }
 
     fn is_type(&self, name: &str) -> bool {
@@ -380,7 +435,12 @@ impl Terms for ConsentTerms<'_> {
     }
 
     fn narrower(&self, system: &str, code: &str) -> Vec<Box<str>> {
-        self.app.codes.descendants(system, code).into_iter().map(String::into_boxed_str).collect()
+        let all = self.app.codes.code_system(system).map_or(&[][..], |system| &system.facts().concepts);
+        all.iter()
+            .map(|concept| &concept.code)
+            .filter(|below| ***below != *code && self.app.codes.subsumes(system, code, below) == Some(true))
+            .cloned()
+            .collect()
     }
 
     fn is_actor(&self, reference: &str) -> bool {

@@ -100,7 +100,8 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
             Outcome::Found(found) => found,
             Outcome::Nothing => Reply { status: Status::NoContent, ..Reply::default() },
             Outcome::Later => {
-                let found = super::run(call, &entry.interaction()).await.map_err(|error| within(entry.index, error))?;
+                let interaction = entry.interaction();
+                let found = super::run(&call.doing(interaction.action()), &interaction).await.map_err(|error| within(entry.index, error))?;
                 reply.disclosed.extend(found.disclosed.iter().cloned());
                 found
             }
@@ -285,7 +286,10 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
     let mut answers = Vec::new();
     for entry in read(body, entries)? {
         let result = match allowed(call, &entry) {
-            Ok(()) => super::entry(call, &entry.interaction()).await,
+            Ok(()) => {
+                let interaction = entry.interaction();
+                super::run(&call.doing(interaction.action()), &interaction).await
+            }
             Err(error) => Err(error),
         };
         answers.push(match result {
@@ -294,7 +298,7 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
                 response(call, &found)
             }
             Err(error) => {
-                let (status, issues) = call.explain(&error);
+                let (status, issues) = error.explained();
                 let outcome = Json::object([
                     ("resourceType", Json::from("OperationOutcome")),
                     ("issue", Json::array(issues.iter().map(|issue| issue.json(false)))),

@@ -74,7 +74,7 @@ fn resource(definitions: &Definitions, kind: &str) -> Json {
                 json!({
                     "name": (parameter.code.as_str()),
                     "definition": (parameter.url.as_str()),
-                    "type": (parameter.kind.code())
+                    "type": (parameter.kind.name())
                 })
             })
             .collect()

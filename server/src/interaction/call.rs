@@ -28,13 +28,14 @@ impl App {
         let now = self.clock.micros();
         let bearer = self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
         let bearer = bearer.ok_or(Error::Unauthorized)?;
-        let (caller, candidates) = self.circle(&bearer, now).await?;
-        let view = decide(&caller, now, interaction.action(), &candidates);
+        let circle = self.circle(&bearer, now).await?;
+        let view = decide(&circle.caller, now, interaction.action(), &circle.candidates);
         Ok(Call {
             app: self,
             bearer: Arc::new(bearer),
-            caller: Arc::new(caller),
-            candidates: Arc::new(candidates),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
             now,
             action: interaction.action(),
             view,
@@ -65,6 +66,7 @@ impl<'a> Call<'a> {
             bearer: self.bearer.clone(),
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
+            standing: self.standing.clone(),
             now: self.now,
             action,
             view: self.view_for(action),
@@ -171,7 +173,7 @@ impl<'a> Call<'a> {
         if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
             return Ok(known.clone());
         }
-        let mut found = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
+        let (mut found, _) = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
     }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use error::{Error, Issue};
 
-use crate::app::App;
+use crate::app::{App, Standing};
 use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
@@ -122,6 +122,8 @@ pub struct Call<'a> {
     pub caller: Arc<Caller>,
     /// The citizens who come into question.
     pub candidates: Arc<Vec<Candidate>>,
+    /// Their Consents in force, as stored.
+    pub standing: Arc<Vec<Standing>>,
     /// The instant of the call, microseconds since 1970.
     pub now: i64,
     /// What she is about to do.

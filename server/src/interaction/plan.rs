@@ -204,11 +204,11 @@ impl App {
     pub fn validated(&self, text: &[u8], resource: &Json) -> Result<(), Error> {
         let issues: Vec<Issue> = techo_profiles::validate::structure(self.definitions, &self.codes, resource)
             .into_iter()
-            .filter(|issue| issue.is_error())
+            .filter(|issue| issue.severity == techo_profiles::validate::Severity::Error)
             .map(|issue| {
                 let place = Place::of(text, issue.offset);
                 let mut shown =
-                    Issue::error(issue.code.code(), issue.text_en, issue.text_ja).at(issue.expression);
+                    Issue::error(issue.code.name(), issue.text_en, issue.text_ja).at(issue.expression);
                 shown.place = Some((place.line, place.column));
                 shown
             })
