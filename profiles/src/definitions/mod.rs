@@ -42,6 +42,8 @@ use pack::Kind;
 use pack::{Pack, PackError};
 use shape::Shapes;
 
+use crate::validate::Rules;
+
 /// FHIR's definitions, decoded on demand.
 pub struct Definitions {
     pack: Pack,
@@ -53,6 +55,7 @@ pub struct Definitions {
     compartments: OnceLock<BTreeMap<String, Compartment>>,
     operations: OnceLock<Vec<OperationFacts>>,
     constraints: Mutex<HashSet<Arc<Constraint>>>,
+    rules: OnceLock<Rules>,
 }
 
 /// One type: where its facts lie, and what was decoded of them.
@@ -113,6 +116,7 @@ impl Definitions {
             compartments: OnceLock::new(),
             operations: OnceLock::new(),
             constraints: Mutex::default(),
+            rules: OnceLock::new(),
         })
     }
 
@@ -232,6 +236,11 @@ impl Definitions {
     /// URL and version of every concept map, by URL.
     pub fn concept_maps(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pack.of_kind(Kind::ConceptMap).map(|entry| (&*entry.key, &*entry.version))
+    }
+
+    /// The tables that [`crate::validate`] makes of these definitions.
+    pub(crate) fn rules(&self) -> &Rules {
+        self.rules.get_or_init(|| Rules::new(self))
     }
 
     /// Whether a definition for `base` holds for the resource type `name`.
