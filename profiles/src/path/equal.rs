@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::error::PathError;
 use super::eval::Engine;
 use super::item::{Item, Items, QUANTITIES};
+use super::temporal::DateTime;
 use super::units;
 use super::value::{Value, decimal};
 use crate::json::{Json, Value as Tree};
@@ -93,30 +94,31 @@ fn value_equal(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Option<
         (Value::Integer(a), Value::Integer(b)) => Some(a == b),
         (Value::Type(a), Value::Type(b)) => Some(a == b),
         _ => match order(engine, a, b) {
-            Some(order) => order.map(Ordering::is_eq),
-            None => Some(false),
+            Ok(order) => order.map(Ordering::is_eq),
+            Err(Incomparable) => Some(false),
         },
     }
 }
 
-/// Which value comes first: `None` if the types do not compare, `Some(None)` if
-/// they do and the answer is unknown.
-pub(super) fn order(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
-    use super::temporal::DateTime;
-    Some(match (a, b) {
+/// The types of two values have no order.
+pub(super) struct Incomparable;
+
+/// Which value comes first, if that can be known.
+pub(super) fn order(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Result<Option<Ordering>, Incomparable> {
+    Ok(match (a, b) {
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         (Value::Time(a), Value::Time(b)) => a.order(*b),
         (Value::Date(a), Value::Date(b)) => DateTime::from(*a).order(DateTime::from(*b)),
         (Value::Date(a), Value::DateTime(b)) => DateTime::from(*a).order(*b),
         (Value::DateTime(a), Value::Date(b)) => a.order(DateTime::from(*b)),
         (Value::DateTime(a), Value::DateTime(b)) => a.order(*b),
-        _ => match (a.as_decimal(), b.as_decimal()) {
-            (Some(a), Some(b)) => Some(a.cmp(&b)),
-            _ => {
-                let (a, b) = (a.clone().into_quantity()?, b.clone().into_quantity()?);
-                units::order(engine.context.units, &a, &b)
+        _ => {
+            if let (Some(a), Some(b)) = (a.as_decimal(), b.as_decimal()) {
+                return Ok(Some(a.cmp(&b)));
             }
-        },
+            let (a, b) = (a.clone().into_quantity(), b.clone().into_quantity());
+            units::order(engine.context.units, &a.ok_or(Incomparable)?, &b.ok_or(Incomparable)?)
+        }
     })
 }
 

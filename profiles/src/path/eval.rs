@@ -293,7 +293,7 @@ pub(super) fn truth(items: &[Item<'_>], at: usize) -> Result<Option<bool>> {
 }
 
 /// The only item of a collection.
-pub(super) fn single<'a>(items: Items<'a>, at: usize) -> Result<Option<Item<'a>>> {
+pub(super) fn single(items: Items<'_>, at: usize) -> Result<Option<Item<'_>>> {
     items.single().map_err(|count| several(count, at))
 }
 
