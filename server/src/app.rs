@@ -318,6 +318,12 @@ impl App {
         Ok((found, standing))
     }
 
+    /// The RelatedPersons that hold authority over this patient now.
+    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
+        let held = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+        Ok(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person).collect())
+    }
+
     /// Compiles the Consents that are not yet.
     async fn compile(&self, consents: &[StoredConsent]) -> Result<(), Error> {
         let missing: Vec<&StoredConsent> = {

@@ -1,20 +1,18 @@
-//! What a decision needs to know of one stored resource: its [`Facts`].
+//! What a decision needs to know of one resource: its [`Facts`].
 //!
-//! The store writes them into its clinical index when a resource is written, and
-//! turns a [`Predicate`] into SQL over that index; [`Predicate::holds`] is the
-//! same question put to the facts in memory, for writes (nothing is stored yet)
-//! and for tests. Both sides must read the facts from here, or they drift.
-//!
-//! To date one more type: a row in [`TIMES`].
+//! The store keeps them in columns of the row and turns a [`Predicate`] into SQL
+//! over these; [`Predicate::holds`] is the same question put to the facts in
+//! memory, for writes (nothing is stored yet) and for tests. Codes come from
+//! [`codings`], for the store as for this; the clinical time comes from
+//! `search/facts.rs`, which indexes it.
 
 use std::ops::Range;
 
-use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
+use super::label;
 use super::predicate::Predicate;
 use super::view::CustodianKey;
-use super::{instant, label};
 
 /// What a [`Predicate`] can ask of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,30 +37,45 @@ pub struct Facts {
 pub type Coding = (Option<Box<str>>, Box<str>);
 
 impl Facts {
-    /// The facts that the resource itself holds; custody is the store's to add.
+    /// The facts that the resource itself holds, labelled by its content; custody
+    /// is the store's to add.
     ///
-    /// * `updated`: `meta.lastUpdated` in microseconds, the time of types that have no other.
-    /// * `zone`: where the day of a date without time begins and ends.
-    pub fn of(resource: &Json, updated: i64, zone: &TimeZone) -> Self {
-        let kind = resource.str("resourceType").unwrap_or_default();
-        let mut codes = Vec::new();
-        for member in resource.members().iter().filter(|member| &*member.name != "meta") {
-            collect(&member.value, &mut codes);
-        }
-        let mut categories = Vec::new();
-        if let Some(category) = resource.get("category") {
-            collect(category, &mut categories);
-        }
+    /// * `time`: the clinical time, microseconds since 1970, end exclusive.
+    pub fn of(resource: &Json, time: Option<Range<i64>>) -> Self {
         Self {
-            kind: kind.into(),
-            notebook: label::tagged(resource),
-            codes,
-            categories,
-            time: time(resource, kind, updated, zone),
+            kind: resource.str("resourceType").unwrap_or_default().into(),
+            notebook: Some(label::kind(resource)),
+            codes: codings(resource),
+            categories: categories(resource),
+            time,
             keeper: None,
             authored: false,
         }
     }
+}
+
+/// Every coding of a resource, outside `meta`: `provision.code` means any of them (§3).
+pub fn codings(resource: &Json) -> Vec<Coding> {
+    let mut found = Vec::new();
+    for member in resource.members().iter().filter(|member| &*member.name != "meta") {
+        collect(&member.value, &mut found);
+    }
+    found
+}
+
+/// The codings in `category`.
+pub fn categories(resource: &Json) -> Vec<Coding> {
+    let mut found = Vec::new();
+    if let Some(category) = resource.get("category") {
+        for part in category.each() {
+            // AllergyIntolerance.category is a plain code.
+            if let Some(code) = part.as_str() {
+                found.push((None, code.into()));
+            }
+            collect(part, &mut found);
+        }
+    }
+    found
 }
 
 impl Predicate {
@@ -120,111 +133,14 @@ fn add(coding: &Json, found: &mut Vec<Coding>) {
     }
 }
 
-/// The clinical time: the first listed element that is there. A type without a
-/// row is as old as its last update; a listed type whose element is missing, or
-/// says an age or words, is of unknown time.
-fn time(resource: &Json, kind: &str, updated: i64, zone: &TimeZone) -> Option<Range<i64>> {
-    let Some((_, names)) = TIMES.iter().find(|(types, _)| types.contains(&kind)) else {
-        return Some(updated..updated.saturating_add(1));
-    };
-    let present =
-        |name: &str| FORMS.iter().find_map(|form| resource.get(&format!("{name}{form}")).map(|value| (*form, value)));
-    let (form, value) = names.iter().find_map(|name| present(name))?;
-    match form {
-        "Age" | "Range" | "String" | "CodeableConcept" => None,
-        _ if value.get("event").is_some() => moments(value.list("event"), zone),
-        _ => match value.as_str() {
-            Some(text) => instant::span(text, zone),
-            None => instant::period(value, zone),
-        },
-    }
-}
-
-/// From the first of several moments to the last.
-fn moments(events: &[Json], zone: &TimeZone) -> Option<Range<i64>> {
-    let spans: Option<Vec<_>> = events.iter().map(|event| instant::span(event.as_str()?, zone)).collect();
-    let spans = spans?;
-    Some(spans.iter().map(|span| span.start).min()?..spans.iter().map(|span| span.end).max()?)
-}
-
-/// The spellings of a choice element.
-const FORMS: &[&str] =
-    &["", "DateTime", "Date", "Period", "Instant", "Timing", "Age", "Range", "String", "CodeableConcept"];
-
-/// Which elements hold the clinical time, the first that is there.
-const TIMES: &[(&[&str], &[&str])] = &[
-    (&["Observation", "DiagnosticReport", "MedicationStatement", "MedicationAdministration"], &["effective"]),
-    (&["ClinicalImpression"], &["effective", "date"]),
-    (&["Immunization", "RiskAssessment", "ChargeItem", "SupplyDelivery"], &["occurrence"]),
-    (&["ServiceRequest", "CommunicationRequest", "DeviceRequest", "SupplyRequest"], &["occurrence", "authoredOn"]),
-    (&["Procedure"], &["performed"]),
-    (&["Condition", "AllergyIntolerance"], &["onset", "recordedDate"]),
-    (&["MedicationRequest", "Task", "RequestGroup"], &["authoredOn"]),
-    (&["MedicationDispense"], &["whenHandedOver", "whenPrepared"]),
-    (&["Encounter", "EpisodeOfCare", "Flag", "Coverage", "CareTeam"], &["period"]),
-    (&["CarePlan"], &["period", "created"]),
-    (&["Goal"], &["start", "statusDate"]),
-    (&["Communication"], &["sent", "received"]),
-    (&["QuestionnaireResponse"], &["authored"]),
-    (&["Media", "Basic"], &["created"]),
-    (&["ImagingStudy"], &["started"]),
-    (&["DeviceUseStatement"], &["timing", "recordedOn"]),
-    (&["ExplanationOfBenefit", "Claim"], &["billablePeriod", "created"]),
-    (&["Appointment"], &["start"]),
-    (&["Consent", "NutritionOrder"], &["dateTime"]),
-    (
-        &[
-            "AdverseEvent",
-            "Composition",
-            "DocumentReference",
-            "FamilyMemberHistory",
-            "ImmunizationEvaluation",
-            "ImmunizationRecommendation",
-            "Invoice",
-            "List",
-            "MeasureReport",
-        ],
-        &["date"],
-    ),
-    (&["Provenance"], &["occurred", "recorded"]),
-    (&["AuditEvent"], &["period", "recorded"]),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn facts(text: &str) -> Facts {
-        Facts::of(&Json::parse(text.as_bytes()).expect("JSON"), 7, &TimeZone::UTC)
-    }
-
-    #[test]
-    fn clinical_times() {
-        let day = |text: &str| instant::span(text, &TimeZone::UTC);
-        for (text, expected) in [
-            (r#"{"resourceType":"Observation","effectiveDateTime":"2024-01-02"}"#, day("2024-01-02")),
-            (
-                r#"{"resourceType":"Observation","effectivePeriod":{"start":"2024-01-01","end":"2024-01-31"}}"#,
-                day("2024-01"),
-            ),
-            (
-                r#"{"resourceType":"Observation","effectiveTiming":{"event":["2024-01-31","2024-01-01"]}}"#,
-                day("2024-01"),
-            ),
-            (r#"{"resourceType":"Observation","issued":"2024-01-02T00:00:00Z"}"#, None),
-            (r#"{"resourceType":"Immunization","occurrenceString":"spring"}"#, None),
-            (r#"{"resourceType":"Immunization","occurrenceDateTime":"2024"}"#, day("2024")),
-            (r#"{"resourceType":"Condition","onsetAge":{"value":3},"recordedDate":"2024"}"#, None),
-            (r#"{"resourceType":"Condition","recordedDate":"2024"}"#, day("2024")),
-            (r#"{"resourceType":"Patient","birthDate":"2024"}"#, Some(7..8)),
-        ] {
-            assert_eq!(facts(text).time, expected, "{text}");
-        }
-    }
-
     #[test]
     fn every_coding_is_found_but_no_unit() {
-        let found = facts(
+        let parse = |text: &str| Json::parse(text.as_bytes()).expect("JSON");
+        let found = parse(
             r#"{"resourceType":"Observation","meta":{"tag":[{"system":"t","code":"m"}]},
                 "category":[{"coding":[{"system":"c","code":"1"}]}],
                 "code":{"coding":[{"system":"a","code":"2"},{"code":"3"}]},
@@ -234,9 +150,13 @@ mod tests {
         let texts = |list: &[Coding]| -> Vec<String> {
             list.iter().map(|(system, code)| format!("{}|{code}", system.as_deref().unwrap_or_default())).collect()
         };
-        assert_eq!(texts(&found.codes), ["c|1", "a|2", "|3", "a|4"]);
-        assert_eq!(texts(&found.categories), ["c|1"]);
-        assert_eq!(facts(r#"{"resourceType":"Encounter","class":{"system":"s","code":"AMB"}}"#).codes.len(), 1);
+        assert_eq!(texts(&codings(&found)), ["c|1", "a|2", "|3", "a|4"]);
+        assert_eq!(texts(&categories(&found)), ["c|1"]);
+        assert_eq!(
+            texts(&codings(&parse(r#"{"resourceType":"Encounter","class":{"system":"s","code":"AMB"}}"#))),
+            ["s|AMB"]
+        );
+        assert_eq!(texts(&categories(&parse(r#"{"category":["food"]}"#))), ["|food"]);
     }
 
     #[test]

@@ -41,6 +41,26 @@ pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate
     View::new(branches, own, Gate::of(caller))
 }
 
+/// The server's own work, which answers nobody. Each kind has one caller, and a
+/// new one is a matter for review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Rebuilding index rows.
+    Reindex,
+    /// Finding what an import placed before.
+    Import,
+    /// Moving audit records into rows.
+    Audit,
+    /// Checking the store (`techo doctor`, `techo backup`).
+    Upkeep,
+}
+
+/// Everything, for the server's own work.
+pub fn system(_: Work) -> View {
+    let types = TypeRules { rest: Some(Arc::new(Predicate::Always)), named: BTreeMap::new() };
+    View::new(vec![Branch { reach: Reach::Everything, types }], false, Gate::closed())
+}
+
 /// One branch for all citizens of whom the same may be seen.
 fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> Vec<Branch> {
     let mut branches: Vec<Branch> = Vec::new();

@@ -39,6 +39,11 @@ impl Gate {
         }
     }
 
+    /// The gate of nobody: the server's own work asks for nothing by type.
+    pub(super) fn closed() -> Self {
+        Self { portal: false, scopes: Scopes::default(), contexts: Vec::new(), identity: None, has_user: false }
+    }
+
     /// Whether `action` on resources of type `kind` can be allowed.
     pub fn may(&self, action: Action, kind: &str) -> Access {
         // Nobody writes the record of who looked; a recipient does not learn what it holds.

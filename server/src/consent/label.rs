@@ -29,14 +29,17 @@ pub const KINDS: [(u8, &str, &str); 9] = [
 ];
 
 /// The kind of `resource`.
-///
-/// * `said`: what the importer that made it says; `None` for a write by the API.
-pub fn kind(resource: &Json, said: Option<u8>) -> u8 {
+pub fn kind(resource: &Json) -> u8 {
     let name = resource.str("resourceType").unwrap_or_default();
     let fits = |rule: &&Rule| (rule.types.is_empty() || rule.types.contains(&name)) && rule.mark.is_on(resource);
-    said.filter(|kind| (1..=9).contains(kind))
-        .or_else(|| RULES.iter().find(fits).map(|rule| rule.kind))
-        .unwrap_or(OTHER)
+    RULES.iter().find(fits).map_or(OTHER, |rule| rule.kind)
+}
+
+/// The kind of a resource that an importer made.
+///
+/// * `said`: what the importer knows it to be; a number outside 1–9 does not count.
+pub fn kind_said(resource: &Json, said: Option<u8>) -> u8 {
+    said.filter(|kind| (1..=9).contains(kind)).unwrap_or_else(|| kind(resource))
 }
 
 /// The `meta.tag` entry of a kind.
@@ -238,7 +241,7 @@ mod tests {
         ] {
             let text = format!(r#"{{"resourceType":"{rest}}}"#);
             let resource = Json::parse(text.as_bytes()).expect("JSON");
-            assert_eq!(kind(&resource, said), expected, "{text}");
+            assert_eq!(kind_said(&resource, said), expected, "{text}");
         }
     }
 

@@ -25,7 +25,7 @@ pub mod view;
 pub mod write;
 
 pub use caller::{Action, Caller, Candidate};
-pub use decide::decide;
+pub use decide::{Work, decide, system};
 pub use gate::{Access, Gate};
 pub use policy::Policy;
 pub use view::View;

@@ -149,7 +149,9 @@ fn read(consent: &Json, reader: &mut Reader<'_>) -> Option<Policy> {
     policies(consent, reader);
     let (root, nested) = provisions(consent, reader)?;
     let patient = patient?.strip_prefix("Patient/")?.into();
-    Some(Policy { patient, performers, root, nested })
+    let id = consent.str("id").unwrap_or_default().into();
+    let version = consent.at(&["meta", "versionId"]).and_then(Json::as_str).and_then(|text| text.parse().ok());
+    Some(Policy { id, version: version.unwrap_or(0), patient, performers, root, nested })
 }
 
 fn performers(consent: &Json, reader: &mut Reader<'_>) -> Vec<Box<str>> {

@@ -75,6 +75,16 @@ impl Predicate {
         }
     }
 
+    /// Whether the clinical time of a row matters to it.
+    pub fn is_dated(&self) -> bool {
+        match self {
+            Self::Within { .. } | Self::Touches { .. } => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_dated),
+            Self::Not(part) => part.is_dated(),
+            _ => false,
+        }
+    }
+
     /// All of `parts`, simplified.
     pub fn all(parts: impl IntoIterator<Item = Predicate>) -> Self {
         let mut kept = Vec::new();

@@ -22,6 +22,10 @@ pub enum Effect {
 /// One Consent in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Id of the Consent; empty for one that is not stored yet.
+    pub id: Box<str>,
+    /// Its version; 0 for one that is not stored yet.
+    pub version: i64,
     /// Id of the citizen's Patient.
     pub patient: Box<str>,
     /// References of those who gave it.
@@ -140,6 +144,14 @@ impl Policy {
             default_deny: defaults.1,
             spoken: Predicate::any(contexts),
         }
+    }
+
+    /// Whether one of its nodes is about this caller or about everyone: what an
+    /// audit record names as the ground of a disclosure.
+    pub fn names(&self, caller: &Caller) -> bool {
+        let sides = [Side::Who, Side::With];
+        let ask = |side| Ask { caller, now: 0, action: Action::Read, side };
+        self.nodes().any(|node| sides.iter().any(|side| node.names(ask(*side))))
     }
 
     /// Whether `user`'s references are those of the people who gave it.

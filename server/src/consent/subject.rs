@@ -180,6 +180,11 @@ impl Subjects {
         !self.itself && self.patients.is_empty() && self.through.is_empty()
     }
 
+    /// Ids of the Patients named, each once. A Patient's own id is not among them.
+    pub fn patients(&self) -> Vec<String> {
+        self.patients.iter().map(ToString::to_string).collect()
+    }
+
     /// Adds the Patients that `element` refers to: directly, or anywhere inside it.
     fn collect(&mut self, element: Option<&Json>, base: &str, deep: bool) {
         for part in element.map_or(&[][..], Json::each) {

@@ -10,53 +10,76 @@
 //!
 //! Source: `requirements/consent.md` §2 (custodian), §6 (writes), §9; SMART SCP-11
 
+use std::ops::Range;
+
 use techo_profiles::json::Json;
 
 use super::caller::{Action, Caller, Candidate};
 use super::clinical::Facts;
 use super::decide::{by_scope, rows};
 use super::gate::{Access, Gate, contexts};
+use super::predicate::Predicate;
 use super::subject::local;
 use super::view::{CitizenKey, CustodianKey};
 use crate::auth::scope::Context;
+use crate::store::facts::Custody;
 
 /// A write that is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Draft<'a> {
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Who asks.
+    pub caller: &'a Caller,
+    /// Microseconds since 1970.
+    pub now: i64,
     /// `Create` or `Update`; a delete has no content, the gate and the view judge it.
     pub action: Action,
-    /// The resource as it would be stored, tagged with its kind.
+    /// The resource as it would be stored.
     pub resource: &'a Json,
-    /// What consent knows of it.
-    pub facts: &'a Facts,
-    /// The resource is a Patient that does not exist yet.
-    pub newborn: bool,
-    /// One entry for each subject; of a Patient that exists, that Patient.
-    pub subjects: &'a [Subject<'a>],
+    /// One entry for each patient whom it is about; of a Patient, itself.
+    pub subjects: &'a [Subject],
+    /// Whose the version before is.
+    pub existing: Option<Keeping>,
+    /// The clinical time of the resource; asked only where a Consent has a `dataPeriod`.
+    pub time: &'a dyn Fn() -> Option<Range<i64>>,
 }
 
 /// A patient whom the resource is about.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
+#[derive(Clone, Debug)]
+pub struct Subject {
     /// Id of the Patient, as named.
-    pub patient: &'a str,
+    pub patient: Box<str>,
+    /// Who keeps her Patient; `None` if there is no such Patient.
+    pub custodian: Option<CustodianKey>,
     /// What decides about her; `None` if there is no such Patient.
-    pub candidate: Option<&'a Candidate>,
-    /// The caller's Organization keeps her Patient, or a resident key of it is bound to her.
-    pub ours: bool,
-    /// References that hold authority over her now, her own Patient among them.
-    pub holders: &'a [Box<str>],
+    pub candidate: Option<Candidate>,
+    /// References that hold authority over her now, beside her own Patient.
+    pub holders: Vec<Box<str>>,
 }
 
-/// Whose the record will be: set at creation, never changed by an update.
+/// Whose a record is: set at creation, never changed by an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Custody {
-    /// An Organization's own records, through custodial ingestion.
-    Published(CustodianKey),
+pub struct Keeping {
+    /// The Organization, or the citizen herself.
+    pub custodian: CustodianKey,
+    /// How it came there.
+    pub custody: Custody,
+}
+
+impl Keeping {
+    /// An Organization's own record, through custodial ingestion.
+    pub fn published(organization: CustodianKey) -> Self {
+        Self { custodian: organization, custody: Custody::Published }
+    }
+
     /// Written by a professional in a session: her Organization's.
-    Authored(CustodianKey),
+    pub fn authored(organization: CustodianKey) -> Self {
+        Self { custodian: organization, custody: Custody::Authored }
+    }
+
     /// Entered, scanned, uploaded or fetched for the citizen: hers.
-    Returned(CitizenKey),
+    pub fn returned(citizen: CitizenKey) -> Self {
+        Self { custodian: citizen, custody: Custody::Returned }
+    }
 }
 
 /// Why a write is refused: 403.
@@ -80,8 +103,16 @@ pub enum Denied {
 }
 
 impl Denied {
+    /// The text in English.
+    pub fn text(self) -> String {
+        let mut text = self.to_string();
+        text[..1].make_ascii_uppercase();
+        text.push('.');
+        text
+    }
+
     /// The text in Japanese.
-    pub fn japanese(self) -> &'static str {
+    pub fn text_ja(self) -> &'static str {
         match self {
             Self::Scope => "この操作に必要なスコープがトークンにありません。",
             Self::Patient => "この患者についての記録は書き込めません。",
@@ -92,58 +123,56 @@ impl Denied {
     }
 }
 
-/// Whether `caller` may write `draft` at `now`, and whose the record would be.
+/// Whether this may be written, and whose the record is or would be.
 ///
 /// # Errors
 /// The first reason against it.
-pub fn may_write(caller: &Caller, now: i64, draft: &Draft<'_>) -> Result<Custody, Denied> {
-    let kind = &*draft.facts.kind;
-    if Gate::of(caller).may(draft.action, kind) == Access::No {
+pub fn decide(asked: &Asked<'_>) -> Result<Keeping, Denied> {
+    if Gate::of(asked.caller).may(asked.action, asked.kind()) == Access::No {
         return Err(Denied::Scope);
     }
-    scoped(caller, draft)?;
-    if let Some(key) = caller.publisher() {
-        return published(draft, key);
-    }
-    if draft.newborn {
-        return Err(Denied::NewPatient);
-    }
-    if draft.subjects.is_empty() {
-        return Err(Denied::Nobody);
-    }
-    for subject in draft.subjects {
-        let candidate = subject.candidate.ok_or(Denied::Patient)?;
-        if kind == "Consent" {
-            consent_by_user(caller, now, draft, subject, candidate)?;
-        }
-        if !rows(caller, now, draft.action, candidate).holds(draft.facts) {
-            return Err(Denied::Patient);
-        }
-    }
-    custody(caller, draft)
+    scoped(asked)?;
+    let keeping = match asked.caller.publisher() {
+        Some(key) => published(asked, key)?,
+        None => by_right(asked)?,
+    };
+    Ok(asked.existing.unwrap_or(keeping))
 }
 
-/// A file that an importer read for `caller`: whose its records are.
-///
-/// * `own`: the file is of the client's Organization (a town's check-ups); not so
-///   a medication notebook or what was fetched with the citizen's own consent.
-/// * returns `None` where the client may not publish.
-pub fn imported(caller: &Caller, own: bool, citizen: CitizenKey) -> Option<Custody> {
-    if own { caller.publisher().map(Custody::Published) } else { Some(Custody::Returned(citizen)) }
+impl Asked<'_> {
+    fn kind(&self) -> &str {
+        self.resource.str("resourceType").unwrap_or_default()
+    }
+
+    /// A Patient that does not exist yet.
+    fn is_newborn(&self) -> bool {
+        self.kind() == "Patient" && self.existing.is_none()
+    }
+
+    /// Whether the resource as it would be stored fulfils `rule`.
+    fn fulfils(&self, rule: &Predicate) -> bool {
+        let rule = rule.for_type(self.kind());
+        match rule {
+            Predicate::Always => true,
+            Predicate::Never => false,
+            _ => rule.holds(&Facts::of(self.resource, if rule.is_dated() { (self.time)() } else { None })),
+        }
+    }
 }
 
 /// The scopes, with their categories and their patient.
-fn scoped(caller: &Caller, draft: &Draft<'_>) -> Result<(), Denied> {
+fn scoped(asked: &Asked<'_>) -> Result<(), Denied> {
+    let caller = asked.caller;
     if caller.client.portal {
         return Ok(());
     }
     let mut reason = Denied::Scope;
     for context in contexts(caller) {
-        if !by_scope(caller, context, draft.action, &draft.facts.kind).holds(draft.facts) {
+        if !asked.fulfils(&by_scope(caller, context, asked.action, asked.kind())) {
             continue;
         }
         let bound = caller.patient.as_deref().filter(|_| context == Context::Patient);
-        if context != Context::Patient || in_context(draft, bound) {
+        if context != Context::Patient || in_context(asked, bound) {
             return Ok(());
         }
         reason = Denied::Patient;
@@ -151,60 +180,74 @@ fn scoped(caller: &Caller, draft: &Draft<'_>) -> Result<(), Denied> {
     Err(reason)
 }
 
-/// Whether the draft is about the patient in context and nobody else.
-fn in_context(draft: &Draft<'_>, bound: Option<&str>) -> bool {
-    !draft.newborn && !draft.subjects.is_empty() && draft.subjects.iter().all(|subject| Some(subject.patient) == bound)
+/// Whether it is about the patient in context and nobody else.
+fn in_context(asked: &Asked<'_>, bound: Option<&str>) -> bool {
+    let same = |subject: &Subject| Some(&*subject.patient) == bound;
+    !asked.is_newborn() && !asked.subjects.is_empty() && asked.subjects.iter().all(same)
 }
 
-/// Custodial ingestion: about people of one's own, or about nobody.
-fn published(draft: &Draft<'_>, key: CustodianKey) -> Result<Custody, Denied> {
-    for subject in draft.subjects {
-        let blocked = subject.candidate.is_none_or(|candidate| candidate.blocked);
-        if blocked || !subject.ours {
+/// Custodial ingestion: about people whose Patient is one's own, or about nobody.
+fn published(asked: &Asked<'_>, key: CustodianKey) -> Result<Keeping, Denied> {
+    let consent = asked.kind() == "Consent";
+    if consent && asked.subjects.is_empty() {
+        return Err(Denied::Consent);
+    }
+    for subject in asked.subjects.iter().filter(|_| !asked.is_newborn()) {
+        let blocked = subject.candidate.as_ref().is_none_or(|candidate| candidate.blocked);
+        if blocked || subject.custodian != Some(key) {
             return Err(Denied::Patient);
         }
-        if &*draft.facts.kind == "Consent" && !performers_within(draft.resource, subject.holders) {
+        if consent && !performers_hold(asked.resource, subject) {
             return Err(Denied::Consent);
         }
     }
-    if &*draft.facts.kind == "Consent" && draft.subjects.is_empty() {
-        return Err(Denied::Consent);
+    Ok(Keeping::published(key))
+}
+
+/// A user, by her authority or by Consent; or a backend that carries what a
+/// Consent lets its Organization collect.
+fn by_right(asked: &Asked<'_>) -> Result<Keeping, Denied> {
+    if asked.is_newborn() {
+        return Err(Denied::NewPatient);
     }
-    Ok(Custody::Published(key))
+    let Some(first) = asked.subjects.first() else { return Err(Denied::Nobody) };
+    for subject in asked.subjects {
+        let candidate = subject.candidate.as_ref().ok_or(Denied::Patient)?;
+        if asked.kind() == "Consent" {
+            consent_by_user(asked, subject, candidate)?;
+        }
+        if !asked.fulfils(&rows(asked.caller, asked.now, asked.action, candidate)) {
+            return Err(Denied::Patient);
+        }
+    }
+    match (asked.caller.acting_for(), &first.candidate) {
+        (Some(work), _) => Ok(Keeping::authored(work.organization.key)),
+        // Of several subjects, the record lies with the first.
+        (None, Some(candidate)) => Ok(Keeping::returned(candidate.citizen)),
+        (None, None) => Err(Denied::Patient),
+    }
 }
 
-/// A user gives or changes a Consent: in her own name, with authority.
-fn consent_by_user(
-    caller: &Caller,
-    now: i64,
-    draft: &Draft<'_>,
-    subject: &Subject<'_>,
-    candidate: &Candidate,
-) -> Result<(), Denied> {
-    let references = caller.user.as_ref().map_or(&[][..], |user| &user.references);
-    let own = performers_within(draft.resource, references);
-    // Another guardian's Consent may be changed too: either may revoke.
-    let revokes = draft.action == Action::Update && draft.resource.str("status") == Some("inactive");
-    let given = performers_within(draft.resource, subject.holders);
-    if candidate.under_authority(now) && (own && given || revokes) { Ok(()) } else { Err(Denied::Consent) }
+/// A user gives or changes a Consent: in her own name, with authority. Another
+/// guardian's she may only revoke.
+fn consent_by_user(asked: &Asked<'_>, subject: &Subject, candidate: &Candidate) -> Result<(), Denied> {
+    let references = asked.caller.user.as_ref().map_or(&[][..], |user| &user.references);
+    let own = performers(asked.resource).all(|performer| references.iter().any(|one| Some(&**one) == performer));
+    let revokes = asked.existing.is_some() && asked.resource.str("status") == Some("inactive");
+    let rightful = own && performers_hold(asked.resource, subject) || revokes;
+    if candidate.under_authority(asked.now) && rightful { Ok(()) } else { Err(Denied::Consent) }
 }
 
-/// Whether everyone who gave the Consent is among `references`, and someone did.
-fn performers_within(consent: &Json, references: &[Box<str>]) -> bool {
-    let performers = consent.list("performer");
-    let within = |performer: &Json| {
-        performer
-            .str("reference")
-            .is_some_and(|text| local(text, "").is_some() && references.iter().any(|own| **own == *text))
+/// Whether everyone who gave the Consent holds authority over its patient, and someone gave it.
+fn performers_hold(consent: &Json, subject: &Subject) -> bool {
+    let own = format!("Patient/{}", subject.patient);
+    let holds = |performer: Option<&str>| {
+        performer.is_some_and(|text| *text == *own || subject.holders.iter().any(|holder| **holder == *text))
     };
-    !performers.is_empty() && performers.iter().all(within)
+    performers(consent).count() > 0 && performers(consent).all(holds)
 }
 
-fn custody(caller: &Caller, draft: &Draft<'_>) -> Result<Custody, Denied> {
-    if let Some(work) = caller.acting_for() {
-        return Ok(Custody::Authored(work.organization.key));
-    }
-    // Of several subjects, the first is the one the record lies with.
-    let citizen = draft.subjects.iter().find_map(|subject| subject.candidate).map(|candidate| candidate.citizen);
-    citizen.map(Custody::Returned).ok_or(Denied::Nobody)
+/// Who gave it, by literal reference; `None` for one who is named otherwise.
+fn performers(consent: &Json) -> impl Iterator<Item = Option<&str>> {
+    consent.list("performer").iter().map(|one| one.str("reference").filter(|text| local(text, "").is_some()))
 }

@@ -143,9 +143,12 @@ impl<'a> Call<'a> {
         let asked = write::Draft {
             action,
             resource: &draft.resource,
-            facts: &draft.facts,
-            newborn,
-            subjects: if newborn { &[] } else { &subjects },
+            subjects: &subjects,
+            existing,
+            time: &|| {
+                let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
+                extracted.clinical.time.map(|span| span.low..span.high)
+            },
         };
         let custody = write::may_write(&self.caller, self.now, &asked).map_err(|denied| {
             Error::Forbidden(Issue::error("forbidden", denied.to_string(), denied.japanese()))
@@ -156,17 +159,22 @@ impl<'a> Call<'a> {
         Ok(old.map_or_else(|| keeping(custody), |old| Keeping { custodian: old.custodian, custody: old.custody }))
     }
 
-    async fn person(&self, patient: &str, citizen: Option<&Citizen>) -> Result<Person, Error> {
-        let Some(citizen) = citizen else {
-            return Ok(Person { patient: patient.to_owned(), candidate: None, ours: false, holders: Vec::new() });
-        };
-        let ours = self.caller.publisher() == Some(citizen.custodian);
-        Ok(Person {
-            patient: patient.to_owned(),
-            candidate: Some(self.candidate(citizen.key, patient).await?),
-            ours,
-            holders: self.app.holders(patient, self.now).await?,
-        })
+    /// The subjects of a draft as the decision needs them.
+    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
+        let mut subjects = Vec::new();
+        for (patient, citizen) in &about.subjects {
+            let candidate = match citizen {
+                Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
+                None => None,
+            };
+            subjects.push(write::Subject {
+                patient: patient.as_str().into(),
+                custodian: citizen.as_ref().map(|citizen| citizen.custodian),
+                candidate,
+                holders: self.app.holders(patient, self.now).await?,
+            });
+        }
+        Ok(subjects)
     }
 
     async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {

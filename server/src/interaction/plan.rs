@@ -10,6 +10,7 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
+use crate::consent::{clinical, label};
 use crate::consent::subject::Subjects;
 use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::consent::{clinical, label};
@@ -175,21 +176,20 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
     Err(Error::Invalid(vec![issue]))
 }
 
-fn facts(known: &clinical::Facts, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
-    let of = |role: Role, codings: &'_ [clinical::Coding]| -> Vec<(Role, String, String)> {
-        codings
-            .iter()
-            .map(|(system, code)| (role, system.as_deref().unwrap_or_default().to_owned(), code.to_string()))
-            .collect()
-    };
-    let all = [of(Role::Code, &known.codes), of(Role::Category, &known.categories)].concat();
+fn facts(resource: &Json, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+    let time = extracted.clinical.time;
+    // A provision's code means any coding of the record, so all of them are labelled.
+    let (codings, categories) = (clinical::codings(resource), clinical::categories(resource));
+    let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
+    let categories =
+        categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
     Facts {
         subjects,
         custodian: keeping.custodian,
         custody: keeping.custody,
-        domain: known.notebook.unwrap_or(0),
-        clinical: known.time.clone(),
-        labels: labels(all.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str()))),
+        domain: label::kind(resource),
+        clinical: time.map(|span| span.low..span.high),
+        labels: labels(codes.chain(categories)),
     }
 }
 

@@ -35,12 +35,12 @@ pub enum Reason {
 
 impl Refusal {
     /// The text in Japanese.
-    pub fn japanese(&self) -> &'static str {
+    pub fn text_ja(&self) -> &'static str {
         self.reason.texts().0
     }
 
     /// The text in English.
-    pub fn english(&self) -> &'static str {
+    pub fn text_en(&self) -> &'static str {
         self.reason.texts().1
     }
 }
