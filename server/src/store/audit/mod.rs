@@ -36,6 +36,8 @@ mod row;
 mod search;
 mod segment;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 
 use std::path::PathBuf;
