@@ -7,6 +7,7 @@ pub use sea_orm_migration::prelude::*;
 
 mod m20261122_000001_store;
 mod m20261122_000002_accounts;
+mod m20261122_000003_audit;
 
 /// All steps in order.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_store::Migration),
             Box::new(m20261122_000002_accounts::Migration),
+            Box::new(m20261122_000003_audit::Migration),
         ]
     }
 }
