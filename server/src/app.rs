@@ -5,8 +5,8 @@ use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
-use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::Definitions;
+use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 use techo_terminology::Terminology;
 
@@ -26,8 +26,8 @@ use crate::store::account::{Accounts, BearerRow};
 use crate::store::audit::AuditLog;
 use crate::store::entity::authority;
 use crate::store::keys::Keys;
-use crate::store::seal::Sealer;
 use crate::store::people::StoredConsent;
+use crate::store::seal::Sealer;
 use crate::store::{Db, Store, StoreError};
 
 /// Policies kept compiled, by row and version.
@@ -130,9 +130,7 @@ impl App {
     /// person or Organization whose resource is here.
     pub async fn is_actor(&self, reference: &str) -> Result<bool, Error> {
         match reference.split_once('/') {
-            Some(("Device", client)) => {
-                Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some())
-            }
+            Some(("Device", client)) => Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some()),
             Some((kind, id)) => Ok(self.store.key(kind, id).await?.is_some()),
             None => Ok(false),
         }
@@ -221,7 +219,10 @@ impl App {
                 .organization(reference)
                 .await?
                 .into_iter()
-                .map(|organization| Membership { organization, roles: vec!["physician".into(), "public-health-nurse".into()] })
+                .map(|organization| Membership {
+                    organization,
+                    roles: vec!["physician".into(), "public-health-nurse".into()],
+                })
                 .collect(),
             None => Vec::new(),
         };
@@ -234,19 +235,16 @@ impl App {
         let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
         let full = format!("Organization/{id}");
         let people = self.accounts.people_of(&full).await.map_err(StoreError::from)?;
-        Ok(Some(Organization {
-            reference: full.into(),
-            key,
-            people: people.into_iter().map(Into::into).collect(),
-        }))
+        Ok(Some(Organization { reference: full.into(), key, people: people.into_iter().map(Into::into).collect() }))
     }
 
     /// A purpose of use with the codes above it.
     fn purpose(&self, code: &str) -> Purpose {
         let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
-        let above = all.iter().map(|concept| &*concept.code).filter(|above| {
-            *above != code && self.codes.subsumes(ACT_REASON, above, code) == Some(true)
-        });
+        let above = all
+            .iter()
+            .map(|concept| &*concept.code)
+            .filter(|above| *above != code && self.codes.subsumes(ACT_REASON, above, code) == Some(true));
         Purpose::new(code, &above.collect::<Vec<_>>())
     }
 
@@ -318,12 +316,6 @@ impl App {
         Ok((found, standing))
     }
 
-    /// The RelatedPersons that hold authority over this patient now.
-    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
-        let held = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
-        Ok(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person).collect())
-    }
-
     /// Compiles the Consents that are not yet.
     async fn compile(&self, consents: &[StoredConsent]) -> Result<(), Error> {
         let missing: Vec<&StoredConsent> = {
@@ -388,16 +380,17 @@ impl Standing {
         let device = caller.device();
         let is_caller = |actor: &Actor| match actor {
             Actor::Client(reference) => **reference == *device,
-            Actor::Person(reference) => {
-                caller.user.as_ref().is_some_and(|user| user.references.contains(reference))
-            }
+            Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
             Actor::Organization(reference) => {
                 let own = caller.client.organization.iter();
                 own.map(|one| &one.reference).any(|one| one == reference)
                     || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
             }
         };
-        std::iter::once(&self.policy.root).chain(&self.policy.nested).flat_map(|node| node.actors.iter().flatten()).any(is_caller)
+        std::iter::once(&self.policy.root)
+            .chain(&self.policy.nested)
+            .flat_map(|node| node.actors.iter().flatten())
+            .any(is_caller)
     }
 }
 

@@ -6,8 +6,8 @@
 
 pub mod app;
 pub mod auth;
-pub mod config;
 pub mod clock;
+pub mod config;
 pub mod consent;
 pub mod dispatch;
 pub mod http;

@@ -94,4 +94,3 @@ pub async fn asked_to_end() {
     #[cfg(not(unix))]
     let _ = interrupt.await;
 }
-

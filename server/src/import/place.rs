@@ -12,8 +12,9 @@ use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonD
 use super::report::FileReport;
 use super::{About, Custody as Keeper, Importer, Part, make};
 use crate::app::App;
+use crate::consent::write::Keeping;
 use crate::interaction::Error;
-use crate::interaction::plan::{self, About as Subjects, Draft, Keeping};
+use crate::interaction::plan::{self, About as Subjects, Draft};
 use crate::secret;
 use crate::store::facts::Custody;
 use crate::store::people::Citizen;
@@ -99,7 +100,10 @@ impl Placing<'_> {
             Identity::Given => match &self.carrier.patient {
                 Some(citizen) => (Some(citizen.clone()), self.patient(citizen).await?),
                 None => {
-                    let text = Text::new("Name the patient (--patient, ?patient=).", "患者を指定してください(--patient, ?patient=)。");
+                    let text = Text::new(
+                        "Name the patient (--patient, ?patient=).",
+                        "患者を指定してください(--patient, ?patient=)。",
+                    );
                     self.refuse(report, source.at, "patient-missing", text);
                     return Ok(None);
                 }
@@ -126,7 +130,8 @@ impl Placing<'_> {
             }
         };
         let Some(citizen) = citizen else {
-            let text = Text::new("This person's record is not open to this import.", "この方の記録には取り込めません。");
+            let text =
+                Text::new("This person's record is not open to this import.", "この方の記録には取り込めません。");
             self.refuse(report, source.at, "patient-unknown", text);
             return Ok(None);
         };
@@ -212,12 +217,10 @@ impl Placing<'_> {
             }
         }
         if source.action == Action::Withdraw {
-            let stored = before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
+            let stored =
+                before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
             let Some(body) = stored else {
-                let text = Text::new(
-                    "There is no earlier record to take back.",
-                    "取り消す元の記録が見つかりません。",
-                );
+                let text = Text::new("There is no earlier record to take back.", "取り消す元の記録が見つかりません。");
                 self.refuse(report, source.at, "withdraw-unknown", text);
                 return Ok(());
             };
@@ -256,12 +259,7 @@ impl Placing<'_> {
     }
 
     /// What of these was stored before, by key.
-    async fn known(
-        &self,
-        custodian: i64,
-        citizen: &Citizen,
-        all: &[&Source],
-    ) -> Result<HashMap<String, Known>, Error> {
+    async fn known(&self, custodian: i64, citizen: &Citizen, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
         let hashes: BTreeMap<Vec<u8>, &str> =
             all.iter().map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str())).collect();
         let keys: Vec<Vec<u8>> = hashes.keys().cloned().collect();
@@ -393,8 +391,8 @@ fn hex(bytes: &[u8]) -> String {
 /// Keeps a file about several citizens, sealed, outside the FHIR API.
 pub async fn keep_original(app: &App, custodian: i64, bytes: &[u8]) -> Result<(), Error> {
     let hash = secret::hash(bytes);
-    let sealed = app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
+    let sealed =
+        app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
     app.store.keep_original(&hash, custodian, app.clock.micros(), sealed).await?;
     Ok(())
 }
-

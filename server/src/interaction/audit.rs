@@ -27,9 +27,7 @@ impl Call<'_> {
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
             // Their success was recorded in their own transaction.
-            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. }
-                if result.is_ok() =>
-            {
+            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } if result.is_ok() => {
                 return Ok(());
             }
             Interaction::Create { .. } => Kind::Create,

@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use techo_profiles::json::Json;
 
-use super::plan::{About, Draft, Keeping};
+use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location, Reply};
 use crate::app::{App, ConsentTerms};
 use crate::consent::caller::{Action, Candidate};
-use crate::consent::{View, decide, policy, write};
+use crate::consent::write::{self, Keeping};
+use crate::consent::{View, decide, policy};
 use crate::secret;
-use crate::store::facts::Custody;
-use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::{Committed, Refused, WriteSet};
 
@@ -26,7 +25,8 @@ impl App {
     /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
     pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
         let now = self.clock.micros();
-        let bearer = self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
+        let bearer =
+            self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
         let bearer = bearer.ok_or(Error::Unauthorized)?;
         let circle = self.circle(&bearer, now).await?;
         let view = decide(&circle.caller, now, interaction.action(), &circle.candidates);
@@ -126,37 +126,28 @@ impl<'a> Call<'a> {
         about: &About,
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
-        let mut people = Vec::new();
-        for (patient, citizen) in &about.subjects {
-            people.push(self.person(patient, citizen.as_ref()).await?);
-        }
-        let subjects: Vec<write::Subject<'_>> = people
-            .iter()
-            .map(|person| write::Subject {
-                patient: &person.patient,
-                candidate: person.candidate.as_ref(),
-                ours: person.ours,
-                holders: &person.holders,
-            })
-            .collect();
-        let newborn = draft.at.kind == "Patient" && old.is_none();
-        let asked = write::Draft {
-            action,
-            resource: &draft.resource,
-            subjects: &subjects,
-            existing,
-            time: &|| {
-                let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
-                extracted.clinical.time.map(|span| span.low..span.high)
-            },
+        let subjects = self.subjects(about).await?;
+        // In a block: what is asked may not live across the next await.
+        let keeping = {
+            let asked = write::Asked {
+                caller: &self.caller,
+                now: self.now,
+                action,
+                resource: &draft.resource,
+                subjects: &subjects,
+                existing: old.map(|old| Keeping { custodian: old.custodian, custody: old.custody }),
+                time: &|| {
+                    let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
+                    extracted.clinical.time.map(|span| span.low..span.high)
+                },
+            };
+            write::decide(&asked)
+                .map_err(|denied| Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja())))?
         };
-        let custody = write::may_write(&self.caller, self.now, &asked).map_err(|denied| {
-            Error::Forbidden(Issue::error("forbidden", denied.to_string(), denied.japanese()))
-        })?;
         if draft.at.kind == "Consent" {
             self.enforceable(&draft.resource).await?;
         }
-        Ok(old.map_or_else(|| keeping(custody), |old| Keeping { custodian: old.custodian, custody: old.custody }))
+        Ok(keeping)
     }
 
     /// The subjects of a draft as the decision needs them.
@@ -196,7 +187,7 @@ impl<'a> Call<'a> {
         let terms = ConsentTerms::new(self.app, known);
         policy::compile(consent, &terms, &self.config.zone).map(|_| ()).map_err(|refusals| {
             let issue = |refusal: &policy::Refusal| {
-                Issue::error("business-rule", refusal.english(), refusal.japanese()).at(refusal.expression.clone())
+                Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.clone())
             };
             Error::Unprocessable(refusals.iter().map(issue).collect())
         })
@@ -206,22 +197,6 @@ impl<'a> Call<'a> {
     pub async fn commit(&self, mut set: WriteSet, reply: &Reply) -> Result<Result<Committed, Refused>, Error> {
         set.extras.extend(self.write_record(reply).await?);
         Ok(self.store.write(set).await?)
-    }
-}
-
-/// A subject of a draft, with what decides about her.
-struct Person {
-    patient: String,
-    candidate: Option<Candidate>,
-    ours: bool,
-    holders: Vec<Box<str>>,
-}
-
-fn keeping(custody: write::Custody) -> Keeping {
-    match custody {
-        write::Custody::Published(custodian) => Keeping { custodian, custody: Custody::Published },
-        write::Custody::Authored(custodian) => Keeping { custodian, custody: Custody::Authored },
-        write::Custody::Returned(custodian) => Keeping { custodian, custody: Custody::Returned },
     }
 }
 

@@ -60,11 +60,7 @@ fn several() -> Error {
 }
 
 /// The answer when the resource is there already: 200, and nothing was written.
-pub(crate) async fn present(
-    call: &Call<'_>,
-    kind: &str,
-    (_, id, version): (i64, String, i32),
-) -> Result<Reply, Error> {
+pub(crate) async fn present(call: &Call<'_>, kind: &str, (_, id, version): (i64, String, i32)) -> Result<Reply, Error> {
     let found = call.store.reader(&call.world()).current(kind, &id).await?.ok_or(Error::NotFound)?;
     let mut reply = call.reply(found).await?;
     reply.status = Status::Ok;

@@ -151,10 +151,9 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
             404,
             vec![Issue::error("not-found", "There is no such resource for you.", "該当するリソースはありません。")],
         ),
-        Error::Gone => (
-            410,
-            vec![Issue::error("deleted", "The resource was deleted.", "リソースは削除されています。")],
-        ),
+        Error::Gone => {
+            (410, vec![Issue::error("deleted", "The resource was deleted.", "リソースは削除されています。")])
+        }
         Error::UnknownType(kind) => (
             404,
             vec![Issue::error(

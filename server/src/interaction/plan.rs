@@ -10,28 +10,19 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
-use crate::consent::{clinical, label};
 use crate::consent::subject::Subjects;
-use crate::consent::view::{CitizenKey, CustodianKey};
+use crate::consent::view::CitizenKey;
+use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::store::dictionary::Wanted;
-use crate::store::facts::{Custody, Facts, Role, labels};
+use crate::store::facts::{Facts, Role, labels};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 use crate::store::{EPOCH, WriteSet};
-
-/// In whose keeping a record is, and how it came there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Keeping {
-    /// Whose.
-    pub custodian: CustodianKey,
-    /// How.
-    pub custody: Custody,
-}
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -42,8 +33,9 @@ pub struct Draft {
     pub text: Vec<u8>,
     /// The text, parsed.
     pub resource: Json,
-    /// What consent knows of it; custody is added when that is decided.
-    pub facts: clinical::Facts,
+    /// The notebook's kind, as the importer that made it says; a client's own tag
+    /// never counts: whoever could choose the kind could choose who sees it.
+    pub notebook: Option<u8>,
 }
 
 /// The patients that a draft is about, as the store knows them.
@@ -72,16 +64,13 @@ impl Draft {
                 .at("resourceType"),
             ]));
         }
-        let mut facts = clinical::Facts::of(&resource, app.clock.micros(), &app.config.zone);
-        // A client's own tag never counts: whoever could choose the kind could choose who sees it.
-        facts.notebook = Some(label::kind(&resource, None));
-        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, facts })
+        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, notebook: None })
     }
 
     /// An importer knows what its file is: its own tag counts.
     #[must_use]
     pub fn tagged(mut self) -> Self {
-        self.facts.notebook = Some(label::kind(&self.resource, label::tagged(&self.resource)));
+        self.notebook = label::tagged(&self.resource);
         self
     }
 
@@ -131,7 +120,7 @@ impl Draft {
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
         let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
-        let facts = facts(&self.facts, subjects, keeping);
+        let facts = self.facts(&extracted, subjects, keeping);
         let stale = old.is_some_and(|old| old.epoch != EPOCH);
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
@@ -176,20 +165,22 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
     Err(Error::Invalid(vec![issue]))
 }
 
-fn facts(resource: &Json, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
-    let time = extracted.clinical.time;
-    // A provision's code means any coding of the record, so all of them are labelled.
-    let (codings, categories) = (clinical::codings(resource), clinical::categories(resource));
-    let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
-    let categories =
-        categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
-    Facts {
-        subjects,
-        custodian: keeping.custodian,
-        custody: keeping.custody,
-        domain: label::kind(resource),
-        clinical: time.map(|span| span.low..span.high),
-        labels: labels(codes.chain(categories)),
+impl Draft {
+    /// What decides about its visibility. A provision's code means any coding of
+    /// the record, so all of them are labelled.
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+        let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
+        let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
+        let categories =
+            categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
+        Facts {
+            subjects,
+            custodian: keeping.custodian,
+            custody: keeping.custody,
+            domain: label::kind_said(&self.resource, self.notebook),
+            clinical: extracted.clinical.time.map(|span| span.low..span.high),
+            labels: labels(codes.chain(categories)),
+        }
     }
 }
 
@@ -207,8 +198,7 @@ impl App {
             .filter(|issue| issue.severity == techo_profiles::validate::Severity::Error)
             .map(|issue| {
                 let place = Place::of(text, issue.offset);
-                let mut shown =
-                    Issue::error(issue.code.name(), issue.text_en, issue.text_ja).at(issue.expression);
+                let mut shown = Issue::error(issue.code.name(), issue.text_en, issue.text_ja).at(issue.expression);
                 shown.place = Some((place.line, place.column));
                 shown
             })
@@ -255,7 +245,12 @@ impl App {
         let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
         for coding in &extracted.clinical.codes {
             let code = dictionary.code(&coding.system, &coding.code).ok_or_else(missing)?;
-            rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical { citizen: *citizen, kind: number, code, at }));
+            rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {
+                citizen: *citizen,
+                kind: number,
+                code,
+                at,
+            }));
         }
         Ok(rows)
     }
@@ -354,7 +349,9 @@ impl Call<'_> {
             Access::No => Err(Error::Forbidden(Issue::error(
                 "forbidden",
                 format!("The access token does not allow this with {kind}. Ask for a scope that does."),
-                format!("このアクセストークンでは {kind} に対するこの操作はできません。必要なスコープを申請してください。"),
+                format!(
+                    "このアクセストークンでは {kind} に対するこの操作はできません。必要なスコープを申請してください。"
+                ),
             ))),
         }
     }

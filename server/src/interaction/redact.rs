@@ -15,7 +15,8 @@ const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 impl Call<'_> {
     /// The body as this caller may have it.
     pub(super) fn redacted(&self, at: &Location, body: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let identity = |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == *at.kind && **id == *at.id);
+        let identity =
+            |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == *at.kind && **id == *at.id);
         let named = self.view.branches().iter().any(|branch| identity(&branch.reach));
         if !named || self.action != Action::Read || self.reaches_otherwise(at) {
             return Ok(body);

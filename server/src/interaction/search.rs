@@ -10,8 +10,8 @@ use super::{Call, Error, Issue, Location, Reply};
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
-use crate::search::plan::{Include, Plan, Total};
 use crate::search::parse::Scope;
+use crate::search::plan::{Include, Plan, Total};
 use crate::search::{index, parse};
 use crate::store::reader::{Position, Stored};
 
@@ -44,8 +44,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
     let own = format!("{}/{kind}", call.base);
     bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
     if let (Some(next), true) = (&page.next, limit > 0) {
-        let cursor =
-            Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
+        let cursor = Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
         bundle.link("next", &page_link(&own, &call.seal_page(&bytes)?));
     }
@@ -101,7 +100,11 @@ async fn included(call: &Call<'_>, plan: &Plan, rows: &[Stored]) -> Result<Vec<(
     let mut seen: BTreeSet<i64> = rows.iter().map(|row| row.rid).collect();
     let mut found = Vec::new();
     for include in &plan.includes {
-        let more = if include.reverse { revinclude(call, plan, include, rows).await? } else { forward(call, include, rows).await? };
+        let more = if include.reverse {
+            revinclude(call, plan, include, rows).await?
+        } else {
+            forward(call, include, rows).await?
+        };
         for (kind, row) in more {
             if row.deleted == 0 && found.len() < INCLUDED as usize && seen.insert(row.rid) {
                 found.push((kind, row));

@@ -11,13 +11,13 @@ use crate::search::page::SortValue;
 use crate::search::plan::{Plan, SortBy, SortColumn};
 use crate::search::row::ParamKey;
 
+use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
 use super::select::{self, Order};
 use super::sql::Sql;
 use super::visible::{possible, visible};
 use super::write::Condition;
-use super::Store;
 
 /// Answers what the view shows.
 #[derive(Clone, Copy, Debug)]
