@@ -10,6 +10,7 @@
 use std::{
     collections::BTreeMap,
     io::{self, Read},
+    path::Path,
 };
 
 use flate2::read::GzDecoder;
@@ -54,12 +55,8 @@ pub enum CompileError {
 
 /// The sha256 of `bytes`, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     let digest = <sha2::Sha256 as sha2::Digest>::digest(bytes);
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{digest:x}")
 }
 
 /// The pack made from a package's `.tgz`.
@@ -85,7 +82,8 @@ fn resources(tgz: &[u8]) -> Result<BTreeMap<String, Json>, CompileError> {
         let mut entry = entry?;
         let file = entry.path()?.to_string_lossy().into_owned();
         let is_resource = file.strip_prefix("package/").is_some_and(|name| {
-            name.ends_with(".json") && !name.contains('/') && !matches!(name, "package.json" | ".index.json")
+            let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+            is_json && !name.contains('/') && !matches!(name, "package.json" | ".index.json")
         });
         if is_resource {
             let mut text = Vec::new();

@@ -58,10 +58,7 @@ impl CodeSystem {
         if self.facts.hierarchy.as_deref().is_some_and(|meaning| meaning != "is-a") {
             return None;
         }
-        match self.is_above(ancestor, code) {
-            true => Some(true),
-            false => self.is_complete().then_some(false),
-        }
+        if self.is_above(ancestor, code) { Some(true) } else { self.is_complete().then_some(false) }
     }
 
     fn is_above(&self, ancestor: usize, code: usize) -> bool {

@@ -1,4 +1,4 @@
-//! Our own code systems: FHIR CodeSystems in `data/`, Japanese first, English as
+//! Our own code systems: FHIR resources in `data/`, Japanese first, English as
 //! a designation. Experimental until an authority has codes of its own.
 
 use techo_profiles::{
@@ -8,6 +8,9 @@ use techo_profiles::{
 };
 
 /// The CodeSystem resources under `base`, as they are served.
+///
+/// # Panics
+/// Never: a test reads every file that is compiled in.
 pub fn code_systems(base: &str) -> Vec<Json> {
     let under = |text: &&str| Json::parse(text.replace(BASE, base).as_bytes());
     DATA.iter().map(|text| under(text).expect("a test reads every file that is compiled in")).collect()

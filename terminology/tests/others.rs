@@ -76,7 +76,7 @@ fn what_lies_in_japanese_packages() {
         for entry in archive.entries().expect(package) {
             let mut entry = entry.expect(package);
             let name = entry.path().expect(package).to_string_lossy().into_owned();
-            if !name.ends_with(".json") || name.ends_with("package.json") || name.contains("/.index") {
+            if !is_json(&name) || name.ends_with("package.json") || name.contains("/.index") {
                 continue;
             }
             let mut text = Vec::new();
@@ -89,4 +89,39 @@ fn what_lies_in_japanese_packages() {
         }
         assert_eq!(checked, count, "{package}");
     }
+}
+
+/// HL7's own definitions, all of them, but for twelve that are indeed faulty: ten
+/// search parameters without a base, an id of 65 characters, and codes of v2 table
+/// 0550 that end in a space.
+#[test]
+#[ignore = "needs HL7's package, named by TECHO_R4_PACKAGE"]
+fn what_lies_in_the_package_of_hl7() {
+    let package = env::var_os("TECHO_R4_PACKAGE").expect("TECHO_R4_PACKAGE names hl7.fhir.r4.core.tgz");
+    let file = fs::File::open(package).expect("the package");
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let (mut checked, mut faulty) = (0, Vec::new());
+    for entry in archive.entries().expect("the package") {
+        let mut entry = entry.expect("the package");
+        let name = entry.path().expect("a path").to_string_lossy().into_owned();
+        let bare = name.strip_prefix("package/").unwrap_or_default();
+        if !is_json(&name) || bare.contains('/') || matches!(bare, "package.json" | ".index.json") {
+            continue;
+        }
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text).expect(&name);
+        checked += 1;
+        faulty.extend(told(&issues(&text)).into_iter().next().map(|fault| (bare.to_owned(), fault)));
+    }
+    assert_eq!(checked, 4578);
+    let known = |(name, fault): &&(String, String)| {
+        (name.contains("-extensions-") && fault.starts_with("required: SearchParameter.base"))
+            || (name.contains("item-subject") && fault.starts_with("value: SearchParameter.id"))
+            || (name == "CodeSystem-v2-0550.json" && fault.starts_with("value: CodeSystem.concept["))
+    };
+    assert_eq!((faulty.len(), faulty.iter().filter(known).count()), (12, 12), "{faulty:?}");
+}
+
+fn is_json(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "json")
 }

@@ -70,6 +70,9 @@ struct Type {
 
 impl Definitions {
     /// The definitions that the program carries in itself.
+    ///
+    /// # Panics
+    /// Never: a test opens the pack that is compiled in.
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Definitions> = OnceLock::new();
         EMBEDDED.get_or_init(|| Self::open(R4).expect("a test opens and decodes all of the pack that is compiled in"))

@@ -127,11 +127,11 @@ pub fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
         version: text(resource, "version"),
         source: end("source"),
         target: end("target"),
-        groups: resource.list("group").iter().map(group).collect::<Fact<_>>()?,
+        groups: resource.list("group").iter().map(group).collect(),
     })
 }
 
-fn group(json: &Json) -> Fact<MapGroup> {
+fn group(json: &Json) -> MapGroup {
     let mut rows = Vec::new();
     for element in json.list("element") {
         let Some(code) = text(element, "code") else { continue };
@@ -147,5 +147,5 @@ fn group(json: &Json) -> Fact<MapGroup> {
             });
         }
     }
-    Ok(MapGroup { source: text(json, "source"), target: text(json, "target"), rows })
+    MapGroup { source: text(json, "source"), target: text(json, "target"), rows }
 }

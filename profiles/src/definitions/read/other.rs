@@ -1,4 +1,4 @@
-//! SearchParameter, CompartmentDefinition, OperationDefinition → facts.
+//! SearchParameter, CompartmentDefinition, `OperationDefinition` → facts.
 
 use super::{Fact, Lacks, count, most, needed, text, texts, truth};
 use crate::{
@@ -46,7 +46,7 @@ pub fn compartment(resource: &Json) -> Fact<Option<Compartment>> {
     Ok(Some(Compartment { code: needed(resource, "code")?.into(), members: members.collect::<Fact<_>>()? }))
 }
 
-/// An OperationDefinition's facts.
+/// An `OperationDefinition`'s facts.
 ///
 /// # Errors
 /// [`Lacks`] names what every such definition has and this one has not.
