@@ -82,6 +82,7 @@ pub(super) fn scalar<'a>(
         return Err(mismatch(operator, a.type_name(), b.type_name(), at));
     };
     if let Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual = operator {
+        equal::spend_texts(engine, &x, &y)?;
         return match equal::order(engine, &x, &y) {
             Ok(order) => Ok(Items::maybe(order.map(|order| satisfies(operator, order)))),
             Err(Incomparable) => Err(mismatch(operator, a.type_name(), b.type_name(), at)),
