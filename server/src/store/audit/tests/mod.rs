@@ -110,6 +110,6 @@ fn read(at: i64, citizens: &[i64]) -> Record {
     record
 }
 
-fn of<'a>(citizens: &'a [i64]) -> Filter<'a> {
+fn of(citizens: &[i64]) -> Filter<'_> {
     Filter { citizens, from: None, until: None, kinds: &[], after: None, limit: 1000 }
 }
