@@ -137,6 +137,7 @@ impl Keys {
     }
 
     /// Keys of a test.
+    #[cfg(test)]
     pub fn for_test(seed: u64) -> Self {
         Self { masters: vec![Master { generation: 1, key: Random::seeded(seed).bytes() }] }
     }
