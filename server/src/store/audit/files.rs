@@ -232,7 +232,12 @@ fn step_at(file: &mut File, place: u64) -> io::Result<Step> {
 /// The chains that have a folder, in order.
 pub(super) fn chains(directory: &Path) -> Result<Vec<i64>, AuditError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(|cause| failed(directory, cause))? {
+    let listing = match fs::read_dir(directory) {
+        // No server ran yet. A folder taken away shows by the chains it should hold.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(found),
+        listing => listing.map_err(|cause| failed(directory, cause))?,
+    };
+    for entry in listing {
         let entry = entry.map_err(|cause| failed(directory, cause))?;
         if let Some(chain) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
             found.push(chain);

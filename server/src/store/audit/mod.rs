@@ -47,7 +47,7 @@ use sea_orm::QueryResult;
 pub use error::AuditError;
 pub use event::{Detail, Server};
 pub use files::Fault;
-pub use kind::{KINDS, Kind};
+pub use kind::{Coding, KINDS, Kind};
 pub use log::{AuditLog, Options, Sync};
 pub use position::Position;
 pub use record::{Consented, Disclosed, Layer, NOBODY, Outcome, Party, Record};
