@@ -90,17 +90,14 @@ impl AuditLog {
     pub async fn open(db: &Db, directory: &Path, keys: &Keys, options: Options) -> Result<Self, AuditError> {
         let keys = AuditKeys::new(keys);
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        let (source, repaired) = match db.backend() {
-            DatabaseBackend::Postgres => {
-                let table = Table::begin(db, &keys).await?;
-                tokio::spawn(write_table(table, waiting));
-                (Source::Table, None)
-            }
-            _ => {
-                let (segments, repaired) = open_files(db, directory, &keys, &options).await?;
-                thread::spawn(move || write_files(segments, waiting));
-                (Source::Files(directory.to_owned()), repaired)
-            }
+        let (source, repaired) = if db.backend() == DatabaseBackend::Postgres {
+            let table = Table::begin(db, &keys).await?;
+            tokio::spawn(write_table(table, waiting));
+            (Source::Table, None)
+        } else {
+            let (segments, repaired) = open_files(db, directory, &keys, &options).await?;
+            thread::spawn(move || write_files(segments, waiting));
+            (Source::Files(directory.to_owned()), repaired)
         };
         let projector = Projector::default();
         let inner = Arc::new(Inner { db: db.clone(), keys, source, projector, random: options.random, jobs });

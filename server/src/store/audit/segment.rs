@@ -61,7 +61,11 @@ impl Segments {
         let taken = take_lock(&unfinished)?.ok_or(AuditError::Closed)?;
         let file = new_segment(&unfinished, &head, keys.generation())?;
         match fs::rename(&unfinished, files::folder(directory, chain)) {
-            Ok(()) => Ok(Some(Self::over(directory, keys, taken, head, file, how))),
+            Ok(()) => {
+                let sync = File::open(directory).and_then(|directory| directory.sync_all());
+                sync.map_err(|cause| failed(directory, cause))?;
+                Ok(Some(Self::over(directory, keys, taken, head, file, how)))
+            }
             Err(_) if files::folder(directory, chain).exists() => {
                 fs::remove_dir_all(&unfinished).map_err(|cause| failed(&unfinished, cause))?;
                 Ok(None)

@@ -48,6 +48,9 @@ async fn every_cut_tail_shows() {
     fs::rename(last.with_extension("away"), last).expect("moved back");
     fs::remove_dir_all(files::folder(&world.directory, 1)).expect("removed");
     assert!(!world.verify().await.sound(), "the whole chain is gone");
+    fs::remove_dir_all(&world.directory).expect("removed");
+    assert!(!world.verify().await.sound(), "the whole log is gone");
+    assert!(World::new().await.verify().await.sound(), "a database no server ran on");
 }
 
 /// The byte ranges of a segment's entries.

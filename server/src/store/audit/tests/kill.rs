@@ -57,6 +57,55 @@ async fn what_was_not_filed_before_the_end_is_filed_after_the_next_start() {
     assert!(world.verify().await.sound());
 }
 
+/// Not a test by itself: a process whose files may not grow past a limit, until it lifts it.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run by `a_full_disk_refuses_and_leaves_no_half_record` in a process of its own"]
+async fn starved() {
+    let root = std::env::var_os("TECHO_AUDIT_VICTIM").expect("a folder");
+    let world = World::at(root.into()).await;
+    let options = Options { segment_bytes: 64 << 20, ..World::options() };
+    let log = AuditLog::open(&world.db, &world.directory, &world.keys, options).await.expect("log");
+    let mut refused = 0;
+    for n in 0..20_000 {
+        match log.append(read(n, &[1])).await {
+            Ok(_) if refused == 0 => println!("acknowledged {n}"),
+            Ok(_) => break,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 100, "it stays refused while there is no room");
+    let own = std::process::id().to_string();
+    let lifted = Command::new("prlimit").args(["--pid", &own, "--fsize=unlimited"]).status().expect("prlimit");
+    assert!(lifted.success());
+    for n in 100_000..100_010 {
+        log.append(read(n, &[1])).await.expect("room again");
+        println!("acknowledged {n}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_leaves_no_half_record() {
+    let root = std::env::temp_dir().join(format!("techo-audit-{}", Random::system().id()));
+    let world = World::at(root.clone()).await;
+    let program = std::env::current_exe().expect("this test");
+    let out = Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -Sf 1000; exec \"$0\" \"$@\""])
+        .arg(program)
+        .args(["--ignored", "--exact", "--nocapture", "store::audit::tests::kill::starved"])
+        .env("TECHO_AUDIT_VICTIM", &root)
+        .output()
+        .expect("ran");
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "{text}");
+    let acknowledged = text.lines().filter(|line| line.starts_with("acknowledged ")).count() as u64;
+    let log = world.open().await;
+    assert_eq!(log.count(&of(&[1])).await.expect("counted"), acknowledged, "those acknowledged and no other");
+    let report = world.verify().await;
+    assert!(report.sound() && report.torn.is_empty(), "{report:?}");
+}
+
 /// Not a test by itself: the process that the next one kills.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "run by `kill_nine_loses_no_acknowledged_record` in a process of its own"]

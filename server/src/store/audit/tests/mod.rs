@@ -10,6 +10,7 @@ mod speed;
 use std::fs;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use techo_migrations::{Migrator, MigratorTrait};
 
 use super::*;
@@ -72,6 +73,9 @@ impl World {
     /// Waits until the writer of a dropped log has let go of its chain.
     async fn closed(&self, log: AuditLog) {
         drop(log);
+        if self.db.backend() == sea_orm::DatabaseBackend::Postgres {
+            return; // nothing holds a chain in a table
+        }
         let held =
             || files::chains(&self.directory).expect("chains").iter().any(|chain| files::held(&self.directory, *chain));
         for _ in 0..500 {
@@ -95,8 +99,6 @@ impl World {
     }
 }
 
-use jiff::Timestamp;
-
 /// A read of one resource of each citizen.
 fn read(at: i64, citizens: &[i64]) -> Record {
     let mut record = Record::new(at, Kind::Read, Outcome::Success);
@@ -110,6 +112,6 @@ fn read(at: i64, citizens: &[i64]) -> Record {
     record
 }
 
-fn of<'a>(citizens: &'a [i64]) -> Filter<'a> {
+fn of(citizens: &[i64]) -> Filter<'_> {
     Filter { citizens, from: None, until: None, kinds: &[], after: None, limit: 1000 }
 }

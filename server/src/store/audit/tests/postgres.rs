@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 
-async fn world() -> World {
+pub(super) async fn world() -> World {
     let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES names a server");
     let name = format!("techo_audit_{}", Random::system().id().replace('-', ""));
     let server = Db::open(&url).await.expect("server");

@@ -46,6 +46,10 @@ async fn appends_a_second() {
         let world = World::new().await;
         measure(&world, Options { sync, fold_every, ..options.clone() }, 64, 3).await;
     }
+    if std::env::var_os("TECHO_TEST_POSTGRES").is_some() {
+        println!("PostgreSQL:");
+        measure(&super::postgres::world().await, options, 64, 3).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
