@@ -15,6 +15,8 @@ use crate::consent::caller::{Action, Candidate};
 use crate::consent::write::{self, Keeping};
 use crate::consent::{View, decide, policy};
 use crate::secret;
+use crate::store::account::BearerRow;
+use crate::store::entity::account;
 use crate::store::reader::Stored;
 use crate::store::{Committed, Refused, WriteSet};
 
@@ -40,6 +42,47 @@ impl App {
             action: interaction.action(),
             view,
             lenient,
+            base: self.config.fhir_base(),
+        })
+    }
+}
+
+impl App {
+    /// The holder of an account in the product's own portal, about to do `action`.
+    pub async fn portal_call(&self, account: &account::Model, action: Action) -> Result<Call<'_>, Error> {
+        let now = self.clock.micros();
+        let circle = self.portal_circle(account, now).await?;
+        let view = decide(&circle.caller, now, action, &circle.candidates);
+        let bearer = BearerRow {
+            id: "portal".into(),
+            grant_id: None,
+            scopes: String::new(),
+            patient: None,
+            purpose: circle.caller.purpose.code().into(),
+            with_id_token: false,
+            issued: now,
+            expires: now,
+            client: circle.caller.client.id.to_string(),
+            client_kind: "portal".into(),
+            client_organization: None,
+            custodial: false,
+            account: Some(account.id.clone()),
+            account_name: Some(account.name.clone()),
+            account_kind: Some(account.kind.clone()),
+            fhir_user: account.fhir_user.clone(),
+            account_patient: account.patient.clone(),
+            account_organization: account.organization.clone(),
+        };
+        Ok(Call {
+            app: self,
+            bearer: Arc::new(bearer),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
+            now,
+            action,
+            view,
+            lenient: false,
             base: self.config.fhir_base(),
         })
     }
