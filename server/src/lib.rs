@@ -7,7 +7,9 @@
 pub mod auth;
 pub mod clock;
 pub mod consent;
+pub mod http;
 pub mod import;
+pub mod portal;
 pub mod random;
 pub mod search;
 pub mod secret;

@@ -1,0 +1,4 @@
+//! The edge: the only code that knows axum.
+
+pub mod cors;
+pub mod oauth;
