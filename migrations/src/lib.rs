@@ -5,6 +5,7 @@
 
 mod m20261122_000002_accounts;
 
+pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;
 
 /// All steps, oldest first.
