@@ -9,7 +9,10 @@ mod m20261122_000001_store;
 mod m20261122_000002_accounts;
 mod m20261122_000003_audit;
 
-/// All steps in order.
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// All steps, oldest first.
 #[derive(Debug)]
 pub struct Migrator;
 

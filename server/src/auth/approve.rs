@@ -115,7 +115,8 @@ impl Offer {
         self.people.len() > 1 && self.is_about_patients()
     }
 
-    fn is_about_patients(&self) -> bool {
+    /// Whether anything in it concerns a patient.
+    pub fn is_about_patients(&self) -> bool {
         self.choices.resources().next().is_some()
             || self.implied.iter().any(|scope| matches!(scope.meaning(), Meaning::LaunchContext(_)))
     }
