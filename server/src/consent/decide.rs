@@ -24,7 +24,7 @@ pub const BASE: Effect = Effect::Deny;
 const CITIZENS_OWN: &[&str] = &["AuditEvent", "Consent"];
 
 /// Types that point at or hold other records. Until each is judged by what it
-/// holds (§4.6), a recipient sees them only where everything is permitted.
+/// holds (§4.6), a recipient does not see them: they would tell of hidden ones.
 const HOLDERS: &[&str] = &["Composition", "List", "MeasureReport", "Provenance", "Task"];
 
 /// What `caller` may do `action` with, at `now`.
@@ -83,10 +83,9 @@ fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> 
     let authority = candidate.under_authority(now);
     let rows = rows(caller, now, action, candidate);
     let kept = kept(caller, action, candidate);
-    let whole = rows == Predicate::Always;
-    let any = Predicate::any([rows.clone(), kept.clone()]);
+    let any = Predicate::any([rows, kept.clone()]);
     let rule = |kind: &str| {
-        let hidden = !authority && CITIZENS_OWN.contains(&kind) || !authority && !whole && HOLDERS.contains(&kind);
+        let hidden = !authority && (CITIZENS_OWN.contains(&kind) || HOLDERS.contains(&kind));
         if hidden { kept.for_type(kind) } else { any.for_type(kind) }
     };
     if caller.client.portal {

@@ -10,6 +10,8 @@
 //!
 //! Source: FHIR R4 consent.html; IHE Privacy Consent on FHIR
 
+#[cfg(any(test, feature = "testing"))]
+pub mod brute;
 pub mod caller;
 pub mod clinical;
 pub mod decide;
@@ -22,6 +24,8 @@ pub mod predicate;
 pub mod rule;
 pub mod subject;
 pub mod view;
+#[cfg(any(test, feature = "testing"))]
+pub mod worlds;
 pub mod write;
 
 pub use caller::{Action, Caller, Candidate};

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::caller::Action;
+use super::clinical::Facts;
 use super::gate::{Access, Gate};
 use super::predicate::Predicate;
 
@@ -64,6 +65,17 @@ pub enum Reach {
     },
 }
 
+/// A stored resource, as far as its visibility goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What conditions ask.
+    pub facts: &'a Facts,
+    /// The citizens it is about.
+    pub subjects: &'a [CitizenKey],
+}
+
 /// The condition under which rows of a type are visible.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeRules {
@@ -94,6 +106,23 @@ impl View {
     /// Says nothing of any row: no means 403, whatever is stored.
     pub fn may(&self, action: Action, kind: &str) -> Access {
         self.gate.may(action, kind)
+    }
+
+    /// Whether a row is visible: what the store's SQL computes, said once in Rust.
+    pub fn shows(&self, row: &Row<'_>) -> bool {
+        let holds = |branch: &Branch| branch.types.of(&row.facts.kind).is_some_and(|rule| rule.holds(row.facts));
+        let permits = |citizen: &CitizenKey| {
+            let names = |branch: &&Branch| matches!(&branch.reach, Reach::Citizens(keys) if keys.contains(citizen));
+            self.branches.iter().filter(names).any(holds)
+        };
+        let reaches = |branch: &Branch| match &branch.reach {
+            Reach::Citizens(_) => false,
+            Reach::Custodian(key) => row.facts.keeper == Some(*key),
+            Reach::Shared | Reach::Everything => true,
+            Reach::Identity { kind, id } => *kind == row.facts.kind && **id == *row.id,
+        };
+        !row.subjects.is_empty() && row.subjects.iter().all(permits)
+            || self.branches.iter().any(|branch| reaches(branch) && holds(branch))
     }
 
     /// The reasons for which rows are visible.
