@@ -8,13 +8,13 @@ pub mod account;
 // audit
 pub mod db;
 pub mod dictionary;
+pub mod entity;
 pub mod error;
 pub mod facts;
 pub mod index;
 pub mod keys;
 pub mod people;
 pub mod reader;
-pub mod entity;
 mod rows;
 pub mod seal;
 mod select;

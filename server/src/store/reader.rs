@@ -10,13 +10,13 @@ use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::plan::{Plan, SortBy, SortColumn};
 use crate::search::row::ParamKey;
 
+use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
 use super::select::{self, KeyValue, Order};
 use super::sql::Sql;
 use super::visible::{possible, visible};
 use super::write::Condition;
-use super::Store;
 
 /// Answers what the view shows.
 #[derive(Clone, Copy, Debug)]
@@ -183,7 +183,8 @@ impl<'a> Reader<'a> {
 
     /// The citizens in a subject role of a record that has several.
     pub async fn subjects(&self, rid: i64) -> Result<Vec<CitizenKey>, StoreError> {
-        let rows = self.store.db.all("SELECT citizen FROM subject WHERE rid = ? ORDER BY citizen", [rid.into()]).await?;
+        let rows =
+            self.store.db.all("SELECT citizen FROM subject WHERE rid = ? ORDER BY citizen", [rid.into()]).await?;
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
