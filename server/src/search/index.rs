@@ -317,3 +317,6 @@ fn compartment(index: &TypeIndex, resource: &Json, rows: &[Row], definitions: &D
 const MOST_GROUPS: u16 = i16::MAX.unsigned_abs();
 /// Up to here comparing each with each is the quicker way to find doubles.
 const FEW: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -241,3 +241,197 @@ fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {
 
 /// The most values, alternatives counted one by one, that a query may have.
 const MOST_VALUES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
+    use super::super::row::Table;
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    fn asked(kind: &str, query: &[(&str, &str)], lenient: bool) -> Result<Plan, SearchError> {
+        let local = Local::new("https://here.example/fhir", &TimeZone::fixed(jiff::tz::offset(9)));
+        let query: Vec<(String, String)> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        plan(Definitions::embedded(), kind, &query, &Scope { local: &local, now: 0, lenient })
+    }
+
+    fn good(kind: &str, query: &[(&str, &str)]) -> Plan {
+        asked(kind, query, false).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn token(system: Option<&str>, code: &str) -> Match {
+        let system = system.map_or(Pattern::Any, |system| Pattern::Is(system.into()));
+        Match::Token(CodePattern { system, code: Pattern::Is(code.into()) })
+    }
+
+    #[test]
+    fn parameters_and_alternatives() {
+        let plan = good(
+            "Observation",
+            &[
+                ("patient", "p1"),
+                ("code", "http://loinc.org|8302-2,29463-7"),
+                ("date", "ge2024"),
+                ("date", "lt2025"),
+                ("status:not", "entered-in-error"),
+            ],
+        );
+        let patient = Definitions::embedded().type_number("Patient").expect("Patient");
+        let of = |number: usize| match &plan.filters[number] {
+            Filter::Indexed { param, any, negated } => (&**param, any.clone(), *negated),
+            other => panic!("{other:?}"),
+        };
+        let (param, any, _) = of(0);
+        assert_eq!(param, "Observation.patient");
+        // R4 lets Observation.patient point at Patients alone.
+        assert!(
+            matches!(&any[..], [Match::Reference { kinds, id }] if **id == *"p1" && kinds.contains(&patient)),
+            "{any:?}"
+        );
+        assert_eq!(
+            of(1),
+            ("Observation.code", vec![token(Some("http://loinc.org"), "8302-2"), token(None, "29463-7")], false)
+        );
+        assert_eq!(of(2).0, "Observation.date");
+        assert_eq!(of(4), ("Observation.status", vec![token(None, "entered-in-error")], true));
+        assert_eq!(plan.filters.len(), 5);
+    }
+
+    #[test]
+    fn the_resource_s_own_columns() {
+        let plan = good("Patient", &[("_id", "a,b"), ("_lastUpdated", "ge1970-01-01T00:00:00Z"), ("_id:not", "c")]);
+        assert_eq!(
+            plan.filters,
+            [
+                Filter::Id { any: vec!["a".into(), "b".into()], negated: false },
+                Filter::Updated { any: std::iter::once(0..i64::MAX).collect() },
+                Filter::Id { any: vec!["c".into()], negated: true },
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_looks_where_rows_may_be() {
+        let plan = good("Observation", &[("code-value-quantity:missing", "true"), ("date:missing", "false")]);
+        assert_eq!(
+            plan.filters[1],
+            Filter::Missing { param: "Observation.date".into(), tables: &[Table::Date], missing: false }
+        );
+        let Filter::Missing { param, missing: true, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
+        assert_eq!(&**param, "Observation.code-value-quantity$0");
+    }
+
+    #[test]
+    fn results_are_shaped() {
+        let plan = good(
+            "Observation",
+            &[
+                ("_sort", "-date,code,_id"),
+                ("_count", "99999999999999999999"),
+                ("_total", "accurate"),
+                ("_include", "Observation:subject:Patient"),
+                ("_revinclude", "Provenance:target"),
+                ("_format", "json"),
+            ],
+        );
+        let key = |param: &str, column, descending| SortKey {
+            by: SortBy::Indexed { param: param.into(), column },
+            descending,
+        };
+        assert_eq!(
+            plan.sort,
+            [
+                key("Observation.date", SortColumn::Date, true),
+                key("Observation.code", SortColumn::Code, false),
+                SortKey { by: SortBy::Id, descending: false }
+            ]
+        );
+        assert_eq!((plan.count, plan.total), (Some(1000), Total::Accurate));
+        let patient = Definitions::embedded().type_number("Patient");
+        let include = |reverse, source: &str, param: &str, target| Include {
+            reverse,
+            source: source.into(),
+            param: param.into(),
+            target,
+            iterate: false,
+        };
+        assert_eq!(
+            plan.includes,
+            [
+                include(false, "Observation", "Observation.subject", patient),
+                include(true, "Provenance", "Provenance.target", None)
+            ]
+        );
+        assert_eq!(
+            good("Patient", &[("_sort", "identifier")]).sort,
+            [key("Patient.identifier", SortColumn::Value, false)]
+        );
+        for query in [("_count", "0"), ("_summary", "count")] {
+            let plan = good("Patient", &[query]);
+            assert_eq!((plan.count, plan.total, plan.summary), (Some(0), Total::Accurate, Summary::Count));
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (kind, name, value, code) in [
+            ("Nothing", "", "", "invalid"),
+            ("Patient", "nothing", "x", "not-supported"),
+            ("Patient", "name:nothing", "x", "invalid"),
+            ("Patient", "name:not", "x", "invalid"),
+            ("Patient", "gender:exact", "x", "invalid"),
+            ("Patient", "identifier:of-type", "a|b|c", "not-supported"),
+            ("Patient", "name", "", "value"),
+            ("Patient", "birthdate", "soon", "value"),
+            ("Patient", "gender:missing", "maybe", "value"),
+            ("Patient", "_id:exact", "x", "invalid"),
+            ("Patient", "_lastUpdated:missing", "true", "invalid"),
+            ("Patient", "_count", "-1", "value"),
+            ("Patient", "_count", "ten", "value"),
+            ("Patient", "_sort", "nothing", "value"),
+            ("Patient", "_sort", "", "value"),
+            ("Patient", "_include", "Observation:subject", "value"),
+            ("Patient", "_include", "Patient:name", "value"),
+            ("Patient", "_include", "Patient", "value"),
+            ("Patient", "_include:iterate", "Patient:link", "not-supported"),
+            ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
+            ("Patient", "_summary", "text", "not-supported"),
+            ("Patient", "_summary", "some", "value"),
+            ("Patient", "_elements", "name", "not-supported"),
+            ("Patient", "_filter", "name eq x", "not-supported"),
+            ("Patient", "_has:Observation:patient:code", "x", "not-supported"),
+            ("Patient", "general-practitioner.name", "x", "not-supported"),
+            ("Observation", "subject:Patient.name", "x", "not-supported"),
+            ("Observation", "code-value-quantity", "x$5", "not-supported"),
+            ("Observation", "subject:Nothing", "x", "invalid"),
+        ] {
+            let error = asked(kind, &[(name, value)], false).expect_err(name);
+            assert_eq!((error.issue_code(), &*error.parameter), (code, name), "{error}");
+        }
+        let twice = asked("Patient", &[("_count", "1"), ("_count", "2")], false);
+        assert_eq!(twice.map(|_| ()), Err(SearchError::new("_count", Reason::Repeated)));
+        let many = vec!["x"; 1001].join(",");
+        let error = asked("Patient", &[("gender", &many)], false).expect_err("too much");
+        assert_eq!(error.issue_code(), "too-costly");
+    }
+
+    #[test]
+    fn lenient_leaves_out_what_is_unknown_and_says_so() {
+        let query = [("nothing", "x"), ("_filter", "y"), ("gender", "male")];
+        let plan = asked("Patient", &query, true).expect("lenient");
+        assert_eq!(plan.ignored.iter().map(|error| &*error.parameter).collect::<Vec<_>>(), ["nothing", "_filter"]);
+        assert_eq!(plan.used, [("gender".into(), "male".into())]);
+        for (name, value) in [("birthdate", "soon"), ("identifier:of-type", "a|b|c"), ("gender:exact", "x")] {
+            assert!(asked("Patient", &[(name, value)], true).is_err(), "{name} would mean something else");
+        }
+    }
+
+    #[test]
+    fn one_condition_has_one_canonical_text() {
+        let text = |query: &[(&str, &str)]| canonical(&good("Patient", query));
+        let one = text(&[("identifier", "s|1"), ("gender", "male,female"), ("_format", "json")]);
+        assert_eq!(one, text(&[("gender", "female,male"), ("identifier", "s|1")]));
+        assert_ne!(one, text(&[("gender", "female"), ("identifier", "s|1")]));
+    }
+}
