@@ -16,6 +16,9 @@ pub mod date;
 pub mod decimal;
 pub mod detect;
 pub mod draft;
+#[cfg(test)]
+mod fixture;
+pub mod immunization;
 pub mod limits;
 pub mod my_number;
 pub mod person;
