@@ -218,8 +218,8 @@ fn read_csv(bytes: &[u8], layout: &'static Layout) -> Result<Table, Refusal> {
             false => Err(RowFault::Quote),
         };
         // A record of several lines that came out wrong most likely began with a stray quote.
-        let bad_and_long = outcome.is_err() && record.lines > 1;
-        let (next, lines) = if bad_and_long { first_line(bytes, start) } else { (record.next, record.lines) };
+        let give_up = !record.whole || (outcome.is_err() && record.lines > 1);
+        let (next, lines) = if give_up { first_line(bytes, start) } else { (record.next, record.lines) };
         match outcome {
             Ok(Some(row)) => table.rows.push(row),
             Ok(None) => {}
@@ -242,7 +242,7 @@ fn find_header(bytes: &[u8], layout: &'static Layout) -> Result<Header, Refusal>
         record = cut(bytes, start);
     }
     let mut best: Option<(usize, Vec<&'static str>)> = None;
-    for (encoding, _) in ENCODINGS {
+    for (encoding, _) in ENCODINGS.into_iter().filter(|_| record.whole) {
         let Ok(names) = fields(&bytes[start..record.end], encoding) else { continue };
         let columns: Vec<Meaning> = names.iter().map(|name| meaning(name, layout)).collect();
         let known =
@@ -556,6 +556,8 @@ mod tests {
             ("甲,甲\n1,2", vec!["refused column-twice"]),
             ("a,b\n1,2", vec!["refused header-unknown"]),
             ("", vec!["refused header-unknown"]),
+            ("\"甲\"x,乙\n1,2", vec!["refused header-unknown"]),
+            ("\"甲,乙\n1,2", vec!["refused header-unknown"]),
         ] {
             assert_eq!(told(text.as_bytes()), expected, "{text:?}");
         }

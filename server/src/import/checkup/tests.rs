@@ -25,7 +25,7 @@ fn observation<'a>(parsed: &'a crate::import::Parsed, code: &str) -> Vec<&'a Jso
 fn our_own_sample_is_read_whole() {
     let parsed = parse(&IMPORTER, &own("infant-checkups.csv"));
     assert_eq!(issues(&parsed), [""; 0]);
-    assert_eq!(counts(&parsed), "DiagnosticReport 8, Encounter 8, Location 4, Observation 40, Organization 3");
+    assert_eq!(counts(&parsed), "DiagnosticReport 8, Encounter 8, Location 5, Observation 41, Organization 3");
     hold_together(&parsed);
     let [taro, mei] = parsed.people.as_slice() else { panic!("two children") };
     assert_eq!(taro.person.identity, Identity::Resident { municipality: "10101".into(), number: "0000077001".into() });
