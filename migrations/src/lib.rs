@@ -1,1 +1,23 @@
-//! x
+//! The database schema's history: one file a step, forward only.
+//!
+//! To add a step: a file `mDATE_NAME.rs`, a line in [`Migrator`], and an
+//! upgrade fixture. A step that has been released is never changed.
+
+pub use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_store;
+mod m20261122_000002_accounts;
+
+/// All steps in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_store::Migration),
+            Box::new(m20261122_000002_accounts::Migration),
+        ]
+    }
+}

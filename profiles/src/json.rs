@@ -350,10 +350,9 @@ mod tests {
 
     #[test]
     fn what_was_read_is_what_is_written() {
-        for text in [
-            r#"{"b":1.10,"a":[1E5,-0.0,12345678901234567890],"b2":"\u0001é\"\\"}"#,
-            r#"[null,true,false,{},[],""]"#,
-        ] {
+        for text in
+            [r#"{"b":1.10,"a":[1E5,-0.0,12345678901234567890],"b2":"\u0001é\"\\"}"#, r#"[null,true,false,{},[],""]"#]
+        {
             let tree = Json::parse(text.as_bytes()).expect(text);
             assert_eq!(tree.to_string(), text);
         }

@@ -42,6 +42,8 @@ pub enum Reach {
     /// The shared list of types without a subject (conformance, terminology,
     /// Organization, Practitioner, …).
     Shared,
+    /// Every row: for the server's own work, under a named purpose.
+    Everything,
     /// One resource, by type and id, identity elements only.
     Identity {
         /// Resource type.
