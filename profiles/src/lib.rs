@@ -4,6 +4,7 @@
 pub mod codes;
 pub mod definitions;
 pub mod json;
+pub mod local;
 #[cfg(feature = "pack")]
 pub mod pack;
 pub mod path;

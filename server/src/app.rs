@@ -1,11 +1,12 @@
 //! The server's parts, wired: the one place where [`App`] is built from [`Config`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 use techo_profiles::Definitions;
+use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 use techo_terminology::Terminology;
 
@@ -15,16 +16,18 @@ use crate::consent::caller::{
     Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
 use crate::consent::policy::{self, Policy, Terms};
+use crate::consent::rule::Actor;
 use crate::consent::view::CitizenKey;
+use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
 use crate::random::Random;
 use crate::search::index::Local;
-use crate::store::account::Accounts;
-use crate::store::account::token::BearerRow;
+use crate::store::account::{Accounts, BearerRow};
 use crate::store::audit::AuditLog;
 use crate::store::entity::authority;
 use crate::store::keys::Keys;
 use crate::store::people::StoredConsent;
+use crate::store::seal::Sealer;
 use crate::store::{Db, Store, StoreError};
 
 /// Policies kept compiled, by row and version.
@@ -46,6 +49,8 @@ pub struct App {
     pub audit: AuditLog,
     /// The keys of this installation.
     pub keys: Keys,
+    /// Seals page links and what is kept outside the FHIR API.
+    pub sealer: Sealer,
     /// Time.
     pub clock: Clock,
     /// Chance.
@@ -80,7 +85,7 @@ pub enum StartError {
     Store(#[from] StoreError),
     /// The keys.
     #[error(transparent)]
-    Keys(#[from] crate::store::keys::KeysError),
+    Keys(#[from] crate::store::keys::KeyError),
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::store::audit::AuditError),
@@ -94,7 +99,8 @@ impl App {
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
         let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
         let store = Store::open(db.clone(), clock.clone()).await?;
-        let keys = Keys::open(&config.keys_path(), &random)?;
+        let keys = Keys::open_or_create(&config.keys_path(), &random)?;
+        let sealer = Sealer::new(&keys, random.clone());
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
         let definitions = Definitions::embedded();
@@ -102,11 +108,12 @@ impl App {
         Ok(Self {
             config,
             definitions,
-            codes: Terminology::embedded(),
+            codes: Terminology::new(definitions, LOCAL_BASE),
             store,
             accounts: Accounts::new(db),
             audit,
             keys,
+            sealer,
             clock,
             random,
             capabilities,
@@ -119,13 +126,25 @@ impl App {
         Local::new(&self.config.fhir_base(), &self.config.zone)
     }
 
-    /// What the consent compiler asks of terminology.
-    pub fn terms(&self) -> ConsentTerms<'_> {
-        ConsentTerms { app: self }
+    /// Whether the directory knows an actor: a registered client's Device, or a
+    /// person or Organization whose resource is here.
+    pub async fn is_actor(&self, reference: &str) -> Result<bool, Error> {
+        match reference.split_once('/') {
+            Some(("Device", client)) => Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some()),
+            Some((kind, id)) => Ok(self.store.key(kind, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Every reference that holds authority over a patient now, her own Patient among them.
+    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
+        let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+        let others = holders.iter().filter_map(|one| one.related_person.as_deref()).map(related_person);
+        Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
     }
 
     /// Who calls with this token, and the citizens who come into question.
-    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<(Caller, Vec<Candidate>), Error> {
+    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<Circle, Error> {
         let held = match &bearer.account {
             Some(account) => self.accounts.authorities(account, now).await.map_err(StoreError::from)?,
             None => Vec::new(),
@@ -154,11 +173,11 @@ impl App {
                 None => None,
             },
             purpose: self.purpose(&bearer.purpose),
-            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes),
+            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes).0,
             patient: bearer.patient.as_deref().map(Into::into),
         };
-        let candidates = self.candidates_of(&caller, &held, now).await?;
-        Ok((caller, candidates))
+        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
+        Ok(Circle { caller, candidates, standing })
     }
 
     /// The citizen herself in the product's own portal.
@@ -166,7 +185,7 @@ impl App {
         &self,
         account: &crate::store::entity::account::Model,
         now: i64,
-    ) -> Result<(Caller, Vec<Candidate>), Error> {
+    ) -> Result<Circle, Error> {
         let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
         let user = self
             .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref(), &held)
@@ -178,8 +197,8 @@ impl App {
             scopes: crate::auth::scope::Scopes::default(),
             patient: None,
         };
-        let candidates = self.candidates_of(&caller, &held, now).await?;
-        Ok((caller, candidates))
+        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
+        Ok(Circle { caller, candidates, standing })
     }
 
     async fn user(
@@ -200,7 +219,10 @@ impl App {
                 .organization(reference)
                 .await?
                 .into_iter()
-                .map(|organization| Membership { organization, roles: vec!["physician".into(), "public-health-nurse".into()] })
+                .map(|organization| Membership {
+                    organization,
+                    roles: vec!["physician".into(), "public-health-nurse".into()],
+                })
                 .collect(),
             None => Vec::new(),
         };
@@ -213,17 +235,17 @@ impl App {
         let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
         let full = format!("Organization/{id}");
         let people = self.accounts.people_of(&full).await.map_err(StoreError::from)?;
-        Ok(Some(Organization {
-            reference: full.into(),
-            key,
-            people: people.into_iter().map(Into::into).collect(),
-        }))
+        Ok(Some(Organization { reference: full.into(), key, people: people.into_iter().map(Into::into).collect() }))
     }
 
     /// A purpose of use with the codes above it.
     fn purpose(&self, code: &str) -> Purpose {
-        let above = self.codes.ancestors(ACT_REASON, code);
-        Purpose::new(code, &above.iter().map(String::as_str).collect::<Vec<_>>())
+        let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
+        let above = all
+            .iter()
+            .map(|concept| &*concept.code)
+            .filter(|above| *above != code && self.codes.subsumes(ACT_REASON, above, code) == Some(true));
+        Purpose::new(code, &above.collect::<Vec<_>>())
     }
 
     async fn candidates_of(
@@ -231,7 +253,7 @@ impl App {
         caller: &Caller,
         held: &[authority::Model],
         now: i64,
-    ) -> Result<Vec<Candidate>, Error> {
+    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
         let mut authorities = BTreeMap::new();
         for one in held {
             authorities.insert(one.patient.clone(), authority_of(one));
@@ -263,26 +285,26 @@ impl App {
         people: &[(CitizenKey, String)],
         authorities: &BTreeMap<String, Authority>,
         now: i64,
-    ) -> Result<Vec<Candidate>, Error> {
+    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
         let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
         let consents = self.store.consents(&keys).await?;
         self.compile(&consents).await?;
         let mut found = Vec::new();
+        let mut standing = Vec::new();
         for (key, patient) in people {
             let own: Vec<&StoredConsent> = consents.iter().filter(|consent| consent.citizen == *key).collect();
-            let mut performers = vec![format!("Patient/{patient}")];
-            if !own.is_empty() {
-                let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
-                performers.extend(
-                    holders.iter().filter_map(|one| one.related_person.as_deref()).map(|one| related_person(one).into()),
-                );
-            }
+            let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
             let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
-            let consents = own
-                .iter()
-                .filter_map(|consent| policies.get(&(consent.rid, consent.version)).cloned().flatten())
-                .filter(|policy| policy.performers.iter().any(|one| performers.iter().any(|held| **held == **one)))
-                .collect();
+            let mut consents = Vec::new();
+            for consent in own {
+                let policy = policies.get(&(consent.rid, consent.version)).cloned().flatten();
+                let held = |policy: &Arc<Policy>| policy.performers.iter().any(|one| performers.contains(one));
+                if let Some(policy) = policy.filter(held) {
+                    consents.push(policy.clone());
+                    let (id, version) = (consent.id.clone(), consent.version);
+                    standing.push(Standing { citizen: *key, id, version, policy });
+                }
+            }
             found.push(Candidate {
                 citizen: *key,
                 patient: patient.as_str().into(),
@@ -291,13 +313,7 @@ impl App {
                 consents,
             });
         }
-        Ok(found)
-    }
-
-    /// The RelatedPersons that hold authority over this patient now.
-    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
-        let held = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
-        Ok(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person).collect())
+        Ok((found, standing))
     }
 
     /// Compiles the Consents that are not yet.
@@ -314,7 +330,7 @@ impl App {
         }
         let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
         let bodies = self.store.consent_bodies(&rids).await?;
-        let terms = self.terms();
+        let terms = ConsentTerms::new(self, HashSet::new());
         for consent in missing {
             let Some(body) = bodies.get(&consent.rid) else { continue };
             let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
@@ -331,6 +347,50 @@ impl App {
     /// The zone in which a day without time ends.
     pub fn zone(&self) -> &TimeZone {
         &self.config.zone
+    }
+}
+
+/// Who calls, and what decides about what she may see.
+#[derive(Debug)]
+pub struct Circle {
+    /// Who calls.
+    pub caller: Caller,
+    /// The citizens who come into question.
+    pub candidates: Vec<Candidate>,
+    /// Their Consents in force, as stored.
+    pub standing: Vec<Standing>,
+}
+
+/// A Consent in force.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whose.
+    pub citizen: CitizenKey,
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: i32,
+    /// What it says.
+    pub policy: Arc<Policy>,
+}
+
+impl Standing {
+    /// Whether it names this caller: the software, the person, or where she works.
+    pub fn names(&self, caller: &Caller) -> bool {
+        let device = caller.device();
+        let is_caller = |actor: &Actor| match actor {
+            Actor::Client(reference) => **reference == *device,
+            Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
+            Actor::Organization(reference) => {
+                let own = caller.client.organization.iter();
+                own.map(|one| &one.reference).any(|one| one == reference)
+                    || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
+            }
+        };
+        std::iter::once(&self.policy.root)
+            .chain(&self.policy.nested)
+            .flat_map(|node| node.actors.iter().flatten())
+            .any(is_caller)
     }
 }
 
@@ -351,14 +411,22 @@ fn authority_of(row: &authority::Model) -> Authority {
 }
 
 /// Terminology and directory, as the consent compiler asks them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct ConsentTerms<'a> {
     app: &'a App,
+    actors: HashSet<String>,
+}
+
+impl<'a> ConsentTerms<'a> {
+    /// * `actors`: references that the directory knows, among those asked about.
+    pub fn new(app: &'a App, actors: HashSet<String>) -> Self {
+        Self { app, actors }
+    }
 }
 
 impl Terms for ConsentTerms<'_> {
     fn is_purpose(&self, code: &str) -> bool {
-        self.app.codes.knows(ACT_REASON, code)
+        self.app.codes.has_code(ACT_REASON, code) == Code::Yes
     }
 
     fn is_type(&self, name: &str) -> bool {
@@ -366,11 +434,15 @@ impl Terms for ConsentTerms<'_> {
     }
 
     fn narrower(&self, system: &str, code: &str) -> Vec<Box<str>> {
-        self.app.codes.descendants(system, code).into_iter().map(String::into_boxed_str).collect()
+        let all = self.app.codes.code_system(system).map_or(&[][..], |system| &system.facts().concepts);
+        all.iter()
+            .map(|concept| &concept.code)
+            .filter(|below| ***below != *code && self.app.codes.subsumes(system, code, below) == Some(true))
+            .cloned()
+            .collect()
     }
 
-    fn is_actor(&self, _reference: &str) -> bool {
-        // TODO in the write path: resolved before this is asked.
-        true
+    fn is_actor(&self, reference: &str) -> bool {
+        self.actors.contains(reference)
     }
 }

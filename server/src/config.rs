@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use jiff::tz::TimeZone;
+
 /// The server's configuration. Every member is also a command-line option, a
 /// `TECHO_…` environment variable and a line of `techo.toml`.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy that speaks TLS stands before this server.
     pub behind_proxy: bool,
+    /// The zone in which a day without a time begins and ends.
+    pub zone: TimeZone,
     /// The key file, where several servers share one; in the data directory if not said.
     pub key_file: Option<PathBuf>,
 }
@@ -55,6 +59,7 @@ impl Config {
             base_url: format!("http://{listen}"),
             tls: None,
             behind_proxy: false,
+            zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
         }
     }
@@ -79,6 +84,11 @@ impl Config {
     /// The database's URL.
     pub fn database_url(&self) -> String {
         self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.file("techo.db").display()))
+    }
+
+    /// The key file.
+    pub fn keys_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.file("keys"))
     }
 
     /// A file of the data directory.

@@ -6,13 +6,12 @@
 
 pub mod app;
 pub mod auth;
-pub mod config;
 pub mod clock;
+pub mod config;
 pub mod consent;
-pub mod dispatch;
 pub mod http;
 pub mod import;
-pub mod interaction;
+pub mod portal;
 pub mod random;
 pub mod search;
 pub mod secret;

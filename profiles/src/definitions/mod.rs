@@ -6,13 +6,14 @@
 //! each definition is decoded when first asked for and then kept.
 //!
 //! To have one more fact: a field in `structure.rs` or a sibling, a line in
-//! `pack/` that reads it from the definition's JSON, and the pack made again with
+//! `read/` that reads it from the definition's JSON, and the pack made again with
 //! `cargo run -p techo-profiles --features pack --bin techo-pack`.
 
 mod codes;
 mod operation;
 mod pack;
 mod parameter;
+pub mod read;
 mod shape;
 mod structure;
 
@@ -69,6 +70,9 @@ struct Type {
 
 impl Definitions {
     /// The definitions that the program carries in itself.
+    ///
+    /// # Panics
+    /// Never: a test opens the pack that is compiled in.
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Definitions> = OnceLock::new();
         EMBEDDED.get_or_init(|| Self::open(R4).expect("a test opens and decodes all of the pack that is compiled in"))

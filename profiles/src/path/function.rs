@@ -25,7 +25,7 @@ mod utility;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-pub(super) use text::pattern;
+pub(super) use text::{Pattern, pattern};
 
 use super::error::PathError;
 use super::eval::{Engine, Scope, single, wrong_type};

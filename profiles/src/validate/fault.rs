@@ -103,8 +103,8 @@ impl Fault<'_> {
             | Self::TooMany { .. }
             | Self::SecondChoice { .. }
             | Self::Padding
-            | Self::Target { .. } => IssueCode::Structure,
-            Self::Primitive { error: PrimitiveError::Kind, .. } => IssueCode::Structure,
+            | Self::Target { .. }
+            | Self::Primitive { error: PrimitiveError::Kind, .. } => IssueCode::Structure,
             Self::Primitive { .. } => IssueCode::Value,
             Self::NestedContained | Self::Extension { .. } | Self::Narrative { .. } | Self::NoContained => {
                 IssueCode::Invariant

@@ -33,6 +33,9 @@ pub(super) fn check(text: &str) -> Result<(), NarrativeError> {
     if reader.has_content { Ok(()) } else { Err(NarrativeError::Empty) }
 }
 
+/// A name, attributes with their values, and whether it closes itself.
+type Tag<'a> = (&'a str, Vec<(&'a str, &'a str)>, bool);
+
 struct Reader<'a> {
     rest: &'a str,
     open: Vec<&'a str>,
@@ -74,7 +77,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads `name a="b" … >` or `… />`, and notes what is now open.
-    fn tag(&mut self) -> Result<(&'a str, Vec<(&'a str, &'a str)>, bool), NarrativeError> {
+    fn tag(&mut self) -> Result<Tag<'a>, NarrativeError> {
         let end = |letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '-' | ':' | '_'));
         let name = self.until(end);
         if name.is_empty() || self.open.len() > MAX_OPEN {

@@ -145,11 +145,11 @@ impl<'a> Walk<'a> {
             self.fault(&Fault::SecondChoice { element: &element.name }, &here, member.name_at as usize);
         }
         *seen |= bit;
-        let spot = Spot { types, slot, element, members, name };
+        let at = Spot { types, slot, element, members, name };
         if is_beside {
-            self.beside(spot, &member.value, &here);
+            self.beside(at, &member.value, &here);
         } else {
-            self.value(spot, &member.value, &here);
+            self.value(at, &member.value, &here);
         }
     }
 

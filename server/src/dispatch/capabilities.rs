@@ -10,8 +10,7 @@ use techo_profiles::{Definitions, json::Json};
 use crate::config::Config;
 
 /// The interactions of a resource type, as R4 names them.
-pub const INTERACTIONS: &[&str] =
-    &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
+pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
 
 /// Types that are answered in part: AuditEvents are rendered from the log.
 pub const READ_ONLY: &[&str] = &["AuditEvent"];
@@ -74,7 +73,7 @@ fn resource(definitions: &Definitions, kind: &str) -> Json {
                 json!({
                     "name": (parameter.code.as_str()),
                     "definition": (parameter.url.as_str()),
-                    "type": (parameter.kind.code())
+                    "type": (parameter.kind.name())
                 })
             })
             .collect()

@@ -12,7 +12,7 @@ use super::negotiate;
 use super::outcome::{FHIR_JSON, refusal};
 use crate::app::App;
 use crate::interaction::Error;
-use crate::operation::{OPERATIONS, Input};
+use crate::operation::{Input, OPERATIONS};
 
 /// Runs an operation of [`OPERATIONS`].
 pub async fn run(

@@ -11,12 +11,22 @@
 //! To add one: `import/NAME.rs` with a `pub const IMPORTER`, a line in
 //! [`IMPORTERS`], sample files, good and bad.
 
+<<<<<<< HEAD
+pub mod checkup;
+=======
 pub mod compare;
+>>>>>>> i1
 pub mod date;
 pub mod decimal;
 pub mod detect;
 pub mod draft;
+<<<<<<< HEAD
+#[cfg(test)]
+mod fixture;
+pub mod immunization;
+=======
 pub mod jahis;
+>>>>>>> i1
 pub mod limits;
 pub mod make;
 pub mod my_number;

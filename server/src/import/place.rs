@@ -100,7 +100,10 @@ impl Placing<'_> {
             Identity::Given => match &self.carrier.patient {
                 Some(citizen) => (Some(citizen.clone()), self.patient(citizen).await?),
                 None => {
-                    let text = Text::new("Name the patient (--patient, ?patient=).", "患者を指定してください(--patient, ?patient=)。");
+                    let text = Text::new(
+                        "Name the patient (--patient, ?patient=).",
+                        "患者を指定してください(--patient, ?patient=)。",
+                    );
                     self.refuse(report, source.at, "patient-missing", text);
                     return Ok(None);
                 }
@@ -127,7 +130,8 @@ impl Placing<'_> {
             }
         };
         let Some(citizen) = citizen else {
-            let text = Text::new("This person's record is not open to this import.", "この方の記録には取り込めません。");
+            let text =
+                Text::new("This person's record is not open to this import.", "この方の記録には取り込めません。");
             self.refuse(report, source.at, "patient-unknown", text);
             return Ok(None);
         };
@@ -213,12 +217,10 @@ impl Placing<'_> {
             }
         }
         if source.action == Action::Withdraw {
-            let stored = before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
+            let stored =
+                before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
             let Some(body) = stored else {
-                let text = Text::new(
-                    "There is no earlier record to take back.",
-                    "取り消す元の記録が見つかりません。",
-                );
+                let text = Text::new("There is no earlier record to take back.", "取り消す元の記録が見つかりません。");
                 self.refuse(report, source.at, "withdraw-unknown", text);
                 return Ok(());
             };
@@ -229,7 +231,7 @@ impl Placing<'_> {
         let keeping = self.keeping(citizen);
         let place = &places[&draft::reference_to(&source.key)];
         let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
-        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?;
+        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?.tagged();
         let subjects = draft.about(self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
         let subjects = Subjects {
             subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {
@@ -257,12 +259,7 @@ impl Placing<'_> {
     }
 
     /// What of these was stored before, by key.
-    async fn known(
-        &self,
-        custodian: i64,
-        citizen: &Citizen,
-        all: &[&Source],
-    ) -> Result<HashMap<String, Known>, Error> {
+    async fn known(&self, custodian: i64, citizen: &Citizen, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
         let hashes: BTreeMap<Vec<u8>, &str> =
             all.iter().map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str())).collect();
         let keys: Vec<Vec<u8>> = hashes.keys().cloned().collect();
@@ -394,8 +391,8 @@ fn hex(bytes: &[u8]) -> String {
 /// Keeps a file about several citizens, sealed, outside the FHIR API.
 pub async fn keep_original(app: &App, custodian: i64, bytes: &[u8]) -> Result<(), Error> {
     let hash = secret::hash(bytes);
-    let sealed = app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
+    let sealed =
+        app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
     app.store.keep_original(&hash, custodian, app.clock.micros(), sealed).await?;
     Ok(())
 }
-

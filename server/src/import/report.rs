@@ -150,7 +150,10 @@ impl Report {
             ));
             for issue in &file.issues {
                 let column = issue.column.as_deref().map(|column| format!(", {column}")).unwrap_or_default();
-                text.push_str(&format!("  line {}{column}: {} [{}] {}\n", issue.line, issue.severity, issue.code, issue.text));
+                text.push_str(&format!(
+                    "  line {}{column}: {} [{}] {}\n",
+                    issue.line, issue.severity, issue.code, issue.text
+                ));
             }
         }
         text

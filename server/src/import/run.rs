@@ -46,8 +46,10 @@ pub async fn run(app: &App, order: &Order<'_>, files: &[File]) -> Result<Report,
         }
     }
     for (importer, numbers) in by_format {
-        let parts: Vec<Part<'_>> =
-            numbers.iter().map(|&number| Part { name: Some(&files[number].name), bytes: &files[number].bytes }).collect();
+        let parts: Vec<Part<'_>> = numbers
+            .iter()
+            .map(|&number| Part { name: Some(&files[number].name), bytes: &files[number].bytes })
+            .collect();
         for group in (importer.gather)(&parts) {
             let members: Vec<Part<'_>> = group.iter().map(|&member| parts[member]).collect();
             let mut done = input(app, order, importer, &members).await?;

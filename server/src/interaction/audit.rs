@@ -13,7 +13,7 @@ use techo_profiles::json::Json;
 use super::search::Bundle;
 use super::{Call, Error, Interaction, Issue, Location, Reply};
 use crate::consent::view::{CitizenKey, Reach};
-use crate::search::parse;
+use crate::search::time::span;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
 use crate::store::write::Extra;
@@ -27,9 +27,7 @@ impl Call<'_> {
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
             // Their success was recorded in their own transaction.
-            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. }
-                if result.is_ok() =>
-            {
+            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } if result.is_ok() => {
                 return Ok(());
             }
             Interaction::Create { .. } => Kind::Create,
@@ -112,14 +110,11 @@ impl Call<'_> {
             None if self.caller.publisher().is_some() => Layer::Custodian,
             None => Layer::Consent,
         };
-        let consents = candidate
-            .consents
+        let consents = self
+            .standing
             .iter()
-            .filter(|policy| policy.names(&self.caller))
-            .filter_map(|policy| {
-                let version = u64::try_from(policy.version).ok()?;
-                Some(Consented { id: policy.id.clone(), version })
-            })
+            .filter(|one| one.citizen == citizen && one.names(&self.caller))
+            .filter_map(|one| Some(Consented { id: one.id.as_str().into(), version: u64::try_from(one.version).ok()? }))
             .collect();
         (Some(layer), consents)
     }
@@ -189,9 +184,9 @@ pub(super) async fn search(call: &Call<'_>, query: &[(String, String)]) -> Resul
                 citizens.retain(|citizen| Some(*citizen) == wanted);
             }
             "date" => {
-                let span = parse::instants(value, &call.config.zone).ok_or_else(|| bad("date"))?;
-                from = span.0.or(from);
-                until = span.1.or(until);
+                let (lower, upper) = instants(value, &call.config.zone).ok_or_else(|| bad("date"))?;
+                from = lower.or(from);
+                until = upper.or(until);
             }
             "_count" => limit = value.parse().map_err(|_| bad("_count")).map(|count: u32| count.min(1000))?,
             "_format" | "_pretty" | "_total" => {}
@@ -216,8 +211,24 @@ pub(super) async fn search(call: &Call<'_>, query: &[(String, String)]) -> Resul
     Ok(reply)
 }
 
+/// A date with its prefix as bounds: first instant, and the instant after the last.
+fn instants(text: &str, zone: &jiff::tz::TimeZone) -> Option<(Option<i64>, Option<i64>)> {
+    let (prefix, date) = match text.get(..2) {
+        Some(prefix @ ("eq" | "ge" | "gt" | "le" | "lt" | "sa" | "eb")) => (prefix, &text[2..]),
+        _ => ("eq", text),
+    };
+    let span = span(date, zone).ok()?;
+    Some(match prefix {
+        "ge" => (Some(span.low), None),
+        "gt" | "sa" => (Some(span.high), None),
+        "le" => (None, Some(span.high)),
+        "lt" | "eb" => (None, Some(span.low)),
+        _ => (Some(span.low), Some(span.high)),
+    })
+}
+
 fn event(call: &Call<'_>, found: &Found) -> Json {
-    found.event(&Server::new(&call.base), Detail::Full)
+    found.event(&Server { base: &call.base, name: "Techo" }, Detail::Hers)
 }
 
 fn bad(name: &str) -> Error {

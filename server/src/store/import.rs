@@ -59,7 +59,8 @@ impl Store {
         received: i64,
         sealed: Vec<u8>,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO import_original (hash, custodian, received, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
+        let sql =
+            "INSERT INTO import_original (hash, custodian, received, body) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING";
         self.db().execute(sql, [hash.to_vec().into(), custodian.into(), received.into(), sealed.into()]).await?;
         Ok(())
     }

@@ -59,7 +59,11 @@ const TABLES: [Table; 11] = [
         columns: &["param", "folded", "rid", "grp", "original"],
         key: &["param", "folded", "rid", "grp", "original"],
     },
-    Table { name: "date", columns: &["param", "low", "high", "rid", "grp"], key: &["param", "low", "high", "rid", "grp"] },
+    Table {
+        name: "date",
+        columns: &["param", "low", "high", "rid", "grp"],
+        key: &["param", "low", "high", "rid", "grp"],
+    },
     Table {
         name: "number",
         columns: &["param", "low", "high", "rid", "grp"],
@@ -67,9 +71,7 @@ const TABLES: [Table; 11] = [
     },
     Table {
         name: "quantity",
-        columns: &[
-            "param", "unit", "low", "high", "rid", "grp", "canonical_unit", "canonical_low", "canonical_high",
-        ],
+        columns: &["param", "unit", "low", "high", "rid", "grp", "canonical_unit", "canonical_low", "canonical_high"],
         key: &["param", "unit", "low", "high", "rid", "grp"],
     },
     Table { name: "uri", columns: &["param", "value", "rid", "grp"], key: &["param", "value", "rid", "grp"] },
@@ -171,15 +173,10 @@ impl Changes {
     ) -> Result<(), StoreError> {
         for (number, keys) in by_table(self.removed) {
             let table = &TABLES[number];
-            let positions: Vec<usize> = table
-                .key
-                .iter()
-                .filter_map(|key| table.columns.iter().position(|column| column == key))
-                .collect();
-            let keys = keys
-                .into_iter()
-                .map(|values| positions.iter().map(|&at| values[at].clone()).collect())
-                .collect();
+            let positions: Vec<usize> =
+                table.key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
+            let keys =
+                keys.into_iter().map(|values| positions.iter().map(|&at| values[at].clone()).collect()).collect();
             rows::delete(connection, backend, (table.name, table.key), keys).await?;
         }
         for (number, values) in by_table(self.added) {

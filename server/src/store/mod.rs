@@ -5,9 +5,10 @@
 //! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
-// audit
+pub mod audit;
 pub mod db;
 pub mod dictionary;
+pub mod entity;
 pub mod error;
 pub mod facts;
 pub mod import;
@@ -15,7 +16,6 @@ pub mod index;
 pub mod keys;
 pub mod people;
 pub mod reader;
-pub mod entity;
 mod rows;
 pub mod seal;
 mod select;

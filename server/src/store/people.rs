@@ -130,6 +130,16 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
+    /// The citizens in a subject role of the record that is at this place now.
+    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Vec<CitizenKey>, StoreError> {
+        let mut sql = Sql::new("SELECT r.citizen FROM resource r WHERE r.citizen IS NOT NULL AND r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        sql.text(" UNION SELECT s.citizen FROM subject s JOIN resource r ON r.rid = s.rid WHERE r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
     /// The facts of a stored version, as its columns hold them.
     pub async fn facts(&self, stored: &Stored) -> Result<Facts, StoreError> {
         let mut sql = Sql::new("SELECT domain, clinical_low, clinical_high, labels FROM resource WHERE rid = ");

@@ -11,13 +11,13 @@ use crate::search::page::SortValue;
 use crate::search::plan::{Plan, SortBy, SortColumn};
 use crate::search::row::ParamKey;
 
+use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
 use super::select::{self, Order};
 use super::sql::Sql;
 use super::visible::{possible, visible};
 use super::write::Condition;
-use super::Store;
 
 /// Answers what the view shows.
 #[derive(Clone, Copy, Debug)]
@@ -180,6 +180,13 @@ impl<'a> Reader<'a> {
         sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
         sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
         self.rows(sql).await
+    }
+
+    /// The citizens in a subject role of a record that has several.
+    pub async fn subjects(&self, rid: i64) -> Result<Vec<CitizenKey>, StoreError> {
+        let rows =
+            self.store.db.all("SELECT citizen FROM subject WHERE rid = ? ORDER BY citizen", [rid.into()]).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
     /// The condition of a conditional create: that this search finds nothing.

@@ -92,6 +92,11 @@ impl Method {
         }
     }
 
+    /// Whether the record is gone for others afterwards.
+    pub fn deletes(self) -> bool {
+        self.deleted() != 0
+    }
+
     pub(super) fn deleted(self) -> i16 {
         match self {
             Self::Create | Self::Update => 0,
@@ -162,10 +167,7 @@ mod tests {
 
     #[test]
     fn instants_have_one_width() {
-        for (micros, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (1_795_000_000_123_999, "2026-11-18T11:06:40.123Z"),
-        ] {
+        for (micros, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_795_000_000_123_999, "2026-11-18T11:06:40.123Z")] {
             assert_eq!(instant(micros), text);
             assert_eq!(instant(micros).len(), STAMP_WIDTH);
         }

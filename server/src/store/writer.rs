@@ -185,8 +185,23 @@ struct Batch<'a> {
 
 /// Columns of `resource` in the order of [`resource_row`].
 const RESOURCE: [&str; 17] = [
-    "rid", "kind", "id", "version", "updated", "deleted", "citizen", "several", "custodian", "custody", "domain",
-    "clinical_low", "clinical_high", "epoch", "method", "labels", "body",
+    "rid",
+    "kind",
+    "id",
+    "version",
+    "updated",
+    "deleted",
+    "citizen",
+    "several",
+    "custodian",
+    "custody",
+    "domain",
+    "clinical_low",
+    "clinical_high",
+    "epoch",
+    "method",
+    "labels",
+    "body",
 ];
 
 /// What `history` takes over from `resource`.
@@ -226,7 +241,8 @@ impl Batch<'_> {
     /// server with the same condition waits here until this transaction ends.
     async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
-            let take = "INSERT INTO condition (hash, rid) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
+            let take =
+                "INSERT INTO condition (hash, rid) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
             let values = [Value::from(condition.hash.to_vec()), condition.rid.into()];
             self.transaction.execute_raw(statement(self.backend, take, values)).await?;
             let found = self.transaction.query_all_raw(condition.matches.clone()).await?;

@@ -18,7 +18,7 @@ pub(super) fn encode<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) ->
     convert(engine, it, |format, text| match format {
         "base64" => Some(Some(STANDARD.encode(text))),
         "urlbase64" => Some(Some(URL_SAFE.encode(text))),
-        "hex" => Some(Some(text.bytes().map(|byte| format!("{byte:02x}")).collect())),
+        "hex" => Some(Some(hex(text))),
         _ => None,
     })
 }
@@ -71,6 +71,11 @@ fn convert<'a>(
         Some(result) => Ok(result.map_or(Items::Empty, Items::string)),
         None => Err(it.fault("a format that is known")),
     }
+}
+
+fn hex(text: &str) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

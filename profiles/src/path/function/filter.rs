@@ -135,6 +135,6 @@ pub(super) fn sort<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> F
 
 fn compare(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>, odd: &mut bool) -> Ordering {
     let order = equal::order(engine, a, b);
-    *odd |= order.is_none();
-    order.flatten().unwrap_or(Ordering::Equal)
+    *odd |= order.is_err();
+    order.ok().flatten().unwrap_or(Ordering::Equal)
 }

@@ -73,6 +73,12 @@ fn types_are_told_apart() {
         ("name.first() is HumanName", "true"),
         ("contact.ofType(BackboneElement)", ""),
         ("birthDate is date", "true"),
+        ("birthDate.value is System.Date", "true"),
+        ("(1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|1|2.0|14).count()", "15"),
+        (
+            "%resource.descendants().combine(%resource.descendants()).distinct().count() <= %resource.descendants().count()",
+            "true",
+        ),
         ("name.ofType(Element).count()", "2"),
     ]);
 }
@@ -114,6 +120,13 @@ fn values_compare_and_compute() {
     ]);
 }
 
+struct Store(Json);
+impl Resolve for Store {
+    fn resolve(&self, reference: &str) -> Option<&Json> {
+        (reference == "Practitioner/1").then_some(&self.0)
+    }
+}
+
 #[test]
 fn references_resolve() {
     check(&[
@@ -124,12 +137,6 @@ fn references_resolve() {
         ("generalPractitioner.where(resolve() is PractitionerRole).identifier.value", "1"),
         ("generalPractitioner.resolve().name", ""),
     ]);
-    struct Store(Json);
-    impl Resolve for Store {
-        fn resolve(&self, reference: &str) -> Option<&Json> {
-            (reference == "Practitioner/1").then_some(&self.0)
-        }
-    }
     let store = Store(crate::json!({"resourceType": "Practitioner", "id": "1", "gender": "female"}));
     let patient = patient();
     let found = texts_in("generalPractitioner.resolve().gender", &patient, &context().resolver(&store));
@@ -232,6 +239,36 @@ fn nesting_is_bounded_and_length_is_not_depth() {
     assert_eq!(texts(&union, &patient), Ok(vec!["1".to_owned()]));
     let deepest = format!("{}1{}", "iif(true, ".repeat(90), ")".repeat(90));
     assert_eq!(texts(&deepest, &patient), Ok(vec!["1".to_owned()]));
+}
+
+/// Objects with very many names, texts of a megabyte, regular expressions that
+/// are slow by nature: each must be over within seconds, even unoptimised.
+#[test]
+fn no_resource_runs_away() {
+    let many: Vec<String> = (0..100_000).map(|number| format!("\"_x{number}\":1,")).collect();
+    let text = "ab".repeat(200_000);
+    let json = format!(
+        r#"{{"resourceType":"Patient","id":"x",{}"gender":"{text}","name":[{{"text":"{text}"}}]}}"#,
+        many.concat()
+    );
+    let patient = Json::parse(json.as_bytes()).expect("JSON");
+    let started = std::time::Instant::now();
+    // Two thousand items to do a thing for.
+    let items = format!("'{}'.toChars()", "x".repeat(2000));
+    for expression in [
+        "%resource.repeat(children()).select(%resource.children().select(%resource.children().select(%resource.children().select(%resource.children()))))".to_owned(),
+        format!("{items}.where(%resource.gender = %resource.name.text)"),
+        format!("{items}.where(%resource.gender ~ %resource.name.text)"),
+        format!("{items}.where(%resource.gender <= %resource.name.text)"),
+        "gender.matches('(a|b)*a(a|b){300}c')".to_owned(),
+        "gender.replaceMatches('b', '$0$0$0$0$0$0$0$0$0$0')".to_owned(),
+        format!(r"{items}.where('x'.matches('\\w{{20}}' & $this))"),
+    ] {
+        let outcome = texts(&expression, &patient);
+        let fault = outcome.map(|_| ()).map_err(|error| error.reason);
+        assert_eq!(fault, Err(Reason::Fuel), "{}", &expression[expression.len() - 40..]);
+    }
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }
 
 /// Text that is hardly ever an expression must give an error or a result, never a panic.

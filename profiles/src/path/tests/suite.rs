@@ -23,6 +23,7 @@ const EXPECTED_FAILURES: &[(&str, &str)] = &[
     ("HighBoundaryDateTimeMillisecond3", "as HighBoundaryDateTimeMillisecond1"),
 ];
 
+#[expect(clippy::struct_excessive_bools, reason = "the attributes of a test, as the suite has them")]
 struct Case {
     name: String,
     input: String,
@@ -124,8 +125,8 @@ fn cases(xml: &str) -> Vec<Case> {
         let expression = expression.captures(body)?;
         let invalid = attribute(&expression[1], "invalid");
         let outputs = output.captures_iter(body).map(|output| {
-            let text = unescape(&output[2]);
-            text.strip_prefix('@').map_or(text.clone(), |moment| moment.trim_start_matches('T').to_owned())
+            let wanted = unescape(&output[2]);
+            wanted.strip_prefix('@').map_or(wanted.clone(), |moment| moment.trim_start_matches('T').to_owned())
         });
         Some(Case {
             name: attribute(attributes, "name"),

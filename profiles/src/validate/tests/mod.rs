@@ -21,9 +21,9 @@ fn what_is_right_passes() {
         mutations::PATIENT,
         mutations::BUNDLE,
         r##"{"resourceType":"Observation","status":"final","code":{"text":"x"},"focus":[{"reference":"#"}]}"##,
-        r##"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"http://a","valueCode":"unknown"}]}}"##,
-        r##"{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Patient"}}]}"##,
-        r##"{"resourceType":"Binary","contentType":"text/plain","data":"QUJD"}"##,
+        r#"{"resourceType":"Patient","_birthDate":{"extension":[{"url":"http://a","valueCode":"unknown"}]}}"#,
+        r#"{"resourceType":"Parameters","parameter":[{"name":"a","resource":{"resourceType":"Patient"}}]}"#,
+        r#"{"resourceType":"Binary","contentType":"text/plain","data":"QUJD"}"#,
     ] {
         assert_eq!(issues(text), [], "{text}");
     }
@@ -154,10 +154,15 @@ struct Statuses;
 impl Codes for Statuses {
     fn member(&self, value_set: &str, system: Option<&str>, code: &str) -> Membership {
         match (value_set, system, code) {
-            ("http://hl7.org/fhir/ValueSet/observation-status", None, "final") => Membership::Yes,
-            ("http://hl7.org/fhir/ValueSet/observation-status", ..) => Membership::No,
-            ("http://hl7.org/fhir/ValueSet/allergyintolerance-clinical", Some("http://a"), "active") => Membership::Yes,
-            ("http://hl7.org/fhir/ValueSet/allergyintolerance-clinical", ..) => Membership::No,
+            ("http://hl7.org/fhir/ValueSet/observation-status", None, "final")
+            | ("http://hl7.org/fhir/ValueSet/allergyintolerance-clinical", Some("http://a"), "active") => {
+                Membership::Yes
+            }
+            (
+                "http://hl7.org/fhir/ValueSet/observation-status"
+                | "http://hl7.org/fhir/ValueSet/allergyintolerance-clinical",
+                ..,
+            ) => Membership::No,
             _ => Membership::Unknown,
         }
     }

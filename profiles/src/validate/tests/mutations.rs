@@ -4,7 +4,7 @@
 use super::*;
 use crate::path::model::Model;
 
-pub(super) const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"bp-1","meta":{"versionId":"1",
+pub(super) const OBSERVATION: &str = r#"{"resourceType":"Observation","id":"bp-1","meta":{"versionId":"1",
 "lastUpdated":"2024-05-01T10:30:00.123+09:00","tag":[{"system":"http://a","code":"b"}]},"language":"ja",
 "text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">血圧</div>"},
 "identifier":[{"use":"official","system":"urn:oid:1.2.3","value":"1"}],"status":"final",
@@ -15,7 +15,7 @@ pub(super) const OBSERVATION: &str = r##"{"resourceType":"Observation","id":"bp-
 "note":[{"authorString":"x","time":"2024-05","text":"ok"}],"valueQuantity":{"value":36.50,"unit":"C","code":"Cel"},
 "referenceRange":[{"low":{"value":1.0},"text":"x"}],
 "component":[{"code":{"text":"上"},"valueQuantity":{"value":120,"unit":"mmHg"}},
-{"code":{"text":"下"},"valueInteger":80,"referenceRange":[{"high":{"value":90}}]}]}"##;
+{"code":{"text":"下"},"valueInteger":80,"referenceRange":[{"high":{"value":90}}]}]}"#;
 
 pub(super) const PATIENT: &str = r##"{"resourceType":"Patient","contained":[{"resourceType":"Organization","id":"o","name":"x"}],
 "extension":[{"url":"http://a","extension":[{"url":"b","valueCode":"c"}]}],"active":true,
@@ -25,9 +25,9 @@ pub(super) const PATIENT: &str = r##"{"resourceType":"Patient","contained":[{"re
 "photo":[{"contentType":"image/png","data":"QUJD","size":3}],"communication":[{"language":{"text":"ja"},"preferred":true}],
 "managingOrganization":{"reference":"#o"},"link":[{"other":{"reference":"Patient/2"},"type":"seealso"}]}"##;
 
-pub(super) const BUNDLE: &str = r##"{"resourceType":"Bundle","type":"transaction","entry":[
+pub(super) const BUNDLE: &str = r#"{"resourceType":"Bundle","type":"transaction","entry":[
 {"fullUrl":"urn:uuid:c757873d-ec9a-4326-a141-556f43239520","resource":{"resourceType":"Medication","code":{"text":"x"}},
-"request":{"method":"POST","url":"Medication"}},{"request":{"method":"DELETE","url":"Patient/1"}}]}"##;
+"request":{"method":"POST","url":"Medication"}},{"request":{"method":"DELETE","url":"Patient/1"}}]}"#;
 
 /// One place in a resource: its expression, the type of what stands there, and
 /// how to reach it from the top.
@@ -55,7 +55,7 @@ fn objects(json: &Json, at: &At, found: &mut Vec<At>) {
         let choice = if *member.name == *property.name { "" } else { property.type_name };
         let mut expression = format!("{}.{}", at.expression, property.name);
         if !choice.is_empty() {
-            expression += &format!(".ofType({choice})");
+            expression.extend([".ofType(", choice, ")"]);
         }
         let mut steps = at.steps.clone();
         steps.push(Go::Member(member.name.to_string()));
@@ -63,7 +63,7 @@ fn objects(json: &Json, at: &At, found: &mut Vec<At>) {
         for (index, item) in member.value.each().iter().enumerate().filter(|(_, item)| item.is_object()) {
             let mut inner = inner.clone();
             if member.value.is_array() {
-                inner.expression += &format!("[{index}]");
+                inner.expression.extend(["[", &index.to_string(), "]"]);
                 inner.steps.push(Go::Item(index));
             }
             objects(item, &inner, found);
@@ -159,4 +159,41 @@ fn every_spoiled_place_is_found_there() {
         let places: Vec<&str> = found.iter().map(|issue| issue.expression.as_str()).collect();
         assert!(places.contains(&expression.as_str()), "{what} at {expression}, found {places:?} in {resource}");
     }
+}
+
+/// Bytes put anywhere: whatever still is JSON is checked to the end.
+#[test]
+fn no_text_breaks_the_walk() {
+    let mut chance = 88_172_645_463_325_252_u64;
+    let mut next = |below: usize| {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        usize::try_from(chance % below as u64).expect("it is below a usize")
+    };
+    let (mut read, mut sound) = (0, 0);
+    for text in [OBSERVATION, PATIENT, BUNDLE] {
+        for _ in 0..3_000 {
+            let mut bytes = text.as_bytes().to_vec();
+            for _ in 0..=next(3) {
+                let at = next(bytes.len());
+                match next(3) {
+                    0 => bytes[at] = b"\"{}[],:0_xnu#/<"[next(14)],
+                    1 => drop(bytes.remove(at)),
+                    _ => {
+                        let (from, to) = (at.min(bytes.len() - 1), (at + next(40)).min(bytes.len()));
+                        let piece = bytes[from..to].to_vec();
+                        let to = next(bytes.len());
+                        bytes.splice(to..to, piece);
+                    }
+                }
+            }
+            let Ok(resource) = Json::parse(&bytes) else { continue };
+            read += 1;
+            let found = structure(Definitions::embedded(), &NoCodes, &resource);
+            sound += usize::from(found.is_empty());
+            assert!(found.iter().all(|issue| issue.offset <= bytes.len() && !issue.expression.is_empty()));
+        }
+    }
+    assert!(read > 500 && sound < read, "{read} were read, {sound} were sound");
 }

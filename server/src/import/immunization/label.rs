@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// What the column says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Category {
+pub(super) enum Category {
     /// Which dose.
     Dose(Label),
     /// The legal class.
@@ -27,11 +27,11 @@ pub enum Category {
 
 /// Which dose of a series.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Label {
+pub(super) struct Label {
     /// `1期初回`, `1期追加`, `2期` …; none for a plain number.
-    pub series: Option<String>,
+    pub(super) series: Option<String>,
     /// The number in the label.
-    pub number: Option<u32>,
+    pub(super) number: Option<u32>,
 }
 
 /// The legal class.
@@ -75,7 +75,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Reads the column.
-pub fn read(text: &str) -> Category {
+pub(super) fn read(text: &str) -> Category {
     let plain = plain(text);
     if let Some(label) = label(&plain) {
         return Category::Dose(label);
@@ -120,7 +120,7 @@ fn label(text: &str) -> Option<Label> {
 
 /// The dose's number in its series: by the label, then by the column of numbers,
 /// then by what the series implies.
-pub fn number(label: &Label, column: Option<u32>, vaccine: &str) -> Option<u32> {
+pub(super) fn number(label: &Label, column: Option<u32>, vaccine: &str) -> Option<u32> {
     match label.series.as_deref() {
         Some("2期") => Some(1),
         Some(series) if series.ends_with("追加") => {
@@ -154,7 +154,8 @@ mod tests {
             let expected = Label { series: series.map(str::to_owned), number: in_label };
             assert_eq!(read(text), Category::Dose(expected), "{text}");
         }
-        for text in ["", "期", "3期", "第", "第初回", "初回追加", "0回目", "10回目", "1期初回1", "１期初回目", "不明"] {
+        for text in ["", "期", "3期", "第", "第初回", "初回追加", "0回目", "10回目", "1期初回1", "１期初回目", "不明"]
+        {
             assert_eq!(read(text), Category::Unknown, "{text}");
         }
     }

@@ -212,12 +212,7 @@ pub struct Distance {
 
 /// The cross rule, and what it was before October 2020.
 pub static DISTANCES: [Distance; 3] = [
-    Distance {
-        after: &[Agent::Live],
-        then: &[Agent::Live],
-        least: Length::Days(27),
-        period: since(2020, 10, 1),
-    },
+    Distance { after: &[Agent::Live], then: &[Agent::Live], least: Length::Days(27), period: since(2020, 10, 1) },
     Distance {
         after: &[Agent::Live, Agent::LiveOral],
         then: &[],
@@ -242,14 +237,14 @@ pub fn flags(doses: &[Dose], birth: Option<Date>) -> Vec<Flag> {
         within(rule, &doses, birth, &mut flags);
     }
     for (at, later) in doses.iter().enumerate() {
-        let near = doses[..at].iter().any(|earlier| {
-            DISTANCES.iter().any(|rule| rule.period.holds(later.day) && rule.is_broken(earlier, later))
-        });
+        let near = doses[..at]
+            .iter()
+            .any(|earlier| DISTANCES.iter().any(|rule| rule.period.holds(later.day) && rule.is_broken(earlier, later)));
         if near {
             push(&mut flags, later, "interval", TOO_NEAR);
         }
     }
-    flags.sort_by_key(|flag| flag.at);
+    flags.sort_by_key(|flag| (flag.at, flag.code));
     flags.dedup_by(|one, other| one.at == other.at && one.code == other.code);
     flags
 }
@@ -323,8 +318,8 @@ fn outside_window(dose: &Dose, birth: Date, all: &[&Dose]) -> Option<Flag> {
     if dose.program == Some(Program::Voluntary) {
         return None;
     }
-    let is_first = dose.number.unwrap_or(1) == 1
-        && !all.iter().any(|other| other.vaccine == dose.vaccine && other.day < dose.day);
+    let is_first =
+        dose.number.unwrap_or(1) == 1 && !all.iter().any(|other| other.vaccine == dose.vaccine && other.day < dose.day);
     let mut rules = WINDOWS.iter().filter(|rule| {
         rule.vaccines.contains(&dose.vaccine)
             && rule.second == dose.is_second()
@@ -335,9 +330,9 @@ fn outside_window(dose: &Dose, birth: Date, all: &[&Dose]) -> Option<Flag> {
     let unlabelled = dose.series.is_none() && !is_first;
     let open = rules.all(|rule| rule.ages.hold(birth, dose.day));
     let second = || {
-        WINDOWS.iter().any(|rule| {
-            rule.second && rule.vaccines.contains(&dose.vaccine) && rule.ages.hold(birth, dose.day)
-        })
+        WINDOWS
+            .iter()
+            .any(|rule| rule.second && rule.vaccines.contains(&dose.vaccine) && rule.ages.hold(birth, dose.day))
     };
     if open || (unlabelled && second()) {
         return None;

@@ -217,7 +217,8 @@ fn plain(text: &str) -> String {
         .filter(|letter| !letter.is_whitespace() && !"()・･,、/-‐−[]【】「」".contains(*letter))
         .map(|letter| letter.to_ascii_uppercase())
         .collect();
-    let mut text = text.replace("麻疹", "麻しん").replace("風疹", "風しん").replace("頸癌", "頸がん").replace("頚がん", "頸がん");
+    let mut text =
+        text.replace("麻疹", "麻しん").replace("風疹", "風しん").replace("頸癌", "頸がん").replace("頚がん", "頸がん");
     for (kanji, digit) in [("二種", "2種"), ("三種", "3種"), ("四種", "4種"), ("五種", "5種")] {
         text = text.replace(kanji, digit);
     }

@@ -2,6 +2,7 @@
 //!
 //! Source: FHIR R4 search.html#date
 
+use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
 use super::{Cells, Element, Kind, Question};
@@ -23,14 +24,14 @@ pub const KIND: Kind = Kind {
 };
 
 fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
-    if let Some(Span { low, high }) = element_span(element.type_name, element.json, cells.setting.zone) {
+    if let Some(Span { low, high }) = element_span(element.type_name, element.json, cells.setting.local.zone()) {
         cells.push(Cell::Date { low, high });
     }
 }
 
 /// The span that a date, dateTime, instant, Period or Timing covers; `None` for
 /// other types and where no date is in it.
-pub fn element_span(type_name: &str, json: &Json, zone: i16) -> Option<Span> {
+pub fn element_span(type_name: &str, json: &Json, zone: &TimeZone) -> Option<Span> {
     match type_name {
         "date" | "dateTime" | "instant" => span(json.as_str()?, zone).ok(),
         "Period" => period(json, zone),
@@ -40,7 +41,7 @@ pub fn element_span(type_name: &str, json: &Json, zone: i16) -> Option<Span> {
 }
 
 /// From the start's first instant to the end's last; a missing end is open.
-fn period(json: &Json, zone: i16) -> Option<Span> {
+fn period(json: &Json, zone: &TimeZone) -> Option<Span> {
     let end = |name| json.str(name).and_then(|text| span(text, zone).ok());
     let (start, end) = (end("start"), end("end"));
     if start.is_none() && end.is_none() {
@@ -53,7 +54,7 @@ fn period(json: &Json, zone: i16) -> Option<Span> {
 
 /// Only the outer limits of a Timing count: from its first event, or the start
 /// of its bounds, to the last.
-fn timing(json: &Json, zone: i16) -> Option<Span> {
+fn timing(json: &Json, zone: &TimeZone) -> Option<Span> {
     let events = json.list("event").iter().filter_map(|event| span(event.as_str()?, zone).ok());
     let bounds = json.at(&["repeat", "boundsPeriod"]).and_then(|bounds| period(bounds, zone));
     events.chain(bounds).reduce(|a, b| Span { low: a.low.min(b.low), high: a.high.max(b.high) })
@@ -61,7 +62,7 @@ fn timing(json: &Json, zone: i16) -> Option<Span> {
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (prefix, text) = question.prefixed();
-    let asked = span(text, question.setting.zone).map_err(|error| Reason::Value(error.to_string().into()))?;
+    let asked = span(text, question.setting.local.zone()).map_err(|error| Reason::Value(error.to_string().into()))?;
     // A tenth of the time between then and now, as FHIR recommends.
     let gap = if question.now >= asked.high { question.now - asked.high } else { (asked.low - question.now).max(0) };
     Ok(vec![Match::Date(half_open(prefix, asked.low, asked.high, gap / 10))])

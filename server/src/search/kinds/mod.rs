@@ -19,6 +19,7 @@ pub mod string;
 pub mod token;
 pub mod uri;
 
+use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
 use super::bounds::Prefix;
@@ -79,13 +80,37 @@ pub struct Element<'a> {
 /// What turning values into cells and questions depends on beside the values.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
-    /// The offset in minutes for dates without one.
-    pub zone: i16,
-    /// The server's own FHIR base without a closing slash: references to it are
-    /// stored like relative ones.
-    pub base: &'a str,
+    /// Where the server is.
+    pub local: &'a Local,
     /// The number of a resource type.
     pub type_number: &'a dyn Fn(&str) -> Option<u16>,
+}
+
+/// Where the server is: what its data means depends on it, so a change of
+/// either calls for a reindex.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Local {
+    base: Box<str>,
+    zone: TimeZone,
+}
+
+impl Local {
+    /// * `base`: the server's own FHIR base; references to it are stored like
+    ///   relative ones.
+    /// * `zone`: where a date without an offset begins and ends.
+    pub fn new(base: &str, zone: &TimeZone) -> Self {
+        Self { base: base.trim_end_matches('/').into(), zone: zone.clone() }
+    }
+
+    /// The FHIR base, without a closing slash.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The zone of dates that name none.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
 }
 
 /// Where a kind puts what it extracts.
@@ -135,45 +160,51 @@ impl Question<'_> {
 /// The value of an extension with its type: `valueString` is a `string`.
 pub(super) fn extension_value(extension: &Json) -> Option<(String, &Json)> {
     extension.members().iter().find_map(|member| {
-        let type_name = member.name.strip_prefix("value")?;
-        let first = type_name.chars().next()?;
+        let name = member.name.strip_prefix("value")?;
         // Of the datatypes only the primitives are written small.
-        let is_primitive = !member.value.is_object();
-        let name = if is_primitive {
-            first.to_lowercase().chain(type_name.chars().skip(1)).collect()
-        } else {
-            type_name.to_owned()
-        };
+        let name = if member.value.is_object() { name.to_owned() } else { small(name) };
         Some((name, &member.value))
     })
+}
+
+/// `DateTime` → `dateTime`.
+pub(super) fn small(name: &str) -> String {
+    let mut signs = name.chars();
+    signs.next().into_iter().flat_map(char::to_lowercase).chain(signs).collect()
 }
 
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use std::sync::LazyLock;
 
-    /// Patient is 1, Observation 2, Group 3; base `https://here.example/fhir`; +09:00.
-    pub(in crate::search) const SETTING: Setting<'static> = Setting {
-        zone: 540,
-        base: "https://here.example/fhir",
-        type_number: &|name| match name {
-            "Patient" => Some(1),
-            "Observation" => Some(2),
-            "Group" => Some(3),
-            _ => None,
-        },
-    };
+    /// Base `https://here.example/fhir`, +09:00.
+    static LOCAL: LazyLock<Local> =
+        LazyLock::new(|| Local::new("https://here.example/fhir/", &TimeZone::fixed(jiff::tz::offset(9))));
+
+    /// Patient is 1, Observation 2, Group 3.
+    pub(in crate::search) fn setting() -> Setting<'static> {
+        Setting {
+            local: &LOCAL,
+            type_number: &|name| match name {
+                "Patient" => Some(1),
+                "Observation" => Some(2),
+                "Group" => Some(3),
+                _ => None,
+            },
+        }
+    }
 
     /// The cells of one element.
     pub(in crate::search) fn cells(kind: &Kind, type_name: &str, json: &Json) -> Vec<Cell> {
-        let mut cells = Cells { setting: SETTING, cells: Vec::new() };
+        let mut cells = Cells { setting: setting(), cells: Vec::new() };
         (kind.extract)(&Element { type_name, json }, &mut cells);
         cells.cells
     }
 
     /// The matches for one value.
     pub(in crate::search) fn ask(kind: &Kind, modifier: Modifier<'_>, value: &str) -> Result<Vec<Match>, Reason> {
-        let question = Question { value, modifier, setting: SETTING, now: 0, types: None, targets: &[] };
+        let question = Question { value, modifier, setting: setting(), now: 0, types: None, targets: &[] };
         (kind.parse)(&question)
     }
 

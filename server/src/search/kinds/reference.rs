@@ -80,7 +80,7 @@ fn push(kind: u16, id: &str, cells: &mut Cells<'_>) {
 /// The type number and id that a reference to this server names; `None` for any
 /// other.
 pub fn place<'a>(reference: &'a str, setting: Setting<'_>) -> Option<(u16, &'a str)> {
-    let relative = match reference.strip_prefix(setting.base) {
+    let relative = match reference.strip_prefix(setting.local.base()) {
         Some(rest) => rest.strip_prefix('/')?,
         None => reference,
     };
@@ -141,7 +141,7 @@ const MOST_TARGETS: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{SETTING, ask, cells};
+    use super::super::testing::{ask, cells, setting};
     use super::*;
     use crate::search::plan::{CodePattern, Pattern};
     use techo_profiles::json;
@@ -214,8 +214,14 @@ mod tests {
     #[test]
     fn a_bare_id_is_of_the_types_the_parameter_allows() {
         let targets = [1, 3];
-        let question =
-            Question { value: "x", modifier: Modifier::None, setting: SETTING, now: 0, types: None, targets: &targets };
+        let question = Question {
+            value: "x",
+            modifier: Modifier::None,
+            setting: setting(),
+            now: 0,
+            types: None,
+            targets: &targets,
+        };
         assert_eq!(parse(&question), Ok(vec![Match::Reference { kinds: vec![1, 3], id: "x".into() }]));
     }
 }

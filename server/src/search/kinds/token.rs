@@ -155,7 +155,7 @@ pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{SETTING, ask, cells};
+    use super::super::testing::{ask, cells, setting};
     use super::*;
     use techo_profiles::json;
 
@@ -239,7 +239,7 @@ mod tests {
             let question = Question {
                 value: "090-1",
                 modifier: Modifier::None,
-                setting: SETTING,
+                setting: setting(),
                 now: 0,
                 types: types.as_deref(),
                 targets: &[],

@@ -8,7 +8,7 @@ use super::record::{Consented, Disclosed, Kind, Layer, Outcome, Party, Record};
 /// Bytes that are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an audit record: {0}")]
-pub struct NoRecord(pub &'static str);
+pub(super) struct NoRecord(pub(super) &'static str);
 
 /// Hides and shows the query inside a record.
 pub(super) trait Veil {

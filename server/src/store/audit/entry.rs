@@ -50,9 +50,9 @@ pub(super) fn step(input: &mut impl Read, left: &mut u64) -> io::Result<Step> {
     }
     let mut head = [0; ENTRY_HEAD];
     input.read_exact(&mut head)?;
-    let [a, b, c, d, e, f, g, h, ..] = head;
-    let length = u32::from_le_bytes([a, b, c, d]);
-    if length != !u32::from_le_bytes([e, f, g, h]) {
+    let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let length = number(0);
+    if length != !number(4) {
         // A file that grew before its bytes arrived, as after a power loss.
         let empty = head == [0; ENTRY_HEAD] && all_zero(input, *left - ENTRY_HEAD as u64)?;
         return Ok(if empty { Step::Torn(*left) } else { Step::Broken("its length contradicts itself") });

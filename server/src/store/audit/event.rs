@@ -7,9 +7,9 @@
 //! A profile is claimed only where the event has all that the profile demands;
 //! so a request without a known network address claims none.
 //!
-//! Source: FHIR R4 auditevent.html; IHE BALP 1.1.3 (PatientRead, PatientQuery,
-//! PatientCreate, PatientUpdate, PatientDelete, AuthZconsent,
-//! PrivacyDisclosure.Source)
+//! Source: FHIR R4 auditevent.html; IHE BALP 1.1.3 (`PatientRead`, `PatientQuery`,
+//! `PatientCreate`, `PatientUpdate`, `PatientDelete`, `AuthZconsent`,
+//! `PrivacyDisclosure.Source`)
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use techo_profiles::json;
 use techo_profiles::json::Json;
 
-use super::kind::{Code, Pattern};
+use super::kind::{Coding, Pattern};
 use super::record::{Disclosed, Kind, Outcome, Party, Record};
 use super::search::Found;
 
@@ -119,7 +119,7 @@ impl Shape {
 
     /// The roles of client and server. Data leaves the server where it is read;
     /// in a query it is the parameters' way that counts.
-    fn roles(&self) -> (&'static Code, &'static Code) {
+    fn roles(&self) -> (&'static Coding, &'static Coding) {
         match self.pattern {
             Pattern::Read | Pattern::Disclosure => (&DESTINATION, &ORIGIN),
             Pattern::Delete => (&APPLICATION, &CUSTODIAN),
@@ -129,7 +129,7 @@ impl Shape {
     }
 
     /// The role of the person.
-    fn person(&self) -> &'static Code {
+    fn person(&self) -> &'static Coding {
         match self.pattern {
             Pattern::Create | Pattern::Update | Pattern::Delete => &AUTHOR,
             Pattern::Read | Pattern::Query | Pattern::Authorization | Pattern::Disclosure | Pattern::Plain => {
@@ -255,11 +255,11 @@ fn purpose(code: &str) -> Json {
     json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": code}]})
 }
 
-fn coding(code: &Code) -> Json {
+fn coding(code: &Coding) -> Json {
     json!({"system": (code.system), "code": (code.code), "display": (code.display)})
 }
 
-fn concept(code: &Code) -> Json {
+fn concept(code: &Coding) -> Json {
     json!({"coding": [(coding(code))]})
 }
 
@@ -276,36 +276,36 @@ const OBJECT_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
 const SOURCE_TYPE: &str = "http://terminology.hl7.org/CodeSystem/security-source-type";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 
-const ORIGIN: Code = code(DICOM, "110153", "Source Role ID");
-const DESTINATION: Code = code(DICOM, "110152", "Destination Role ID");
-const APPLICATION: Code = code(DICOM, "110150", "Application");
-const CUSTODIAN: Code =
+const ORIGIN: Coding = code(DICOM, "110153", "Source Role ID");
+const DESTINATION: Coding = code(DICOM, "110152", "Destination Role ID");
+const APPLICATION: Coding = code(DICOM, "110150", "Application");
+const CUSTODIAN: Coding =
     code("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "custodian", "Custodian");
-const AUTHORIZER: Code =
+const AUTHORIZER: Coding =
     code("http://terminology.hl7.org/CodeSystem/extra-security-role-type", "authserver", "authorization server");
-const RECIPIENT: Code = code(PARTICIPATION, "IRCP", "information recipient");
-const AUTHOR: Code = code(PARTICIPATION, "AUT", "author (originator)");
-const PROVIDER: Code = code("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "PROV", "healthcare provider");
-const PERSON: Code = code(ENTITY_TYPE, "1", "Person");
-const OBJECT: Code = code(ENTITY_TYPE, "2", "System Object");
-const PATIENT: Code = code(OBJECT_ROLE, "1", "Patient");
-const RESOURCE: Code = code(OBJECT_ROLE, "4", "Domain Resource");
-const QUERY: Code = code(OBJECT_ROLE, "24", "Query");
-const CONSENT: Code = code("http://hl7.org/fhir/resource-types", "Consent", "Consent");
-const TOKEN: Code =
+const RECIPIENT: Coding = code(PARTICIPATION, "IRCP", "information recipient");
+const AUTHOR: Coding = code(PARTICIPATION, "AUT", "author (originator)");
+const PROVIDER: Coding = code("http://terminology.hl7.org/CodeSystem/v3-RoleClass", "PROV", "healthcare provider");
+const PERSON: Coding = code(ENTITY_TYPE, "1", "Person");
+const OBJECT: Coding = code(ENTITY_TYPE, "2", "System Object");
+const PATIENT: Coding = code(OBJECT_ROLE, "1", "Patient");
+const RESOURCE: Coding = code(OBJECT_ROLE, "4", "Domain Resource");
+const QUERY: Coding = code(OBJECT_ROLE, "24", "Query");
+const CONSENT: Coding = code("http://hl7.org/fhir/resource-types", "Consent", "Consent");
+const TOKEN: Coding =
     code("https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes", "UserOauthAgent", "OAuth Agent participant");
-const REQUEST: Code =
+const REQUEST: Coding =
     code("https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType", "XrequestId", "X-Request-Id");
-const APPLICATION_SERVER: Code = code(SOURCE_TYPE, "4", "Application Server");
-const SECURITY_SERVER: Code = code(SOURCE_TYPE, "6", "Security Server");
+const APPLICATION_SERVER: Coding = code(SOURCE_TYPE, "4", "Application Server");
+const SECURITY_SERVER: Coding = code(SOURCE_TYPE, "6", "Security Server");
 
-const fn code(system: &'static str, code: &'static str, display: &'static str) -> Code {
-    Code { system, code, display }
+const fn code(system: &'static str, code: &'static str, display: &'static str) -> Coding {
+    Coding { system, code, display }
 }
 
 impl Kind {
     /// The code by which an `AuditEvent` of this kind is found: `subtype`.
-    pub fn subtype(self) -> Code {
+    pub fn subtype(self) -> Coding {
         self.row().subtype
     }
 }

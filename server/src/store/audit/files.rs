@@ -204,28 +204,40 @@ fn check_header(
     Ok(key)
 }
 
-/// The bytes of one record, without a look at the chain.
-pub(super) fn read_one(directory: &Path, position: &Position) -> Result<Vec<u8>, AuditError> {
-    let path = segment(directory, position.chain, position.segment);
-    let read = || {
-        let mut file = File::open(&path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(position.place))?;
-        let mut left = length.saturating_sub(position.place);
-        step(&mut file, &mut left)
-    };
-    match read().map_err(|cause| failed(&path, cause))? {
-        Step::Entry { record, .. } => Ok(record),
-        Step::End | Step::Torn(_) | Step::Broken(_) => {
-            Err(AuditError::Damaged { position: *position, fault: "there is no whole record here" })
+/// The bytes of single records, without a look at the chain; each segment is opened once.
+pub(super) fn pick(directory: &Path, positions: &[Position]) -> Result<Vec<(Position, Vec<u8>)>, AuditError> {
+    let mut found = Vec::with_capacity(positions.len());
+    for together in positions.chunk_by(|left, right| (left.chain, left.segment) == (right.chain, right.segment)) {
+        let path = segment(directory, together[0].chain, together[0].segment);
+        let mut file = File::open(&path).map_err(|cause| failed(&path, cause))?;
+        for position in together {
+            match step_at(&mut file, position.place).map_err(|cause| failed(&path, cause))? {
+                Step::Entry { record, .. } => found.push((*position, record)),
+                Step::End | Step::Torn(_) | Step::Broken(_) => {
+                    let fault = "there is no whole record here";
+                    return Err(AuditError::Damaged { position: *position, fault });
+                }
+            }
         }
     }
+    Ok(found)
+}
+
+fn step_at(file: &mut File, place: u64) -> io::Result<Step> {
+    let mut left = file.metadata()?.len().saturating_sub(place);
+    file.seek(SeekFrom::Start(place))?;
+    step(file, &mut left)
 }
 
 /// The chains that have a folder, in order.
 pub(super) fn chains(directory: &Path) -> Result<Vec<i64>, AuditError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(directory).map_err(|cause| failed(directory, cause))? {
+    let listing = match fs::read_dir(directory) {
+        // No server ran yet. A folder taken away shows by the chains it should hold.
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(found),
+        listing => listing.map_err(|cause| failed(directory, cause))?,
+    };
+    for entry in listing {
         let entry = entry.map_err(|cause| failed(directory, cause))?;
         if let Some(chain) = entry.file_name().to_str().and_then(|name| name.parse().ok()) {
             found.push(chain);

@@ -61,9 +61,9 @@ pub struct Row {
     /// Its number in records and rows. Never reused.
     pub number: u8,
     /// `AuditEvent.type`.
-    pub code: Code,
+    pub code: Coding,
     /// `AuditEvent.subtype`.
-    pub subtype: Code,
+    pub subtype: Coding,
     /// `AuditEvent.action`: C, R, U, D or E.
     pub action: &'static str,
     /// The IHE profile's shape.
@@ -72,7 +72,7 @@ pub struct Row {
 
 /// A code and the system it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Code {
+pub struct Coding {
     /// System URI.
     pub system: &'static str,
     /// Code.
@@ -145,32 +145,32 @@ impl Kind {
     }
 }
 
-const fn row(kind: Kind, number: u8, code: Code, subtype: Code, action: &'static str, pattern: Pattern) -> Row {
+const fn row(kind: Kind, number: u8, code: Coding, subtype: Coding, action: &'static str, pattern: Pattern) -> Row {
     Row { kind, number, code, subtype, action, pattern }
 }
 
-const fn dicom(code: &'static str, display: &'static str) -> Code {
-    Code { system: "http://dicom.nema.org/resources/ontology/DCM", code, display }
+const fn dicom(code: &'static str, display: &'static str) -> Coding {
+    Coding { system: "http://dicom.nema.org/resources/ontology/DCM", code, display }
 }
 
-const fn rest(code: &'static str) -> Code {
-    Code { system: "http://hl7.org/fhir/restful-interaction", code, display: code }
+const fn rest(code: &'static str) -> Coding {
+    Coding { system: "http://hl7.org/fhir/restful-interaction", code, display: code }
 }
 
-const REST: Code = Code {
+const REST: Coding = Coding {
     system: "http://terminology.hl7.org/CodeSystem/audit-event-type",
     code: "rest",
     display: "RESTful Operation",
 };
-const SIGN: Code = dicom("110114", "User Authentication");
-const ALERT: Code = dicom("110113", "Security Alert");
-const DISCLOSE: Code = Code {
+const SIGN: Coding = dicom("110114", "User Authentication");
+const ALERT: Coding = dicom("110113", "Security Alert");
+const DISCLOSE: Coding = Coding {
     system: "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle",
     code: "disclose",
     display: "Disclose Record Lifecycle Event",
 };
-const TOKEN: Code = Code { system: "urn:ihe:event-type-code", code: "ITI-71", display: "Get Access Token" };
-const CONSENTED: Code = Code {
+const TOKEN: Coding = Coding { system: "urn:ihe:event-type-code", code: "ITI-71", display: "Get Access Token" };
+const CONSENTED: Coding = Coding {
     system: "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType",
     code: "AuthZ-Consent",
     display: "Authorization Decision using Roles and Consent",

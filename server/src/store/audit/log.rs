@@ -15,7 +15,7 @@ use super::files::{self, Reading};
 use super::project::Projector;
 use super::record::{Kind, Outcome, Record};
 use super::row::WriteRow;
-use super::segment::{self, Segments};
+use super::segment::{self, Keeping, Segments};
 use super::table::Table;
 use super::{AuditError, Head, Position, Source, blocking, heads};
 use crate::clock::Clock;
@@ -43,6 +43,8 @@ pub struct Options {
     /// When records are brought to the disk (segment files; a PostgreSQL server
     /// decides by its own `synchronous_commit`).
     pub sync: Sync,
+    /// A segment file that reached this size is finished.
+    pub segment_bytes: u64,
     /// How often records are filed for searching; `None` leaves it to another process.
     pub fold_every: Option<Duration>,
     /// For the record of a repair.
@@ -52,9 +54,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Synced soon, filed five times a second.
+    /// Synced soon, segments of 64 MiB, filed five times a second.
     pub fn new(clock: Clock, random: Random) -> Self {
-        Self { sync: Sync::Soon, fold_every: Some(Duration::from_millis(200)), clock, random }
+        Self { sync: Sync::Soon, segment_bytes: 64 << 20, fold_every: Some(Duration::from_millis(200)), clock, random }
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping { sync: self.sync, segment_bytes: self.segment_bytes }
     }
 }
 
@@ -84,17 +90,14 @@ impl AuditLog {
     pub async fn open(db: &Db, directory: &Path, keys: &Keys, options: Options) -> Result<Self, AuditError> {
         let keys = AuditKeys::new(keys);
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        let (source, repaired) = match db.backend() {
-            DatabaseBackend::Postgres => {
-                let table = Table::begin(db, &keys).await?;
-                tokio::spawn(write_table(table, waiting));
-                (Source::Table, None)
-            }
-            _ => {
-                let (segments, repaired) = open_files(db, directory, &keys, &options).await?;
-                thread::spawn(move || write_files(segments, waiting));
-                (Source::Files(directory.to_owned()), repaired)
-            }
+        let (source, repaired) = if db.backend() == DatabaseBackend::Postgres {
+            let table = Table::begin(db, &keys).await?;
+            tokio::spawn(write_table(table, waiting));
+            (Source::Table, None)
+        } else {
+            let (segments, repaired) = open_files(db, directory, &keys, &options).await?;
+            thread::spawn(move || write_files(segments, waiting));
+            (Source::Files(directory.to_owned()), repaired)
         };
         let projector = Projector::default();
         let inner = Arc::new(Inner { db: db.clone(), keys, source, projector, random: options.random, jobs });
@@ -229,7 +232,7 @@ async fn open_files(
             tracing::error!(chain = number, "the stored head of an audit chain was changed; the chain is left alone");
             continue;
         }
-        let (directory, keys, how) = (directory.to_owned(), keys.clone(), options.sync);
+        let (directory, keys, how) = (directory.to_owned(), keys.clone(), options.keeping());
         let taken = blocking(move || take_up(&directory, &keys, chain.head, how)).await?;
         if let Some(taken) = taken {
             return Ok(taken);
@@ -243,7 +246,7 @@ fn take_up(
     directory: &Path,
     keys: &AuditKeys,
     mut head: Head,
-    how: Sync,
+    how: Keeping,
 ) -> Result<Option<(Segments, Option<Position>)>, AuditError> {
     if !files::folder(directory, head.position.chain).exists() {
         tracing::error!(chain = head.position.chain, "the folder of an audit chain is missing");
@@ -280,7 +283,7 @@ async fn begin_files(
     for _ in 0..ATTEMPTS {
         let stored = heads::next(db).await?;
         let number = files::chains(directory)?.last().map_or(stored, |last| stored.max(last + 1));
-        let (folder, ring, how): (PathBuf, _, _) = (directory.to_owned(), keys.clone(), options.sync);
+        let (folder, ring, how): (PathBuf, _, _) = (directory.to_owned(), keys.clone(), options.keeping());
         let unique = options.random.id();
         let begun = blocking(move || Segments::begin(&folder, &ring, number, &unique, how)).await?;
         let Some(segments) = begun else { continue };

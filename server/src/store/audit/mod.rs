@@ -36,6 +36,8 @@ mod row;
 mod search;
 mod segment;
 mod table;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 
 use std::path::PathBuf;
@@ -45,7 +47,7 @@ use sea_orm::QueryResult;
 pub use error::AuditError;
 pub use event::{Detail, Server};
 pub use files::Fault;
-pub use kind::{KINDS, Kind};
+pub use kind::{Coding, KINDS, Kind};
 pub use log::{AuditLog, Options, Sync};
 pub use position::Position;
 pub use record::{Consented, Disclosed, Layer, NOBODY, Outcome, Party, Record};
@@ -87,13 +89,13 @@ impl Source {
         }
     }
 
-    /// The bytes of one record.
-    async fn read_one(&self, db: &Db, position: Position) -> Result<Vec<u8>, AuditError> {
+    /// The bytes of single records, in order of their positions.
+    async fn pick(&self, db: &Db, positions: Vec<Position>) -> Result<Vec<(Position, Vec<u8>)>, AuditError> {
         match self {
-            Self::Table => table::read_one(db, &position).await,
+            Self::Table => table::pick(db, &positions).await,
             Self::Files(directory) => {
                 let directory = directory.clone();
-                blocking(move || files::read_one(&directory, &position)).await
+                blocking(move || files::pick(&directory, &positions)).await
             }
         }
     }

@@ -7,7 +7,7 @@
 //!
 //! To add a field: a member here, a tag in `codec.rs`, a line on each side.
 
-pub use super::kind::Kind;
+pub(super) use super::kind::Kind;
 use crate::consent::view::CitizenKey;
 
 /// The owner of records that disclose nobody's data: sign-ins, refusals, upkeep.

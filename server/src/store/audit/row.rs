@@ -60,7 +60,7 @@ pub(super) async fn move_into_log(log: &Inner) -> Result<usize, AuditError> {
     let (mut moved, mut after) = (0, Vec::new());
     loop {
         let sql = "SELECT id, record, seal FROM audit_write WHERE id > ? ORDER BY id LIMIT ?";
-        let limit = AT_ONCE as i64;
+        let limit = i64::try_from(AT_ONCE).unwrap_or(i64::MAX);
         let rows = log.db.all(sql, [after.clone().into(), limit.into()]).await?;
         let mut appends = Vec::with_capacity(rows.len());
         for row in &rows {

@@ -1,6 +1,6 @@
 //! Reading the log by citizen and time, newest first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
 use sea_orm::{QueryResult, Value};
@@ -61,19 +61,15 @@ impl AuditLog {
         }
         self.catch_up().await?;
         let (sql, values) = filter.statement();
-        let mut records: HashMap<Position, Record> = HashMap::new();
-        let mut found = Vec::new();
-        for row in self.0.db.all(&sql, values).await? {
-            let cursor = cursor(&row)?;
+        let rows = self.0.db.all(&sql, values).await?;
+        let cursors = rows.iter().map(cursor).collect::<Result<Vec<_>, _>>()?;
+        let positions: BTreeSet<Position> = cursors.iter().map(|cursor| cursor.position).collect();
+        let records = self.records(positions.into_iter().collect()).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for (row, cursor) in rows.iter().zip(cursors) {
             let ordinal: i32 = row.try_get("", "ordinal")?;
-            let record = match records.get(&cursor.position) {
-                Some(record) => record.clone(),
-                None => {
-                    let record = self.record(cursor.position).await?;
-                    records.insert(cursor.position, record.clone());
-                    record
-                }
-            };
+            let missing = AuditError::Damaged { position: cursor.position, fault: "there is no record here" };
+            let record = records.get(&cursor.position).cloned().ok_or(missing)?;
             found.push(self.found(cursor, u32::try_from(ordinal).unwrap_or(u32::MAX), record)?);
         }
         Ok(found)
@@ -98,7 +94,8 @@ impl AuditLog {
     /// The caller must check that [`Found::citizen`] is one she may see.
     pub async fn by_id(&self, id: &str) -> Result<Option<Found>, AuditError> {
         let Some((position, ordinal)) = self.0.keys.open_event_id(id) else { return Ok(None) };
-        let record = self.record(position).await?;
+        let missing = AuditError::Damaged { position, fault: "there is no record here" };
+        let record = self.records(vec![position]).await?.remove(&position).ok_or(missing)?;
         let citizen = match record.patients.get(ordinal as usize) {
             Some(disclosed) => disclosed.citizen,
             None => NOBODY,
@@ -107,9 +104,13 @@ impl AuditLog {
         Ok(Some(self.found(cursor, ordinal, record)?))
     }
 
-    async fn record(&self, position: Position) -> Result<Record, AuditError> {
-        let bytes = self.0.source.read_one(&self.0.db, position).await?;
-        decode(&bytes, &self.0.keys).map_err(|error| AuditError::record(position, error))
+    async fn records(&self, positions: Vec<Position>) -> Result<HashMap<Position, Record>, AuditError> {
+        let found = self.0.source.pick(&self.0.db, positions).await?;
+        let decoded = found.into_iter().map(|(position, bytes)| {
+            let record = decode(&bytes, &self.0.keys).map_err(|error| AuditError::record(position, error))?;
+            Ok((position, record))
+        });
+        decoded.collect()
     }
 
     /// Puts row and record together, if they belong together.

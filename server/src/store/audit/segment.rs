@@ -18,10 +18,17 @@ use super::entry::{ENTRY_HEAD, put};
 use super::files::{self, HEADER, LOCK, failed, header};
 use super::{AuditError, Head, Position, Sync};
 
-/// A segment that reached this size is finished.
-pub(super) const SEGMENT_BYTES: u64 = 64 << 20;
 /// How long a record may wait for its sync to begin; the sync itself has the rest of 100 ms.
 const SYNC_DELAY: Duration = Duration::from_millis(50);
+
+/// How records are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Keeping {
+    /// When they are brought to the disk.
+    pub(super) sync: Sync,
+    /// A segment that reached this size is finished.
+    pub(super) segment_bytes: u64,
+}
 
 /// The one writer of a chain, and the lock that makes it the one.
 pub(super) struct Segments {
@@ -47,14 +54,18 @@ impl Segments {
         keys: &AuditKeys,
         chain: i64,
         unique: &str,
-        how: Sync,
+        how: Keeping,
     ) -> Result<Option<Self>, AuditError> {
         let head = Head::first_in_files(chain, &keys.current_chain());
         let unfinished = directory.join(format!("new-{unique}"));
         let taken = take_lock(&unfinished)?.ok_or(AuditError::Closed)?;
         let file = new_segment(&unfinished, &head, keys.generation())?;
         match fs::rename(&unfinished, files::folder(directory, chain)) {
-            Ok(()) => Ok(Some(Self::over(directory, keys, taken, head, file, how))),
+            Ok(()) => {
+                let sync = File::open(directory).and_then(|directory| directory.sync_all());
+                sync.map_err(|cause| failed(directory, cause))?;
+                Ok(Some(Self::over(directory, keys, taken, head, file, how)))
+            }
             Err(_) if files::folder(directory, chain).exists() => {
                 fs::remove_dir_all(&unfinished).map_err(|cause| failed(&unfinished, cause))?;
                 Ok(None)
@@ -69,7 +80,7 @@ impl Segments {
         keys: &AuditKeys,
         lock: File,
         head: Head,
-        how: Sync,
+        how: Keeping,
     ) -> Result<Self, AuditError> {
         let path = files::segment(directory, head.position.chain, head.position.segment);
         let open = || {
@@ -87,24 +98,18 @@ impl Segments {
         Ok(resumed)
     }
 
-    fn over(directory: &Path, keys: &AuditKeys, lock: File, head: Head, file: Arc<File>, how: Sync) -> Self {
+    fn over(directory: &Path, keys: &AuditKeys, lock: File, head: Head, file: Arc<File>, how: Keeping) -> Self {
         Self {
             directory: directory.to_owned(),
-            flusher: Flusher::start(how),
+            flusher: Flusher::start(how.sync),
             key: keys.current_chain(),
             generation: keys.generation(),
-            limit: SEGMENT_BYTES,
+            limit: how.segment_bytes,
             lost: false,
             file,
             head,
             _lock: lock,
         }
-    }
-
-    /// Smaller segments, for tests.
-    #[cfg(test)]
-    pub(super) fn limit(&mut self, bytes: u64) {
-        self.limit = bytes;
     }
 
     /// Appends records in order: all of them, or none.

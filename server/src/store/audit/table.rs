@@ -114,12 +114,19 @@ pub(super) async fn read(
     Ok(stretch)
 }
 
-/// The bytes of one record, without a look at the chain.
-pub(super) async fn read_one(db: &Db, position: &Position) -> Result<Vec<u8>, AuditError> {
-    let sql = "SELECT record FROM audit_log WHERE chain = ? AND number = ?";
-    let row = db.one(sql, [position.chain.into(), number_value(position.place)]).await?;
-    let row = row.ok_or(AuditError::Damaged { position: *position, fault: "there is no record here" })?;
-    Ok(row.try_get("", "record")?)
+/// The bytes of single records, without a look at the chain.
+pub(super) async fn pick(db: &Db, positions: &[Position]) -> Result<Vec<(Position, Vec<u8>)>, AuditError> {
+    let mut found = Vec::with_capacity(positions.len());
+    for together in positions.chunks(1024) {
+        let places = vec!["(?, ?)"; together.len()].join(", ");
+        let sql = format!("SELECT chain, number, record FROM audit_log WHERE (chain, number) IN (VALUES {places})");
+        let values = together.iter().flat_map(|position| [position.chain.into(), number_value(position.place)]);
+        for row in db.all(&sql, values).await? {
+            let place = number_column(&row, "audit_log", "number")?;
+            found.push((Position { chain: row.try_get("", "chain")?, segment: 0, place }, row.try_get("", "record")?));
+        }
+    }
+    Ok(found)
 }
 
 /// A place as the database holds it. Places stay far below 2⁶³.

@@ -135,8 +135,7 @@ impl Check<'_> {
             }
         }
         self.no_row_too_many(&walk, number, report).await?;
-        let mac = at.mac.iter().map(|byte| format!("{byte:02x}")).collect();
-        report.chains.push(Checked { chain: number, records: walk.records, end: at.position, mac });
+        report.chains.push(Checked { chain: number, records: walk.records, end: at.position, mac: hex(&at.mac) });
         Ok(())
     }
 
@@ -334,6 +333,11 @@ impl Row {
             number_value(self.position.place),
         ]
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 const READING: Reading = Reading { limit: 2048, sync: false, lenient: true };

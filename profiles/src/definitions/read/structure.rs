@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fact, Trouble, count, most, needed, text, texts, truth};
+use super::{Fact, Lacks, count, most, needed, text, texts, truth};
 use crate::{
     definitions::{
         Binding, Constraint, Context, Discriminator, ElementDef, ElementType, Slicing, Strength, TypeDef, TypeKind,
@@ -10,13 +10,17 @@ use crate::{
     json::Json,
 };
 
-pub(super) fn type_def(resource: &Json) -> Fact<TypeDef> {
+/// A StructureDefinition's facts; its elements are those of the snapshot.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn type_def(resource: &Json) -> Fact<TypeDef> {
     let kind = match resource.str("kind") {
         Some("primitive-type") => TypeKind::PrimitiveType,
         Some("complex-type") => TypeKind::ComplexType,
         Some("resource") => TypeKind::Resource,
         Some("logical") => TypeKind::Logical,
-        _ => return Err(Trouble::Lacks("kind")),
+        _ => return Err(Lacks("kind")),
     };
     let base_url = text(resource, "baseDefinition");
     let base = base_url.as_deref().and_then(|url| url.rsplit('/').next()).map(Box::from);
@@ -42,12 +46,12 @@ fn context(json: &Json) -> Fact<Context> {
 
 fn element(json: &Json) -> Fact<ElementDef> {
     let path = needed(json, "path")?;
-    let base = json.get("base").ok_or(Trouble::Lacks("base"))?;
+    let base = json.get("base").ok_or(Lacks("base"))?;
     let is_resource_id = base.str("path") == Some("Resource.id");
     Ok(ElementDef {
         id: text(json, "id").filter(|id| *id != path),
         slice: text(json, "sliceName"),
-        min: count(json, "min").ok_or(Trouble::Lacks("min"))?,
+        min: count(json, "min").ok_or(Lacks("min"))?,
         max: most(json),
         base_max: most(base),
         types: json.list("type").iter().map(|one| element_type(one, is_resource_id)).collect::<Fact<_>>()?,
@@ -105,7 +109,7 @@ fn binding(json: &Json) -> Fact<Binding> {
         Some("extensible") => Strength::Extensible,
         Some("preferred") => Strength::Preferred,
         Some("example") => Strength::Example,
-        _ => return Err(Trouble::Lacks("binding.strength")),
+        _ => return Err(Lacks("binding.strength")),
     };
     Ok(Binding { strength, value_set: text(json, "valueSet") })
 }

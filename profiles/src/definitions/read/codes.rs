@@ -11,7 +11,11 @@ use crate::{
     json::Json,
 };
 
-pub(super) fn code_system(resource: &Json) -> Fact<CodeSystemFacts> {
+/// A CodeSystem's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn code_system(resource: &Json) -> Fact<CodeSystemFacts> {
     let mut concepts = Vec::new();
     let mut children = Vec::new();
     for concept in resource.list("concept") {
@@ -63,7 +67,11 @@ fn link(concepts: &mut [Concept], children: &[(u32, Box<str>)]) {
     }
 }
 
-pub(super) fn value_set(resource: &Json) -> Fact<ValueSetFacts> {
+/// A ValueSet's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn value_set(resource: &Json) -> Fact<ValueSetFacts> {
     let parts = |name: &str| -> Fact<Vec<SetPart>> {
         resource.get("compose").map_or(&[][..], |compose| compose.list(name)).iter().map(part).collect()
     };
@@ -107,7 +115,11 @@ fn list(json: &Json, listed: &mut Vec<ListedCode>) {
     }
 }
 
-pub(super) fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
+/// A ConceptMap's facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
     let end =
         |name: &str| text(resource, &format!("{name}Canonical")).or_else(|| text(resource, &format!("{name}Uri")));
     Ok(ConceptMapFacts {
@@ -115,11 +127,11 @@ pub(super) fn concept_map(resource: &Json) -> Fact<ConceptMapFacts> {
         version: text(resource, "version"),
         source: end("source"),
         target: end("target"),
-        groups: resource.list("group").iter().map(group).collect::<Fact<_>>()?,
+        groups: resource.list("group").iter().map(group).collect(),
     })
 }
 
-fn group(json: &Json) -> Fact<MapGroup> {
+fn group(json: &Json) -> MapGroup {
     let mut rows = Vec::new();
     for element in json.list("element") {
         let Some(code) = text(element, "code") else { continue };
@@ -135,5 +147,5 @@ fn group(json: &Json) -> Fact<MapGroup> {
             });
         }
     }
-    Ok(MapGroup { source: text(json, "source"), target: text(json, "target"), rows })
+    MapGroup { source: text(json, "source"), target: text(json, "target"), rows }
 }

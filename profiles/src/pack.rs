@@ -7,20 +7,21 @@
 //! To keep one more kind of resource: an entry kind in `definitions/pack.rs`, an
 //! arm in [`compile`].
 
-mod codes;
-mod other;
-mod structure;
-
 use std::{
     collections::BTreeMap,
     io::{self, Read},
+    path::Path,
 };
 
 use flate2::read::GzDecoder;
 use serde::Serialize;
 
 use crate::{
-    definitions::{Item, Kind, TypeKind, write},
+    definitions::{
+        Item, Kind, TypeKind,
+        read::{self, Lacks},
+        write,
+    },
     json::{Json, ParseError},
 };
 
@@ -54,12 +55,8 @@ pub enum CompileError {
 
 /// The sha256 of `bytes`, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
     let digest = <sha2::Sha256 as sha2::Digest>::digest(bytes);
-    digest.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{digest:x}")
 }
 
 /// The pack made from a package's `.tgz`.
@@ -73,10 +70,7 @@ pub fn compile(tgz: &[u8]) -> Result<Vec<u8>, CompileError> {
     }
     let mut made = Made::default();
     for (file, resource) in &resources(tgz)? {
-        made.take(resource).map_err(|lacking| match lacking {
-            Trouble::Lacks(lacking) => CompileError::Incomplete { file: file.clone(), lacking },
-            Trouble::Facts(error) => CompileError::Facts(error),
-        })?;
+        made.take(file, resource)?;
     }
     Ok(write(made.finish()?)?)
 }
@@ -88,7 +82,8 @@ fn resources(tgz: &[u8]) -> Result<BTreeMap<String, Json>, CompileError> {
         let mut entry = entry?;
         let file = entry.path()?.to_string_lossy().into_owned();
         let is_resource = file.strip_prefix("package/").is_some_and(|name| {
-            name.ends_with(".json") && !name.contains('/') && !matches!(name, "package.json" | ".index.json")
+            let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+            is_json && !name.contains('/') && !matches!(name, "package.json" | ".index.json")
         });
         if is_resource {
             let mut text = Vec::new();
@@ -100,20 +95,6 @@ fn resources(tgz: &[u8]) -> Result<BTreeMap<String, Json>, CompileError> {
     Ok(found)
 }
 
-/// What keeps one definition out.
-enum Trouble {
-    Lacks(&'static str),
-    Facts(serde_json::Error),
-}
-
-impl From<serde_json::Error> for Trouble {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Facts(error)
-    }
-}
-
-type Fact<T> = Result<T, Trouble>;
-
 #[derive(Default)]
 struct Made {
     items: Vec<Item>,
@@ -123,10 +104,11 @@ struct Made {
 }
 
 impl Made {
-    fn take(&mut self, resource: &Json) -> Fact<()> {
+    fn take(&mut self, file: &str, resource: &Json) -> Result<(), CompileError> {
+        let incomplete = |Lacks(lacking)| CompileError::Incomplete { file: file.to_owned(), lacking };
         match resource.str("resourceType").unwrap_or_default() {
             "StructureDefinition" => {
-                let facts = structure::type_def(resource)?;
+                let facts = read::type_def(resource).map_err(incomplete)?;
                 let kind = match (facts.is_profile, facts.kind) {
                     (_, TypeKind::Logical) => Kind::Logical,
                     (true, _) => Kind::Profile,
@@ -141,20 +123,20 @@ impl Made {
                 self.item(kind, key, facts.version.clone(), base, &facts)?;
             }
             "CodeSystem" => {
-                let facts = codes::code_system(resource)?;
+                let facts = read::code_system(resource).map_err(incomplete)?;
                 self.item(Kind::CodeSystem, facts.url.clone(), facts.version.clone(), "".into(), &facts)?;
             }
             "ValueSet" => {
-                let facts = codes::value_set(resource)?;
+                let facts = read::value_set(resource).map_err(incomplete)?;
                 self.item(Kind::ValueSet, facts.url.clone(), facts.version.clone(), "".into(), &facts)?;
             }
             "ConceptMap" => {
-                let facts = codes::concept_map(resource)?;
+                let facts = read::concept_map(resource).map_err(incomplete)?;
                 self.item(Kind::ConceptMap, facts.url.clone(), facts.version.clone(), "".into(), &facts)?;
             }
-            "SearchParameter" => self.parameters.extend(other::parameter(resource)?),
-            "CompartmentDefinition" => self.compartments.extend(other::compartment(resource)?),
-            "OperationDefinition" => self.operations.push(other::operation(resource)?),
+            "SearchParameter" => self.parameters.extend(read::parameter(resource).map_err(incomplete)?),
+            "CompartmentDefinition" => self.compartments.extend(read::compartment(resource).map_err(incomplete)?),
+            "OperationDefinition" => self.operations.push(read::operation(resource).map_err(incomplete)?),
             _ => {}
         }
         Ok(())
@@ -167,7 +149,7 @@ impl Made {
         version: Option<Box<str>>,
         base: Box<str>,
         facts: &impl Serialize,
-    ) -> Fact<()> {
+    ) -> Result<(), CompileError> {
         let facts = serde_json::to_vec(facts)?;
         self.items.push(Item { kind, key, version: version.unwrap_or_default(), base, facts });
         Ok(())
@@ -185,34 +167,4 @@ impl Made {
         }
         Ok(self.items)
     }
-}
-
-/// The string member that every such definition has.
-fn needed(json: &Json, name: &'static str) -> Fact<Box<str>> {
-    json.str(name).map(Box::from).ok_or(Trouble::Lacks(name))
-}
-
-/// The string member, if there.
-fn text(json: &Json, name: &str) -> Option<Box<str>> {
-    json.str(name).map(Box::from)
-}
-
-/// The strings of an array member.
-fn texts<T: for<'a> From<&'a str>>(json: &Json, name: &str) -> Vec<T> {
-    json.list(name).iter().filter_map(Json::as_str).map(T::from).collect()
-}
-
-/// A boolean member; false if absent.
-fn truth(json: &Json, name: &str) -> bool {
-    json.get(name).and_then(Json::as_bool).unwrap_or(false)
-}
-
-/// A small number member.
-fn count(json: &Json, name: &str) -> Option<u32> {
-    json.get(name)?.as_number()?.parse().ok()
-}
-
-/// `max`, whose `*` is none.
-fn most(json: &Json) -> Option<u32> {
-    json.str("max")?.parse().ok()
 }

@@ -1,6 +1,6 @@
-//! SearchParameter, CompartmentDefinition, OperationDefinition → facts.
+//! SearchParameter, CompartmentDefinition, `OperationDefinition` → facts.
 
-use super::{Fact, Trouble, count, most, needed, text, texts, truth};
+use super::{Fact, Lacks, count, most, needed, text, texts, truth};
 use crate::{
     definitions::{Compartment, Component, OperationFacts, OperationParameter, ParameterKind, SearchParameter},
     json::Json,
@@ -8,8 +8,8 @@ use crate::{
 
 /// None for what cannot be served: HL7's examples, parameters of no type, and
 /// those that name neither an expression nor a way of their own.
-pub(super) fn parameter(resource: &Json) -> Fact<Option<SearchParameter>> {
-    let kind = ParameterKind::named(&needed(resource, "type")?).ok_or(Trouble::Lacks("type"))?;
+pub fn parameter(resource: &Json) -> Fact<Option<SearchParameter>> {
+    let kind = ParameterKind::named(&needed(resource, "type")?).ok_or(Lacks("type"))?;
     let base: Vec<String> = texts(resource, "base");
     let expression = resource.str("expression").unwrap_or_default();
     let is_example = needed(resource, "url")?.rsplit('/').next().is_some_and(|name| name.starts_with("example"));
@@ -17,19 +17,19 @@ pub(super) fn parameter(resource: &Json) -> Fact<Option<SearchParameter>> {
         return Ok(None);
     }
     let flag = |name| resource.get(name).and_then(Json::as_bool);
-    let facts = serde_json::json!({
-        "url": resource.str("url"),
-        "code": resource.str("code").ok_or(Trouble::Lacks("code"))?,
-        "kind": kind,
-        "expression": expression,
-        "base": base,
-        "targets": texts::<String>(resource, "target"),
-        "components": resource.list("component").iter().map(component).collect::<Fact<Vec<_>>>()?,
-        "multiple_or": flag("multipleOr").unwrap_or(true),
-        "multiple_and": flag("multipleAnd").unwrap_or(true),
-        "comparators": texts::<String>(resource, "comparator"),
-    });
-    Ok(Some(serde_json::from_value(facts)?))
+    Ok(Some(SearchParameter {
+        url: needed(resource, "url")?.into(),
+        code: needed(resource, "code")?.into(),
+        kind,
+        expression: expression.to_owned(),
+        base,
+        targets: texts(resource, "target"),
+        components: resource.list("component").iter().map(component).collect::<Fact<_>>()?,
+        multiple_or: flag("multipleOr").unwrap_or(true),
+        multiple_and: flag("multipleAnd").unwrap_or(true),
+        comparators: texts(resource, "comparator"),
+        branches: std::sync::Arc::default(),
+    }))
 }
 
 fn component(json: &Json) -> Fact<Component> {
@@ -37,7 +37,7 @@ fn component(json: &Json) -> Fact<Component> {
 }
 
 /// None for HL7's example.
-pub(super) fn compartment(resource: &Json) -> Fact<Option<Compartment>> {
+pub fn compartment(resource: &Json) -> Fact<Option<Compartment>> {
     if resource.str("id") == Some("example") {
         return Ok(None);
     }
@@ -46,7 +46,11 @@ pub(super) fn compartment(resource: &Json) -> Fact<Option<Compartment>> {
     Ok(Some(Compartment { code: needed(resource, "code")?.into(), members: members.collect::<Fact<_>>()? }))
 }
 
-pub(super) fn operation(resource: &Json) -> Fact<OperationFacts> {
+/// An `OperationDefinition`'s facts.
+///
+/// # Errors
+/// [`Lacks`] names what every such definition has and this one has not.
+pub fn operation(resource: &Json) -> Fact<OperationFacts> {
     Ok(OperationFacts {
         url: needed(resource, "url")?,
         code: needed(resource, "code")?,
@@ -62,7 +66,7 @@ fn operation_parameter(json: &Json) -> Fact<OperationParameter> {
     Ok(OperationParameter {
         name: needed(json, "name")?,
         is_out: json.str("use") == Some("out"),
-        min: count(json, "min").ok_or(Trouble::Lacks("min"))?,
+        min: count(json, "min").ok_or(Lacks("min"))?,
         max: most(json),
         type_name: text(json, "type"),
         search_kind: text(json, "searchType"),
