@@ -122,7 +122,7 @@ impl Group {
     /// Adds what the group says to a provision.
     fn matchers(&self, provision: Json) -> Json {
         let action = |code: &&'static str| json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": (*code)}]});
-        let class = |kind: &Box<str>| json!({"system": "http://hl7.org/fhir/resource-types", "code": (&**kind)});
+        let class = |kind: &str| json!({"system": "http://hl7.org/fhir/resource-types", "code": (kind)});
         let code = |(system, code): &Category| {
             let coding = Json::object::<&str>([]).with_some("system", system.as_deref()).with("code", &**code);
             json!({"coding": [(coding)]})
@@ -130,7 +130,7 @@ impl Group {
         let list = |items: Vec<Json>| (!items.is_empty()).then_some(items);
         provision
             .with_some("action", list(self.deeds.iter().map(action).collect()))
-            .with_some("class", list(self.kinds.iter().map(class).collect()))
+            .with_some("class", list(self.kinds.iter().map(|kind| class(kind)).collect()))
             .with_some("code", list(self.categories.iter().map(code).collect()))
     }
 }

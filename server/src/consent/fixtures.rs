@@ -270,7 +270,7 @@ fn an_app_needs_a_consent_that_names_it_and_that_its_user_gave() {
 fn what_is_refused() {
     let actor = r#"WHO:{"reference":"Practitioner/doctor"}"#;
     for (provision, expected) in [
-        (r#"{}"#.to_owned(), "Consent.provision.type"),
+        ("{}".to_owned(), "Consent.provision.type"),
         (r#"{"type":"maybe"}"#.to_owned(), "Consent.provision.type"),
         (r#"{"type":"permit","securityLabel":[{"code":"R"}]}"#.to_owned(), "Consent.provision.securityLabel"),
         (r#"{"type":"permit","data":[{}]}"#.to_owned(), "Consent.provision.data"),
@@ -329,7 +329,7 @@ fn the_consent_itself() {
     assert_eq!(refused(&without), "Consent.policy");
     for (name, value, expected) in [
         ("verification", r#"[{"verified":true}]"#, "Consent.verification"),
-        ("contained", r#"[{}]"#, "Consent.contained"),
+        ("contained", "[{}]", "Consent.contained"),
         ("extension", r#"[{"url":"x"}]"#, "Consent.extension"),
         ("implicitRules", r#""x""#, "Consent.implicitRules"),
         ("policy", r#"[{"uri":"https://elsewhere.example"}]"#, "Consent.policy[0].uri"),

@@ -5,7 +5,7 @@
 //! [`RULES`] is read from the top; the first row that fits decides. A client's
 //! own tag never counts: whoever could choose the kind could choose who sees it.
 //! An importer knows what its file is and may say so (a medication notebook's
-//! original is about medicines, though a DocumentReference is "other").
+//! original is about medicines, though a `DocumentReference` is "other").
 //!
 //! To move a type to another kind: its row. To tell a new source apart: a row
 //! above the type's own, with the mark by which its records are known.
@@ -191,7 +191,7 @@ impl Mark {
     }
 }
 
-/// The codings in these elements, whether CodeableConcept or Coding.
+/// The codings in these elements, whether `CodeableConcept` or Coding.
 fn codings<'a>(resource: &'a Json, names: &'static [&'static str]) -> impl Iterator<Item = &'a Json> {
     let elements = names.iter().filter_map(|name| resource.get(name)).flat_map(Json::each);
     elements.flat_map(|element| match element.get("coding") {

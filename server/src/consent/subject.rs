@@ -135,7 +135,7 @@ pub const COMPARTMENT: &[&str] = &[
 ];
 
 /// Types outside the compartment that a `patient/` scope reaches all the same,
-/// where they are the patient's: without them a DocumentReference has no document.
+/// where they are the patient's: without them a `DocumentReference` has no document.
 pub const WITH_COMPARTMENT: &[&str] = &["Binary"];
 
 /// The patients who decide about a resource.

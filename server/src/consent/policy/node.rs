@@ -96,7 +96,7 @@ fn matchers(provision: &Json, path: &str, effect: Effect, reader: &mut Reader<'_
     reader.only(provision, path, ELEMENTS);
     let data = Data {
         classes: each(provision, path, "class", |class, path| one_class(class, path, reader)).map(Predicate::any),
-        codes: each(provision, path, "code", |code, path| one_code(code, path, reader)).map(Predicate::any),
+        codes: each(provision, path, "code", |code, path| Some(one_code(code, path, reader))).map(Predicate::any),
         period: during(provision, path, "dataPeriod", reader),
     };
     let node = Node {
@@ -105,7 +105,7 @@ fn matchers(provision: &Json, path: &str, effect: Effect, reader: &mut Reader<'_
         period: during(provision, path, "period", reader),
         actors: each(provision, path, "actor", |actor, path| one_actor(actor, path, reader)),
         purposes: each(provision, path, "purpose", |purpose, path| one_purpose(purpose, path, reader)),
-        actions: each(provision, path, "action", |action, path| some_actions(action, path, reader))
+        actions: each(provision, path, "action", |action, path| Some(some_actions(action, path, reader)))
             .map(|lists| lists.into_iter().flatten().collect()),
         data: Predicate::Always,
     };
@@ -165,7 +165,7 @@ fn one_purpose(purpose: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Bo
     Some(code.into())
 }
 
-fn some_actions(action: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Vec<Deed>> {
+fn some_actions(action: &Json, path: &str, reader: &mut Reader<'_>) -> Vec<Deed> {
     let mut deeds = Vec::new();
     for (path, coding) in reader.codings(action, path, &[ACTION_SYSTEM]) {
         match Deed::ALL.iter().find(|(code, _)| coding.str("code") == Some(code)) {
@@ -173,7 +173,7 @@ fn some_actions(action: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Ve
             None => reader.refuse(&format!("{path}.code"), Reason::Code),
         }
     }
-    Some(deeds)
+    deeds
 }
 
 fn one_class(class: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Predicate> {
@@ -198,7 +198,7 @@ fn kind(code: &str) -> Option<u8> {
 
 /// Any coding of the resource that is equal or subsumed, in its clinical code or
 /// its category. A coding without a system is that code in any system.
-fn one_code(code: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Predicate> {
+fn one_code(code: &Json, path: &str, reader: &mut Reader<'_>) -> Predicate {
     let mut alternatives = Vec::new();
     for (_, coding) in reader.codings(code, path, &[]) {
         let system = coding.str("system");
@@ -212,5 +212,5 @@ fn one_code(code: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Predicat
             alternatives.push(Predicate::Category { system: system.map(Into::into), code });
         }
     }
-    Some(Predicate::any(alternatives))
+    Predicate::any(alternatives)
 }

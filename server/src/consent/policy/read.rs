@@ -53,13 +53,11 @@ impl<'a> Reader<'a> {
     /// The reference in the required element `name`.
     pub(super) fn reference(&mut self, json: &Json, path: &str, name: &str, types: &[&str]) -> Option<Box<str>> {
         let path = format!("{path}.{name}");
-        match json.get(name) {
-            Some(reference) => self.literal(reference, &path, types),
-            None => {
-                self.refuse(&path, Reason::Required);
-                None
-            }
-        }
+        let Some(reference) = json.get(name) else {
+            self.refuse(&path, Reason::Required);
+            return None;
+        };
+        self.literal(reference, &path, types)
     }
 
     /// A Reference that holds a relative literal one, to one of `types`.
@@ -87,7 +85,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The codings of a CodeableConcept, with their paths; all of the given systems.
+    /// The codings of a `CodeableConcept`, with their paths; all of the given systems.
     pub(super) fn codings<'j>(&mut self, concept: &'j Json, path: &str, systems: &[&str]) -> Vec<(String, &'j Json)> {
         self.only(concept, path, &["id", "coding", "text"]);
         if concept.list("coding").is_empty() {
