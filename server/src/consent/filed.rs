@@ -190,3 +190,98 @@ fn deeds(scope: &ResourceScope) -> Vec<&'static str> {
     }
     deeds
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+
+    use super::super::caller::{Action as Doing, Authority, Caller, Candidate, Client, User};
+    use super::super::clinical::Facts;
+    use super::super::policy::compile;
+    use super::super::view::Row;
+    use super::super::worlds::{WorldTerms, purpose};
+    use super::*;
+
+    fn approval(scopes: &Scopes) -> Approval<'_> {
+        Approval {
+            performer: "Patient/mother",
+            client: "app-a",
+            client_name: "母子アプリ",
+            patient: "mother",
+            organization: "Organization/town",
+            scopes,
+            text: "アプリに見せる情報",
+            language: "ja",
+            at: Timestamp::UNIX_EPOCH,
+            until: None,
+        }
+    }
+
+    /// What the filed Consent alone lets the app do, for a token that may do all.
+    fn allowed(scopes: &str, action: Doing) -> String {
+        let scopes = Scopes::known(scopes);
+        let filed = consent(&approval(&scopes)).expect("a data scope");
+        let policy = compile(&filed, &WorldTerms, &TimeZone::UTC).expect("enforceable").expect("it decides");
+        let caller = Caller {
+            client: Client { id: "app-a".into(), ..Client::default() },
+            user: Some(User { references: vec!["Patient/mother".into()], ..User::default() }),
+            purpose: purpose("PATRQT"),
+            scopes: Scopes::known("patient/*.cruds"),
+            patient: Some("mother".into()),
+        };
+        let candidate = Candidate {
+            citizen: 1,
+            patient: "mother".into(),
+            authority: Some(Authority::OWN),
+            blocked: false,
+            consents: vec![Arc::new(policy)],
+        };
+        let view = super::super::decide(&caller, 1, action, &[candidate]);
+        let records = [
+            (
+                'v',
+                json!({"resourceType": "Observation", "category": [{"coding": [{"system": "c", "code": "vital-signs"}]}]}),
+            ),
+            (
+                'l',
+                json!({"resourceType": "Observation", "category": [{"coding": [{"system": "c", "code": "laboratory"}]}]}),
+            ),
+            ('i', json!({"resourceType": "Immunization"})),
+            ('m', json!({"resourceType": "MedicationStatement"})),
+        ];
+        let shows = |resource: &Json| view.shows(&Row { id: "x", facts: &Facts::of(resource, None), subjects: &[1] });
+        records.iter().filter(|(_, resource)| shows(resource)).map(|(letter, _)| *letter).collect()
+    }
+
+    #[test]
+    fn what_was_ticked_is_what_the_consent_lets_through() {
+        for (scopes, reads, creates) in [
+            ("patient/*.rs openid", "vlim", ""),
+            ("patient/Immunization.rs patient/Observation.rs", "vli", ""),
+            ("patient/Immunization.rs patient/Observation.cruds", "vli", "vl"),
+            ("patient/*.rs patient/MedicationStatement.c", "vlim", "m"),
+            ("patient/*.c patient/*.read", "vlim", "vlim"),
+            ("patient/Observation.rs?category=vital-signs", "v", ""),
+            ("patient/Observation.rs?category=c|laboratory patient/Immunization.r", "li", ""),
+            ("patient/Observation.rs?category=vital-signs patient/Observation.rs?category=c|laboratory", "vl", ""),
+            ("user/Immunization.read", "i", ""),
+        ] {
+            assert_eq!(allowed(scopes, Doing::Read), reads, "{scopes}");
+            assert_eq!(allowed(scopes, Doing::Create), creates, "{scopes}");
+        }
+        let none = Scopes::known("openid fhirUser launch/patient offline_access system/*.rs");
+        assert_eq!(consent(&approval(&none)), None);
+    }
+
+    #[test]
+    fn it_keeps_the_text_and_stands_for_the_triple() {
+        let scopes = Scopes::known("patient/*.rs");
+        let filed = consent(&approval(&scopes)).expect("a data scope");
+        let data = filed.at(&["sourceAttachment", "data"]).and_then(Json::as_str).expect("the text");
+        assert_eq!(STANDARD.decode(data).ok().as_deref(), Some("アプリに見せる情報".as_bytes()));
+        assert_eq!(filed.list("identifier")[0].str("value"), Some("Patient/mother|Device/app-a|Patient/mother"));
+        assert_eq!(filed.at(&["provision", "type"]), None, "policyRule says it");
+    }
+}

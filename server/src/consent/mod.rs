@@ -16,6 +16,8 @@ pub mod caller;
 pub mod clinical;
 pub mod decide;
 pub mod filed;
+#[cfg(test)]
+mod fixtures;
 pub mod gate;
 pub mod instant;
 pub mod label;

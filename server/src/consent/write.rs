@@ -251,3 +251,281 @@ fn performers_hold(consent: &Json, subject: &Subject) -> bool {
 fn performers(consent: &Json) -> impl Iterator<Item = Option<&str>> {
     consent.list("performer").iter().map(|one| one.str("reference").filter(|text| local(text, "").is_some()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jiff::tz::TimeZone;
+    use techo_profiles::json;
+
+    use super::super::caller::{Authority, Client, Membership, Organization, User};
+    use super::super::policy::compile;
+    use super::super::worlds::{WorldTerms, purpose};
+    use super::*;
+    use crate::auth::scope::Scopes;
+
+    const TOWN: CustodianKey = 502;
+
+    fn organization(id: &str, key: CustodianKey) -> Organization {
+        Organization { reference: format!("Organization/{id}").into(), key, people: vec![] }
+    }
+
+    fn caller(client: Client, references: &[&str], scopes: &str, patient: Option<&str>) -> Caller {
+        let references: Vec<Box<str>> = references.iter().map(|&one| one.into()).collect();
+        Caller {
+            client,
+            user: (!references.is_empty()).then(|| User { references, ..User::default() }),
+            purpose: purpose("TREAT"),
+            scopes: Scopes::known(scopes),
+            patient: patient.map(Into::into),
+        }
+    }
+
+    fn app(scopes: &str) -> Caller {
+        caller(Client { id: "app-a".into(), ..Client::default() }, &["Patient/mother"], scopes, Some("mother"))
+    }
+
+    fn portal() -> Caller {
+        caller(Client { id: "portal".into(), portal: true, ..Client::default() }, &["Patient/mother"], "", None)
+    }
+
+    fn importer() -> Caller {
+        let client = Client {
+            id: "tester".into(),
+            organization: Some(organization("town", TOWN)),
+            custodial: true,
+            portal: false,
+        };
+        caller(client, &[], "system/*.cruds", None)
+    }
+
+    fn doctor() -> Caller {
+        let client = Client { id: "ehr".into(), organization: Some(organization("clinic", 501)), ..Client::default() };
+        let mut doctor = caller(client, &["Practitioner/doctor"], "user/*.cruds", None);
+        let work = Membership { organization: organization("clinic", 501), roles: vec!["physician".into()] };
+        doctor.user.as_mut().expect("a user").memberships.push(work);
+        doctor
+    }
+
+    /// A permission of these actions for this actor, given by the mother.
+    fn consents(actor: &str, actions: &[&str]) -> Vec<Arc<super::super::Policy>> {
+        let actions = actions.iter().map(|code| {
+            json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": (*code)}]})
+        });
+        let consent = json!({
+            "resourceType": "Consent", "status": "active",
+            "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+            "patient": {"reference": "Patient/mother"}, "dateTime": "2024", "sourceAttachment": {"title": "t"},
+            "performer": [{"reference": "Patient/mother"}], "organization": [{"reference": "Organization/town"}],
+            "policyRule": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}]},
+            "provision": {
+                "actor": [{
+                    "role": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]},
+                    "reference": {"reference": (actor)}
+                }],
+                "action": (Json::array(actions)),
+                "class": [{"system": "http://hl7.org/fhir/resource-types", "code": "Observation"}]
+            }
+        });
+        let policy = compile(&consent, &WorldTerms, &TimeZone::UTC).expect("enforceable").expect("it decides");
+        vec![Arc::new(policy)]
+    }
+
+    /// The mother, who signed in; her town's Patient or her own.
+    fn mother(authority: bool, custodian: CustodianKey, consents: Vec<Arc<super::super::Policy>>) -> Subject {
+        Subject {
+            patient: "mother".into(),
+            custodian: Some(custodian),
+            candidate: Some(Candidate {
+                citizen: 1,
+                patient: "mother".into(),
+                authority: authority.then_some(Authority::OWN),
+                blocked: false,
+                consents,
+            }),
+            holders: vec![],
+        }
+    }
+
+    fn nobody_known() -> Subject {
+        Subject { patient: "other".into(), custodian: None, candidate: None, holders: vec![] }
+    }
+
+    fn asked(
+        caller: &Caller,
+        action: Action,
+        resource: &Json,
+        subjects: &[Subject],
+        existing: Option<Keeping>,
+    ) -> Result<Keeping, Denied> {
+        decide(&Asked { caller, now: 0, action, resource, subjects, existing, time: &|| None })
+    }
+
+    #[test]
+    fn records() {
+        let observation = json!({"resourceType": "Observation", "category": [{"coding": [{"code": "survey"}]}]});
+        let returned = Ok(Keeping::returned(1));
+        let collects = || consents("Device/app-a", &["access", "collect"]);
+        for (name, caller, subjects, expected) in [
+            ("the portal", portal(), vec![mother(true, 1, vec![])], returned),
+            ("the portal, of another", portal(), vec![mother(false, 1, vec![])], Err(Denied::Patient)),
+            ("an app that may", app("patient/Observation.c"), vec![mother(true, 1, collects())], returned),
+            ("its scope lacks c", app("patient/Observation.rs"), vec![mother(true, 1, collects())], Err(Denied::Scope)),
+            ("its category", app("patient/Observation.c?category=survey"), vec![mother(true, 1, collects())], returned),
+            (
+                "another category",
+                app("patient/Observation.c?category=exam"),
+                vec![mother(true, 1, collects())],
+                Err(Denied::Scope),
+            ),
+            ("no Consent", app("patient/Observation.c"), vec![mother(true, 1, vec![])], Err(Denied::Patient)),
+            (
+                "a Consent to read",
+                app("patient/Observation.c"),
+                vec![mother(true, 1, consents("Device/app-a", &["access"]))],
+                Err(Denied::Patient),
+            ),
+            ("outside the context", app("patient/Observation.c"), vec![nobody_known()], Err(Denied::Patient)),
+            (
+                "partly outside",
+                app("patient/Observation.c"),
+                vec![mother(true, 1, collects()), nobody_known()],
+                Err(Denied::Patient),
+            ),
+            ("about nobody", app("patient/Observation.c"), vec![], Err(Denied::Patient)),
+            (
+                "a doctor who may",
+                doctor(),
+                vec![mother(false, 1, consents("Organization/clinic", &["collect"]))],
+                Ok(Keeping::authored(501)),
+            ),
+            (
+                "a doctor who may read",
+                doctor(),
+                vec![mother(false, 1, consents("Organization/clinic", &["access"]))],
+                Err(Denied::Patient),
+            ),
+            ("a doctor, about nobody", doctor(), vec![], Err(Denied::Nobody)),
+            ("a publisher", importer(), vec![mother(false, TOWN, vec![])], Ok(Keeping::published(TOWN))),
+            ("a publisher, of another's Patient", importer(), vec![mother(false, 1, vec![])], Err(Denied::Patient)),
+            ("a publisher, of no Patient", importer(), vec![nobody_known()], Err(Denied::Patient)),
+            ("a publisher, about nobody", importer(), vec![], Ok(Keeping::published(TOWN))),
+        ] {
+            assert_eq!(asked(&caller, Action::Create, &observation, &subjects, None), expected, "{name}");
+        }
+        let before = Some(Keeping::published(7));
+        let kept = asked(&portal(), Action::Update, &observation, &[mother(true, 1, vec![])], before);
+        assert_eq!(kept, Ok(Keeping::published(7)), "an update does not change whose it is");
+    }
+
+    #[test]
+    fn patients_and_audit_events() {
+        let patient = json!({"resourceType": "Patient"});
+        let itself = || vec![Subject { patient: "new".into(), custodian: None, candidate: None, holders: vec![] }];
+        for (caller, expected) in [
+            (importer(), Ok(Keeping::published(TOWN))),
+            (app("patient/Patient.c"), Err(Denied::Patient)),
+            (app("user/Patient.c"), Err(Denied::NewPatient)),
+            (doctor(), Err(Denied::NewPatient)),
+        ] {
+            assert_eq!(asked(&caller, Action::Create, &patient, &itself(), None), expected, "{}", caller.client.id);
+        }
+        let event = json!({"resourceType": "AuditEvent"});
+        for caller in [importer(), portal(), app("patient/*.cruds"), doctor()] {
+            let subjects = [mother(true, TOWN, vec![])];
+            assert_eq!(
+                asked(&caller, Action::Create, &event, &subjects, None),
+                Err(Denied::Scope),
+                "{}",
+                caller.client.id
+            );
+        }
+    }
+
+    #[test]
+    fn who_may_give_consent() {
+        let by = |performer: &str| json!({"resourceType": "Consent", "status": "active", "performer": [{"reference": (performer)}]});
+        let own = by("Patient/mother");
+        let guardian = || Subject { holders: vec!["RelatedPerson/father".into()], ..mother(true, 1, vec![]) };
+        let existing = Some(Keeping::returned(1));
+        for (name, caller, action, consent, subject, before, expected) in [
+            ("herself", portal(), Action::Create, own.clone(), mother(true, 1, vec![]), None, Ok(Keeping::returned(1))),
+            (
+                "no authority",
+                portal(),
+                Action::Create,
+                own.clone(),
+                mother(false, 1, vec![]),
+                None,
+                Err(Denied::Consent),
+            ),
+            (
+                "in another's name",
+                portal(),
+                Action::Create,
+                by("RelatedPerson/father"),
+                guardian(),
+                None,
+                Err(Denied::Consent),
+            ),
+            ("without a performer", portal(), Action::Create, by("#x"), guardian(), None, Err(Denied::Consent)),
+            (
+                "another's, revoked",
+                portal(),
+                Action::Update,
+                by("RelatedPerson/father").with("status", "inactive"),
+                guardian(),
+                existing,
+                Ok(Keeping::returned(1)),
+            ),
+            (
+                "another's, changed",
+                portal(),
+                Action::Update,
+                by("RelatedPerson/father"),
+                guardian(),
+                existing,
+                Err(Denied::Consent),
+            ),
+            (
+                "a doctor",
+                doctor(),
+                Action::Create,
+                own.clone(),
+                mother(false, 1, consents("Organization/clinic", &["collect"])),
+                None,
+                Err(Denied::Consent),
+            ),
+            (
+                "a publisher of hers",
+                importer(),
+                Action::Create,
+                own.clone(),
+                mother(false, TOWN, vec![]),
+                None,
+                Ok(Keeping::published(TOWN)),
+            ),
+            (
+                "a publisher of another",
+                importer(),
+                Action::Create,
+                own,
+                mother(false, 1, vec![]),
+                None,
+                Err(Denied::Patient),
+            ),
+            (
+                "by one without authority",
+                importer(),
+                Action::Create,
+                by("RelatedPerson/x"),
+                mother(false, TOWN, vec![]),
+                None,
+                Err(Denied::Consent),
+            ),
+        ] {
+            assert_eq!(asked(&caller, action, &consent, &[subject], before), expected, "{name}");
+        }
+    }
+}
