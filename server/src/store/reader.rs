@@ -182,13 +182,6 @@ impl<'a> Reader<'a> {
         self.rows(sql).await
     }
 
-    /// The citizens in a subject role of a record that has several.
-    pub async fn subjects(&self, rid: i64) -> Result<Vec<CitizenKey>, StoreError> {
-        let rows =
-            self.store.db.all("SELECT citizen FROM subject WHERE rid = ? ORDER BY citizen", [rid.into()]).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
-    }
-
     /// The condition of a conditional create: that this search finds nothing.
     /// It is asked again inside the write's transaction.
     pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {

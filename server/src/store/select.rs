@@ -4,6 +4,7 @@
 //! Filters on a point (a code, an identifier, a reference) are then probed by
 //! full key, row by row. Filters on a span are read once as a set.
 
+use crate::search::page::SortValue;
 use crate::search::plan::{
     Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
 };
