@@ -10,6 +10,8 @@
 //!
 //! Source: FHIR R4 consent.html; IHE Privacy Consent on FHIR
 
+#[cfg(test)]
+mod agreement;
 #[cfg(any(test, feature = "testing"))]
 pub mod brute;
 pub mod caller;

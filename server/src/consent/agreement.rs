@@ -1,0 +1,186 @@
+//! The slow telling against SQL: random worlds are stored, and each request sees
+//! through the store's statements what [`super::brute`] allows, on both databases.
+//!
+//! PostgreSQL: `TECHO_TEST_POSTGRES` names a cluster (`postgres://…` without a
+//! database); without it `conformance-tests/postgres.sh` starts one.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use techo_profiles::Definitions;
+
+use super::brute::{Record, Request};
+use super::caller::{Authority, Candidate};
+use super::clinical::Coding;
+use super::policy::{Policy, compile};
+use super::worlds::{Case, World, WorldTerms, above};
+use super::{decide, instant};
+use crate::clock::Clock;
+use crate::store::facts::{Custody, Facts, Role, labels};
+use crate::store::index::IndexRow;
+use crate::store::write::{Body, Method, Put, STAMP_WIDTH};
+use crate::store::{Db, Store, WriteSet};
+
+const WORLDS: u64 = 420;
+const TURNS: u64 = 12;
+
+#[tokio::test]
+async fn on_sqlite() {
+    let folder = std::env::temp_dir().join(format!("techo-agreement-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the database");
+    agrees(&format!("sqlite:{}", folder.join("techo.db").display())).await;
+    std::fs::remove_dir_all(&folder).expect("the folder is ours");
+}
+
+#[tokio::test]
+async fn on_postgres() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance-tests/postgres.sh");
+    let mut keeper = None;
+    let cluster = match std::env::var("TECHO_TEST_POSTGRES") {
+        Ok(url) => url,
+        Err(_) if std::path::Path::new(script).exists() => {
+            let mut child = Command::new(script)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("conformance-tests/postgres.sh can be run");
+            let mut url = String::new();
+            let output = child.stdout.take().expect("its output is piped");
+            BufReader::new(output).read_line(&mut url).expect("its output is text");
+            keeper = Some(child);
+            url.trim().to_owned()
+        }
+        Err(_) => return eprintln!("consent on PostgreSQL: NOT RUN, set TECHO_TEST_POSTGRES"),
+    };
+    let name = format!("techo_agreement_{}", std::process::id());
+    psql(&cluster, &format!("CREATE DATABASE {name}"));
+    agrees(&format!("{cluster}/{name}")).await;
+    psql(&cluster, &format!("DROP DATABASE {name} WITH (FORCE)"));
+    if let Some(mut child) = keeper {
+        drop(child.stdin.take());
+        child.wait().expect("the cluster ends");
+    }
+}
+
+fn psql(cluster: &str, statement: &str) {
+    let done = Command::new("psql")
+        .args(["--no-psqlrc", "--quiet", "--command", statement, &format!("{cluster}/postgres")])
+        .status()
+        .expect("psql is installed (package postgresql)");
+    assert!(done.success(), "{statement}");
+}
+
+async fn agrees(url: &str) {
+    let zone = TimeZone::get("Asia/Tokyo").expect("a zone");
+    let db = Db::open(url).await.expect("the database opens");
+    let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH)).await.expect("a new store");
+    let (mut cases, mut shown) = (0, 0);
+    for seed in 0..WORLDS {
+        let mut world = World::new(seed);
+        // An id is used once in a store.
+        let mut known = std::collections::BTreeSet::new();
+        world.records.retain(|record| known.insert(name(record)));
+        fill(&store, &world, &zone).await;
+        let policies = compiled(&world, &zone);
+        for turn in 0..TURNS {
+            let case = Case::new(&mut world, seed * 1000 + turn);
+            let found = seen(&store, &world, &policies, &case).await;
+            let request = Request { caller: &case.caller, now: case.now, action: case.action, zone: &zone, above };
+            let allowed = world.records.iter().filter(|record| request.allows(&world.people, record));
+            let mut allowed: Vec<(String, String)> = allowed.map(name).collect();
+            allowed.sort();
+            assert_eq!(found, allowed, "world {seed}, turn {turn}\n{case:#?}\n{:#?}", world.records);
+            cases += 1;
+            shown += found.len();
+        }
+    }
+    assert!(cases >= 5_000 && shown > 5_000, "{cases} {shown}");
+}
+
+fn name(record: &Record) -> (String, String) {
+    let part = |name: &str| record.resource.str(name).unwrap_or_default().to_owned();
+    (part("resourceType"), part("id"))
+}
+
+fn compiled(world: &World, zone: &TimeZone) -> Vec<Vec<Arc<Policy>>> {
+    let one = |consent| compile(consent, &WorldTerms, zone).expect("enforceable").map(Arc::new);
+    world.people.iter().map(|person| person.consents.iter().filter_map(one).collect()).collect()
+}
+
+/// Puts the world's records in place of what was there.
+async fn fill(store: &Store, world: &World, zone: &TimeZone) {
+    for table in ["resource", "history", "subject"] {
+        store.db().execute(&format!("DELETE FROM {table}"), []).await.expect("the table is emptied");
+    }
+    let mut set = WriteSet::default();
+    for record in &world.records {
+        let rid = store.number().await.expect("a row number");
+        set.puts.push(put(record, rid, world, zone));
+    }
+    store.write(set).await.expect("the database works").expect("nothing stands against it");
+}
+
+fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
+    let (kind, id) = name(record);
+    let own = record.facts(record.when.as_deref().and_then(|when| instant::span(when, zone)));
+    let subjects: Vec<i64> = record.subjects.iter().map(|patient| world.key(patient)).collect();
+    let role = |role: Role, codings: &[Coding]| -> Vec<(Role, String, String)> {
+        codings
+            .iter()
+            .map(|(system, code)| (role, system.as_deref().unwrap_or_default().to_owned(), code.to_string()))
+            .collect()
+    };
+    let coded = [role(Role::Code, &own.codes), role(Role::Category, &own.categories)].concat();
+    let several = if subjects.len() > 1 { subjects.clone() } else { Vec::new() };
+    Put {
+        rid,
+        kind: Definitions::embedded().type_number(&kind).expect("a type of R4"),
+        id,
+        expected: None,
+        method: Method::Create,
+        body: Some(Body { bytes: vec![b' '; STAMP_WIDTH], stamp_at: 0 }),
+        facts: Facts {
+            subjects,
+            custodian: record.keeper,
+            custody: if record.authored { Custody::Authored } else { Custody::Published },
+            domain: record.notebook,
+            clinical: own.time,
+            labels: labels(coded.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str()))),
+        },
+        old: Vec::new(),
+        new: several.into_iter().map(|citizen| IndexRow::Subject { citizen }).collect(),
+        sweep: false,
+    }
+}
+
+/// What the store shows of this world, sorted.
+async fn seen(store: &Store, world: &World, policies: &[Vec<Arc<Policy>>], case: &Case) -> Vec<(String, String)> {
+    let candidates: Vec<Candidate> = world
+        .people
+        .iter()
+        .zip(policies)
+        .map(|(person, policies)| Candidate {
+            citizen: world.key(&person.patient),
+            patient: person.patient.as_str().into(),
+            authority: person.authority.then_some(Authority::OWN),
+            blocked: person.blocked,
+            consents: policies.clone(),
+        })
+        .collect();
+    let view = decide(&case.caller, case.now, case.action, &candidates);
+    let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (kind, id) in world.records.iter().map(name) {
+        kinds.entry(kind).or_default().push(id);
+    }
+    let mut found = Vec::new();
+    for (kind, ids) in kinds {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let rows = store.reader(&view).many(&kind, &ids).await.expect("the database works");
+        found.extend(rows.into_iter().map(|row| (kind.clone(), row.id)));
+    }
+    found.sort();
+    found
+}
