@@ -3,14 +3,13 @@
 //! To add a step: a file `mDATE_NAME.rs`, a line in [`Migrator`], and an
 //! upgrade fixture. A step that has been released is never changed.
 
-pub use sea_orm_migration::prelude::*;
+use sea_orm_migration::prelude::*;
+
+pub use sea_orm_migration::MigratorTrait;
 
 mod m20261122_000001_store;
 mod m20261122_000002_accounts;
 mod m20261122_000003_audit;
-
-pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
 
 /// All steps, oldest first.
 #[derive(Debug)]

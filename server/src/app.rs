@@ -86,6 +86,12 @@ pub enum StartError {
     /// The keys.
     #[error(transparent)]
     Keys(#[from] crate::store::keys::KeyError),
+    /// The keys that sign ID tokens.
+    #[error(transparent)]
+    SigningKeys(#[from] crate::auth::keys::KeyError),
+    /// The authorization server.
+    #[error(transparent)]
+    Authorization(#[from] crate::auth::server::ServerError),
     /// The audit log.
     #[error(transparent)]
     Audit(#[from] crate::store::audit::AuditError),
@@ -254,12 +260,10 @@ impl App {
         held: &[authority::Model],
         now: i64,
     ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
-        let mut authorities = BTreeMap::new();
-        for one in held {
-            authorities.insert(one.patient.clone(), authority_of(one));
-        }
+        let authorities: BTreeMap<String, Authority> =
+            held.iter().filter_map(|one| Some((one.patient.clone(), authority_of(one)?))).collect();
         let mut people: BTreeMap<CitizenKey, String> = BTreeMap::new();
-        let mut patients: Vec<&str> = authorities.keys().map(String::as_str).collect();
+        let mut patients: Vec<&str> = held.iter().map(|one| one.patient.as_str()).collect();
         patients.extend(caller.patient.as_deref());
         for (patient, citizen) in self.store.citizens(&patients).await? {
             people.insert(citizen.key, patient);
@@ -401,13 +405,14 @@ fn related_person(reference: &str) -> Box<str> {
     if reference.starts_with("RelatedPerson/") { reference.into() } else { format!("RelatedPerson/{reference}").into() }
 }
 
-fn authority_of(row: &authority::Model) -> Authority {
+/// A delegate has no authority of her own: she sees what a Consent names her for.
+fn authority_of(row: &authority::Model) -> Option<Authority> {
     let kind = match row.kind.as_str() {
         "self" => AuthorityKind::Own,
-        "parent" => AuthorityKind::Parent,
-        _ => AuthorityKind::Guardian,
+        "guardian" => AuthorityKind::Guardian,
+        _ => return None,
     };
-    Authority { kind, from: Some(row.valid_from), until: row.valid_until }
+    Some(Authority { kind, from: Some(row.valid_from), until: row.valid_until })
 }
 
 /// Terminology and directory, as the consent compiler asks them.

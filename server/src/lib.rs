@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod consent;
@@ -18,4 +19,5 @@ pub mod portal;
 pub mod random;
 pub mod search;
 pub mod secret;
+pub mod server;
 pub mod store;

@@ -13,24 +13,22 @@ pub mod oauth;
 pub mod operation;
 pub mod outcome;
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 
-use crate::app::App;
+use crate::server::Server;
 
 /// The largest body that is taken, in bytes. `$import` has its own, smaller one.
 pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
 /// Every URL that this server answers.
-pub fn router(app: Arc<App>) -> Router {
+pub fn router(server: &Server) -> Router {
+    let app = server.app.clone();
     let fhir = Router::new()
         .route("/fhir", post(fhir::bundle))
         .route("/fhir/", post(fhir::bundle))
-        .route("/fhir/metadata", get(fhir::metadata))
         .route("/fhir/{kind}", get(fhir::search).post(fhir::create))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).delete(fhir::delete))
@@ -38,10 +36,16 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .method_not_allowed_fallback(fhir::not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(app.accounts.clone(), cors::registered))
+        .with_state(app.clone());
+    let open = Router::new()
+        .route("/fhir/metadata", get(fhir::metadata))
+        .layer(from_fn(cors::everyone))
         .with_state(app.clone());
     let health = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(app);
-    Router::new().merge(fhir).merge(health).fallback(fhir::no_such_path).layer(from_fn(headers::security))
+    let oauth = oauth::router(server.authorization.clone());
+    Router::new().merge(fhir).merge(open).merge(oauth).merge(health).fallback(fhir::no_such_path).layer(from_fn(headers::security))
 }
