@@ -97,7 +97,7 @@ async fn agrees(url: &str) {
             shown += found.len();
         }
     }
-    assert!(cases >= 5_000 && shown > 5_000, "{cases} {shown}");
+    assert!(cases >= 5_000 && shown > 2_000, "{cases} {shown}");
 }
 
 fn name(record: &Record) -> (String, String) {
