@@ -12,6 +12,7 @@ pub mod conditional;
 pub mod create;
 pub mod delete;
 pub mod error;
+pub mod filing;
 pub mod history;
 pub mod plan;
 pub mod read;
