@@ -22,6 +22,9 @@ pub struct Config {
     pub tls: Option<Tls>,
     /// A proxy that speaks TLS stands before this server.
     pub behind_proxy: bool,
+    /// The Organization that runs this server, `Organization/ID`: it stands in the
+    /// Consents that are filed here.
+    pub operator: String,
     /// The zone in which a day without a time begins and ends.
     pub zone: TimeZone,
     /// The key file, where several servers share one; in the data directory if not said.
@@ -59,6 +62,8 @@ pub struct Settings {
     pub key_file: Option<PathBuf>,
     /// Time zone by name.
     pub zone: Option<String>,
+    /// The Organization that runs this server.
+    pub operator: Option<String>,
 }
 
 impl Settings {
@@ -80,6 +85,7 @@ impl Settings {
             behind_proxy: self.behind_proxy.or(other.behind_proxy),
             key_file: self.key_file.or(other.key_file),
             zone: self.zone.or(other.zone),
+            operator: self.operator.or(other.operator),
         }
     }
 
@@ -102,6 +108,9 @@ impl Settings {
         config.base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
         if let Some(zone) = self.zone {
             config.zone = TimeZone::get(&zone).map_err(|_| ConfigError::Zone(zone))?;
+        }
+        if let Some(operator) = self.operator {
+            config.operator = operator;
         }
         config.check()?;
         Ok(config)
@@ -137,6 +146,7 @@ impl Config {
             base_url: format!("http://{listen}"),
             tls: None,
             behind_proxy: false,
+            operator: "Organization/operator".to_owned(),
             zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
         }

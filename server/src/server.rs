@@ -39,7 +39,7 @@ impl Server {
             keys: SigningKeys::open(&app.config.file("signing-keys.json"))?,
             passwords: Passwords::new(&app.random)?,
             lanes: Lanes::default(),
-            files: Arc::new(Filing::new(app.clone())),
+            files: Arc::new(Filing::new(app.clone(), app.config.operator.clone())),
             fetches: Arc::new(NoFetching),
         };
         Ok(Self { app, authorization: Arc::new(authorization) })

@@ -37,6 +37,9 @@ pub struct Args {
     /// Time zone of days without a time.
     #[arg(long, env = "TECHO_ZONE", value_name = "NAME")]
     zone: Option<String>,
+    /// The Organization that runs this server, `Organization/ID`.
+    #[arg(long, env = "TECHO_OPERATOR", value_name = "REF")]
+    operator: Option<String>,
 }
 
 impl Args {
@@ -49,6 +52,7 @@ impl Args {
             behind_proxy: self.behind_proxy.then_some(true),
             key_file: self.key_file,
             zone: self.zone,
+            operator: self.operator,
             ..Settings::default()
         }
     }

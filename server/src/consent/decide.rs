@@ -49,6 +49,8 @@ pub enum Work {
     Reindex,
     /// Finding what an import placed before.
     Import,
+    /// Ending Consents, whoever has asked for it and may.
+    Filing,
     /// Moving audit records into rows.
     Audit,
     /// Checking the store (`techo doctor`, `techo backup`).

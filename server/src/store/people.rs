@@ -213,6 +213,13 @@ impl Store {
         self.extra("UPDATE citizen SET version = version + 1 WHERE rid = ?", [citizen.into()])
     }
 
+    /// Ends the living grants that hang on a Consent, and so every token of theirs.
+    pub fn end_grants_of(&self, consent: &str, now: i64) -> Extra {
+        let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL \
+                   AND id IN (SELECT grant_id FROM grant_consent WHERE consent = ?)";
+        self.extra(sql, [now.into(), consent.into()])
+    }
+
     /// Binds a town's resident key to a citizen, once. Binding a key that is
     /// bound violates the primary key and fails the write.
     pub fn bind(&self, system: &str, value: &str, citizen: CitizenKey) -> Extra {

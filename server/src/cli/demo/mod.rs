@@ -37,7 +37,11 @@ pub struct Args {
 
 /// Builds the sample world if it is not there, and serves it until asked to end.
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
-    let config = place.config_with(Settings { listen: args.listen, ..Settings::default() })?;
+    let config = place.config_with(Settings {
+        listen: args.listen,
+        operator: Some("Organization/org-city".to_owned()),
+        ..Settings::default()
+    })?;
     let (bound, config) = bind(config)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
     let secrets = prepare(&server).await?;
