@@ -18,7 +18,7 @@ use techo_profiles::path::{Context, Item, Node, PathError};
 use super::catalog::{Catalog, Parameter, Path, TypeIndex, part_key};
 use super::facts;
 use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
-use super::row::{Cell, Extracted, ParamKey, Row};
+use super::row::{Cell, Extracted, ParamKey, Row, Table};
 
 pub use super::kinds::Local;
 
@@ -206,14 +206,17 @@ impl Extractor<'_> {
     /// * `number`: by which of the composite's paths it was found.
     fn together(&mut self, of: &Parameter, number: usize, element: Element<'_>, grp: u16) -> Result<(), PathError> {
         let mut found = Vec::with_capacity(of.parts.len());
-        for part in &of.parts {
-            let cells = self.part(&part.paths[number], element, part.kind)?;
+        // The value is the last part, and the one that most often is not there.
+        for part in of.parts.iter().rev() {
+            let mut cells = self.part(&part.paths[number], element, part.kind)?;
+            // Displays serve `:text`, which composites do not have.
+            cells.retain(|cell| cell.table() != Table::String || part.kind.name == "string");
             if cells.is_empty() {
                 return Ok(());
             }
             found.push((&part.key, cells));
         }
-        found.into_iter().for_each(|(key, cells)| push(&mut self.rows, key, grp, cells));
+        found.into_iter().rev().for_each(|(key, cells)| push(&mut self.rows, key, grp, cells));
         Ok(())
     }
 

@@ -261,3 +261,19 @@ fn samples() -> Vec<Json> {
     }
     found
 }
+
+/// `cargo test -p techo-server --lib search::index -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, not a check"]
+fn time_of_one_observation() {
+    let resource = blood_pressure();
+    let size = resource.to_string().len();
+    let first = extracted(&resource).rows.len();
+    let start = std::time::Instant::now();
+    let rounds = 20_000;
+    for _ in 0..rounds {
+        std::hint::black_box(extracted(std::hint::black_box(&resource)));
+    }
+    let each = start.elapsed() / rounds;
+    eprintln!("{each:?} for {size} bytes, {first} rows");
+}
