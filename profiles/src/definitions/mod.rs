@@ -6,13 +6,14 @@
 //! each definition is decoded when first asked for and then kept.
 //!
 //! To have one more fact: a field in `structure.rs` or a sibling, a line in
-//! `pack/` that reads it from the definition's JSON, and the pack made again with
+//! `read/` that reads it from the definition's JSON, and the pack made again with
 //! `cargo run -p techo-profiles --features pack --bin techo-pack`.
 
 mod codes;
 mod operation;
 mod pack;
 mod parameter;
+pub mod read;
 mod shape;
 mod structure;
 
@@ -42,6 +43,8 @@ use pack::Kind;
 use pack::{Pack, PackError};
 use shape::Shapes;
 
+use crate::validate::Rules;
+
 /// FHIR's definitions, decoded on demand.
 pub struct Definitions {
     pack: Pack,
@@ -53,6 +56,7 @@ pub struct Definitions {
     compartments: OnceLock<BTreeMap<String, Compartment>>,
     operations: OnceLock<Vec<OperationFacts>>,
     constraints: Mutex<HashSet<Arc<Constraint>>>,
+    rules: OnceLock<Rules>,
 }
 
 /// One type: where its facts lie, and what was decoded of them.
@@ -66,6 +70,9 @@ struct Type {
 
 impl Definitions {
     /// The definitions that the program carries in itself.
+    ///
+    /// # Panics
+    /// Never: a test opens the pack that is compiled in.
     pub fn embedded() -> &'static Self {
         static EMBEDDED: OnceLock<Definitions> = OnceLock::new();
         EMBEDDED.get_or_init(|| Self::open(R4).expect("a test opens and decodes all of the pack that is compiled in"))
@@ -113,6 +120,7 @@ impl Definitions {
             compartments: OnceLock::new(),
             operations: OnceLock::new(),
             constraints: Mutex::default(),
+            rules: OnceLock::new(),
         })
     }
 
@@ -232,6 +240,11 @@ impl Definitions {
     /// URL and version of every concept map, by URL.
     pub fn concept_maps(&self) -> impl Iterator<Item = (&str, &str)> {
         self.pack.of_kind(Kind::ConceptMap).map(|entry| (&*entry.key, &*entry.version))
+    }
+
+    /// The tables that [`crate::validate`] makes of these definitions.
+    pub(crate) fn rules(&self) -> &Rules {
+        self.rules.get_or_init(|| Rules::new(self))
     }
 
     /// Whether a definition for `base` holds for the resource type `name`.

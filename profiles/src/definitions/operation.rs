@@ -16,7 +16,7 @@ pub struct Compartment {
     pub members: BTreeMap<String, Vec<String>>,
 }
 
-/// One OperationDefinition's facts.
+/// One `OperationDefinition`'s facts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct OperationFacts {
     /// The canonical URL.

@@ -35,7 +35,7 @@ pub struct SearchParameter {
     pub comparators: Vec<String>,
     /// Per resource type the union branches that can apply to it.
     #[serde(skip)]
-    branches: Arc<BTreeMap<Box<str>, Box<str>>>,
+    pub(super) branches: Arc<BTreeMap<Box<str>, Box<str>>>,
 }
 
 /// How values of a parameter compare.
@@ -136,7 +136,6 @@ fn union(expression: &str) -> Vec<&str> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), _) if open == letter => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '`' | '"') => quote = Some(letter),
             (None, '(' | '[') => depth += 1,
             (None, ')' | ']') => depth -= 1,
@@ -144,7 +143,7 @@ fn union(expression: &str) -> Vec<&str> {
                 branches.push(expression[start..at].trim());
                 start = at + 1;
             }
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     branches.push(expression[start..].trim());

@@ -138,8 +138,8 @@ impl<'a> Context<'a> {
         Self { tracer: Some(tracer), ..self }
     }
 
-    /// `as` keeps the items of the type, however many there are, as the search
-    /// parameters of R4 expect.
+    /// `as` keeps the items of the type, however many there are, as R4's search
+    /// parameters and its invariant `dom-3` expect.
     #[must_use]
     pub fn lenient_as(self) -> Self {
         Self { lenient_as: true, ..self }

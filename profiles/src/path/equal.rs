@@ -13,6 +13,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::error::PathError;
 use super::eval::Engine;
 use super::item::{Item, Items, QUANTITIES};
+use super::temporal::DateTime;
 use super::units;
 use super::value::{Value, decimal};
 use crate::json::{Json, Value as Tree};
@@ -81,9 +82,20 @@ pub(super) fn item_equal(engine: &mut Engine<'_, '_>, a: &Item<'_>, b: &Item<'_>
         }
     }
     Ok(match (a.value(), b.value()) {
-        (Some(a), Some(b)) => value_equal(engine, &a, &b),
+        (Some(a), Some(b)) => {
+            spend_texts(engine, &a, &b)?;
+            value_equal(engine, &a, &b)
+        }
         _ => Some(matches!((a, b), (Item::Target(a), Item::Target(b)) if a == b)),
     })
+}
+
+/// Long texts take time to compare.
+pub(super) fn spend_texts(engine: &mut Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Result<(), PathError> {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => engine.spend(a.len().min(b.len()) / 64),
+        _ => Ok(()),
+    }
 }
 
 fn value_equal(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Option<bool> {
@@ -93,30 +105,31 @@ fn value_equal(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Option<
         (Value::Integer(a), Value::Integer(b)) => Some(a == b),
         (Value::Type(a), Value::Type(b)) => Some(a == b),
         _ => match order(engine, a, b) {
-            Some(order) => order.map(Ordering::is_eq),
-            None => Some(false),
+            Ok(order) => order.map(Ordering::is_eq),
+            Err(Incomparable) => Some(false),
         },
     }
 }
 
-/// Which value comes first: `None` if the types do not compare, `Some(None)` if
-/// they do and the answer is unknown.
-pub(super) fn order(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Option<Option<Ordering>> {
-    use super::temporal::DateTime;
-    Some(match (a, b) {
+/// The types of two values have no order.
+pub(super) struct Incomparable;
+
+/// Which value comes first, if that can be known.
+pub(super) fn order(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>) -> Result<Option<Ordering>, Incomparable> {
+    Ok(match (a, b) {
         (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
         (Value::Time(a), Value::Time(b)) => a.order(*b),
         (Value::Date(a), Value::Date(b)) => DateTime::from(*a).order(DateTime::from(*b)),
         (Value::Date(a), Value::DateTime(b)) => DateTime::from(*a).order(*b),
         (Value::DateTime(a), Value::Date(b)) => a.order(DateTime::from(*b)),
         (Value::DateTime(a), Value::DateTime(b)) => a.order(*b),
-        _ => match (a.as_decimal(), b.as_decimal()) {
-            (Some(a), Some(b)) => Some(a.cmp(&b)),
-            _ => {
-                let (a, b) = (a.clone().into_quantity()?, b.clone().into_quantity()?);
-                units::order(engine.context.units, &a, &b)
+        _ => {
+            if let (Some(a), Some(b)) = (a.as_decimal(), b.as_decimal()) {
+                return Ok(Some(a.cmp(&b)));
             }
-        },
+            let (a, b) = (a.clone().into_quantity(), b.clone().into_quantity());
+            units::order(engine.context.units, &a.ok_or(Incomparable)?, &b.ok_or(Incomparable)?)
+        }
     })
 }
 
@@ -148,6 +161,10 @@ fn tree_equal(engine: &mut Engine<'_, '_>, a: &Json, b: &Json) -> Result<bool, P
             }
             Ok(true)
         }
+        (Tree::String(a), Tree::String(b)) => {
+            engine.spend(a.len().min(b.len()) / 64)?;
+            Ok(a == b)
+        }
         (a, b) => Ok(a == b),
     }
 }
@@ -161,7 +178,12 @@ fn item_equivalent(engine: &mut Engine<'_, '_>, a: &Item<'_>, b: &Item<'_>) -> R
         return tree_equivalent(engine, x, y);
     }
     Ok(match (a.value(), b.value()) {
-        (Some(a), Some(b)) => value_equivalent(engine, a, b),
+        (Some(a), Some(b)) => {
+            if let (Value::String(a), Value::String(b)) = (&a, &b) {
+                engine.spend((a.len() + b.len()) / 16)?;
+            }
+            value_equivalent(engine, a, b)
+        }
         _ => item_equal(engine, a, b)? == Some(true),
     })
 }
@@ -189,7 +211,10 @@ fn text_equivalent(a: &str, b: &str) -> bool {
 fn tree_equivalent(engine: &mut Engine<'_, '_>, a: &Json, b: &Json) -> Result<bool, PathError> {
     engine.spend(1)?;
     match (a.value(), b.value()) {
-        (Tree::String(a), Tree::String(b)) => Ok(text_equivalent(a, b)),
+        (Tree::String(a), Tree::String(b)) => {
+            engine.spend((a.len() + b.len()) / 16)?;
+            Ok(text_equivalent(a, b))
+        }
         (Tree::Number(a), Tree::Number(b)) => Ok(match (decimal(a), decimal(b)) {
             (Some(a), Some(b)) => units::near(a, b),
             _ => a == b,
@@ -227,28 +252,39 @@ const SMALL: usize = 12;
 impl<'a> Set<'a> {
     /// Adds `item` unless it is there; says whether it was added.
     pub(super) fn insert(&mut self, engine: &mut Engine<'_, '_>, item: Item<'a>) -> Result<bool, PathError> {
-        if self.contains(engine, &item)? {
-            return Ok(false);
-        }
         let place = self.items.len();
-        if place > SMALL {
-            self.places.entry(digest(&item)).or_default().push(place);
-        } else if place == SMALL {
-            for (place, known) in self.items.iter().chain([&item]).enumerate() {
-                self.places.entry(digest(known)).or_default().push(place);
+        if place < SMALL {
+            let is_new = !contains(engine, &self.items, &item)?;
+            if is_new {
+                self.items.push(item);
+            }
+            return Ok(is_new);
+        }
+        if place == SMALL && self.places.is_empty() {
+            for (place, known) in self.items.iter().enumerate() {
+                self.places.entry(digest(engine, known)?).or_default().push(place);
             }
         }
+        let digest = digest(engine, &item)?;
+        if self.has(engine, digest, &item)? {
+            return Ok(false);
+        }
+        self.places.entry(digest).or_default().push(place);
         self.items.push(item);
         Ok(true)
     }
 
     /// Whether an item known to be equal is there.
     pub(super) fn contains(&self, engine: &mut Engine<'_, '_>, item: &Item<'_>) -> Result<bool, PathError> {
-        if self.items.len() <= SMALL {
+        if self.places.is_empty() {
             return contains(engine, &self.items, item);
         }
-        engine.spend(4)?;
-        for place in self.places.get(&digest(item)).into_iter().flatten() {
+        let digest = digest(engine, item)?;
+        self.has(engine, digest, item)
+    }
+
+    fn has(&self, engine: &mut Engine<'_, '_>, digest: u64, item: &Item<'_>) -> Result<bool, PathError> {
+        for place in self.places.get(&digest).into_iter().flatten() {
             if item_equal(engine, &self.items[*place], item)? == Some(true) {
                 return Ok(true);
             }
@@ -285,11 +321,14 @@ pub(super) fn contains(engine: &mut Engine<'_, '_>, items: &[Item<'_>], item: &I
 
 /// A number that equal items share. Where equality is more than sameness of
 /// text (dates, units) all items of the kind share one.
-fn digest(item: &Item<'_>) -> u64 {
+fn digest(engine: &mut Engine<'_, '_>, item: &Item<'_>) -> Result<u64, PathError> {
     let mut hasher = DefaultHasher::new();
     match item.value() {
         Some(Value::Boolean(truth)) => (0, truth).hash(&mut hasher),
-        Some(Value::String(text)) => (1, text).hash(&mut hasher),
+        Some(Value::String(text)) => {
+            engine.spend(text.len() / 64)?;
+            (1, text).hash(&mut hasher);
+        }
         Some(Value::Quantity(quantity)) if quantity.unit != "1" => 2.hash(&mut hasher),
         Some(number @ (Value::Integer(_) | Value::Decimal(_) | Value::Quantity(_))) => {
             (3, number.into_quantity().map(|bare| bare.value.normalize())).hash(&mut hasher);
@@ -298,29 +337,39 @@ fn digest(item: &Item<'_>) -> u64 {
         Some(Value::Time(_)) => 5.hash(&mut hasher),
         Some(Value::Type(name)) => (6, name.name).hash(&mut hasher),
         None => match item.node().and_then(|node| node.json().or(node.sibling())) {
-            Some(json) => return tree_digest(json),
+            Some(json) => return tree_digest(engine, json),
             None => 7.hash(&mut hasher),
         },
     }
-    hasher.finish()
+    Ok(hasher.finish())
 }
 
-fn tree_digest(json: &Json) -> u64 {
+fn tree_digest(engine: &mut Engine<'_, '_>, json: &Json) -> Result<u64, PathError> {
+    engine.spend(1)?;
     let mut hasher = DefaultHasher::new();
     match json.value() {
         Tree::Null => 0.hash(&mut hasher),
         Tree::Bool(truth) => truth.hash(&mut hasher),
         Tree::Number(text) => decimal(text).map(|number| number.normalize()).hash(&mut hasher),
-        Tree::String(text) => text.hash(&mut hasher),
-        Tree::Array(items) => items.iter().for_each(|item| tree_digest(item).hash(&mut hasher)),
+        Tree::String(text) => {
+            engine.spend(text.len() / 64)?;
+            text.hash(&mut hasher);
+        }
+        Tree::Array(items) => {
+            for item in items {
+                tree_digest(engine, item)?.hash(&mut hasher);
+            }
+        }
         Tree::Object(members) => {
-            let sum = members.iter().fold(0_u64, |sum, member| {
+            // A sum, since the order of members says nothing.
+            let mut sum = 0_u64;
+            for member in members {
                 let mut hasher = DefaultHasher::new();
-                (&member.name, tree_digest(&member.value)).hash(&mut hasher);
-                sum.wrapping_add(hasher.finish())
-            });
+                (&member.name, tree_digest(engine, &member.value)?).hash(&mut hasher);
+                sum = sum.wrapping_add(hasher.finish());
+            }
             sum.hash(&mut hasher);
         }
     }
-    hasher.finish()
+    Ok(hasher.finish())
 }

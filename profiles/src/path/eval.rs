@@ -24,6 +24,8 @@ pub(super) struct Engine<'c, 'a> {
     /// What the expression is evaluated on: `%context`.
     pub(super) root: Node<'a>,
     fuel: u64,
+    /// Where in the expression it is, for the fault of running out of fuel.
+    at: usize,
 }
 
 /// What names and `$this` mean at a place of the expression.
@@ -34,11 +36,14 @@ pub(super) struct Scope<'s, 'a> {
     pub(super) total: Option<&'s [Item<'a>]>,
 }
 
+/// Looking at so many members of an object is one step.
+pub(super) const MEMBERS_A_STEP: usize = 64;
+
 type Result<T, E = PathError> = std::result::Result<T, E>;
 
 impl<'c, 'a> Engine<'c, 'a> {
     pub(super) fn new(context: &'c Context<'a>, root: Node<'a>) -> Self {
-        Self { context, model: context.model, root, fuel: context.fuel }
+        Self { context, model: context.model, root, fuel: context.fuel, at: 0 }
     }
 
     /// Evaluates the whole expression on the root.
@@ -54,7 +59,7 @@ impl<'c, 'a> Engine<'c, 'a> {
                 self.fuel = left;
                 Ok(())
             }
-            None => Err(PathError::new(Reason::Fuel, 0, "the expression takes too many steps")),
+            None => Err(PathError::new(Reason::Fuel, self.at, "the expression takes too many steps")),
         }
     }
 
@@ -64,6 +69,7 @@ impl<'c, 'a> Engine<'c, 'a> {
     }
 
     pub(super) fn eval(&mut self, expr: &'a Expr, scope: Scope<'_, 'a>) -> Result<Items<'a>> {
+        self.at = expr.at;
         self.spend(1)?;
         match &expr.kind {
             Kind::Empty => Ok(Items::Empty),
@@ -141,10 +147,14 @@ impl<'c, 'a> Engine<'c, 'a> {
         let mut found = Items::Empty;
         for item in from {
             match item {
+                // A primitive's own value may be asked for by name.
+                Item::Node(node) if name == "value" && node.json().is_some_and(|json| !json.is_object()) => {
+                    found.append(node.value().map_or(Items::Empty, Items::value));
+                }
                 Item::Node(node) => {
                     let before = found.len();
-                    walk::named(self.model, node, name, &mut found);
-                    self.spend(1 + found.len() - before)?;
+                    let looked_at = walk::named(self.model, node, name, &mut found);
+                    self.spend(1 + found.len() - before + looked_at / MEMBERS_A_STEP)?;
                     if self.context.strict && found.len() == before {
                         self.check_element(node, name, at)?;
                     }
@@ -293,7 +303,7 @@ pub(super) fn truth(items: &[Item<'_>], at: usize) -> Result<Option<bool>> {
 }
 
 /// The only item of a collection.
-pub(super) fn single<'a>(items: Items<'a>, at: usize) -> Result<Option<Item<'a>>> {
+pub(super) fn single(items: Items<'_>, at: usize) -> Result<Option<Item<'_>>> {
     items.single().map_err(|count| several(count, at))
 }
 

@@ -5,6 +5,12 @@
 //!
 //! Source: `FHIRPath` 2.0 and its 2.1 draft; FHIR R4 fhirpath.html, functions
 
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unnecessary_wraps,
+    reason = "every function of the table has the shape of `Run`, used in full or not"
+)]
+
 mod boundary;
 mod convert;
 mod encode;
@@ -19,7 +25,7 @@ mod utility;
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
-pub(super) use text::pattern;
+pub(super) use text::{Pattern, pattern};
 
 use super::error::PathError;
 use super::eval::{Engine, Scope, single, wrong_type};
@@ -229,6 +235,7 @@ const FUNCTIONS: &[Function] = &[
     plain("timeOfDay", 0, 0, utility::time_of_day),
     // FHIR
     plain("extension", 1, 1, fhir::extension),
+    plain("hasExtension", 1, 1, fhir::has_extension),
     plain("hasValue", 0, 0, fhir::has_value),
     plain("getValue", 0, 0, fhir::value),
     plain("resolve", 0, 0, fhir::resolve),

@@ -92,13 +92,13 @@ fn token(text: &str, at: usize) -> Result<(Kind, usize), PathError> {
             let length = word_length(rest);
             Ok((Kind::Word(rest[..length].to_owned()), at + length))
         }
-        _ => match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            Some(sign) => Ok((Kind::Sign(sign), at + sign.len())),
-            None => {
-                let odd = rest.chars().next().unwrap_or_default();
-                Err(PathError::syntax(at, format!("unexpected character {odd:?}")))
+        _ => {
+            if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+                return Ok((Kind::Sign(sign), at + sign.len()));
             }
-        },
+            let odd = rest.chars().next().unwrap_or_default();
+            Err(PathError::syntax(at, format!("unexpected character {odd:?}")))
+        }
     }
 }
 

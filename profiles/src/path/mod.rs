@@ -88,13 +88,17 @@ impl Expression {
         eval::Engine::new(context, node).run(&self.tree).map(item::Items::into_vec)
     }
 
-    /// Whether the expression holds on an element: its one Boolean, or true of
-    /// any other one item; nothing counts as false.
+    /// The truth of the expression on an element: its one Boolean, or true of any
+    /// other one item; `None` if it yields nothing.
+    ///
+    /// An invariant is broken by `Some(false)` alone. R4's own `ref-1` and `cmd-0`
+    /// yield nothing where what they are about is absent, a reference by
+    /// identifier for one, and do not mean to forbid that.
     ///
     /// # Errors
     /// As [`Expression::evaluate`], and if it yields several items.
-    pub fn holds<'a>(&'a self, node: Node<'a>, context: &Context<'a>) -> Result<bool, PathError> {
+    pub fn truth<'a>(&'a self, node: Node<'a>, context: &Context<'a>) -> Result<Option<bool>, PathError> {
         let items = eval::Engine::new(context, node).run(&self.tree)?;
-        Ok(eval::truth(&items, 0)?.unwrap_or(false))
+        eval::truth(&items, 0)
     }
 }

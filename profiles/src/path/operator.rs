@@ -10,11 +10,11 @@ use std::cmp::Ordering;
 
 use rust_decimal::Decimal;
 
-use super::equal;
+use super::equal::{self, Incomparable};
 use super::error::{PathError, Reason};
 use super::eval::{Engine, single, wrong_type};
 use super::item::{Item, Items};
-use super::schedule;
+use super::schedule::{self, NoDuration};
 use super::syntax::Operator;
 use super::units;
 use super::value::{Quantity, Value};
@@ -82,9 +82,10 @@ pub(super) fn scalar<'a>(
         return Err(mismatch(operator, a.type_name(), b.type_name(), at));
     };
     if let Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual = operator {
+        equal::spend_texts(engine, &x, &y)?;
         return match equal::order(engine, &x, &y) {
-            Some(order) => Ok(Items::maybe(order.map(|order| satisfies(operator, order)))),
-            None => Err(mismatch(operator, a.type_name(), b.type_name(), at)),
+            Ok(order) => Ok(Items::maybe(order.map(|order| satisfies(operator, order)))),
+            Err(Incomparable) => Err(mismatch(operator, a.type_name(), b.type_name(), at)),
         };
     }
     engine.spend(1)?;
@@ -151,13 +152,13 @@ fn arithmetic<'a>(engine: &mut Engine<'_, 'a>, operator: Operator, a: Value<'a>,
         }
         (Value::String(a), Value::String(b)) if operator == Operator::Add => Outcome::Value(join(engine, &a, &b)?),
         (Value::Date(date), Value::Quantity(by)) if additive => {
-            schedule_outcome(schedule::date(date, &by, minus), Value::Date)
+            scheduled(schedule::date(date, &by, minus), Value::Date)
         }
         (Value::DateTime(moment), Value::Quantity(by)) if additive => {
-            schedule_outcome(schedule::date_time(moment, &by, minus), Value::DateTime)
+            scheduled(schedule::date_time(moment, &by, minus), Value::DateTime)
         }
         (Value::Time(time), Value::Quantity(by)) if additive => {
-            schedule_outcome(schedule::time(time, &by, minus), Value::Time)
+            scheduled(schedule::time(time, &by, minus), Value::Time)
         }
         (a, b) => match (a.as_decimal(), b.as_decimal()) {
             (Some(x), Some(y)) => match operator {
@@ -169,10 +170,10 @@ fn arithmetic<'a>(engine: &mut Engine<'_, 'a>, operator: Operator, a: Value<'a>,
     })
 }
 
-fn schedule_outcome<'a, T>(result: Option<Option<T>>, wrap: impl FnOnce(T) -> Value<'a>) -> Outcome<'a> {
+fn scheduled<'a, T>(result: Result<Option<T>, NoDuration>, wrap: impl FnOnce(T) -> Value<'a>) -> Outcome<'a> {
     match result {
-        None => Outcome::Mismatch,
-        Some(result) => Outcome::of(result, wrap),
+        Ok(result) => Outcome::of(result, wrap),
+        Err(NoDuration) => Outcome::Mismatch,
     }
 }
 
@@ -204,7 +205,7 @@ fn decimals(operator: Operator, a: Decimal, b: Decimal) -> Option<Decimal> {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
         Operator::Multiply => a.checked_mul(b),
-        Operator::Divide => a.checked_div(b),
+        Operator::Divide => a.checked_div(b).map(|quotient| quotient.normalize()),
         Operator::IntegerDivide => a.checked_div(b).map(|quotient| quotient.trunc()),
         Operator::Modulo => a.checked_rem(b),
         _ => None,

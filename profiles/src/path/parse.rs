@@ -18,12 +18,16 @@ pub const MAX_LENGTH: usize = 64 * 1024;
 /// The deepest nesting of brackets and operators.
 pub const MAX_DEPTH: usize = 100;
 
+/// Compiling takes time: the regular expressions beyond these are compiled when
+/// they are used, and paid for.
+const MAX_PATTERNS: usize = 32;
+
 /// Reads a whole expression.
 pub(super) fn parse(text: &str) -> Result<Expr, PathError> {
     if text.len() > MAX_LENGTH {
         return Err(PathError::new(Reason::TooLarge, MAX_LENGTH, "the expression is too long"));
     }
-    let mut parser = Parser { tokens: lex::tokens(text)?, next: 0, depth: 0 };
+    let mut parser = Parser { tokens: lex::tokens(text)?, next: 0, depth: 0, patterns: 0 };
     let expr = parser.expression(0)?;
     match parser.peek() {
         Lexeme::End => Ok(expr),
@@ -35,6 +39,8 @@ struct Parser {
     tokens: Vec<Token>,
     next: usize,
     depth: usize,
+    /// Regular expressions compiled so far.
+    patterns: usize,
 }
 
 impl Parser {
@@ -153,7 +159,10 @@ impl Parser {
         }
         check_arguments(function, arguments.len() + usize::from(type_name.is_some()), at)?;
         let pattern = match arguments.first().map(|first| &first.kind) {
-            Some(Kind::Literal(Value::String(text))) if matches!(function.form, Form::Pattern | Form::Whole) => {
+            Some(Kind::Literal(Value::String(text)))
+                if matches!(function.form, Form::Pattern | Form::Whole) && self.patterns < MAX_PATTERNS =>
+            {
+                self.patterns += 1;
                 Some(function::pattern(text, function).map_err(|text| PathError::syntax(at, text))?)
             }
             _ => None,

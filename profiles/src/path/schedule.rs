@@ -16,20 +16,22 @@ use super::value::Quantity;
 const DAY: i128 = 86_400_000;
 const MILLI: i128 = 1_000_000;
 
+/// The quantity is nothing that may be added to a date or time.
+pub(super) struct NoDuration;
+
 /// How far to go: whole months, or milliseconds.
 enum Step {
     Months(i64),
     Millis(i128),
 }
 
-/// `None` if the quantity is no duration to be added.
-fn step(by: &Quantity<'_>, minus: bool) -> Option<Step> {
-    let length = calendar_length(&by.unit)?;
+fn step(by: &Quantity<'_>, minus: bool) -> Result<Step, NoDuration> {
+    let length = calendar_length(&by.unit).ok_or(NoDuration)?;
     // Only below the second is a fraction of the unit kept.
     let fine = matches!(by.unit.as_ref(), "s" | "second" | "seconds" | "ms" | "millisecond" | "milliseconds");
     let number = if fine { by.value } else { by.value.trunc() };
     let number = if minus { -number } else { number };
-    Some(match length {
+    Ok(match length {
         Length::Months(months) => Step::Months(i64::try_from(far(number, months)).unwrap_or(i64::MAX)),
         Length::Millis(millis) => Step::Millis(far(number, millis)),
     })
@@ -42,9 +44,8 @@ fn far(number: Decimal, length: i64) -> i128 {
     product.unwrap_or(if number.is_sign_negative() { -most } else { most }).clamp(-most, most)
 }
 
-/// The outer `None` if the quantity is no duration to be added, the inner if
-/// the result is out of range.
-pub(super) fn date(date: Date, by: &Quantity<'_>, minus: bool) -> Option<Option<Date>> {
+/// The date so much later or, with `minus`, earlier; `None` if that is out of range.
+pub(super) fn date(date: Date, by: &Quantity<'_>, minus: bool) -> Result<Option<Date>, NoDuration> {
     let step = step(by, minus)?;
     let first = date.first_day();
     let moved = match (step, date.precision()) {
@@ -59,7 +60,7 @@ pub(super) fn date(date: Date, by: &Quantity<'_>, minus: bool) -> Option<Option<
             }
         }
     };
-    Some(moved.map(|day| Date::from_civil(day, date.precision())))
+    Ok(moved.map(|day| Date::from_civil(day, date.precision())))
 }
 
 fn add(day: jiff::civil::Date, span: Result<Span, jiff::Error>) -> Option<jiff::civil::Date> {
@@ -67,15 +68,15 @@ fn add(day: jiff::civil::Date, span: Result<Span, jiff::Error>) -> Option<jiff::
 }
 
 /// As [`date`].
-pub(super) fn date_time(moment: DateTime, by: &Quantity<'_>, minus: bool) -> Option<Option<DateTime>> {
-    let (Some(time), Some(Step::Millis(millis))) = (moment.time, step(by, minus)) else {
-        return Some(date(moment.date, by, minus)?.map(|date| DateTime { date, ..moment }));
+pub(super) fn date_time(moment: DateTime, by: &Quantity<'_>, minus: bool) -> Result<Option<DateTime>, NoDuration> {
+    let (Some(time), Step::Millis(millis)) = (moment.time, step(by, minus)?) else {
+        return Ok(date(moment.date, by, minus)?.map(|date| DateTime { date, ..moment }));
     };
     let unit = precision_nanos(time);
     let carried = time.span().0 + millis.saturating_mul(MILLI) / unit * unit;
     let days = i64::try_from(carried.div_euclid(DAY * MILLI)).unwrap_or(i64::MAX);
     let day = add(moment.date.first_day(), Span::new().try_days(days));
-    Some(day.map(|day| DateTime {
+    Ok(day.map(|day| DateTime {
         date: Date::from_civil(day, 3),
         time: Some(Time::from_nanos(carried, time)),
         offset: moment.offset,
@@ -83,11 +84,11 @@ pub(super) fn date_time(moment: DateTime, by: &Quantity<'_>, minus: bool) -> Opt
 }
 
 /// As [`date`]; goes round at midnight.
-pub(super) fn time(time: Time, by: &Quantity<'_>, minus: bool) -> Option<Option<Time>> {
-    let Step::Millis(millis) = step(by, minus)? else { return None };
+pub(super) fn time(time: Time, by: &Quantity<'_>, minus: bool) -> Result<Option<Time>, NoDuration> {
+    let Step::Millis(millis) = step(by, minus)? else { return Err(NoDuration) };
     let unit = precision_nanos(time);
     let moved = time.span().0 + millis.saturating_mul(MILLI) / unit * unit;
-    Some(Some(Time::from_nanos(moved, time)))
+    Ok(Some(Time::from_nanos(moved, time)))
 }
 
 fn precision_nanos(time: Time) -> i128 {

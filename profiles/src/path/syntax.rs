@@ -4,9 +4,7 @@
 //! long union one [`Kind::Union`], so the depth of the tree is that of the
 //! brackets and operators, not of the text.
 
-use regex::Regex;
-
-use super::function::Function;
+use super::function::{Function, Pattern};
 use super::value::Value;
 
 /// One expression and the byte it starts at.
@@ -68,7 +66,7 @@ pub(super) struct Call {
     /// The argument of `is`, `as` and `ofType`.
     pub(super) type_name: Option<TypeSpecifier>,
     /// The first argument, compiled, if it is a regular expression known beforehand.
-    pub(super) pattern: Option<Regex>,
+    pub(super) pattern: Option<Pattern>,
     pub(super) at: usize,
 }
 

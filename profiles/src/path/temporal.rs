@@ -16,37 +16,37 @@ use jiff::civil;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Date {
     /// 1 to 9999.
-    pub year: i16,
+    pub(super) year: i16,
     /// 1 to 12, if known.
-    pub month: Option<i8>,
+    pub(super) month: Option<i8>,
     /// 1 to 31, if known.
-    pub day: Option<i8>,
+    pub(super) day: Option<i8>,
 }
 
 /// A time of day to the hour, the minute or the second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Time {
     /// 0 to 23.
-    pub hour: i8,
+    pub(super) hour: i8,
     /// 0 to 59, if known.
-    pub minute: Option<i8>,
+    pub(super) minute: Option<i8>,
     /// 0 to 60 in text (a leap second), if known.
-    pub second: Option<i8>,
+    pub(super) second: Option<i8>,
     /// The fraction of the second.
-    pub nanos: u32,
+    pub(super) nanos: u32,
     /// How many digits the fraction was written with.
-    pub digits: u8,
+    pub(super) digits: u8,
 }
 
 /// A date with, if known, a time and the offset from UTC in minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DateTime {
     /// The date.
-    pub date: Date,
+    pub(super) date: Date,
     /// The time of day.
-    pub time: Option<Time>,
+    pub(super) time: Option<Time>,
     /// Minutes east of UTC.
-    pub offset: Option<i16>,
+    pub(super) offset: Option<i16>,
 }
 
 /// What a scan found.
@@ -71,6 +71,21 @@ impl Date {
         }
     }
 
+    /// The year, 1 to 9999.
+    pub fn year(self) -> i16 {
+        self.year
+    }
+
+    /// The month from 1, if known.
+    pub fn month(self) -> Option<i8> {
+        self.month
+    }
+
+    /// The day of the month, if known.
+    pub fn day(self) -> Option<i8> {
+        self.day
+    }
+
     /// How many parts are known: 1 to 3.
     pub fn precision(self) -> u8 {
         1 + u8::from(self.month.is_some()) + u8::from(self.day.is_some())
@@ -78,7 +93,7 @@ impl Date {
 
     /// The first day it may stand for.
     pub fn first_day(self) -> civil::Date {
-        civil::Date::new(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1)).expect("checked when read")
+        civil::date(self.year, self.month.unwrap_or(1), self.day.unwrap_or(1))
     }
 
     /// The last day it may stand for.
@@ -169,6 +184,21 @@ impl DateTime {
             }),
             offset: Some(i16::try_from(zone.seconds() / 60).unwrap_or(0)),
         }
+    }
+
+    /// The date.
+    pub fn date(self) -> Date {
+        self.date
+    }
+
+    /// The time of day, if known.
+    pub fn time(self) -> Option<Time> {
+        self.time
+    }
+
+    /// Minutes east of UTC, if known.
+    pub fn offset(self) -> Option<i16> {
+        self.offset
     }
 
     /// How many parts are known: 1 to 6.

@@ -144,14 +144,16 @@ pub(super) fn combine<'a>(
     b: &Quantity<'_>,
     divide: bool,
 ) -> Option<Quantity<'a>> {
-    let value = |x: Decimal, y: Decimal| if divide { x.checked_div(y) } else { x.checked_mul(y) };
+    let value = |x: Decimal, y: Decimal| {
+        if divide { x.checked_div(y).map(|quotient| quotient.normalize()) } else { x.checked_mul(y) }
+    };
     let (x, y) = (code(a), code(b));
     let quantity = |value: Decimal, unit: String| Some(Quantity { value, unit: unit.into(), calendar: false });
     if y == "1" {
         return quantity(value(a.value, b.value)?, x.to_owned());
     }
     if divide && let Some((x, y)) = aligned(units, a, b) {
-        return Some(Quantity::bare(x.checked_div(y)?));
+        return Some(Quantity::bare(x.checked_div(y)?.normalize()));
     }
     if x == "1" {
         return quantity(value(a.value, b.value)?, if divide { format!("/{y}") } else { y.to_owned() });

@@ -10,9 +10,10 @@ use super::item::{Items, Node};
 use super::model::{Model, Property};
 use crate::json::Json;
 
-/// Adds the children of `node` called `name` to `out`.
-pub(super) fn named<'a>(model: &'a dyn Model, node: &Node<'a>, name: &str, out: &mut Items<'a>) {
-    let Some(object) = node.object() else { return };
+/// Adds the children of `node` called `name` to `out`, and says how many members
+/// were looked at.
+pub(super) fn named<'a>(model: &'a dyn Model, node: &Node<'a>, name: &str, out: &mut Items<'a>) -> usize {
+    let Some(object) = node.object() else { return 0 };
     let (mut spelling, mut property) = (None, None);
     let (mut value, mut sibling) = (None, None);
     for member in object.members() {
@@ -36,6 +37,7 @@ pub(super) fn named<'a>(model: &'a dyn Model, node: &Node<'a>, name: &str, out: 
     if let Some(property) = property {
         each(property, value, sibling, |child| out.push(child.into()));
     }
+    object.members().len()
 }
 
 /// Whether the JSON property `bare` may be the element `name`: it itself, or it
@@ -45,26 +47,33 @@ fn may_spell(bare: &str, name: &str) -> bool {
 }
 
 /// Every child of `node` in the order of the JSON, with the property it is of
-/// and, in a list, its place.
+/// and, in a list, its place. Says how many members were looked at.
 pub(super) fn children<'a>(
     model: &'a dyn Model,
     node: &Node<'a>,
     mut found: impl FnMut(Property<'a>, usize, Node<'a>),
-) {
-    let Some(object) = node.object() else { return };
+) -> usize {
+    let Some(object) = node.object() else { return 0 };
     for member in object.members() {
-        let (value, sibling, bare) = match member.name.strip_prefix('_') {
-            Some(bare) if object.get(bare).is_some() => continue,
-            Some(bare) => (None, Some(&member.value), bare),
-            None => (Some(&member.value), sibling_of(object, &member.name), &*member.name),
+        let (bare, is_sibling) = match member.name.strip_prefix('_') {
+            Some(bare) => (bare, true),
+            None => (&*member.name, false),
         };
+        // The model is asked first: what a type does not have is not worth a
+        // second look through the object.
         let Some(property) = model.property(node.type_name(), bare) else { continue };
+        let (value, sibling) = match is_sibling {
+            true if object.get(bare).is_some() => continue,
+            true => (None, Some(&member.value)),
+            false => (Some(&member.value), sibling_of(object, bare)),
+        };
         let mut index = 0;
         each(property, value, sibling, |child| {
             found(property, index, child);
             index += 1;
         });
     }
+    object.members().len()
 }
 
 fn sibling_of<'a>(object: &'a Json, name: &str) -> Option<&'a Json> {
@@ -132,21 +141,34 @@ fn find<'a>(model: &'a dyn Model, from: Node<'a>, target: &Node<'a>, trail: &mut
     hit
 }
 
-/// The resource around `target`: `root`, or the innermost below it that holds
-/// `target` and is no contained one.
-pub(super) fn container<'a>(model: &'a dyn Model, root: Node<'a>, target: &Node<'a>) -> Option<Node<'a>> {
-    fn within<'a>(model: &'a dyn Model, from: Node<'a>, around: Node<'a>, target: &Node<'a>) -> Option<Node<'a>> {
-        if from.is(target) {
-            return Some(around);
-        }
-        let mut hit = None;
-        children(model, &from, |property, _, child| {
-            if hit.is_none() {
-                let opens = model.is_resource(child.type_name()) && property.name != "contained";
-                hit = within(model, child, if opens { child } else { around }, target);
-            }
-        });
-        hit
+/// The resource around `target`: the innermost that holds it and is no
+/// contained one. Also says how many elements were looked at.
+pub(super) fn container<'a>(model: &'a dyn Model, root: Node<'a>, target: &Node<'a>) -> (Node<'a>, usize) {
+    // Only these hold whole resources but contained ones.
+    if !matches!(root.type_name(), "Bundle" | "Parameters") {
+        return (root, 0);
     }
-    within(model, root, root, target)
+    let mut seen = 0;
+    let found = around(model, (root, root), target, &mut seen);
+    (found.unwrap_or(root), seen)
+}
+
+fn around<'a>(
+    model: &'a dyn Model,
+    (from, resource): (Node<'a>, Node<'a>),
+    target: &Node<'a>,
+    seen: &mut usize,
+) -> Option<Node<'a>> {
+    *seen += 1;
+    if from.is(target) {
+        return Some(resource);
+    }
+    let mut hit = None;
+    children(model, &from, |property, _, child| {
+        if hit.is_none() {
+            let opens = model.is_resource(child.type_name()) && property.name != "contained";
+            hit = around(model, (child, if opens { child } else { resource }), target, seen);
+        }
+    });
+    hit
 }

@@ -38,8 +38,7 @@ pub fn span(text: &str, zone: i16) -> Result<Range<i64>, DateError> {
     let first = day_number(moment.year, moment.month.unwrap_or(1), moment.day.unwrap_or(1)) * DAY;
     let (start, end) = match (moment.time, moment.month, moment.day) {
         (Some(time), _, _) => (first + time.start, first + time.start + time.width),
-        (None, None, _) => (first, day_number(moment.year + 1, 1, 1) * DAY),
-        (None, Some(12), None) => (first, day_number(moment.year + 1, 1, 1) * DAY),
+        (None, None, _) | (None, Some(12), None) => (first, day_number(moment.year + 1, 1, 1) * DAY),
         (None, Some(month), None) => (first, day_number(moment.year, month + 1, 1) * DAY),
         (None, Some(_), Some(_)) => (first, first + DAY),
     };

@@ -66,6 +66,10 @@ pub enum Meaning {
     OfflineAccess,
     /// `online_access`: renew access while the user is signed in.
     OnlineAccess,
+    /// `system/launch.c`: open applications for a user of this EHR.
+    CreateLaunch,
+    /// `introspect`: ask about any client's tokens. For resource servers.
+    Introspect,
     /// `patient/…`, `user/…`, `system/…`
     Resource(ResourceScope),
 }
@@ -259,7 +263,9 @@ impl Scope {
             | Meaning::Launch
             | Meaning::LaunchContext(_)
             | Meaning::OfflineAccess
-            | Meaning::OnlineAccess => None,
+            | Meaning::OnlineAccess
+            | Meaning::CreateLaunch
+            | Meaning::Introspect => None,
         }
     }
 }
@@ -275,6 +281,30 @@ impl ResourceScope {
     pub fn names(&self, kind: &str) -> bool {
         self.kind.as_deref().is_none_or(|own| own == kind)
     }
+
+    /// What both allow, spelled in the SMART 2 way; `None` if nothing.
+    pub fn common(&self, other: &Self) -> Option<Scope> {
+        let kind = match (&self.kind, &other.kind) {
+            (Some(one), Some(two)) if one != two => return None,
+            (one, two) => one.as_ref().or(two.as_ref()),
+        };
+        let categories = match (self.categories.as_slice(), other.categories.as_slice()) {
+            ([], only) | (only, []) => only,
+            (one, two) if one == two => one,
+            _ => return None,
+        };
+        let actions = Actions(self.actions.0 & other.actions.0);
+        if self.context != other.context || actions.is_empty() {
+            return None;
+        }
+        let values: Vec<String> = categories
+            .iter()
+            .map(|(system, code)| system.as_ref().map_or(code.to_string(), |system| format!("{system}|{code}")))
+            .collect();
+        let filter = if values.is_empty() { String::new() } else { format!("?category={}", values.join(",")) };
+        let kind = kind.map_or("*", |kind| kind);
+        Scope::parse(&format!("{}/{kind}.{actions}{filter}", self.context.name())).ok()
+    }
 }
 
 fn meaning(text: &str) -> Result<Meaning, ScopeError> {
@@ -284,6 +314,8 @@ fn meaning(text: &str) -> Result<Meaning, ScopeError> {
         "launch" => Meaning::Launch,
         "offline_access" => Meaning::OfflineAccess,
         "online_access" => Meaning::OnlineAccess,
+        "system/launch.c" => Meaning::CreateLaunch,
+        "introspect" => Meaning::Introspect,
         _ => match text.split_once('/') {
             None => return Err(ScopeError::Unknown),
             Some(("launch", context)) => Meaning::LaunchContext(launch_context(context)?),
@@ -396,6 +428,8 @@ mod tests {
             ("launch/encounter", Meaning::LaunchContext("encounter".into())),
             ("offline_access", Meaning::OfflineAccess),
             ("online_access", Meaning::OnlineAccess),
+            ("system/launch.c", Meaning::CreateLaunch),
+            ("introspect", Meaning::Introspect),
         ] {
             assert_eq!(Scope::parse(text).map(|scope| scope.meaning), Ok(expected), "{text}");
         }

@@ -55,17 +55,29 @@ pub async fn bundle(call: &Call<'_>, body: &[u8]) -> Result<Reply, Error> {
     let resource = parse(body)?;
     call.validated(body, &resource)?;
     if resource.str("resourceType") != Some("Bundle") {
-        return Err(fault("Send a Bundle of type transaction or batch here.", "Bundle(transaction または batch)を送ってください。", "Bundle.type"));
+        return Err(fault(
+            "Send a Bundle of type transaction or batch here.",
+            "Bundle(transaction または batch)を送ってください。",
+            "Bundle.type",
+        ));
     }
     let entries = resource.list("entry");
     if entries.len() > MOST {
-        let issue = Issue::error("too-costly", format!("A Bundle may have up to {MOST} entries."), format!("Bundle の entry は {MOST} 件までです。"));
+        let issue = Issue::error(
+            "too-costly",
+            format!("A Bundle may have up to {MOST} entries."),
+            format!("Bundle の entry は {MOST} 件までです。"),
+        );
         return Err(Error::TooLarge(issue.at("Bundle.entry")));
     }
     match resource.str("type") {
         Some("transaction") => transaction(call, body, entries).await,
         Some("batch") => batch(call, body, entries).await,
-        _ => Err(fault("Bundle.type must be transaction or batch.", "Bundle.type は transaction または batch にしてください。", "Bundle.type")),
+        _ => Err(fault(
+            "Bundle.type must be transaction or batch.",
+            "Bundle.type は transaction または batch にしてください。",
+            "Bundle.type",
+        )),
     }
 }
 
@@ -74,7 +86,13 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
     for entry in &entries {
         allowed(call, entry).map_err(|error| within(entry.index, error))?;
     }
-    let mut plan = Transaction { set: WriteSet::default(), outcomes: HashMap::new(), ids: HashMap::new(), pending: HashMap::new(), touched: HashSet::new() };
+    let mut plan = Transaction {
+        set: WriteSet::default(),
+        outcomes: HashMap::new(),
+        ids: HashMap::new(),
+        pending: HashMap::new(),
+        touched: HashSet::new(),
+    };
     plan.name(call, &mut entries).await?;
     let mut order: Vec<&Entry> = entries.iter().collect();
     order.sort_by_key(|entry| entry.verb);
@@ -100,7 +118,10 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
             Outcome::Found(found) => found,
             Outcome::Nothing => Reply { status: Status::NoContent, ..Reply::default() },
             Outcome::Later => {
-                let found = super::run(call, &entry.interaction()).await.map_err(|error| within(entry.index, error))?;
+                let interaction = entry.interaction();
+                let found = super::run(&call.doing(interaction.action()), &interaction)
+                    .await
+                    .map_err(|error| within(entry.index, error))?;
                 reply.disclosed.extend(found.disclosed.iter().cloned());
                 found
             }
@@ -141,7 +162,8 @@ impl Transaction {
             if entry.verb == Verb::Post && entry.id.is_none() {
                 let mut id = call.random.id();
                 if let Some(query) = &entry.unless {
-                    let condition = Condition::read(call, &entry.kind, query).map_err(|error| within(entry.index, error))?;
+                    let condition =
+                        Condition::read(call, &entry.kind, query).map_err(|error| within(entry.index, error))?;
                     let found = condition.existing(call).await.map_err(|error| within(entry.index, error))?;
                     if let Some(found) = found {
                         id.clone_from(&found.1);
@@ -153,7 +175,10 @@ impl Transaction {
             }
             let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
             if self.ids.insert(url.clone(), format!("{}/{id}", entry.kind)).is_some() {
-                return Err(within(entry.index, fault("The fullUrl stands twice.", "fullUrl が重複しています。", "fullUrl")));
+                return Err(within(
+                    entry.index,
+                    fault("The fullUrl stands twice.", "fullUrl が重複しています。", "fullUrl"),
+                ));
             }
         }
         self.expect_patients(call, entries).await
@@ -161,7 +186,9 @@ impl Transaction {
 
     /// Rows for the Patients that are created here: other entries may be about them.
     async fn expect_patients(&mut self, call: &Call<'_>, entries: &[Entry]) -> Result<(), Error> {
-        for entry in entries.iter().filter(|entry| entry.kind == "Patient" && matches!(entry.verb, Verb::Post | Verb::Put)) {
+        for entry in
+            entries.iter().filter(|entry| entry.kind == "Patient" && matches!(entry.verb, Verb::Post | Verb::Put))
+        {
             let Some(id) = entry.id.as_deref() else { continue };
             if self.outcomes.contains_key(&entry.index) || call.store.key("Patient", id).await?.is_some() {
                 continue;
@@ -217,7 +244,11 @@ impl Transaction {
         if let Some(query) = &entry.unless {
             let condition = Condition::read(call, &entry.kind, query)?.check(call, rid)?;
             if self.set.conditions.iter().any(|other| other.hash == condition.hash) {
-                return Err(fault("Two entries have the same ifNoneExist.", "ifNoneExist が重複しています。", "request.ifNoneExist"));
+                return Err(fault(
+                    "Two entries have the same ifNoneExist.",
+                    "ifNoneExist が重複しています。",
+                    "request.ifNoneExist",
+                ));
             }
             self.set.conditions.push(condition);
         }
@@ -229,12 +260,19 @@ impl Transaction {
 
     /// The entry's place, which no other entry may touch.
     fn once(&mut self, entry: &Entry) -> Result<Location, Error> {
-        let id = entry.id.clone().ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
+        let id = entry
+            .id
+            .clone()
+            .ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
         let at = Location { kind: entry.kind.clone(), id };
         if self.touched.insert(at.clone()) {
             return Ok(at);
         }
-        Err(fault("Another entry touches the same resource.", "同じリソースを扱う entry が複数あります。", "request.url"))
+        Err(fault(
+            "Another entry touches the same resource.",
+            "同じリソースを扱う entry が複数あります。",
+            "request.url",
+        ))
     }
 
     /// `text` with references to other entries turned into `[type]/[id]`.
@@ -285,7 +323,10 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
     let mut answers = Vec::new();
     for entry in read(body, entries)? {
         let result = match allowed(call, &entry) {
-            Ok(()) => super::entry(call, &entry.interaction()).await,
+            Ok(()) => {
+                let interaction = entry.interaction();
+                super::run(&call.doing(interaction.action()), &interaction).await
+            }
             Err(error) => Err(error),
         };
         answers.push(match result {
@@ -294,7 +335,7 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
                 response(call, &found)
             }
             Err(error) => {
-                let (status, issues) = call.explain(&error);
+                let (status, issues) = error.explained();
                 let outcome = Json::object([
                     ("resourceType", Json::from("OperationOutcome")),
                     ("issue", Json::array(issues.iter().map(|issue| issue.json(false)))),
@@ -327,9 +368,13 @@ impl Entry {
         let at = |id: &String| Location { kind: self.kind.clone(), id: id.clone() };
         match (self.verb, &self.id) {
             (Verb::Get, Some(id)) => Interaction::Read(at(id)),
-            (Verb::Put, Some(id)) => Interaction::Update { at: at(id), body: self.body.clone(), expected: self.expected },
+            (Verb::Put, Some(id)) => {
+                Interaction::Update { at: at(id), body: self.body.clone(), expected: self.expected }
+            }
             (Verb::Delete, Some(id)) => Interaction::Delete { at: at(id), expected: self.expected },
-            (Verb::Post, _) => Interaction::Create { kind: self.kind.clone(), body: self.body.clone(), unless: self.unless.clone() },
+            (Verb::Post, _) => {
+                Interaction::Create { kind: self.kind.clone(), body: self.body.clone(), unless: self.unless.clone() }
+            }
             (Verb::Get | Verb::Put | Verb::Delete, None) => {
                 let query = form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
                 Interaction::Search(self.kind.clone(), query)
@@ -339,18 +384,34 @@ impl Entry {
 }
 
 fn read(body: &[u8], entries: &[Json]) -> Result<Vec<Entry>, Error> {
-    entries.iter().enumerate().map(|(index, json)| entry(body, index, json).map_err(|error| within(index, error))).collect()
+    entries
+        .iter()
+        .enumerate()
+        .map(|(index, json)| entry(body, index, json).map_err(|error| within(index, error)))
+        .collect()
 }
 
 fn entry(body: &[u8], index: usize, json: &Json) -> Result<Entry, Error> {
-    let missing = || fault("Every entry needs request.method and request.url.", "各 entry に request.method と request.url が必要です。", "request");
+    let missing = || {
+        fault(
+            "Every entry needs request.method and request.url.",
+            "各 entry に request.method と request.url が必要です。",
+            "request",
+        )
+    };
     let request = json.get("request").ok_or_else(missing)?;
     let verb = match request.str("method") {
         Some("GET") => Verb::Get,
         Some("POST") => Verb::Post,
         Some("PUT") => Verb::Put,
         Some("DELETE") => Verb::Delete,
-        _ => return Err(fault("request.method must be GET, POST, PUT or DELETE.", "request.method は GET, POST, PUT, DELETE のいずれかです。", "request.method")),
+        _ => {
+            return Err(fault(
+                "request.method must be GET, POST, PUT or DELETE.",
+                "request.method は GET, POST, PUT, DELETE のいずれかです。",
+                "request.method",
+            ));
+        }
     };
     let url = request.str("url").ok_or_else(missing)?;
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
@@ -359,8 +420,16 @@ fn entry(body: &[u8], index: usize, json: &Json) -> Result<Entry, Error> {
     let id = parts.next().map(str::to_owned);
     let odd = parts.next().is_some() || id.as_deref().is_some_and(|id| !crate::interaction::is_id(id));
     let conditional = !query.is_empty() && verb != Verb::Get;
-    if odd || conditional || (verb == Verb::Post && id.is_some()) || (matches!(verb, Verb::Put | Verb::Delete) && id.is_none()) {
-        return Err(fault("This request.url is not done in a Bundle.", "この request.url は Bundle では扱えません。", "request.url"));
+    if odd
+        || conditional
+        || (verb == Verb::Post && id.is_some())
+        || (matches!(verb, Verb::Put | Verb::Delete) && id.is_none())
+    {
+        return Err(fault(
+            "This request.url is not done in a Bundle.",
+            "この request.url は Bundle では扱えません。",
+            "request.url",
+        ));
     }
     let resource = json.get("resource").map(|resource| body[resource.span()].to_vec());
     if resource.is_none() && matches!(verb, Verb::Post | Verb::Put) {
@@ -370,7 +439,9 @@ fn entry(body: &[u8], index: usize, json: &Json) -> Result<Entry, Error> {
         None => None,
         Some(tag) => {
             let version = tag.trim_start_matches("W/").trim_matches('"').parse().ok();
-            Some(version.ok_or_else(|| fault("ifMatch must be W/\"version\".", "ifMatch は W/\"版\" の形にしてください。", "request.ifMatch"))?)
+            Some(version.ok_or_else(|| {
+                fault("ifMatch must be W/\"version\".", "ifMatch は W/\"版\" の形にしてください。", "request.ifMatch")
+            })?)
         }
     };
     Ok(Entry {
@@ -419,4 +490,3 @@ fn within(index: usize, error: Error) -> Error {
 fn fault(text: &str, text_ja: &str, expression: &str) -> Error {
     Error::Invalid(vec![Issue::error("invalid", text, text_ja).at(expression)])
 }
-

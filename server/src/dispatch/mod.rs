@@ -27,7 +27,7 @@ pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) ->
 }
 
 /// Carries an interaction out, without its audit record.
-pub(super) async fn run(call: &Call, interaction: &Interaction) -> Result<Reply, Error> {
+pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Reply, Error> {
     if let Some(kind) = interaction.kind()
         && call.definitions.type_number(kind).is_none()
     {

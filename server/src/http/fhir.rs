@@ -205,10 +205,8 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
     let body = match (writes, wishes.give) {
         (true, Return::Minimal) => None,
         (true, Return::Outcome) => {
-            let done = Issue {
-                severity: "information",
-                ..Issue::error("informational", "Stored.", "保存しました。")
-            };
+            let done =
+                Issue { severity: "information", ..Issue::error("informational", "Stored.", "保存しました。") };
             Some(outcome(&[done], wishes.japanese).to_string().into_bytes())
         }
         _ => reply.body,

@@ -3,11 +3,14 @@
 //! To add a route: a line in [`router`], a handler in the file of its area, and,
 //! for FHIR, an [`crate::interaction::Interaction`] to hand on.
 
+pub mod cors;
 pub mod fhir;
 pub mod headers;
 pub mod health;
 pub mod listen;
 pub mod negotiate;
+pub mod oauth;
+pub mod operation;
 pub mod outcome;
 
 use std::sync::Arc;

@@ -227,25 +227,25 @@ impl Era {
             _ => {}
         }
         let mut found = found(self.offset + year, month, day)?;
-        if found.date < self.text_of(self.first, found.date.len()) {
+        if found.date < text_of(self.first, found.date.len()) {
             return Err(DateFault::BeforeEra);
         }
         if let Some(last) = self.last
-            && found.date > self.text_of(last, found.date.len())
+            && found.date > text_of(last, found.date.len())
         {
             let limit = Date::new(last.year() + 1, last.month(), last.day()).unwrap_or(last);
-            if found.date >= self.text_of(limit, found.date.len()) {
+            if found.date >= text_of(limit, found.date.len()) {
                 return Err(DateFault::PastEra);
             }
             found.warning = Some(ERA_OVERRUN);
         }
         Ok(found)
     }
+}
 
-    /// A bound cut to a precision: ISO dates of one length compare as text.
-    fn text_of(&self, bound: Date, length: usize) -> String {
-        bound.to_string()[..length].to_owned()
-    }
+/// A bound cut to a precision: ISO dates of one length compare as text.
+fn text_of(bound: Date, length: usize) -> String {
+    bound.to_string()[..length].to_owned()
 }
 
 const fn day(year: i16, month: i8, day: i8) -> Date {

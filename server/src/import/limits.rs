@@ -37,8 +37,13 @@ impl Limits {
 
 /// Lines of a file: a last line without an end counts, an end without a line does not.
 fn lines(bytes: &[u8]) -> usize {
-    let ends = bytes.iter().filter(|&&byte| byte == b'\n').count();
-    ends + usize::from(bytes.last().is_some_and(|&byte| byte != b'\n'))
+    let after_the_last_end = bytes.last().is_none_or(|&byte| byte == b'\n');
+    line_of(bytes, bytes.len()) - usize::from(after_the_last_end)
+}
+
+/// The line, counted from 1, that a byte stands in.
+pub(super) fn line_of(bytes: &[u8], offset: usize) -> usize {
+    bytes[..offset.min(bytes.len())].split(|&byte| byte == b'\n').count()
 }
 
 fn too_large(part: usize, en: &str, ja: &str, limit: usize) -> Refusal {

@@ -11,14 +11,26 @@
 //! To add one: `import/NAME.rs` with a `pub const IMPORTER`, a line in
 //! [`IMPORTERS`], sample files, good and bad.
 
+pub mod checkup;
+pub mod compare;
 pub mod date;
+pub mod decimal;
 pub mod detect;
 pub mod draft;
+#[cfg(test)]
+mod fixture;
+pub mod immunization;
+pub mod jahis;
 pub mod limits;
+pub mod make;
 pub mod my_number;
 pub mod person;
+pub mod place;
+pub mod report;
+pub mod run;
 pub mod schema;
 pub mod table;
+pub mod venue;
 
 use jiff::civil::Date;
 
@@ -26,7 +38,7 @@ pub use draft::Parsed;
 pub use limits::Limits;
 
 /// Every format there is, in the order in which a file is offered to them.
-pub const IMPORTERS: &[Importer] = &[];
+pub const IMPORTERS: &[Importer] = &[jahis::IMPORTER, checkup::IMPORTER, immunization::IMPORTER];
 
 /// One source format.
 pub struct Importer {

@@ -21,10 +21,11 @@
 use std::borrow::Cow;
 
 use encoding_rs::{Encoding, SHIFT_JIS, UTF_8};
+use techo_profiles::json;
 use techo_profiles::json::{Json, Place, Value};
 use unicode_normalization::UnicodeNormalization;
 
-use super::draft::{Issue, Line, Refusal, Severity, Text};
+use super::draft::{Issue, LOCAL_BASE, Line, Refusal, Severity, Text};
 use super::schema::Schema;
 
 /// The columns of a format.
@@ -131,6 +132,16 @@ impl Row {
     }
 }
 
+/// Columns that mean nothing to us, as extensions: `name` and `value` as received.
+pub fn preserved(unknown: &[(String, String)]) -> impl Iterator<Item = Json> {
+    unknown.iter().map(|(name, value)| {
+        json!({"url": (format!("{LOCAL_BASE}/StructureDefinition/source-column")), "extension": [
+            {"url": "name", "valueString": name},
+            {"url": "value", "valueString": value}
+        ]})
+    })
+}
+
 /// Reads a file of either form.
 ///
 /// # Errors
@@ -207,8 +218,8 @@ fn read_csv(bytes: &[u8], layout: &'static Layout) -> Result<Table, Refusal> {
             false => Err(RowFault::Quote),
         };
         // A record of several lines that came out wrong most likely began with a stray quote.
-        let bad_and_long = outcome.is_err() && record.lines > 1;
-        let (next, lines) = if bad_and_long { first_line(bytes, start) } else { (record.next, record.lines) };
+        let give_up = !record.whole || (outcome.is_err() && record.lines > 1);
+        let (next, lines) = if give_up { first_line(bytes, start) } else { (record.next, record.lines) };
         match outcome {
             Ok(Some(row)) => table.rows.push(row),
             Ok(None) => {}
@@ -231,7 +242,7 @@ fn find_header(bytes: &[u8], layout: &'static Layout) -> Result<Header, Refusal>
         record = cut(bytes, start);
     }
     let mut best: Option<(usize, Vec<&'static str>)> = None;
-    for (encoding, _) in ENCODINGS {
+    for (encoding, _) in ENCODINGS.into_iter().filter(|_| record.whole) {
         let Ok(names) = fields(&bytes[start..record.end], encoding) else { continue };
         let columns: Vec<Meaning> = names.iter().map(|name| meaning(name, layout)).collect();
         let known =
@@ -491,5 +502,89 @@ impl Lines {
 
     fn line(&self, offset: usize) -> usize {
         self.0.partition_point(|&end| end < offset) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static COLUMNS: [Column; 2] = [
+        Column { header: "甲", property: "first", required: true },
+        Column { header: "乙", property: "second", required: false },
+    ];
+    static LAYOUT: Layout = Layout {
+        columns: &COLUMNS,
+        ignored: &["意図"],
+        telling: "first",
+        schema: &super::super::schema::INFANT_CHECKUPS,
+    };
+
+    /// `line: first/second`, or `line !code`.
+    fn told(bytes: &[u8]) -> Vec<String> {
+        let table = match read(bytes, &LAYOUT) {
+            Ok(table) => table,
+            Err(refusal) => return vec![format!("refused {}", refusal.code)],
+        };
+        let cell = |row: &Row, name| row.get(name).unwrap_or("").to_owned();
+        let rows = table
+            .rows
+            .iter()
+            .map(|row| (row.at.line, format!("{}: {}/{}", row.at.line, cell(row, "first"), cell(row, "second"))));
+        let issues = table.issues.iter().map(|issue| (issue.at.line, format!("{} !{}", issue.at.line, issue.code)));
+        let mut all: Vec<_> = rows.chain(issues).collect();
+        all.sort();
+        all.into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn rows_and_their_lines() {
+        for (text, expected) in [
+            ("甲,乙\r\n1,2\r\n3,4\r\n", vec!["2: 1/2", "3: 3/4"]),
+            ("甲,乙\n1,2\n\n3,4", vec!["2: 1/2", "4: 3/4"]),
+            ("甲,乙\r1,2\r3,4\r", vec!["2: 1/2", "3: 3/4"]),
+            ("\u{FEFF}\n 甲 ,\"乙\"\n1,2", vec!["3: 1/2"]),
+            ("甲,乙\n\"a\nb\",2\n3,4", vec!["2: a\nb/2", "4: 3/4"]),
+            ("甲,乙\n\"a,\"\"b\"\"\",2", vec!["2: a,\"b\"/2"]),
+            ("甲,乙\n5\",2\n3,4", vec!["2: 5\"/2", "3: 3/4"]),
+            ("甲,乙\n,\n3,4", vec!["3: 3/4"]),
+            ("甲,乙,意図\n1,2,x", vec!["2: 1/2"]),
+            ("甲,乙\n1\n1,2,3\n3,4", vec!["2 !column-count", "3 !column-count", "4: 3/4"]),
+            ("甲,乙\n\u{1},2\n3,4", vec!["2 !control-character", "3: 3/4"]),
+            ("甲,乙", vec![]),
+            ("乙\n1", vec!["refused column-missing"]),
+            ("甲,甲\n1,2", vec!["refused column-twice"]),
+            ("a,b\n1,2", vec!["refused header-unknown"]),
+            ("", vec!["refused header-unknown"]),
+            ("\"甲\"x,乙\n1,2", vec!["refused header-unknown"]),
+            ("\"甲,乙\n1,2", vec!["refused header-unknown"]),
+        ] {
+            assert_eq!(told(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_stray_quote_costs_one_row() {
+        for (text, expected) in [
+            ("甲,乙\n\"1,2\n3,4\n5,6", vec!["2 !quote-unclosed", "3: 3/4", "4: 5/6"]),
+            ("甲,乙\n\"1,2\n3,4\n\"5\",6\n7,8", vec!["2 !quote-unclosed", "3: 3/4", "4: 5/6", "5: 7/8"]),
+            ("甲,乙\n\"1\"x,2\n3,4", vec!["2 !quote-unclosed", "3: 3/4"]),
+            ("甲,乙\n1,\"2\n3,\"4\n5,6", vec!["2 !quote-unclosed", "3 !quote-unclosed", "4: 5/6"]),
+        ] {
+            assert_eq!(told(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_encoding_cost_one_row() {
+        let (mut sjis, ..) = encoding_rs::SHIFT_JIS.encode("甲,乙\r\n表,～髙﨑\r\nx,y\r\nz,ﾀﾞ\r\n");
+        assert_eq!(told(&sjis), ["2: 表/～髙﨑", "3: x/y", "4: z/ﾀﾞ"]);
+        let at = sjis.iter().position(|&byte| byte == b'x').expect("x");
+        sjis.to_mut()[at] = 0xFD;
+        assert_eq!(told(&sjis), ["2: 表/～髙﨑", "3 !undecodable", "4: z/ﾀﾞ"]);
+        assert_eq!(
+            told(&[&"甲,乙\n1,2\n".as_bytes()[..], b"\x82\xA0,1\n3,4"].concat()),
+            ["2: 1/2", "3 !undecodable", "4: 3/4"]
+        );
     }
 }

@@ -6,7 +6,6 @@
 //! Source: FHIR R4 http.html#ccreate
 
 use super::{Call, Error, Issue, Reply, Status};
-use crate::search::page::query_string;
 use crate::search::parse;
 use crate::search::plan::Plan;
 use crate::secret;
@@ -14,17 +13,17 @@ use crate::store::Refused;
 use crate::store::write;
 
 /// A condition, read.
-pub(super) struct Condition {
+pub(crate) struct Condition {
     plan: Plan,
 }
 
 impl Condition {
     /// Reads a query such as `identifier=urn:x|1`.
-    pub(super) fn read(call: &Call<'_>, kind: &str, query: &str) -> Result<Self, Error> {
+    pub(crate) fn read(call: &Call<'_>, kind: &str, query: &str) -> Result<Self, Error> {
         // A whole URL is taken too: what counts is behind the question mark.
         let query = query.rsplit_once('?').map_or(query, |(_, query)| query);
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let plan = parse::plan(call.definitions, kind, &pairs, false).map_err(Error::Search)?;
+        let plan = call.plan(kind, &pairs, false)?;
         if plan.filters.is_empty() {
             return Err(Error::Precondition(Issue::error(
                 "invalid",
@@ -36,8 +35,8 @@ impl Condition {
     }
 
     /// The one match there is already; several are 412.
-    pub(super) async fn existing(&self, call: &Call<'_>) -> Result<Option<(i64, String, i32)>, Error> {
-        let page = call.store.reader(call.world()).search(&self.plan, None, 2).await?;
+    pub(crate) async fn existing(&self, call: &Call<'_>) -> Result<Option<(i64, String, i32)>, Error> {
+        let page = call.store.reader(&call.world()).search(&self.plan, None, 2).await?;
         match &page.rows[..] {
             [] => Ok(None),
             [one] => Ok(Some((one.rid, one.id.clone(), one.version))),
@@ -46,9 +45,9 @@ impl Condition {
     }
 
     /// The check to be made inside the transaction.
-    pub(super) fn check(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
-        let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), query_string(&self.plan.used));
-        Ok(call.store.reader(call.world()).condition(&self.plan, secret::hash(text.as_bytes()), rid)?)
+    pub(crate) fn check(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
+        let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), parse::canonical(&self.plan));
+        Ok(call.store.reader(&call.world()).condition(&self.plan, secret::hash(text.as_bytes()), rid)?)
     }
 }
 
@@ -61,12 +60,8 @@ fn several() -> Error {
 }
 
 /// The answer when the resource is there already: 200, and nothing was written.
-pub(super) async fn present(
-    call: &Call<'_>,
-    kind: &str,
-    (_, id, version): (i64, String, i32),
-) -> Result<Reply, Error> {
-    let found = call.store.reader(call.world()).current(kind, &id).await?.ok_or(Error::NotFound)?;
+pub(crate) async fn present(call: &Call<'_>, kind: &str, (_, id, version): (i64, String, i32)) -> Result<Reply, Error> {
+    let found = call.store.reader(&call.world()).current(kind, &id).await?.ok_or(Error::NotFound)?;
     let mut reply = call.reply(found).await?;
     reply.status = Status::Ok;
     reply.location = reply.about.as_ref().map(|at| super::create::version_url(at, version));
@@ -74,7 +69,7 @@ pub(super) async fn present(
 }
 
 /// The answer when the transaction found that the plan no longer holds.
-pub(super) async fn refused(call: &Call<'_>, kind: &str, refused: Refused) -> Result<Reply, Error> {
+pub(crate) async fn refused(call: &Call<'_>, kind: &str, refused: Refused) -> Result<Reply, Error> {
     match refused {
         Refused::Matched { rows, .. } => match &rows[..] {
             [one] => present(call, kind, one.clone()).await,

@@ -51,6 +51,6 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
 }
 
 /// `[type]/[id]/_history/[version]`
-pub(super) fn version_url(at: &Location, version: i32) -> String {
+pub(crate) fn version_url(at: &Location, version: i32) -> String {
     format!("{}/_history/{version}", at.reference())
 }

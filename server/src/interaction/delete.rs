@@ -47,7 +47,7 @@ pub async fn delete(call: &Call<'_>, at: &Location, expected: Option<i32>) -> Re
 }
 
 /// The put that deletes what is there now; `None` if nothing is.
-pub(super) async fn planned(
+pub(crate) async fn planned(
     call: &Call<'_>,
     at: &Location,
     expected: Option<i32>,

@@ -1,4 +1,4 @@
-//! Why a request was refused; `http/outcome.rs` gives each its status.
+//! Why a request was refused, and what HTTP and an OperationOutcome say of it.
 
 use techo_profiles::json::Json;
 
@@ -124,4 +124,115 @@ impl From<SearchError> for Error {
 pub fn search_issue(error: &SearchError) -> Issue {
     Issue::error(error.issue_code(), error.to_string(), format!("検索パラメータ {}: {}", error.parameter, error.reason))
         .at(error.parameter.to_string())
+}
+
+impl Error {
+    /// HTTP status and issues. No catch-all: a new variant chooses its answer here.
+    pub fn explained(&self) -> (u16, Vec<Issue>) {
+        explained(self)
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm an error, read as a table")]
+fn explained(error: &Error) -> (u16, Vec<Issue>) {
+    match error {
+        Error::Invalid(issues) => (400, issues.clone()),
+        Error::Unprocessable(issues) => (422, issues.clone()),
+        Error::Unauthorized => (
+            401,
+            vec![Issue::error(
+                "login",
+                "No valid access token. Sign in again, or ask the token endpoint for a new token.",
+                "有効なアクセストークンがありません。サインインし直すか、新しいトークンを取得してください。",
+            )],
+        ),
+        Error::Forbidden(issue) => (403, vec![issue.clone()]),
+        Error::NotFound => (
+            404,
+            vec![Issue::error("not-found", "There is no such resource for you.", "該当するリソースはありません。")],
+        ),
+        Error::Gone => {
+            (410, vec![Issue::error("deleted", "The resource was deleted.", "リソースは削除されています。")])
+        }
+        Error::UnknownType(kind) => (
+            404,
+            vec![Issue::error(
+                "not-supported",
+                format!("{} is no resource type or operation of this server; see /fhir/metadata.", shown(kind)),
+                format!("{} はこのサーバーにない種別または操作です。/fhir/metadata を参照してください。", shown(kind)),
+            )],
+        ),
+        Error::NotAllowed(issue) => (405, vec![issue.clone()]),
+        Error::NotAcceptable(issue) => (406, vec![issue.clone()]),
+        Error::Unsupported(issue) => (415, vec![issue.clone()]),
+        Error::Conflict(issue) => (409, vec![issue.clone()]),
+        Error::Precondition(issue) => (412, vec![issue.clone()]),
+        Error::TooLarge(issue) => (413, vec![issue.clone()]),
+        Error::Search(errors) => (400, errors.iter().map(search_issue).collect()),
+        Error::Entry { index, error } => {
+            let (status, issues) = explained(error);
+            let place = format!("Bundle.entry[{index}]");
+            let within = |issue: &Issue| match &issue.expression {
+                Some(inner) => issue.clone().at(format!("{place}.resource / {inner}")),
+                None => issue.clone().at(place.clone()),
+            };
+            (status, issues.iter().map(within).collect())
+        }
+        Error::Store(error) => stored(error),
+        Error::Internal(place) => {
+            tracing::error!(place, "internal error");
+            (500, vec![internal()])
+        }
+    }
+}
+
+fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
+    let busy = || {
+        vec![Issue::error(
+            "transient",
+            "The server is busy. Ask again in a moment.",
+            "サーバーが混み合っています。しばらくしてからやり直してください。",
+        )]
+    };
+    match error {
+        StoreError::Busy | StoreError::Stopped => (503, busy()),
+        StoreError::Database(database) => {
+            let text = database.to_string();
+            tracing::error!(error = %kind_of(&text), "database");
+            if text.contains("database or disk is full") || text.contains("No space left") {
+                let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
+                return (507, vec![issue]);
+            }
+            if text.contains("pool timed out") || text.contains("Connection") || text.contains("locked") {
+                return (503, busy());
+            }
+            (500, vec![internal()])
+        }
+        StoreError::Missing { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Audit(_)
+        | StoreError::Unsupported(_)
+        | StoreError::Sealed => {
+            tracing::error!(%error, "store");
+            (500, vec![internal()])
+        }
+    }
+}
+
+/// The kind of a database error without what it quotes, which may be a patient's.
+fn kind_of(text: &str) -> String {
+    text.split(['\'', '"', '(']).next().unwrap_or_default().chars().take(120).collect()
+}
+
+fn internal() -> Issue {
+    Issue::error(
+        "exception",
+        "The server failed. The operator's log says where.",
+        "サーバーで障害が発生しました。運用者のログに記録されています。",
+    )
+}
+
+/// A name out of a URL, shortened: it is echoed.
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect()
 }

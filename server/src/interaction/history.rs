@@ -23,21 +23,23 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     let mut below = i32::MAX;
     for (name, value) in query {
         match name.as_str() {
-            "_count" => limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST)),
+            "_count" => {
+                limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST))
+            }
             "_page" => below = open_page(call, at, value)?,
             "_format" | "_pretty" => {}
             other if !call.lenient => return Err(unknown(other)),
             _ => {}
         }
     }
-    let mut versions = call.store.reader(call.view).history(&at.kind, &at.id, below, limit + 1).await?;
+    let mut versions = call.store.reader(&call.view).history(&at.kind, &at.id, below, limit + 1).await?;
     if versions.is_empty() && below == i32::MAX {
         return Err(Error::NotFound);
     }
     let more = versions.len() as u64 > limit;
     versions.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
     let mut bundle = Bundle::new("history");
-    let own = format!("{}/{}/_history", call.base, at.reference());
+    let own = format!("{}/{}/_history", &call.base, at.reference());
     bundle.link("self", &own);
     if let (true, Some(last)) = (more, versions.last()) {
         let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes())?;
@@ -45,14 +47,14 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     }
     let mut reply = Reply::default();
     for version in &versions {
-        bundle.push(call.base, &at.kind, &version.id, version.body.as_deref(), &event(at, version));
+        bundle.push(&call.base, &at.kind, &version.id, version.body.as_deref(), &event(at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
         }
     }
     reply.count = versions.len();
     reply.about = Some(at.clone());
-    reply.body = Some(bundle.finish(None, call.view));
+    reply.body = Some(bundle.finish(None, &call.view));
     Ok(reply)
 }
 

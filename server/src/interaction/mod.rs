@@ -6,6 +6,8 @@
 //!
 //! Source: FHIR R4 http.html
 
+pub mod audit;
+pub mod call;
 pub mod conditional;
 pub mod create;
 pub mod delete;
@@ -13,19 +15,21 @@ pub mod error;
 pub mod history;
 pub mod plan;
 pub mod read;
+pub mod redact;
 pub mod search;
 pub mod stamp;
 pub mod update;
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 pub use error::{Error, Issue};
 
-use crate::app::App;
-use crate::auth::Bearer;
+use crate::app::{App, Standing};
 use crate::consent::View;
-use crate::consent::caller::Caller;
+use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
+use crate::store::account::BearerRow as Bearer;
 
 /// A request, read.
 #[derive(Clone, Debug)]
@@ -113,15 +117,23 @@ pub struct Call<'a> {
     /// The server's parts.
     pub app: &'a App,
     /// The token.
-    pub bearer: &'a Bearer,
+    pub bearer: Arc<Bearer>,
     /// Who asks.
-    pub caller: &'a Caller,
-    /// What she may see at this instant.
-    pub view: &'a View,
+    pub caller: Arc<Caller>,
+    /// The citizens who come into question.
+    pub candidates: Arc<Vec<Candidate>>,
+    /// Their Consents in force, as stored.
+    pub standing: Arc<Vec<Standing>>,
+    /// The instant of the call, microseconds since 1970.
+    pub now: i64,
+    /// What she is about to do.
+    pub action: Action,
+    /// What she may do that with.
+    pub view: View,
     /// `Prefer: handling=lenient`: unknown search parameters are passed over.
     pub lenient: bool,
     /// The public base of FHIR URLs, without a slash at the end.
-    pub base: &'a str,
+    pub base: String,
 }
 
 impl Deref for Call<'_> {

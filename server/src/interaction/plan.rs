@@ -10,10 +10,10 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
-use crate::consent::label;
 use crate::consent::subject::Subjects;
-use crate::consent::view::{CitizenKey, CustodianKey};
+use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
+use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::store::dictionary::Wanted;
@@ -33,6 +33,9 @@ pub struct Draft {
     pub text: Vec<u8>,
     /// The text, parsed.
     pub resource: Json,
+    /// The notebook's kind, as the importer that made it says; a client's own tag
+    /// never counts: whoever could choose the kind could choose who sees it.
+    pub notebook: Option<u8>,
 }
 
 /// The patients that a draft is about, as the store knows them.
@@ -61,20 +64,40 @@ impl Draft {
                 .at("resourceType"),
             ]));
         }
-        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource })
+        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, notebook: None })
+    }
+
+    /// An importer knows what its file is: its own tag counts.
+    #[must_use]
+    pub fn tagged(mut self) -> Self {
+        self.notebook = label::tagged(&self.resource);
+        self
     }
 
     /// Whom it is about. A Patient that `pending` creates in the same set counts.
     pub async fn about(&self, app: &App, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
         let subjects = Subjects::of(&self.resource, &app.config.fhir_base());
-        let mut ids = subjects.patients();
-        if self.at.kind == "Patient" {
+        let mut ids: Vec<String> = subjects.patients.iter().map(ToString::to_string).collect();
+        if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
+        ids.extend(self.through(app, &subjects.through).await?);
+        ids.sort();
+        ids.dedup();
         let asked: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !pending.contains_key(*id)).collect();
         let known = app.store.citizens(&asked).await?;
         let of = |id: &String| pending.get(id).or_else(|| known.get(id)).cloned();
         Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
+    }
+
+    /// The subjects of what this points at (`consent.md` §4.6): a Provenance is about
+    /// whom its targets are about.
+    async fn through(&self, app: &App, references: &[Box<str>]) -> Result<Vec<String>, Error> {
+        let mut keys = Vec::new();
+        for at in references.iter().filter_map(|reference| Location::read(reference)) {
+            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
+        }
+        Ok(app.store.patients(&keys).await?.into_values().collect())
     }
 
     /// The put that stores this: a new record, or the next version of `old`.
@@ -97,7 +120,7 @@ impl Draft {
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
         let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
-        let facts = facts(&self.resource, &extracted, subjects, keeping);
+        let facts = self.facts(&extracted, subjects, keeping);
         let stale = old.is_some_and(|old| old.epoch != EPOCH);
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
@@ -142,17 +165,22 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
     Err(Error::Invalid(vec![issue]))
 }
 
-fn facts(resource: &Json, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
-    let clinical = &extracted.clinical;
-    let codes = clinical.codes.iter().map(|coding| (Role::Code, &*coding.system, &*coding.code));
-    let categories = clinical.categories.iter().map(|coding| (Role::Category, &*coding.system, &*coding.code));
-    Facts {
-        subjects,
-        custodian: keeping.custodian,
-        custody: keeping.custody,
-        domain: label::kind(resource),
-        clinical: clinical.time.map(|span| span.low..span.high),
-        labels: labels(codes.chain(categories)),
+impl Draft {
+    /// What decides about its visibility. A provision's code means any coding of
+    /// the record, so all of them are labelled.
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+        let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
+        let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
+        let categories =
+            categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
+        Facts {
+            subjects,
+            custodian: keeping.custodian,
+            custody: keeping.custody,
+            domain: label::kind_said(&self.resource, self.notebook),
+            clinical: extracted.clinical.time.map(|span| span.low..span.high),
+            labels: labels(codes.chain(categories)),
+        }
     }
 }
 
@@ -167,11 +195,10 @@ impl App {
     pub fn validated(&self, text: &[u8], resource: &Json) -> Result<(), Error> {
         let issues: Vec<Issue> = techo_profiles::validate::structure(self.definitions, &self.codes, resource)
             .into_iter()
-            .filter(|issue| issue.is_error())
+            .filter(|issue| issue.severity == techo_profiles::validate::Severity::Error)
             .map(|issue| {
                 let place = Place::of(text, issue.offset);
-                let mut shown =
-                    Issue::error(issue.code.code(), issue.text_en, issue.text_ja).at(issue.expression);
+                let mut shown = Issue::error(issue.code.name(), issue.text_en, issue.text_ja).at(issue.expression);
                 shown.place = Some((place.line, place.column));
                 shown
             })
@@ -218,7 +245,12 @@ impl App {
         let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
         for coding in &extracted.clinical.codes {
             let code = dictionary.code(&coding.system, &coding.code).ok_or_else(missing)?;
-            rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical { citizen: *citizen, kind: number, code, at }));
+            rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {
+                citizen: *citizen,
+                kind: number,
+                code,
+                at,
+            }));
         }
         Ok(rows)
     }
@@ -308,9 +340,6 @@ pub async fn companions(
     Ok(())
 }
 
-/// The custodian key that a record without an Organization or citizen would have.
-pub const NOBODY: CustodianKey = 0;
-
 impl Call<'_> {
     /// Refuses with 403 what the token's scopes never allow, before anything is looked up.
     pub fn may(&self, action: Action, kind: &str) -> Result<(), Error> {
@@ -320,7 +349,9 @@ impl Call<'_> {
             Access::No => Err(Error::Forbidden(Issue::error(
                 "forbidden",
                 format!("The access token does not allow this with {kind}. Ask for a scope that does."),
-                format!("このアクセストークンでは {kind} に対するこの操作はできません。必要なスコープを申請してください。"),
+                format!(
+                    "このアクセストークンでは {kind} に対するこの操作はできません。必要なスコープを申請してください。"
+                ),
             ))),
         }
     }

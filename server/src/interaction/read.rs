@@ -4,7 +4,6 @@
 
 use super::{Call, Error, Location, Reply, Status};
 use crate::consent::caller::Action;
-use crate::store::facts::Custody;
 use crate::store::reader::Stored;
 
 /// The current version of one resource.
@@ -14,7 +13,7 @@ use crate::store::reader::Stored;
 /// once visible to this caller.
 pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
-    let found = call.store.reader(call.view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    let found = call.store.reader(&call.view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
     call.reply(found).await
 }
 
@@ -24,7 +23,7 @@ pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
 /// As [`read`].
 pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
-    let found = call.store.reader(call.view).version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
+    let found = call.store.reader(&call.view).version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
     call.reply(found).await
 }
 
@@ -49,14 +48,6 @@ impl Call<'_> {
 
     /// Whose data a stored version is.
     pub(super) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
-        if found.several {
-            return Ok(self.store.reader(self.view).subjects(found.rid).await?);
-        }
-        Ok(found.citizen.into_iter().collect())
-    }
-
-    /// Whether this record is the citizen's own: she put it there, or had it fetched.
-    pub(super) fn is_returned(found: &Stored) -> bool {
-        found.custody == Custody::Returned
+        Ok(self.store.subjects_of(found).await?)
     }
 }

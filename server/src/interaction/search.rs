@@ -10,6 +10,7 @@ use super::{Call, Error, Issue, Location, Reply};
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
+use crate::search::parse::Scope;
 use crate::search::plan::{Include, Plan, Total};
 use crate::search::{index, parse};
 use crate::store::reader::{Position, Stored};
@@ -26,10 +27,10 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
     call.may(Action::Search, kind)?;
     let (plan, after) = match query.iter().find(|(name, _)| name == "_page") {
         Some((_, sealed)) => resumed(call, kind, sealed)?,
-        None => (parse::plan(call.definitions, kind, query, call.lenient).map_err(Error::Search)?, None),
+        None => (call.plan(kind, query, call.lenient)?, None),
     };
     let limit = plan.count.unwrap_or(PAGE);
-    let reader = call.store.reader(call.view);
+    let reader = call.store.reader(&call.view);
     let page = reader.search(&plan, after.as_ref(), limit).await?;
     let whole = after.is_none() && page.next.is_none() && limit > 0;
     let total = match plan.total {
@@ -43,8 +44,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
     let own = format!("{}/{kind}", call.base);
     bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
     if let (Some(next), true) = (&page.next, limit > 0) {
-        let cursor =
-            Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
+        let cursor = Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
         bundle.link("next", &page_link(&own, &call.seal_page(&bytes)?));
     }
@@ -63,7 +63,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
             .collect();
         bundle.push_outcome(&issues);
     }
-    reply.body = Some(bundle.finish(total, call.view));
+    reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
 }
 
@@ -71,7 +71,7 @@ fn resumed(call: &Call<'_>, kind: &str, sealed: &str) -> Result<(Plan, Option<Po
     let bytes = call.open_page(sealed)?;
     let cursor = Cursor::decode(&bytes).ok_or_else(foreign_page)?;
     let query: Vec<(String, String)> = form_urlencoded::parse(cursor.query.as_bytes()).into_owned().collect();
-    let plan = parse::plan(call.definitions, kind, &query, call.lenient).map_err(Error::Search)?;
+    let plan = call.plan(kind, &query, call.lenient)?;
     if plan.sort.len() != cursor.values.len() || *plan.resource_type != *kind {
         return Err(foreign_page());
     }
@@ -79,7 +79,7 @@ fn resumed(call: &Call<'_>, kind: &str, sealed: &str) -> Result<(Plan, Option<Po
 }
 
 /// A page link that was not made here, for this caller.
-pub(super) fn foreign_page() -> Error {
+pub(crate) fn foreign_page() -> Error {
     Error::Invalid(vec![
         Issue::error(
             "value",
@@ -91,7 +91,7 @@ pub(super) fn foreign_page() -> Error {
 }
 
 /// `[url]?_page=[sealed]`
-pub(super) fn page_link(url: &str, sealed: &str) -> String {
+pub(crate) fn page_link(url: &str, sealed: &str) -> String {
     format!("{url}?_page={sealed}")
 }
 
@@ -100,7 +100,11 @@ async fn included(call: &Call<'_>, plan: &Plan, rows: &[Stored]) -> Result<Vec<(
     let mut seen: BTreeSet<i64> = rows.iter().map(|row| row.rid).collect();
     let mut found = Vec::new();
     for include in &plan.includes {
-        let more = if include.reverse { revinclude(call, plan, include, rows).await? } else { forward(call, include, rows).await? };
+        let more = if include.reverse {
+            revinclude(call, plan, include, rows).await?
+        } else {
+            forward(call, include, rows).await?
+        };
         for (kind, row) in more {
             if row.deleted == 0 && found.len() < INCLUDED as usize && seen.insert(row.rid) {
                 found.push((kind, row));
@@ -115,7 +119,9 @@ async fn forward(call: &Call<'_>, include: &Include, rows: &[Stored]) -> Result<
     for row in rows {
         let Some(body) = &row.body else { continue };
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
-        for (kind, id) in index::references(call.definitions, &include.source, &resource, &include.param, &call.local()) {
+        let found = index::references(call.definitions, &include.source, &resource, &include.param, &call.local())
+            .map_err(|error| Error::Internal(error.to_string()))?;
+        for (kind, id) in found {
             if include.target.is_none_or(|wanted| wanted == kind) {
                 targets.insert((kind, id));
             }
@@ -130,7 +136,7 @@ async fn forward(call: &Call<'_>, include: &Include, rows: &[Stored]) -> Result<
         let ids: Vec<&str> =
             targets.iter().filter(|(of, _)| *of == kind).map(|(_, id)| &**id).take(INCLUDED as usize).collect();
         for chunk in ids.chunks(100) {
-            let rows = call.store.reader(call.view).many(&name, chunk).await?;
+            let rows = call.store.reader(&call.view).many(&name, chunk).await?;
             found.extend(rows.into_iter().map(|row| (name.clone(), row)));
         }
     }
@@ -150,7 +156,7 @@ async fn revinclude(
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let mut found = Vec::new();
     for chunk in ids.chunks(100) {
-        let reader = call.store.reader(call.view);
+        let reader = call.store.reader(&call.view);
         let rows = reader.referring(&include.source, &include.param, target, chunk, INCLUDED).await?;
         found.extend(rows.into_iter().map(|row| (include.source.to_string(), row)));
     }
@@ -158,6 +164,13 @@ async fn revinclude(
 }
 
 impl Call<'_> {
+    /// The plan of a query.
+    pub(crate) fn plan(&self, kind: &str, query: &[(String, String)], lenient: bool) -> Result<Plan, Error> {
+        let local = self.local();
+        let scope = Scope { local: &local, now: self.now, lenient };
+        Ok(parse::plan(self.definitions, kind, query, &scope)?)
+    }
+
     async fn push(
         &self,
         bundle: &mut Bundle,
@@ -169,7 +182,7 @@ impl Call<'_> {
         let Some(body) = &row.body else { return Ok(()) };
         let at = Location { kind: kind.to_owned(), id: row.id.clone() };
         let body = self.redacted(&at, body.clone())?;
-        bundle.push(self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
+        bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }

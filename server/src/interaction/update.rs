@@ -54,7 +54,7 @@ pub async fn update(call: &Call<'_>, at: &Location, body: &[u8], expected: Optio
 }
 
 /// A version that is ready to be written.
-pub(super) struct Planned {
+pub(crate) struct Planned {
     /// The version.
     pub put: Put,
     /// What belongs to its transaction.
@@ -64,7 +64,7 @@ pub(super) struct Planned {
 }
 
 /// Plans the next version of what is there now.
-pub(super) async fn planned(
+pub(crate) async fn planned(
     call: &Call<'_>,
     draft: &Draft,
     expected: Option<i32>,
@@ -92,7 +92,7 @@ pub(super) async fn planned(
     Ok(Planned { put, set, created: old.as_ref().is_none_or(Stored::is_deleted) })
 }
 
-pub(super) fn same_id(draft: &Draft) -> Result<(), Error> {
+pub(crate) fn same_id(draft: &Draft) -> Result<(), Error> {
     if draft.resource.str("id") == Some(&draft.at.id) {
         return Ok(());
     }
@@ -107,7 +107,7 @@ pub(super) fn same_id(draft: &Draft) -> Result<(), Error> {
 }
 
 /// `If-Match` named another version.
-pub(super) fn precondition() -> Error {
+pub(crate) fn precondition() -> Error {
     Error::Precondition(Issue::error(
         "conflict",
         "The resource is not at the version that If-Match names. Read it again, and repeat the change.",
@@ -116,7 +116,7 @@ pub(super) fn precondition() -> Error {
 }
 
 /// The id is someone else's.
-pub(super) fn taken() -> Error {
+pub(crate) fn taken() -> Error {
     Error::Conflict(Issue::error(
         "duplicate",
         "This id is in use. Choose another, or let the server choose one (POST).",

@@ -137,6 +137,7 @@ impl Keys {
     }
 
     /// Keys of a test.
+    #[cfg(test)]
     pub fn for_test(seed: u64) -> Self {
         Self { masters: vec![Master { generation: 1, key: Random::seeded(seed).bytes() }] }
     }
@@ -196,7 +197,7 @@ impl Keys {
     fn write_beside(&self, path: &Path, random: &Random) -> Result<PathBuf, KeyError> {
         let mut text = format!("{HEADER}\n");
         for master in &self.masters {
-            text.push_str(&format!("{} {}\n", master.generation, STANDARD.encode(master.key)));
+            text.extend([&master.generation.to_string(), " ", &STANDARD.encode(master.key), "\n"]);
         }
         let fresh = path.with_extension(format!("new-{}", random.id()));
         let written = (|| {
@@ -256,7 +257,8 @@ fn new_private_file(path: &Path) -> io::Result<File> {
 fn refuse_wide_mode(path: &Path, file: &File) -> Result<(), KeyError> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata().map_err(|cause| io_error(path, cause))?.permissions().mode() & 0o777;
-    if mode & 0o077 == 0 { Ok(()) } else { Err(KeyError::Mode { path: path.to_owned(), mode }) }
+    let others = mode & 0o077;
+    if others == 0 { Ok(()) } else { Err(KeyError::Mode { path: path.to_owned(), mode }) }
 }
 
 #[cfg(not(unix))]

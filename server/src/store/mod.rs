@@ -5,12 +5,13 @@
 //! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
-// audit
+pub mod audit;
 pub mod db;
 pub mod dictionary;
 pub mod entity;
 pub mod error;
 pub mod facts;
+pub mod import;
 pub mod index;
 pub mod keys;
 pub mod people;

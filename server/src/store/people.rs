@@ -11,6 +11,8 @@ use techo_profiles::Definitions;
 use crate::consent::view::{CitizenKey, CustodianKey};
 
 use super::error::StoreError;
+use super::facts::Facts;
+use super::reader::Stored;
 use super::sql::Sql;
 use super::write::Extra;
 use super::{Store, db};
@@ -37,8 +39,6 @@ pub struct StoredConsent {
     pub id: String,
     /// The version.
     pub version: i32,
-    /// The body.
-    pub body: Vec<u8>,
 }
 
 impl Store {
@@ -85,7 +85,7 @@ impl Store {
         if citizens.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = Sql::new("SELECT citizen, rid, id, version, body FROM resource WHERE citizen IN ");
+        let mut sql = Sql::new("SELECT citizen, rid, id, version FROM resource WHERE citizen IN ");
         sql.list(citizens.iter().copied());
         sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
         let rows = self.fetch(sql).await?;
@@ -96,10 +96,67 @@ impl Store {
                     rid: row.try_get_by_index(1)?,
                     id: row.try_get_by_index(2)?,
                     version: row.try_get_by_index(3)?,
-                    body: row.try_get_by_index(4)?,
                 })
             })
             .collect()
+    }
+
+    /// The bodies of these Consents, by row.
+    pub async fn consent_bodies(&self, rids: &[i64]) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        if rids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut sql = Sql::new("SELECT rid, body FROM resource WHERE rid IN ");
+        sql.list(rids.iter().copied()).text(" AND kind = ").bind(number("Consent"));
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// Whether an id is in use by anyone: the one declared oracle (`consent.md` §6, writes).
+    pub async fn in_use(&self, kind: &str, id: &str) -> Result<bool, StoreError> {
+        let mut sql = Sql::new("SELECT 1 FROM resource WHERE kind = ");
+        sql.bind(number(kind)).text(" AND id = ").bind(id);
+        Ok(!self.fetch(sql).await?.is_empty())
+    }
+
+    /// The citizens in a subject role of a stored version.
+    pub async fn subjects_of(&self, stored: &Stored) -> Result<Vec<CitizenKey>, StoreError> {
+        if !stored.several {
+            return Ok(stored.citizen.into_iter().collect());
+        }
+        let mut sql = Sql::new("SELECT citizen FROM subject WHERE rid = ");
+        sql.bind(stored.rid).text(" ORDER BY citizen");
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The citizens in a subject role of the record that is at this place now.
+    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Vec<CitizenKey>, StoreError> {
+        let mut sql = Sql::new("SELECT r.citizen FROM resource r WHERE r.citizen IS NOT NULL AND r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        sql.text(" UNION SELECT s.citizen FROM subject s JOIN resource r ON r.rid = s.rid WHERE r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The facts of a stored version, as its columns hold them.
+    pub async fn facts(&self, stored: &Stored) -> Result<Facts, StoreError> {
+        let mut sql = Sql::new("SELECT domain, clinical_low, clinical_high, labels FROM resource WHERE rid = ");
+        sql.bind(stored.rid);
+        let rows = self.fetch(sql).await?;
+        let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "a row just read" })?;
+        let domain: i16 = row.try_get_by_index(0)?;
+        let low: Option<i64> = row.try_get_by_index(1)?;
+        let high: Option<i64> = row.try_get_by_index(2)?;
+        Ok(Facts {
+            subjects: self.subjects_of(stored).await?,
+            custodian: stored.custodian,
+            custody: stored.custody,
+            domain: u8::try_from(domain).unwrap_or(0),
+            clinical: low.zip(high).map(|(low, high)| low..high),
+            labels: row.try_get_by_index(3)?,
+        })
     }
 
     /// The citizens with a live Consent that names one of these as an actor.

@@ -7,13 +7,14 @@ use sea_orm::{ConnectionTrait, QueryResult};
 use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, CustodianKey, View};
+use crate::search::page::SortValue;
 use crate::search::plan::{Plan, SortBy, SortColumn};
 use crate::search::row::ParamKey;
 
 use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
-use super::select::{self, KeyValue, Order};
+use super::select::{self, Order};
 use super::sql::Sql;
 use super::visible::{possible, visible};
 use super::write::Condition;
@@ -76,12 +77,12 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
     /// The sort keys of the row before.
-    pub keys: Vec<KeyValue>,
+    pub keys: Vec<SortValue>,
     /// The row before.
     pub rid: i64,
 }
 
-const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
                        r.custody, r.method, r.epoch, r.body";
 const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
                            r.custody, r.method, 0 AS epoch, r.body";
@@ -181,13 +182,6 @@ impl<'a> Reader<'a> {
         self.rows(sql).await
     }
 
-    /// The citizens in a subject role of a record that has several.
-    pub async fn subjects(&self, rid: i64) -> Result<Vec<CitizenKey>, StoreError> {
-        let rows =
-            self.store.db.all("SELECT citizen FROM subject WHERE rid = ? ORDER BY citizen", [rid.into()]).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
-    }
-
     /// The condition of a conditional create: that this search finds nothing.
     /// It is asked again inside the write's transaction.
     pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
@@ -229,7 +223,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
+pub(super) fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
     let rid: i64 = row.try_get_by_index(0)?;
     let kind: i16 = row.try_get_by_index(1)?;
     Ok(Stored {
@@ -256,22 +250,22 @@ fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
 /// Columns before the sort keys.
 const KEYS_AT: usize = 13;
 
-fn key_values(row: &QueryResult, plan: &Plan) -> Result<Vec<KeyValue>, StoreError> {
+fn key_values(row: &QueryResult, plan: &Plan) -> Result<Vec<SortValue>, StoreError> {
     let mut values = Vec::new();
     for (number, key) in plan.sort.iter().enumerate() {
         let at = KEYS_AT + number;
-        let integer = || -> Result<KeyValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(KeyValue::None, KeyValue::Integer))
+        let integer = || -> Result<SortValue, StoreError> {
+            Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
         };
-        let text = || -> Result<KeyValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<String>>(at)?.map_or(KeyValue::None, KeyValue::Text))
+        let text = || -> Result<SortValue, StoreError> {
+            Ok(row.try_get_by_index::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
         };
         values.push(match &key.by {
             SortBy::Updated => integer()?,
             SortBy::Id => text()?,
             SortBy::Indexed { column: SortColumn::Date, .. } => integer()?,
             SortBy::Indexed { column: SortColumn::Number | SortColumn::Quantity, .. } => {
-                row.try_get_by_index::<Option<f64>>(at)?.map_or(KeyValue::None, KeyValue::Real)
+                row.try_get_by_index::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
             }
             SortBy::Indexed { .. } => text()?,
         });

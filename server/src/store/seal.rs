@@ -165,9 +165,9 @@ mod tests {
 
     #[test]
     fn opens_where_it_was_sealed_and_nowhere_else() {
-        let sealer = sealer(1);
-        let sealed = sealer.seal(&HERE, "佐藤".as_bytes());
-        assert_eq!(sealer.open(&HERE, &sealed).as_deref(), Ok("佐藤".as_bytes()));
+        let ours = sealer(1);
+        let hidden = ours.seal(&HERE, "佐藤".as_bytes());
+        assert_eq!(ours.open(&HERE, &hidden).as_deref(), Ok("佐藤".as_bytes()));
         for place in [
             Place { row: b"8", ..HERE },
             Place { column: "public", ..HERE },
@@ -176,55 +176,55 @@ mod tests {
             Place { table: "keyprivate", column: "", row: b"7" },
             Place { table: "ke", column: "yprivate", row: b"7" },
         ] {
-            assert_eq!(sealer.open(&place, &sealed), Err(NotOurs), "{place:?}");
+            assert_eq!(ours.open(&place, &hidden), Err(NotOurs), "{place:?}");
         }
-        assert_eq!(super::tests::sealer(2).open(&HERE, &sealed), Err(NotOurs));
-        assert_ne!(sealer.seal(&HERE, b"x"), sealer.seal(&HERE, b"x"), "a nonce is used once");
+        assert_eq!(sealer(2).open(&HERE, &hidden), Err(NotOurs));
+        assert_ne!(ours.seal(&HERE, b"x"), ours.seal(&HERE, b"x"), "a nonce is used once");
     }
 
     #[test]
     fn every_changed_bit_and_every_cut_is_refused() {
-        let sealer = sealer(1);
-        let sealed = sealer.seal(&HERE, b"a secret of some length");
-        for at in 0..sealed.len() {
+        let ours = sealer(1);
+        let hidden = ours.seal(&HERE, b"a secret of some length");
+        for at in 0..hidden.len() {
             for bit in 0..8 {
-                let mut changed = sealed.clone();
+                let mut changed = hidden.clone();
                 changed[at] ^= 1 << bit;
-                assert_eq!(sealer.open(&HERE, &changed), Err(NotOurs), "byte {at} bit {bit}");
+                assert_eq!(ours.open(&HERE, &changed), Err(NotOurs), "byte {at} bit {bit}");
             }
-            assert_eq!(sealer.open(&HERE, &sealed[..at]), Err(NotOurs), "cut at {at}");
+            assert_eq!(ours.open(&HERE, &hidden[..at]), Err(NotOurs), "cut at {at}");
         }
     }
 
     #[test]
     fn a_link_is_its_callers_alone() {
-        let sealer = sealer(1);
-        let link = sealer.seal_link(b"mother|Observation?code=x", b"position");
-        assert_eq!(sealer.open_link(b"mother|Observation?code=x", &link).as_deref(), Ok(&b"position"[..]));
-        assert_eq!(sealer.open_link(b"stranger|Observation?code=x", &link), Err(NotOurs));
+        let ours = sealer(1);
+        let link = ours.seal_link(b"mother|Observation?code=x", b"position");
+        assert_eq!(ours.open_link(b"mother|Observation?code=x", &link).as_deref(), Ok(&b"position"[..]));
+        assert_eq!(ours.open_link(b"stranger|Observation?code=x", &link), Err(NotOurs));
         for text in ["", "!", "AAAA", "====", &link[1..], "\u{5c71}", &format!("{link}A")] {
-            assert_eq!(sealer.open_link(b"mother|Observation?code=x", text), Err(NotOurs), "{text}");
+            assert_eq!(ours.open_link(b"mother|Observation?code=x", text), Err(NotOurs), "{text}");
         }
         // A link is no column, whatever the place is called.
         let raw = URL_SAFE_NO_PAD.decode(&link).expect("base64url");
-        assert_eq!(sealer.0.columns.open(b"mother|Observation?code=x", &raw), Err(NotOurs));
+        assert_eq!(ours.0.columns.open(b"mother|Observation?code=x", &raw), Err(NotOurs));
     }
 
     #[test]
     fn what_an_old_key_sealed_opens_until_that_key_is_gone() {
         let path = std::env::temp_dir().join(format!("techo-seal-{}", Random::system().id()));
         let old = Keys::open_or_create(&path, &Random::system()).expect("made");
-        let sealed = Sealer::new(&old, Random::system()).seal(&HERE, b"kept");
+        let hidden = Sealer::new(&old, Random::system()).seal(&HERE, b"kept");
         let new = Sealer::new(&Keys::rotate(&path, &Random::system()).expect("rotated"), Random::system());
-        assert!(new.outdated(&sealed));
-        let again = new.seal(&HERE, &new.open(&HERE, &sealed).expect("old key kept"));
+        assert!(new.outdated(&hidden));
+        let again = new.seal(&HERE, &new.open(&HERE, &hidden).expect("old key kept"));
         assert!(!new.outdated(&again));
         let text = std::fs::read_to_string(&path).expect("key file");
         let without_first: Vec<&str> =
             text.lines().enumerate().filter(|(n, _)| *n != 1).map(|(_, line)| line).collect();
         std::fs::write(&path, without_first.join("\n")).expect("written");
         let alone = Sealer::new(&Keys::load(&path).expect("loaded"), Random::system());
-        assert_eq!(alone.open(&HERE, &sealed), Err(NotOurs));
+        assert_eq!(alone.open(&HERE, &hidden), Err(NotOurs));
         assert_eq!(alone.open(&HERE, &again).as_deref(), Ok(&b"kept"[..]));
     }
 }

@@ -4,6 +4,7 @@
 //! Filters on a point (a code, an identifier, a reference) are then probed by
 //! full key, row by row. Filters on a span are read once as a set.
 
+use crate::search::page::SortValue;
 use crate::search::plan::{
     Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
 };
@@ -300,28 +301,13 @@ fn joined(number: usize, name: &str, column: SortColumn, descending: bool) -> Sq
     sql
 }
 
-/// A value of a sort key, as a page link carries it.
-#[derive(Clone, Debug, PartialEq)]
-pub enum KeyValue {
-    /// The row has no value: it comes last.
-    None,
-    /// Microseconds.
-    Integer(i64),
-    /// A number.
-    Real(f64),
-    /// A text.
-    Text(String),
-}
-
-impl KeyValue {
-    fn bind(&self, sql: &mut Sql) {
-        match self {
-            Self::None => sql.text("NULL"),
-            Self::Integer(value) => sql.bind(*value),
-            Self::Real(value) => sql.bind(*value),
-            Self::Text(value) => sql.bind(value.as_str()),
-        };
-    }
+fn bind(value: &SortValue, sql: &mut Sql) {
+    match value {
+        SortValue::Absent => sql.text("NULL"),
+        SortValue::Integer(value) => sql.bind(*value),
+        SortValue::Real(value) => sql.bind(*value),
+        SortValue::Text(value) => sql.bind(value.as_str()),
+    };
 }
 
 impl Order {
@@ -337,22 +323,22 @@ impl Order {
     }
 
     /// The rows that come after the row with these keys.
-    pub(super) fn after(&self, values: &[KeyValue], rid: i64) -> Sql {
+    pub(super) fn after(&self, values: &[SortValue], rid: i64) -> Sql {
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
         for ((key, descending), value) in self.keys.iter().zip(values) {
-            if *value != KeyValue::None {
+            if *value != SortValue::Absent {
                 let mut beyond = Sql::new(&format!("({key} {} ", if *descending { "<" } else { ">" }));
-                value.bind(&mut beyond);
+                bind(value, &mut beyond);
                 beyond.text(&format!(" OR {key} IS NULL)"));
                 alternatives.push(Sql::and([equal.clone(), vec![beyond]].concat()));
             }
             let mut same = Sql::new(key);
-            if *value == KeyValue::None {
+            if *value == SortValue::Absent {
                 same.text(" IS NULL");
             } else {
                 same.text(" = ");
-                value.bind(&mut same);
+                bind(value, &mut same);
             }
             equal.push(same);
         }

@@ -8,7 +8,7 @@
 use crate::consent::predicate::Predicate;
 use crate::consent::view::{Branch, CitizenKey, Reach, View};
 
-use super::facts::{Role, label};
+use super::facts::{Custody, Role, label};
 use super::sql::Sql;
 
 /// The condition on a row `r` of `resource` or `history` of type `kind`.
@@ -111,6 +111,16 @@ fn holds(rule: &Predicate, kind: &str) -> Sql {
         }
         Predicate::Code { system, code } => labelled(Role::Code, system.as_deref(), code),
         Predicate::Category { system, code } => labelled(Role::Category, system.as_deref(), code),
+        Predicate::Keeper(custodian) => {
+            let mut sql = Sql::new("(r.custodian = ");
+            sql.bind(*custodian).text(")");
+            sql
+        }
+        Predicate::Authored => {
+            let mut sql = Sql::new("(r.custody = ");
+            sql.bind(Custody::Authored.number()).text(")");
+            sql
+        }
         // An undated row has NULL here; COALESCE keeps the condition two-valued under NOT.
         Predicate::Within { from, until } => {
             let mut sql = Sql::new("COALESCE(r.clinical_low >= ");

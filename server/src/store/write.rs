@@ -92,6 +92,11 @@ impl Method {
         }
     }
 
+    /// Whether the record is gone for others afterwards.
+    pub fn deletes(self) -> bool {
+        self.deleted() != 0
+    }
+
     pub(super) fn deleted(self) -> i16 {
         match self {
             Self::Create | Self::Update => 0,

@@ -129,31 +129,28 @@ fn time<'a>(item: &Item<'a>) -> Option<Value<'a>> {
 }
 
 /// `toQuantity(unit)`
-pub(super) fn to_quantity<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
-    Ok(quantity(engine, it)?.flatten().map_or(Items::Empty, |quantity| Items::value(Value::Quantity(quantity))))
+pub(super) fn to_quantity<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
+    let unit = it.text(engine, 0)?;
+    let found = it.one()?.and_then(|item| quantity(engine, &item, unit));
+    Ok(found.map_or(Items::Empty, |found| Items::value(Value::Quantity(found))))
 }
 
 /// `convertsToQuantity(unit)`
-pub(super) fn converts_to_quantity<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
-    Ok(Items::maybe(quantity(engine, it)?.map(|quantity| quantity.is_some())))
+pub(super) fn converts_to_quantity<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
+    let unit = it.text(engine, 0)?;
+    Ok(it.one()?.map_or(Items::Empty, |item| Items::boolean(quantity(engine, &item, unit).is_some())))
 }
 
-/// The outer `None` if there is no input, the inner if it does not convert.
-fn quantity<'a>(
-    engine: &mut Engine<'_, 'a>,
-    mut it: Invocation<'_, 'a>,
-) -> Result<Option<Option<Quantity<'a>>>, PathError> {
-    let unit = it.text(engine, 0)?;
-    let Some(item) = it.one()? else { return Ok(None) };
-    let found = match item.value() {
-        Some(Value::Boolean(truth)) => Some(Quantity::bare(Decimal::from(i32::from(truth)))),
-        Some(Value::String(text)) => read_quantity(&text),
-        Some(other) => other.into_quantity(),
-        None => None,
+/// The item as a quantity, in `unit` if that is given.
+fn quantity<'a>(engine: &Engine<'_, 'a>, item: &Item<'a>, unit: Option<Cow<'a, str>>) -> Option<Quantity<'a>> {
+    let found = match item.value()? {
+        Value::Boolean(truth) => Quantity::bare(Decimal::from(i32::from(truth))),
+        Value::String(text) => read_quantity(&text)?,
+        other => other.into_quantity()?,
     };
-    let Some(unit) = unit else { return Ok(Some(found)) };
+    let Some(unit) = unit else { return Some(found) };
     let zero = Quantity { value: Decimal::ZERO, calendar: units::is_calendar(&unit), unit };
-    Ok(Some(found.and_then(|found| units::add(engine.context.units, &zero, &found, false))))
+    units::add(engine.context.units, &zero, &found, false)
 }
 
 /// `4.5 'mg'`, `1 day`, `3`

@@ -18,7 +18,7 @@ pub(super) fn encode<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) ->
     convert(engine, it, |format, text| match format {
         "base64" => Some(Some(STANDARD.encode(text))),
         "urlbase64" => Some(Some(URL_SAFE.encode(text))),
-        "hex" => Some(Some(text.bytes().map(|byte| format!("{byte:02x}")).collect())),
+        "hex" => Some(Some(hex(text))),
         _ => None,
     })
 }
@@ -52,10 +52,7 @@ pub(super) fn unescape<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) 
             // The ampersand comes last, or `&amp;lt;` would turn into `<`.
             Some(Some(ENTITIES.iter().rev().fold(text.to_owned(), |text, (sign, entity)| text.replace(entity, sign))))
         }
-        "json" => {
-            let quoted = Json::parse(format!("\"{text}\"").as_bytes()).ok();
-            Some(quoted.and_then(|json| json.as_str().map(str::to_owned)))
-        }
+        "json" => Some(unescape_json(text)),
         _ => None,
     })
 }
@@ -76,9 +73,30 @@ fn convert<'a>(
     }
 }
 
+fn hex(text: &str) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    text.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
         text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
     let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
     Some(digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect())
+}
+
+/// A string's inside, as JSON escapes it. A bare quotation mark stands for itself.
+fn unescape_json(text: &str) -> Option<String> {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    let mut escaped = false;
+    for sign in text.chars() {
+        if sign == '"' && !escaped {
+            quoted.push('\\');
+        }
+        escaped = sign == '\\' && !escaped;
+        quoted.push(sign);
+    }
+    quoted.push('"');
+    Json::parse(quoted.as_bytes()).ok()?.as_str().map(str::to_owned)
 }

@@ -25,6 +25,12 @@ pub(super) fn extension<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>)
     Ok(all.into_iter().filter(|item| item.json().and_then(|json| json.str("url")) == Some(&*url)).collect())
 }
 
+/// `hasExtension(url)`: not in R4's list of functions, but one of its search
+/// parameters calls it.
+pub(super) fn has_extension<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
+    Ok(Items::boolean(!extension(engine, it)?.is_empty()))
+}
+
 /// `hasValue()`: one primitive, and not only its extensions.
 pub(super) fn has_value<'a>(_: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
     let has = match &*it.input {
@@ -53,7 +59,7 @@ pub(super) fn resolve<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -
         engine.spend(1)?;
         let target = match &item {
             Item::Node(node) => match reference(node) {
-                Some(text) => target(engine, node, text),
+                Some(text) => target(engine, node, text)?,
                 None => declared(engine, node),
             },
             Item::Value(_) | Item::Target(_) => None,
@@ -71,33 +77,37 @@ fn reference<'a>(node: &Node<'a>) -> Option<&'a str> {
     json.as_str().or_else(|| json.str("reference"))
 }
 
-fn target<'a>(engine: &Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Option<Item<'a>> {
+fn target<'a>(engine: &mut Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Result<Option<Item<'a>>, PathError> {
     let root = engine.context.root_resource.or(engine.context.resource).unwrap_or(engine.root);
     if let Some(id) = text.strip_prefix('#') {
-        let around = walk::container(engine.model, root, node).unwrap_or(root);
+        let (around, seen) = walk::container(engine.model, root, node);
+        engine.spend(seen)?;
         if id.is_empty() {
-            return Some(around.into());
+            return Ok(Some(around.into()));
         }
-        let contained = around.json()?.list("contained").iter().find(|json| json.str("id") == Some(id))?;
-        return Some(Node::resource(contained).into());
+        let contained = around.json().map_or(&[][..], |json| json.list("contained"));
+        let found = contained.iter().find(|json| json.str("id") == Some(id));
+        return Ok(found.map(|json| Node::resource(json).into()));
     }
-    if let Some(entry) = in_bundle(root, text) {
-        return Some(Node::resource(entry).into());
+    if let Some(entries) = root.json().filter(|_| root.type_name() == "Bundle").map(|json| json.list("entry")) {
+        engine.spend(entries.len() / 16)?;
+        if let Some(entry) = in_bundle(entries, text) {
+            return Ok(Some(Node::resource(entry).into()));
+        }
     }
-    match engine.context.resolver {
+    Ok(match engine.context.resolver {
         Some(resolver) => resolver.resolve(text).map(|json| Node::resource(json).into()),
         None => match type_in(engine.model, text) {
             Some(type_name) => Some(Item::Target(Target { type_name, reference: text })),
             None => declared(engine, node),
         },
-    }
+    })
 }
 
 /// The entry of a Bundle that a reference means: by its full URL, or by type
 /// and id where the reference is relative.
-fn in_bundle<'a>(root: Node<'a>, text: &str) -> Option<&'a Json> {
-    let bundle = root.json().filter(|_| root.type_name() == "Bundle")?;
-    let matching = bundle.list("entry").iter().find(|entry| {
+fn in_bundle<'a>(entries: &'a [Json], text: &str) -> Option<&'a Json> {
+    let matching = entries.iter().find(|entry| {
         let Some(url) = entry.str("fullUrl") else { return false };
         url == text || url.strip_suffix(text).is_some_and(|base| base.ends_with('/') && !text.contains(':'))
     });

@@ -120,9 +120,10 @@ pub(super) fn sort<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> F
     engine.spend(comparisons)?;
     let mut odd = false;
     rows.sort_by(|(a, _), (b, _)| {
-        let orders = a.iter().zip(b).map(|((a, down), (b, _))| {
-            let order = compare(engine, a.as_ref(), b.as_ref(), &mut odd);
-            if *down { order.reverse() } else { order }
+        let orders = a.iter().zip(b).map(|((a, down), (b, _))| match (a, b) {
+            (Some(a), Some(b)) if *down => compare(engine, b, a, &mut odd),
+            (Some(a), Some(b)) => compare(engine, a, b, &mut odd),
+            (a, b) => a.is_some().cmp(&b.is_some()),
         });
         orders.fold(Ordering::Equal, Ordering::then)
     });
@@ -132,15 +133,8 @@ pub(super) fn sort<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> F
     Ok(rows.into_iter().map(|(_, item)| item).collect())
 }
 
-fn compare(engine: &Engine<'_, '_>, a: Option<&Value<'_>>, b: Option<&Value<'_>>, odd: &mut bool) -> Ordering {
-    match (a, b) {
-        (Some(a), Some(b)) => match equal::order(engine, a, b) {
-            Some(order) => order.unwrap_or(Ordering::Equal),
-            None => {
-                *odd = true;
-                Ordering::Equal
-            }
-        },
-        (a, b) => a.is_some().cmp(&b.is_some()),
-    }
+fn compare(engine: &Engine<'_, '_>, a: &Value<'_>, b: &Value<'_>, odd: &mut bool) -> Ordering {
+    let order = equal::order(engine, a, b);
+    *odd |= order.is_err();
+    order.ok().flatten().unwrap_or(Ordering::Equal)
 }

@@ -92,6 +92,8 @@ pub(super) fn power<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>)
         return Ok(base.checked_pow(exponent).map_or(Items::Empty, |power| Items::value(Value::Integer(power))));
     }
     match (base.as_decimal(), exponent.as_decimal()) {
+        // The root of a negative number is no number.
+        (Some(base), Some(exponent)) if base.is_sign_negative() && !exponent.fract().is_zero() => Ok(Items::Empty),
         (Some(base), Some(exponent)) => Ok(inexact(base.checked_powd(exponent))),
         _ => Err(it.fault("numbers")),
     }

@@ -12,18 +12,32 @@ use super::{Form, Function, Invocation};
 
 type Found<'a> = Result<Items<'a>, PathError>;
 
-/// Compiled regular expressions may take this many bytes.
-const PATTERN_LIMIT: usize = 1 << 20;
+/// What a compiled regular expression may take in bytes, and by how much a search
+/// with one so large may be slower than with the smallest.
+const SIZES: &[(usize, usize)] = &[(16 << 10, 8), (128 << 10, 64), (1 << 20, 512)];
+
+/// The steps that compiling costs.
+const COMPILING: usize = 2000;
+
+/// A compiled regular expression.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Pattern {
+    regex: Regex,
+    /// What a byte searched through costs, in 64ths of a step.
+    weight: usize,
+}
 
 /// Compiles a regular expression as `matches()` and its like mean it: `.` also
 /// matches a line break.
-pub(in super::super) fn pattern(text: &str, function: &Function) -> Result<Regex, String> {
+pub(in super::super) fn pattern(text: &str, function: &Function) -> Result<Pattern, String> {
     let whole = (function.form == Form::Whole).then(|| format!(r"\A(?:{text})\z"));
-    RegexBuilder::new(whole.as_deref().unwrap_or(text))
-        .dot_matches_new_line(true)
-        .size_limit(PATTERN_LIMIT)
-        .build()
-        .map_err(|_| format!("{}(): the regular expression cannot be used", function.name))
+    let mut builder = RegexBuilder::new(whole.as_deref().unwrap_or(text));
+    builder.dot_matches_new_line(true);
+    let compiled = SIZES.iter().find_map(|(size, weight)| {
+        let regex = builder.size_limit(*size).build().ok()?;
+        Some(Pattern { regex, weight: *weight })
+    });
+    compiled.ok_or_else(|| format!("{}(): the regular expression cannot be used", function.name))
 }
 
 /// A function of the input and one string; nothing if either is nothing.
@@ -120,24 +134,24 @@ pub(super) fn replace<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a
 
 /// `matches(regex)` and `matchesFull(regex)`
 pub(super) fn matches<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
-    let Some(regex) = regex(engine, &it)? else { return Ok(Items::Empty) };
+    let Some(pattern) = compiled(engine, &it)? else { return Ok(Items::Empty) };
     let Some(text) = it.one_text()? else { return Ok(Items::Empty) };
-    spend_search(engine, &regex, &text)?;
-    Ok(Items::boolean(regex.is_match(&text)))
+    engine.spend_text(text.len().saturating_mul(pattern.weight))?;
+    Ok(Items::boolean(pattern.regex.is_match(&text)))
 }
 
 pub(super) fn replace_matches<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
     let by = it.text(engine, 1)?;
-    let (Some(regex), Some(by)) = (regex(engine, &it)?, by) else { return Ok(Items::Empty) };
+    let (Some(pattern), Some(by)) = (compiled(engine, &it)?, by) else { return Ok(Items::Empty) };
     let Some(text) = it.one_text()? else { return Ok(Items::Empty) };
-    if regex.as_str().is_empty() {
+    if pattern.regex.as_str().is_empty() {
         return Ok(Items::string(text));
     }
-    spend_search(engine, &regex, &text)?;
+    engine.spend_text(text.len().saturating_mul(pattern.weight))?;
     let groups = by.matches('$').count();
     let mut result = String::new();
     let mut from = 0;
-    for captures in regex.captures_iter(&text) {
+    for captures in pattern.regex.captures_iter(&text) {
         let found = captures.get_match();
         engine.spend_text(by.len().saturating_add(groups.saturating_mul(found.len())))?;
         result.push_str(&text[from..found.start()]);
@@ -149,21 +163,16 @@ pub(super) fn replace_matches<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocatio
 }
 
 /// The call's regular expression: compiled when it was read, or now.
-fn regex<'a>(engine: &mut Engine<'_, 'a>, it: &Invocation<'_, 'a>) -> Result<Option<Cow<'a, Regex>>, PathError> {
+fn compiled<'a>(engine: &mut Engine<'_, 'a>, it: &Invocation<'_, 'a>) -> Result<Option<Cow<'a, Pattern>>, PathError> {
     if let Some(pattern) = &it.call.pattern {
         return Ok(Some(Cow::Borrowed(pattern)));
     }
     let Some(text) = it.text(engine, 0)? else { return Ok(None) };
-    engine.spend(200 + text.len())?;
+    engine.spend(COMPILING)?;
     match pattern(&text, it.call.function) {
-        Ok(regex) => Ok(Some(Cow::Owned(regex))),
+        Ok(pattern) => Ok(Some(Cow::Owned(pattern))),
         Err(text) => Err(PathError::syntax(it.call.at, text)),
     }
-}
-
-/// A search takes time by the text and, at worst, by the expression.
-fn spend_search(engine: &mut Engine<'_, '_>, regex: &Regex, text: &str) -> Result<(), PathError> {
-    engine.spend_text(text.len().saturating_mul(1 + regex.as_str().len() / 32))
 }
 
 pub(super) fn to_chars<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {

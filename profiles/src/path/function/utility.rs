@@ -1,7 +1,7 @@
 //! Choosing, walking the tree, the clock, and `trace()`.
 
 use super::super::error::{PathError, Reason};
-use super::super::eval::{Engine, Scope, several, wrong_type};
+use super::super::eval::{Engine, MEMBERS_A_STEP, Scope, several, wrong_type};
 use super::super::item::{Item, Items, Node};
 use super::super::temporal::DateTime;
 use super::super::value::Value;
@@ -36,10 +36,11 @@ pub(super) fn children<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) 
     let mut found = Items::Empty;
     for item in it.input.iter() {
         let before = found.len();
+        let mut looked_at = 0;
         if let Item::Node(node) = item {
-            walk::children(engine.model, node, |_, _, child| found.push(child.into()));
+            looked_at = walk::children(engine.model, node, |_, _, child| found.push(child.into()));
         }
-        engine.spend(1 + found.len() - before)?;
+        engine.spend(1 + found.len() - before + looked_at / MEMBERS_A_STEP)?;
     }
     Ok(found)
 }
@@ -51,7 +52,8 @@ pub(super) fn descendants<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a
     while !waiting.is_empty() {
         let mut next = Vec::new();
         for node in &waiting {
-            walk::children(engine.model, node, |_, _, child| next.push(child));
+            let looked_at = walk::children(engine.model, node, |_, _, child| next.push(child));
+            engine.spend(looked_at / MEMBERS_A_STEP)?;
         }
         engine.spend(waiting.len() + next.len())?;
         found.extend(next.iter().map(|node| Item::Node(*node)));

@@ -99,6 +99,21 @@ impl Scopes {
             }
         })
     }
+
+    /// What of `asked` these allow. A scope that is wholly covered stays as it was
+    /// spelled; one that is partly covered comes back as its covered part.
+    #[must_use]
+    pub fn intersect(&self, asked: &Self) -> Self {
+        let mut common = Self::default();
+        for scope in asked.iter() {
+            if self.cover(scope) {
+                common.add(scope.clone());
+            } else if let Some(asked) = scope.resource() {
+                self.resources().filter_map(|own| own.common(asked)).for_each(|scope| common.add(scope));
+            }
+        }
+        common
+    }
 }
 
 /// A category without a system stands for that code in any system.
@@ -190,6 +205,22 @@ mod tests {
         ] {
             let asked = Scope::parse(asked).expect("a scope");
             assert_eq!(granted.cover(&asked), expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn intersections() {
+        for (own, asked, expected) in [
+            ("system/*.cruds", "system/Patient.read system/*.rs", "system/Patient.read system/*.rs"),
+            ("system/*.rs", "system/*.cruds", "system/*.rs"),
+            ("system/Patient.rs system/Observation.r", "system/*.*", "system/Patient.rs system/Observation.r"),
+            ("system/Patient.rs", "system/Patient.d system/Group.r user/Patient.r", ""),
+            ("system/Condition.r?category=a", "system/Condition.rs", "system/Condition.r?category=a"),
+            ("system/Condition.r?category=a", "system/Condition.r?category=b", ""),
+            ("system/launch.c", "system/launch.c system/*.cruds", "system/launch.c"),
+        ] {
+            let common = Scopes::known(own).intersect(&Scopes::known(asked));
+            assert_eq!(common.to_string(), expected, "{own} ∩ {asked}");
         }
     }
 }

@@ -1,0 +1,151 @@
+//! `/oauth/signin` and `/oauth/signout`.
+//!
+//! The sign-in form is bound to the browser it was shown in by a cookie of its
+//! own, so that nobody can sign a victim in under the attacker's name.
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::OauthState;
+use super::cookie::{Cookie, session};
+use super::page::{failed, frame, language, other, page, see_other, stale_form};
+use crate::auth::form::Form;
+use crate::auth::login::{self, Attempt, LoginError};
+use crate::auth::wording::Language;
+use crate::portal::pages::SignInPage;
+use crate::secret::{Secret, same};
+
+/// What the sign-in page is to lead to.
+pub(super) struct Before {
+    /// A path of ours.
+    pub(super) next: String,
+    /// Name of the application that sent the person here.
+    pub(super) client: Option<String>,
+    /// Where the application's answers go: they may follow the sign-in at once.
+    pub(super) form_action: Option<String>,
+}
+
+pub(super) async fn get(State(server): State<OauthState>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let form = Form::parse(query.unwrap_or_default().as_bytes());
+    let before = Before { next: next(&form), client: None, form_action: None };
+    show(&server, &headers, language(&form, &headers), before, None)
+}
+
+/// The sign-in page.
+pub(super) fn show(
+    server: &OauthState,
+    headers: &HeaderMap,
+    language: Language,
+    before: Before,
+    error: Option<(StatusCode, &'static str)>,
+) -> Response {
+    let csrf = Cookie::Form.read(server, headers).filter(|value| is_token(value));
+    let csrf = csrf.unwrap_or_else(|| server.random.token());
+    let here: Form = [("next", before.next.as_str()), ("lang", other(language))].into_iter().collect();
+    let template = SignInPage {
+        frame: frame(language, Some(format!("/oauth/signin?{}", here.query()))),
+        client: before.client,
+        error: error.map(|(_, text)| text),
+        csrf: csrf.clone(),
+        next: before.next,
+    };
+    let status = error.map_or(StatusCode::OK, |(status, _)| status);
+    let mut answer = page(server, status, &template, before.form_action.as_deref());
+    if let Some(cookie) = Cookie::Form.set(server, &csrf) {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
+}
+
+pub(super) async fn post(State(server): State<OauthState>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    let language = language(&form, &headers);
+    let bound = Cookie::Form.read(&server, &headers).filter(|value| is_token(value));
+    let sent = form.one("csrf").ok().flatten().unwrap_or_default();
+    if !bound.is_some_and(|bound| same(bound.as_bytes(), sent.as_bytes())) {
+        return stale_form(&server, language);
+    }
+    let text = |name| form.one(name).ok().flatten().unwrap_or_default();
+    let attempt = Attempt {
+        name: text("username").to_owned(),
+        password: Secret::new(text("password")),
+        browser: Cookie::Browser.read(&server, &headers),
+        session: Cookie::Session.read(&server, &headers),
+    };
+    let next = next(&form);
+    match login::sign_in(&server, attempt).await {
+        Ok(signed_in) => {
+            let mut answer = see_other(&next);
+            let mut set = |cookie: Cookie, value: &str| {
+                if let Some(value) = cookie.set(&server, value) {
+                    answer.headers_mut().append(header::SET_COOKIE, value);
+                }
+            };
+            set(Cookie::Session, signed_in.session.reveal());
+            set(Cookie::Form, "");
+            if let Some(browser) = signed_in.browser {
+                set(Cookie::Browser, browser.reveal());
+            }
+            answer
+        }
+        Err(error) => refused(&server, &headers, language, next, &error),
+    }
+}
+
+fn refused(server: &OauthState, headers: &HeaderMap, language: Language, next: String, error: &LoginError) -> Response {
+    let before = Before { next, client: None, form_action: None };
+    match error {
+        LoginError::Wrong => {
+            let text =
+                language.say("ユーザー名かパスワードが違います。", "The user name or the password is not right.");
+            show(server, headers, language, before, Some((StatusCode::FORBIDDEN, text)))
+        }
+        LoginError::TooMany => {
+            let text = language.say(
+                "パスワードの間違いが続きました。15分ほどたってから、もう一度お試しください。",
+                "Too many wrong passwords. Please try again in a quarter of an hour.",
+            );
+            show(server, headers, language, before, Some((StatusCode::TOO_MANY_REQUESTS, text)))
+        }
+        LoginError::Server(error) => failed(server, language, error),
+    }
+}
+
+/// Ends the session.
+pub(super) async fn out(State(server): State<OauthState>, headers: HeaderMap, body: Bytes) -> Response {
+    let form = Form::parse(&body);
+    let language = language(&form, &headers);
+    let session = match session(&server, &headers).await {
+        Ok(session) => session,
+        Err(error) => return failed(&server, language, &error),
+    };
+    if let Some(session) = session {
+        let sent = form.one("csrf").ok().flatten().unwrap_or_default();
+        if !same(session.csrf.as_bytes(), sent.as_bytes()) {
+            return stale_form(&server, language);
+        }
+        if let Err(error) = server.accounts.close_session(&session.hash).await {
+            return failed(&server, language, &error.into());
+        }
+    }
+    let mut answer = see_other("/");
+    if let Some(cookie) = Cookie::Session.set(&server, "") {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
+}
+
+/// Where to go after signing in: a path of ours and nothing else, however it is written.
+fn next(form: &Form) -> String {
+    let asked = form.one("next").ok().flatten().unwrap_or("/");
+    let inside = asked.starts_with('/')
+        && !asked.starts_with("//")
+        && asked.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if inside { asked.to_owned() } else { "/".to_owned() }
+}
+
+fn is_token(text: &str) -> bool {
+    text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
