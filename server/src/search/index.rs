@@ -113,16 +113,14 @@ pub fn epoch(definitions: &'static Definitions, local: &Local) -> u64 {
     hash.text(&INDEX_EPOCH.to_string());
     hash.text(local.base());
     hash.text(local.zone().iana_name().unwrap_or_default());
-    for name in definitions.resource_types() {
-        for parameter in definitions.parameters(name) {
-            hash.text(name);
-            hash.text(&parameter.code);
-            hash.text(parameter.kind.name());
-            hash.text(parameter.expression_for(name));
-            parameter.components.iter().for_each(|part| {
-                hash.text(&part.definition);
-                hash.text(&part.expression);
-            });
+    for parameter in definitions.all_parameters() {
+        hash.text(&parameter.code);
+        hash.text(parameter.kind.name());
+        hash.text(&parameter.expression);
+        parameter.base.iter().for_each(|name| hash.text(name));
+        for part in &parameter.components {
+            hash.text(&part.definition);
+            hash.text(&part.expression);
         }
     }
     hash.0

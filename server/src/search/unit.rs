@@ -54,7 +54,10 @@ fn canonical(code: &str) -> Option<Scale> {
 }
 
 /// What was worked out before: there are few units and many quantities.
-static KNOWN: LazyLock<RwLock<HashMap<Box<str>, Option<Arc<Scale>>>>> = LazyLock::new(RwLock::default);
+static KNOWN: LazyLock<RwLock<Scales>> = LazyLock::new(RwLock::default);
+
+/// By code; `None` for one that stays as it is.
+type Scales = HashMap<Box<str>, Option<Arc<Scale>>>;
 
 const UCUM: &str = "http://unitsofmeasure.org";
 /// Longer codes are no units anyone writes.

@@ -2,7 +2,7 @@
 //!
 //! A quantity whose unit's text is not its code has two rows, so that `5||錠`
 //! finds it as well as `5|system|code`. Stored values are points; a comparator,
-//! a Range or SampledData spans.
+//! a Range or `SampledData` spans.
 //!
 //! Source: FHIR R4 search.html#quantity
 
@@ -13,6 +13,7 @@ use super::{Cells, Element, Kind, Question, extension_value};
 use crate::search::bounds::{Asked, Prefix, closed};
 use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
+use crate::search::fold::bounded;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
 use crate::search::row::{Cell, QuantityCell, Table, Unit};
 use crate::search::unit::{Scale, scale};
@@ -80,7 +81,7 @@ fn samples(json: &Json) -> Option<(f64, f64)> {
 fn money(json: &Json, cells: &mut Cells<'_>) {
     if let Some(value) = json.get("value").and_then(number) {
         let unit = match json.str("currency") {
-            Some(code) => Unit { system: CURRENCIES.into(), code: code.into() },
+            Some(code) => unit(CURRENCIES, code),
             None => unit("", ""),
         };
         push_unit(unit, value, value, value, cells);
@@ -116,12 +117,12 @@ fn push_unit(unit: Unit, value: f64, low: f64, high: f64, cells: &mut Cells<'_>)
 }
 
 fn unit(system: &str, code: &str) -> Unit {
-    Unit { system: system.into(), code: code.into() }
+    Unit { system: bounded(system), code: bounded(code) }
 }
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (prefix, text) = question.prefixed();
-    let plain = |text: &str| unescape(text).map(|text| text.as_ref().into());
+    let plain = |text: &str| unescape(text).map(|text| bounded(&text));
     let is = |text: &str| Ok::<_, Reason>(if text.is_empty() { Pattern::Any } else { Pattern::Is(plain(text)?) });
     let (number, unit) = match split(text, '|')[..] {
         [number] => (number, CodePattern { system: Pattern::Any, code: Pattern::Any }),
