@@ -1,4 +1,5 @@
 //! The edge: the only code that knows axum.
 
 pub mod cors;
+pub mod fetch;
 pub mod oauth;
