@@ -97,7 +97,7 @@ pub(super) async fn post(State(server): State<OauthState>, headers: HeaderMap, b
     let next = next(&form);
     match login::sign_in(&server, attempt).await {
         Ok(signed_in) => {
-            let mut answer = see_other(&next);
+            let mut answer = see_other(&in_language(next, language));
             let mut give = |cookie: Cookie, value: &str| {
                 if let Some(value) = cookie.set(&server, value) {
                     answer.headers_mut().append(header::SET_COOKIE, value);
@@ -163,6 +163,17 @@ pub(super) async fn out(State(server): State<OauthState>, headers: HeaderMap, bo
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
     answer
+}
+
+/// The approval page speaks the language in which the person signed in.
+fn in_language(next: String, language: Language) -> String {
+    match next.strip_prefix("/oauth/authorize?") {
+        Some(query) => {
+            let plain = Form::parse(query.as_bytes()).without(|name, _| name == "lang");
+            format!("/oauth/authorize?{}&lang={}", plain.query(), language.code())
+        }
+        None => next,
+    }
 }
 
 /// Where to go after signing in: a path of ours and nothing else, however it is written.

@@ -219,6 +219,19 @@ async fn refresh_tokens_rotate_and_reuse_ends_the_grant() {
 }
 
 #[tokio::test]
+async fn of_many_refreshes_at_once_one_succeeds() {
+    let world = World::new().await;
+    let mut browser = Browser::of(&world, "hanako").await;
+    let tokens = browser.tokens(SCOPE).await;
+    let token = tokens["refresh_token"].as_str().expect("a refresh token");
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+    let replies = futures_util::future::join_all((0..50).map(|_| world.call("/oauth/token", None, &form))).await;
+    let good: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    assert_eq!(good.len(), 1);
+    assert!(!alive(&world, &good[0].json()).await, "the others ended the family");
+}
+
+#[tokio::test]
 async fn lasting_access_lasts_and_renews() {
     let world = World::new().await;
     let mut browser = Browser::of(&world, "hanako").await;
