@@ -11,22 +11,16 @@
 //! To add one: `import/NAME.rs` with a `pub const IMPORTER`, a line in
 //! [`IMPORTERS`], sample files, good and bad.
 
-<<<<<<< HEAD
 pub mod checkup;
-=======
 pub mod compare;
->>>>>>> i1
 pub mod date;
 pub mod decimal;
 pub mod detect;
 pub mod draft;
-<<<<<<< HEAD
 #[cfg(test)]
 mod fixture;
 pub mod immunization;
-=======
 pub mod jahis;
->>>>>>> i1
 pub mod limits;
 pub mod my_number;
 pub mod person;
@@ -40,7 +34,7 @@ pub use draft::Parsed;
 pub use limits::Limits;
 
 /// Every format there is, in the order in which a file is offered to them.
-pub const IMPORTERS: &[Importer] = &[jahis::IMPORTER];
+pub const IMPORTERS: &[Importer] = &[jahis::IMPORTER, checkup::IMPORTER, immunization::IMPORTER];
 
 /// One source format.
 pub struct Importer {
