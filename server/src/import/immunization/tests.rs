@@ -3,6 +3,7 @@
 use techo_profiles::json::Json;
 
 use super::IMPORTER;
+use super::history::beside;
 use crate::import::Parsed;
 use crate::import::draft::Action;
 use crate::import::fixture::{
@@ -232,6 +233,24 @@ fn nothing_breaks_whatever_is_broken() {
 }
 
 #[test]
+fn doses_of_an_earlier_file_count_for_the_schedule() {
+    let first = "Hib,2020-08-10,1期初回1回目,1,,,定期,A1,,,,,";
+    let second = "Hib,2020-08-17,1期初回2回目,2,,,定期,A2,,,,,";
+    let (earlier, later) = (rows(&[first]), rows(&[second]));
+    assert_eq!(issues(&later), [""; 0], "the file alone cannot know");
+    let stored = of_type(&earlier, "Immunization");
+    let told = |person, stored: &[&Json]| -> Vec<_> {
+        beside(person, stored).into_iter().map(|issue| (issue.at.line, issue.code)).collect()
+    };
+    assert_eq!(told(&later.people[0], &stored), [(2, "interval")]);
+    // What the file says itself is not said again, nor is a dose its own neighbour.
+    let both = rows(&[first, second]);
+    assert_eq!(issues(&both), ["3 接種日 interval"]);
+    assert_eq!(told(&both.people[0], &stored), []);
+    assert_eq!(told(&later.people[0], &of_type(&later, "Immunization")), []);
+}
+
+#[test]
 fn each_format_knows_its_own_files() {
     let checkup = crate::import::checkup::IMPORTER;
     for (name, ours) in [("immunizations-sjis.csv", true), ("immunizations.json", true), ("infant-checkups.csv", false)]
@@ -297,4 +316,16 @@ fn the_bad_file_beside_the_repository_is_explained_line_by_line() {
     let taken_back: Vec<_> = drafts(&parsed).into_iter().filter(|it| it.action == Action::Withdraw).collect();
     assert_eq!(taken_back.len(), 1);
     assert!(drafts(&good).iter().any(|it| it.key == taken_back[0].key));
+}
+
+#[test]
+fn the_two_files_beside_the_repository_together() {
+    let (Some(good), Some(bad)) = (shared("immunizations.csv"), shared("immunizations-bad.csv")) else { return };
+    let (good, bad) = (parse(&IMPORTER, &good), parse(&IMPORTER, &bad));
+    let told: Vec<_> = beside(&bad.people[0], &of_type(&good, "Immunization"))
+        .into_iter()
+        .map(|issue| (issue.at.line, issue.code))
+        .collect();
+    // Line 6 is the dose that its remark says comes seven days after another.
+    assert!(told.contains(&(6, "interval")), "{told:?}");
 }
