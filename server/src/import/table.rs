@@ -254,7 +254,7 @@ mod tests {
         sjis.to_mut()[at] = 0xFD;
         assert_eq!(told(&sjis), ["2: 表/～髙﨑", "3 !undecodable", "4: z/ﾀﾞ"]);
         assert_eq!(
-            told(&[&"甲,乙\n1,2\n".as_bytes()[..], b"\x82\xA0,1\n3,4"].concat()),
+            told(&["甲,乙\n1,2\n".as_bytes(), b"\x82\xA0,1\n3,4"].concat()),
             ["2: 1/2", "3 !undecodable", "4: 3/4"]
         );
     }

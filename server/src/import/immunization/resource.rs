@@ -1,6 +1,6 @@
 //! Doses → FHIR.
 //!
-//! Source: immunizations.md §6; JP Core 1.1.2 JP_Immunization
+//! Source: immunizations.md §6; JP Core 1.1.2 `JP_Immunization`
 
 use techo_profiles::json;
 use techo_profiles::json::Json;

@@ -54,10 +54,11 @@ pub(super) fn read(bytes: &[u8], layout: &'static Layout) -> Result<Table, Refus
     let mut table = Table { rows: Vec::new(), issues: in_header.into_iter().collect() };
     while start < bytes.len() {
         let record = cut(bytes, start);
-        let outcome = match record.whole {
-            true => fields(&bytes[start..record.end], header.encoding)
-                .and_then(|cells| to_row(cells, &header, layout, Line::of(line), &mut table.issues)),
-            false => Err(RowFault::Quote),
+        let outcome = if record.whole {
+            fields(&bytes[start..record.end], header.encoding)
+                .and_then(|cells| to_row(cells, &header, layout, Line::of(line), &mut table.issues))
+        } else {
+            Err(RowFault::Quote)
         };
         // A record of several lines that came out wrong most likely began with a stray quote.
         let give_up = !record.whole || (outcome.is_err() && record.lines > 1);
