@@ -22,7 +22,7 @@ use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::{EPOCH, WriteSet};
+use crate::store::WriteSet;
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Draft {
         let extracted = app.extract(&self.at.kind, &self.resource)?;
         let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
         let facts = self.facts(&extracted, subjects, keeping);
-        let stale = old.is_some_and(|old| old.epoch != EPOCH);
+        let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
             _ => Vec::new(),
