@@ -1,19 +1,27 @@
-//! The schema's history: one file a step, never changed once released.
+//! The database schema's history: one file a step, forward only.
 //!
-//! To add a step: a file `mYYYYMMDD_HHMMSS_name.rs` with a `Migration`, and a
-//! line in [`Migrator`].
+//! To add a step: a file `mDATE_NAME.rs`, a line in [`Migrator`], and an
+//! upgrade fixture. A step that has been released is never changed.
 
-mod m20261122_000002_accounts;
+use sea_orm_migration::prelude::*;
 
 pub use sea_orm_migration::MigratorTrait;
-use sea_orm_migration::prelude::*;
+
+mod m20261122_000001_store;
+mod m20261122_000002_accounts;
+mod m20261122_000003_audit;
 
 /// All steps, oldest first.
 #[derive(Debug)]
 pub struct Migrator;
 
+#[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261122_000002_accounts::Migration)]
+        vec![
+            Box::new(m20261122_000001_store::Migration),
+            Box::new(m20261122_000002_accounts::Migration),
+            Box::new(m20261122_000003_audit::Migration),
+        ]
     }
 }

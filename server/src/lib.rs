@@ -4,13 +4,20 @@
 //! and `operation` → `consent`, `search` → `store`. Each block may use the
 //! blocks below it, never above; `docs/src/reference/architecture.md` has the map.
 
+pub mod app;
 pub mod auth;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod consent;
+pub mod dispatch;
 pub mod http;
 pub mod import;
+pub mod interaction;
+pub mod operation;
 pub mod portal;
 pub mod random;
 pub mod search;
 pub mod secret;
+pub mod server;
 pub mod store;

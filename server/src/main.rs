@@ -1,1 +1,7 @@
-fn main() {}
+//! The `techo` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    techo_server::cli::main()
+}

@@ -5,6 +5,8 @@
 //! two-valued: what FHIR leaves unknown (an undated record, say) is settled in
 //! the choice of atom, so `Not`, `All` and `Any` are plain logic.
 
+use super::view::CustodianKey;
+
 /// A condition that a stored resource fulfils or not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Predicate {
@@ -51,9 +53,38 @@ pub enum Predicate {
         /// The instant after the last.
         until: i64,
     },
+    /// The row is in this custodian's keeping.
+    Keeper(CustodianKey),
+    /// The row was written by a professional in a session (custody *authored*,
+    /// not *published* or *returned*; `consent.md` §2).
+    Authored,
 }
 
 impl Predicate {
+    /// What is left of the condition for rows of the type `kind`: no atom
+    /// [`Predicate::Type`] remains.
+    #[must_use]
+    pub fn for_type(&self, kind: &str) -> Self {
+        match self {
+            Self::Type(own) if **own == *kind => Self::Always,
+            Self::Type(_) => Self::Never,
+            Self::All(parts) => Self::all(parts.iter().map(|part| part.for_type(kind))),
+            Self::Any(parts) => Self::any(parts.iter().map(|part| part.for_type(kind))),
+            Self::Not(part) => Self::not(part.for_type(kind)),
+            atom => atom.clone(),
+        }
+    }
+
+    /// Whether the clinical time of a row matters to it.
+    pub fn is_dated(&self) -> bool {
+        match self {
+            Self::Within { .. } | Self::Touches { .. } => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_dated),
+            Self::Not(part) => part.is_dated(),
+            _ => false,
+        }
+    }
+
     /// All of `parts`, simplified.
     pub fn all(parts: impl IntoIterator<Item = Predicate>) -> Self {
         let mut kept = Vec::new();

@@ -7,6 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::caller::Action;
+use super::clinical::Facts;
+use super::gate::{Access, Gate};
 use super::predicate::Predicate;
 
 /// The key of one citizen: the row id of her Patient.
@@ -16,14 +19,23 @@ pub type CitizenKey = i64;
 pub type CustodianKey = i64;
 
 /// What one caller may see.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct View {
     branches: Vec<Branch>,
     citizens_side: bool,
+    gate: Gate,
 }
 
 /// One reason for which rows are visible.
-#[derive(Clone, Debug)]
+///
+/// A row about one citizen is visible when some branch reaches it and that
+/// branch's condition for its type holds. A row about several is visible through
+/// branches of [`Reach::Citizens`] only when *each* of its subjects is named by
+/// such a branch whose condition for its type holds on the row; which branch
+/// that is may differ from subject to subject. In SQL: `NOT EXISTS (subject s of
+/// the row for which no branch both names s and holds)`. A branch of
+/// [`Reach::Custodian`] asks nothing of the subjects.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Branch {
     /// Which rows this is about.
     pub reach: Reach,
@@ -42,6 +54,8 @@ pub enum Reach {
     /// The shared list of types without a subject (conformance, terminology,
     /// Organization, Practitioner, …).
     Shared,
+    /// Every row: for the server's own work, under a named purpose.
+    Everything,
     /// One resource, by type and id, identity elements only.
     Identity {
         /// Resource type.
@@ -51,8 +65,19 @@ pub enum Reach {
     },
 }
 
+/// A stored resource, as far as its visibility goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// What conditions ask.
+    pub facts: &'a Facts,
+    /// The citizens it is about.
+    pub subjects: &'a [CitizenKey],
+}
+
 /// The condition under which rows of a type are visible.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TypeRules {
     /// For types not named below; `None` hides them.
     pub rest: Option<Arc<Predicate>>,
@@ -72,8 +97,32 @@ impl View {
     ///
     /// * `citizens_side`: the answers go to the citizen herself or her guardian
     ///   in the portal, so the notice on completeness is not needed.
-    pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool) -> Self {
-        Self { branches, citizens_side }
+    /// * `gate`: what the caller may do at all, known before any data is.
+    pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
+        Self { branches, citizens_side, gate }
+    }
+
+    /// Whether the caller may do `action` with resources of type `kind` at all.
+    /// Says nothing of any row: no means 403, whatever is stored.
+    pub fn may(&self, action: Action, kind: &str) -> Access {
+        self.gate.may(action, kind)
+    }
+
+    /// Whether a row is visible: what the store's SQL computes, said once in Rust.
+    pub fn shows(&self, row: &Row<'_>) -> bool {
+        let holds = |branch: &Branch| branch.types.of(&row.facts.kind).is_some_and(|rule| rule.holds(row.facts));
+        let permits = |citizen: &CitizenKey| {
+            let names = |branch: &&Branch| matches!(&branch.reach, Reach::Citizens(keys) if keys.contains(citizen));
+            self.branches.iter().filter(names).any(holds)
+        };
+        let reaches = |branch: &Branch| match &branch.reach {
+            Reach::Citizens(_) => false,
+            Reach::Custodian(key) => row.facts.keeper == Some(*key),
+            Reach::Shared | Reach::Everything => true,
+            Reach::Identity { kind, id } => *kind == row.facts.kind && **id == *row.id,
+        };
+        !row.subjects.is_empty() && row.subjects.iter().all(permits)
+            || self.branches.iter().any(|branch| reaches(branch) && holds(branch))
     }
 
     /// The reasons for which rows are visible.

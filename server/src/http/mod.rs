@@ -1,5 +1,52 @@
-//! The edge: the only code that knows axum.
+//! The edge: the only code that knows axum. The whole route table is here.
+//!
+//! To add a route: a line in [`router`], a handler in the file of its area, and,
+//! for FHIR, an [`crate::interaction::Interaction`] to hand on.
 
 pub mod cors;
 pub mod fetch;
+pub mod fhir;
+pub mod headers;
+pub mod health;
+pub mod listen;
+pub mod negotiate;
 pub mod oauth;
+pub mod operation;
+pub mod outcome;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+use crate::server::Server;
+
+/// The largest body that is taken, in bytes. `$import` has its own, smaller one.
+pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// Every URL that this server answers.
+pub fn router(server: &Server) -> Router {
+    let app = server.app.clone();
+    let fhir = Router::new()
+        .route("/fhir", post(fhir::bundle))
+        .route("/fhir/", post(fhir::bundle))
+        .route("/fhir/{kind}", get(fhir::search).post(fhir::create))
+        .route("/fhir/{kind}/_search", post(fhir::search_form))
+        .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).delete(fhir::delete))
+        .route("/fhir/{kind}/{id}/_history", get(fhir::history))
+        .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
+        .method_not_allowed_fallback(fhir::not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(app.accounts.clone(), cors::registered))
+        .with_state(app.clone());
+    let open = Router::new()
+        .route("/fhir/metadata", get(fhir::metadata))
+        .layer(from_fn(cors::everyone))
+        .with_state(app.clone());
+    let health = Router::new()
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .with_state(app);
+    let oauth = oauth::router(server.authorization.clone());
+    Router::new().merge(fhir).merge(open).merge(oauth).merge(health).fallback(fhir::no_such_path).layer(from_fn(headers::security))
+}

@@ -1,1 +1,28 @@
 //! Query text → plan, and resource → index rows.
+//!
+//! Both sides of search meet in the index tables: [`index`] fills them at every
+//! write, [`parse`] asks of them. What a value means lives once, in the
+//! [`kinds`]: one file each for token, string, date and so on. No SQL here; the
+//! store reads [`plan`] and [`row`].
+
+pub mod bounds;
+pub mod catalog;
+pub mod decimal;
+pub mod error;
+pub mod escape;
+mod facts;
+pub mod fold;
+pub mod index;
+pub mod kinds;
+pub mod modifier;
+pub mod page;
+pub mod parse;
+pub mod plan;
+mod result;
+pub mod row;
+pub mod time;
+pub mod trail;
+
+pub use error::{Reason, SearchError};
+pub use plan::Plan;
+pub use row::{Extracted, Row};

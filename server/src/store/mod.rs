@@ -1,5 +1,106 @@
 //! All SQL lives here and in `migrations`.
+//!
+//! Two doors: [`Store::reader`] takes a [`View`] and answers nothing beyond it;
+//! [`Store::write`] takes a planned [`WriteSet`] and answers after the commit.
+//! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
+pub mod audit;
 pub mod db;
+pub mod dictionary;
 pub mod entity;
+pub mod error;
+pub mod facts;
+pub mod import;
+pub mod index;
+pub mod keys;
+pub mod people;
+pub mod reader;
+mod rows;
+pub mod seal;
+mod select;
+mod sql;
+mod visible;
+pub mod write;
+mod writer;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use sea_orm::ConnectionTrait;
+use techo_migrations::{Migrator, MigratorTrait};
+
+use crate::clock::Clock;
+use crate::consent::View;
+
+pub use db::Db;
+pub use dictionary::Dictionary;
+pub use error::StoreError;
+pub use reader::Reader;
+pub use write::{Committed, Refused, WriteSet};
+
+/// The version of the rules by which bodies become index rows. A row written
+/// under another epoch is indexed anew when it changes, or by `techo reindex`.
+pub const EPOCH: i32 = 1;
+
+/// Row numbers taken from the database at a time.
+const BLOCK: i64 = 1024;
+
+/// The records, their indexes and their history.
+#[derive(Debug)]
+pub struct Store {
+    db: Db,
+    dictionary: Dictionary,
+    writer: writer::Writer,
+    /// Row numbers at hand: next, and the end of the block.
+    numbers: Mutex<(i64, i64)>,
+}
+
+impl Store {
+    /// Brings the schema up to date and starts the writer.
+    pub async fn open(db: Db, clock: Clock) -> Result<Self, StoreError> {
+        Migrator::up(db.write(), None).await?;
+        let writer = writer::Writer::start(db.clone(), clock);
+        Ok(Self { db, dictionary: Dictionary::default(), writer, numbers: Mutex::new((0, 0)) })
+    }
+
+    /// Reads what `view` shows.
+    pub fn reader<'a>(&'a self, view: &'a View) -> Reader<'a> {
+        Reader::new(self, view)
+    }
+
+    /// Writes one set; answers after the commit.
+    pub async fn write(&self, set: WriteSet) -> Result<Result<Committed, Refused>, StoreError> {
+        self.writer.write(set).await
+    }
+
+    /// The database, for the blocks of the store that live beside the records.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// Numbers for systems, codes and parameters.
+    pub fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// A row number that was never given before, by any server on this database.
+    pub async fn number(&self) -> Result<i64, StoreError> {
+        loop {
+            {
+                let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+                if numbers.0 < numbers.1 {
+                    numbers.0 += 1;
+                    return Ok(numbers.0 - 1);
+                }
+            }
+            let sql = "UPDATE sequence SET next = next + ? WHERE name = 'resource' RETURNING next";
+            let row = self.db.write().query_one_raw(self.db.statement(sql, [BLOCK.into()])).await?;
+            let row = row.ok_or(StoreError::Missing { table: "sequence", what: "resource" })?;
+            let end: i64 = row.try_get_by_index(0)?;
+            let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+            // Another task may have fetched a block meanwhile; the numbers left of it are given up.
+            *numbers = (end - BLOCK, end);
+        }
+    }
+}

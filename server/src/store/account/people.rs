@@ -102,3 +102,14 @@ impl Accounts {
             .await
     }
 }
+
+impl Accounts {
+    /// References of the people who work at an organization.
+    pub async fn people_of(&self, organization: &str) -> Result<Vec<String>, DbErr> {
+        let rows = account::Entity::find()
+            .filter(account::Column::Organization.eq(organization))
+            .all(self.db().read())
+            .await?;
+        Ok(rows.into_iter().filter_map(|row| row.fhir_user).collect())
+    }
+}

@@ -1,0 +1,45 @@
+//! Why a path could not be read or evaluated.
+//!
+//! The text names types, functions and the expression's own words, never a
+//! value of the resource: it may be logged.
+
+/// A fault in an expression, or in its evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("FHIRPath at byte {at}: {text}")]
+pub struct PathError {
+    /// What kind of fault.
+    pub reason: Reason,
+    /// Byte offset in the expression.
+    pub at: usize,
+    /// What is wrong, for people.
+    pub text: String,
+}
+
+/// The kinds of fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The text is no expression.
+    Syntax,
+    /// It calls a function that does not exist.
+    UnknownFunction,
+    /// It is too long or nested too deeply.
+    TooLarge,
+    /// A name or type means nothing here.
+    Semantic,
+    /// An operand or argument is of the wrong type or number.
+    Type,
+    /// It needs something that the caller did not provide: a clock, a terminology.
+    Missing,
+    /// It took more steps than it was given.
+    Fuel,
+}
+
+impl PathError {
+    pub(super) fn new(reason: Reason, at: usize, text: impl Into<String>) -> Self {
+        Self { reason, at, text: text.into() }
+    }
+
+    pub(super) fn syntax(at: usize, text: impl Into<String>) -> Self {
+        Self::new(Reason::Syntax, at, text)
+    }
+}

@@ -1,0 +1,363 @@
+//! Whether a narrative's `div` is the harmless XHTML that FHIR allows.
+//!
+//! A narrative is shown to people by many programs, so what could run, load or
+//! send something is refused: only elements and attributes from FHIR's list pass.
+//!
+//! Source: FHIR R4 narrative.html, txt-1 and txt-2
+
+/// What is wrong with a narrative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NarrativeError {
+    /// It does not begin with `<div xmlns="http://www.w3.org/1999/xhtml">`.
+    Root,
+    /// Tags that do not match, or an unknown entity.
+    Shape,
+    /// An element that FHIR does not allow, such as `script`.
+    Element,
+    /// An attribute that FHIR does not allow, such as `onclick`.
+    Attribute,
+    /// Nothing to read in it.
+    Empty,
+}
+
+/// Checks the text of a `div`.
+pub(super) fn check(text: &str) -> Result<(), NarrativeError> {
+    let mut reader = Reader { rest: text.trim(), open: Vec::new(), has_content: false };
+    reader.root()?;
+    while !reader.open.is_empty() {
+        reader.step()?;
+    }
+    if !reader.rest.is_empty() {
+        return Err(NarrativeError::Shape);
+    }
+    if reader.has_content { Ok(()) } else { Err(NarrativeError::Empty) }
+}
+
+/// A name, attributes with their values, and whether it closes itself.
+type Tag<'a> = (&'a str, Vec<(&'a str, &'a str)>, bool);
+
+struct Reader<'a> {
+    rest: &'a str,
+    open: Vec<&'a str>,
+    has_content: bool,
+}
+
+impl<'a> Reader<'a> {
+    fn root(&mut self) -> Result<(), NarrativeError> {
+        self.rest = self.rest.strip_prefix('<').ok_or(NarrativeError::Root)?;
+        let (name, attributes, is_closed) = self.tag()?;
+        let namespace = attributes.iter().any(|&(name, value)| name == "xmlns" && value == XHTML);
+        if name != "div" || !namespace {
+            return Err(NarrativeError::Root);
+        }
+        if is_closed {
+            return Err(NarrativeError::Empty);
+        }
+        allow(name, &attributes)
+    }
+
+    /// Reads text up to the next tag, and the tag.
+    fn step(&mut self) -> Result<(), NarrativeError> {
+        let (text, rest) = self.rest.split_once('<').ok_or(NarrativeError::Shape)?;
+        self.has_content |= !text.trim().is_empty();
+        references(text)?;
+        self.rest = rest;
+        if let Some(rest) = rest.strip_prefix("!--") {
+            self.rest = rest.split_once("-->").ok_or(NarrativeError::Shape)?.1;
+            return Ok(());
+        }
+        if let Some(rest) = rest.strip_prefix('/') {
+            let (name, rest) = rest.split_once('>').ok_or(NarrativeError::Shape)?;
+            self.rest = rest;
+            return if self.open.pop() == Some(name.trim_end()) { Ok(()) } else { Err(NarrativeError::Shape) };
+        }
+        let (name, attributes, _) = self.tag()?;
+        self.has_content |= name == "img";
+        allow(name, &attributes)
+    }
+
+    /// Reads `name a="b" … >` or `… />`, and notes what is now open.
+    fn tag(&mut self) -> Result<Tag<'a>, NarrativeError> {
+        let end = |letter: char| !(letter.is_ascii_alphanumeric() || matches!(letter, '-' | ':' | '_'));
+        let name = self.until(end);
+        if name.is_empty() || self.open.len() > MAX_OPEN {
+            return Err(NarrativeError::Shape);
+        }
+        let mut attributes = Vec::new();
+        loop {
+            let before = self.rest.len();
+            self.rest = self.rest.trim_start();
+            if let Some(rest) = self.rest.strip_prefix("/>") {
+                self.rest = rest;
+                return Ok((name, attributes, true));
+            }
+            if let Some(rest) = self.rest.strip_prefix('>') {
+                self.rest = rest;
+                self.open.push(name);
+                return Ok((name, attributes, false));
+            }
+            let key = self.until(end);
+            if key.is_empty() || before == self.rest.len() + key.len() {
+                return Err(NarrativeError::Shape);
+            }
+            attributes.push((key, self.attribute_value()?));
+        }
+    }
+
+    fn until(&mut self, end: impl Fn(char) -> bool) -> &'a str {
+        let (found, rest) = self.rest.split_at(self.rest.find(end).unwrap_or(self.rest.len()));
+        self.rest = rest;
+        found
+    }
+
+    fn attribute_value(&mut self) -> Result<&'a str, NarrativeError> {
+        let rest = self.rest.trim_start().strip_prefix('=').ok_or(NarrativeError::Shape)?.trim_start();
+        let quote = rest.chars().next().filter(|letter| matches!(letter, '"' | '\'')).ok_or(NarrativeError::Shape)?;
+        let (value, rest) = rest[1..].split_once(quote).ok_or(NarrativeError::Shape)?;
+        if value.contains('<') {
+            return Err(NarrativeError::Shape);
+        }
+        references(value)?;
+        self.rest = rest;
+        Ok(value)
+    }
+}
+
+fn allow(name: &str, attributes: &[(&str, &str)]) -> Result<(), NarrativeError> {
+    if ELEMENTS.binary_search(&name).is_err() {
+        return Err(NarrativeError::Element);
+    }
+    let is_allowed = |&(key, value): &(&str, &str)| match key {
+        "href" => name == "a" && is_safe(value),
+        "src" => name == "img" && is_safe(value),
+        "name" => name == "a",
+        // A style could load from elsewhere, and so tell that it was read.
+        "style" => !value.to_ascii_lowercase().contains("url(") && !value.contains('\\'),
+        _ => ATTRIBUTES.binary_search(&key).is_ok(),
+    };
+    if attributes.iter().all(is_allowed) { Ok(()) } else { Err(NarrativeError::Attribute) }
+}
+
+/// An address that shows or loads, but does not run. Letters written as
+/// references could hide a scheme, so no address with one before its colon passes.
+fn is_safe(address: &str) -> bool {
+    match address.split_once(':') {
+        None => true,
+        Some((before, _)) if before.contains(['/', '#', '?']) && !before.contains('&') => true,
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" | "https" | "mailto" | "tel" | "urn" | "cid" => true,
+            "data" => rest.starts_with("image/") && !rest.starts_with("image/svg"),
+            _ => false,
+        },
+    }
+}
+
+/// XML knows five named references; HTML's others are not declared in FHIR.
+fn references(text: &str) -> Result<(), NarrativeError> {
+    for after in text.split('&').skip(1) {
+        let (name, _) = after.split_once(';').ok_or(NarrativeError::Shape)?;
+        let is_number = match name.strip_prefix('#') {
+            Some(digits) => match digits.strip_prefix('x') {
+                Some(hex) => !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()),
+                None => !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()),
+            },
+            None => false,
+        };
+        if !is_number && !matches!(name, "lt" | "gt" | "amp" | "quot" | "apos") {
+            return Err(NarrativeError::Shape);
+        }
+    }
+    Ok(())
+}
+
+const XHTML: &str = "http://www.w3.org/1999/xhtml";
+
+/// Deeper markup is no narrative.
+const MAX_OPEN: usize = 200;
+
+/// Sorted.
+const ELEMENTS: [&str; 58] = [
+    "a",
+    "abbr",
+    "acronym",
+    "address",
+    "b",
+    "big",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "dfn",
+    "dir",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "font",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "tt",
+    "u",
+    "ul",
+    "var",
+];
+
+/// Sorted; those with conditions of their own are in [`allow`].
+const ATTRIBUTES: [&str; 54] = [
+    "abbr",
+    "accesskey",
+    "align",
+    "alt",
+    "axis",
+    "bgcolor",
+    "border",
+    "cellhalign",
+    "cellpadding",
+    "cellspacing",
+    "cellvalign",
+    "char",
+    "charoff",
+    "charset",
+    "cite",
+    "class",
+    "clear",
+    "color",
+    "cols",
+    "colspan",
+    "compact",
+    "coords",
+    "datetime",
+    "dir",
+    "face",
+    "frame",
+    "headers",
+    "height",
+    "hreflang",
+    "hspace",
+    "id",
+    "ismap",
+    "lang",
+    "longdesc",
+    "noshade",
+    "nowrap",
+    "rel",
+    "rev",
+    "rowspan",
+    "rules",
+    "scope",
+    "shape",
+    "size",
+    "span",
+    "start",
+    "summary",
+    "tabindex",
+    "title",
+    "type",
+    "valign",
+    "vspace",
+    "width",
+    "xml:lang",
+    "xmlns",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted() {
+        assert!(ELEMENTS.is_sorted() && ATTRIBUTES.is_sorted());
+    }
+
+    #[test]
+    fn what_only_shows_passes() {
+        for inner in [
+            "text",
+            "<p>a<br/>b</p>",
+            "<table border=\"1\"><tr><td colspan='2'>身長</td></tr></table>",
+            "<a href=\"https://a.jp/x?a=b:c\">a</a>",
+            "<a href=\"#top\">a</a>",
+            "<img src=\"data:image/png;base64,AA==\" alt=\"\"/>",
+            "1 &lt; 2 &amp; &#x3042; &#12354;",
+            "<!-- > note --><b>x</b>",
+            "<span style=\"color: red\">x</span>",
+        ] {
+            let text = format!("<div xmlns=\"{XHTML}\">{inner}</div>");
+            assert_eq!(check(&text), Ok(()), "{inner}");
+        }
+    }
+
+    #[test]
+    fn what_could_run_or_does_not_close_is_refused() {
+        use NarrativeError::{Attribute, Element, Empty, Shape};
+        for (inner, error) in [
+            ("", Empty),
+            ("<p> </p>", Empty),
+            ("<script>x</script>", Element),
+            ("<SCRIPT>x</SCRIPT>", Element),
+            ("<svg/>", Element),
+            ("<style>x</style>", Element),
+            ("<iframe src=\"a\"/>", Element),
+            ("<form>x</form>", Element),
+            ("<p onclick=\"x()\">x</p>", Attribute),
+            ("<a href=\"javascript:x()\">x</a>", Attribute),
+            ("<a href=\" JavaScript:x()\">x</a>", Attribute),
+            ("<a href=\"java&#115;cript:x()\">x</a>", Attribute),
+            ("<a href=\"&#x2f;javascript:x()\">x</a>", Attribute),
+            ("<a href=\"data:text/html,x\">x</a>", Attribute),
+            ("<img src=\"data:image/svg+xml,x\"/>", Attribute),
+            ("<p style=\"background: URL(http://a)\">x</p>", Attribute),
+            ("<p>x", Shape),
+            ("<p>x</b></p>", Shape),
+            ("x<br>y", Shape),
+            ("&nbsp;", Shape),
+            ("a & b", Shape),
+            ("<p a=b>x</p>", Shape),
+            ("<p a=\"1\"b=\"2\">x</p>", Shape),
+            ("<![CDATA[x]]>", Shape),
+            ("<!-- x", Shape),
+            ("x</div><p>y</p><div>", Shape),
+        ] {
+            let text = format!("<div xmlns=\"{XHTML}\">{inner}</div>");
+            assert_eq!(check(&text), Err(error), "{inner}");
+        }
+        for text in ["", "x", "<p>x</p>", "<div>x</div>", "<div xmlns=\"http://a\">x</div>"] {
+            assert_eq!(check(text), Err(NarrativeError::Root), "{text}");
+        }
+    }
+}

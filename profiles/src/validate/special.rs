@@ -1,0 +1,128 @@
+//! Rules that belong to single types: extensions, references, codes, narratives.
+
+use super::{
+    fault::Fault,
+    narrative,
+    trail::Trail,
+    walk::{Spot, Walk},
+};
+use crate::{
+    codes::Membership,
+    json::{Json, Member},
+    primitive::Primitive,
+};
+
+/// An extension has a value or extensions of its own: `ext-1`.
+pub(super) fn extension(walk: &mut Walk<'_>, members: &[Member], trail: &Trail<'_>, offset: usize) {
+    let bare = |member: &Member| member.name.trim_start_matches('_').starts_with("value");
+    let has_value = members.iter().any(bare);
+    let has_extensions = members.iter().any(|member| &*member.name == "extension");
+    if has_value == has_extensions {
+        walk.fault(&Fault::Extension { is_both: has_value }, trail, offset);
+    }
+}
+
+/// A narrative's markup.
+pub(super) fn narrative(walk: &mut Walk<'_>, json: &Json, trail: &Trail<'_>) {
+    let offset = json.span().start;
+    match json.as_str() {
+        None => walk.fault(&Fault::Kind { expected: "string", found: json.kind() }, trail, offset),
+        Some(text) => {
+            if let Err(error) = narrative::check(text) {
+                walk.fault(&Fault::Narrative { error }, trail, offset);
+            }
+        }
+    }
+}
+
+/// A `code` whose value set is required.
+pub(super) fn code(walk: &mut Walk<'_>, spot: Spot<'_>, json: &Json, trail: &Trail<'_>) {
+    if let (Some(value_set), Some(code)) = (&spot.slot.binding, json.as_str())
+        && walk.codes.member(value_set, None, code) == Membership::No
+    {
+        walk.fault(&Fault::Code { code, value_set }, trail, json.span().start);
+    }
+}
+
+/// What an object of a datatype has to meet at this place.
+pub(super) fn typed<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Trail<'_>) {
+    match (&*spot.slot.type_name, &spot.slot.binding) {
+        ("Reference", _) => reference(walk, spot, json, trail),
+        ("CodeableConcept", Some(value_set)) => concept(walk, value_set, json, trail),
+        (_, Some(value_set)) => {
+            if let Some(code) = json.str("code") {
+                let found = walk.codes.member(value_set, json.str("system"), code);
+                if found == Membership::No {
+                    let offset = json.get("code").map_or(0, |code| code.span().start);
+                    walk.fault(&Fault::Code { code, value_set }, &trail.name("code"), offset);
+                }
+            }
+        }
+        (_, None) => {}
+    }
+}
+
+/// Of a concept's codings one at least comes from the required value set.
+fn concept(walk: &mut Walk<'_>, value_set: &str, json: &Json, trail: &Trail<'_>) {
+    let codings = json.list("coding");
+    let known = |coding: &Json| match coding.str("code") {
+        Some(code) => walk.codes.member(value_set, coding.str("system"), code),
+        None => Membership::No,
+    };
+    let is_open = codings.iter().any(|coding| known(coding) != Membership::No);
+    // An extension may say why there is no code.
+    if is_open || (codings.is_empty() && json.get("extension").is_some()) {
+        return;
+    }
+    let offset = json.span().start;
+    match codings.iter().find_map(|coding| coding.str("code")) {
+        Some(code) => walk.fault(&Fault::Code { code, value_set }, &trail.name("coding"), offset),
+        None => walk.fault(&Fault::NoCode { value_set }, trail, offset),
+    }
+}
+
+fn reference<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Trail<'_>) {
+    let allowed = &spot.slot.targets;
+    let refuse = |walk: &mut Walk<'_>, name: &str, found: &str| {
+        let offset = json.get(name).map_or(0, |value| value.span().start);
+        walk.fault(&Fault::Target { found, allowed }, &trail.name(name), offset);
+    };
+    let is_allowed = |found: &str| allowed.is_empty() || allowed.iter().any(|target| &**target == found);
+    if let Some(text) = json.str("reference") {
+        let found = match text.strip_prefix('#') {
+            None => literal(walk, text),
+            Some(id) => {
+                let Some(contained) = inside(walk.container, id) else {
+                    let offset = json.get("reference").map_or(0, |value| value.span().start);
+                    return walk.fault(&Fault::NoContained, &trail.name("reference"), offset);
+                };
+                contained.str("resourceType")
+            }
+        };
+        if let Some(found) = found.filter(|found| !is_allowed(found)) {
+            return refuse(walk, "reference", found);
+        }
+    }
+    if let Some(found) = json.str("type").filter(|found| walk.is_resource(found) && !is_allowed(found)) {
+        refuse(walk, "type", found);
+    }
+}
+
+/// The contained resource with that id; the container itself for none.
+fn inside<'a>(container: Option<&'a Json>, id: &str) -> Option<&'a Json> {
+    let container = container?;
+    if id.is_empty() {
+        return Some(container);
+    }
+    container.list("contained").iter().find(|contained| contained.str("id") == Some(id))
+}
+
+/// The type in `Patient/1` or `https://…/Patient/1/_history/2`; none if the
+/// reference does not tell.
+fn literal<'a>(walk: &Walk<'_>, text: &'a str) -> Option<&'a str> {
+    let path = text.split(['?', '#']).next()?;
+    let current = path.split_once("/_history/").map_or(path, |(current, _)| current);
+    let (before, id) = current.rsplit_once('/')?;
+    let name = before.rsplit('/').next()?;
+    (walk.is_resource(name) && Primitive::Id.check(id).is_ok()).then_some(name)
+}

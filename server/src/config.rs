@@ -1,0 +1,186 @@
+//! What the operator decides: read once, refused early.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+/// The server's configuration. Every member is also a command-line option, a
+/// `TECHO_…` environment variable and a line of `techo.toml`.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where files live: keys, audit segments, the embedded database.
+    pub data: PathBuf,
+    /// `sqlite:PATH` or `postgres://…`; SQLite in the data directory if not said.
+    pub database: Option<String>,
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// The public origin, such as `https://phr.example.jp`; no slash at the end.
+    pub base_url: String,
+    /// Certificate chain and private key, PEM.
+    pub tls: Option<Tls>,
+    /// A proxy that speaks TLS stands before this server.
+    pub behind_proxy: bool,
+    /// The Organization that runs this server, `Organization/ID`: it stands in the
+    /// Consents that are filed here.
+    pub operator: String,
+    /// The zone in which a day without a time begins and ends.
+    pub zone: TimeZone,
+    /// The key file, where several servers share one; in the data directory if not said.
+    pub key_file: Option<PathBuf>,
+}
+
+/// Files of a TLS server.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// What may be said of a configuration: by option, environment or file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Where files live.
+    pub data: Option<PathBuf>,
+    /// The database's URL.
+    pub database: Option<String>,
+    /// Address to listen on.
+    pub listen: Option<SocketAddr>,
+    /// The public origin.
+    pub base_url: Option<String>,
+    /// Certificate chain, PEM.
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// A proxy that speaks TLS stands before this server.
+    pub behind_proxy: Option<bool>,
+    /// The key file.
+    pub key_file: Option<PathBuf>,
+    /// Time zone by name.
+    pub zone: Option<String>,
+    /// The Organization that runs this server.
+    pub operator: Option<String>,
+}
+
+impl Settings {
+    /// Reads `techo.toml`.
+    pub fn read(text: &str) -> Result<Self, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    /// These, and `other` where nothing is said here.
+    #[must_use]
+    pub fn over(self, other: Self) -> Self {
+        Self {
+            data: self.data.or(other.data),
+            database: self.database.or(other.database),
+            listen: self.listen.or(other.listen),
+            base_url: self.base_url.or(other.base_url),
+            tls_certificate: self.tls_certificate.or(other.tls_certificate),
+            tls_key: self.tls_key.or(other.tls_key),
+            behind_proxy: self.behind_proxy.or(other.behind_proxy),
+            key_file: self.key_file.or(other.key_file),
+            zone: self.zone.or(other.zone),
+            operator: self.operator.or(other.operator),
+        }
+    }
+
+    /// The configuration, with what is shipped where nothing is said.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for what is unsafe or makes no sense.
+    pub fn config(self) -> Result<Config, ConfigError> {
+        let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let mut config = Config::new(self.data.unwrap_or_else(|| PathBuf::from("techo-data")), listen);
+        config.database = self.database;
+        config.tls = match (self.tls_certificate, self.tls_key) {
+            (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
+            (None, None) => None,
+            _ => return Err(ConfigError::HalfTls),
+        };
+        config.behind_proxy = self.behind_proxy.unwrap_or(false);
+        config.key_file = self.key_file;
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        config.base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
+        if let Some(zone) = self.zone {
+            config.zone = TimeZone::get(&zone).map_err(|_| ConfigError::Zone(zone))?;
+        }
+        if let Some(operator) = self.operator {
+            config.operator = operator;
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Tokens and records must not cross a network in the clear.
+    #[error(
+        "{0} is not a loopback address, and no certificate is configured; set --tls-certificate and --tls-key, or --behind-proxy if a proxy speaks TLS"
+    )]
+    PlainHttp(SocketAddr),
+    /// A certificate without its key, or the other way round.
+    #[error("--tls-certificate and --tls-key go together")]
+    HalfTls,
+    /// No such time zone.
+    #[error("{0} is no time zone; use a name such as Asia/Tokyo")]
+    Zone(String),
+    /// The public origin is not an origin.
+    #[error("--base-url must be an origin such as https://phr.example.jp, without a path")]
+    BaseUrl,
+}
+
+impl Config {
+    /// For `data`, listening on `listen`, everything else as shipped.
+    pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
+        Self {
+            data: data.into(),
+            database: None,
+            listen,
+            base_url: format!("http://{listen}"),
+            tls: None,
+            behind_proxy: false,
+            operator: "Organization/operator".to_owned(),
+            zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
+            key_file: None,
+        }
+    }
+
+    /// Refuses what is unsafe or makes no sense.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rest = self.base_url.strip_prefix("http://").or_else(|| self.base_url.strip_prefix("https://"));
+        if rest.is_none_or(|host| host.is_empty() || host.contains(['/', '?', '#', '@', ' '])) {
+            return Err(ConfigError::BaseUrl);
+        }
+        if !self.listen.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy {
+            return Err(ConfigError::PlainHttp(self.listen));
+        }
+        Ok(())
+    }
+
+    /// The base of FHIR URLs, without a slash at the end.
+    pub fn fhir_base(&self) -> String {
+        format!("{}/fhir", self.base_url)
+    }
+
+    /// The database's URL.
+    pub fn database_url(&self) -> String {
+        self.database.clone().unwrap_or_else(|| format!("sqlite:{}", self.file("techo.db").display()))
+    }
+
+    /// The key file.
+    pub fn keys_path(&self) -> PathBuf {
+        self.key_file.clone().unwrap_or_else(|| self.file("keys"))
+    }
+
+    /// A file of the data directory.
+    pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.data.join(name)
+    }
+}

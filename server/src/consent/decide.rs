@@ -1,0 +1,277 @@
+//! The decision: who calls and what Consents say → a [`View`].
+//!
+//! `allow = L0 and L1 and L2 and WHO and WITH` (`consent.md` §2). L1, the scopes,
+//! becomes the condition by type; WHO and WITH, asked of the same Consents, the
+//! condition by citizen. L2, an operator's own narrowing, is not built: its
+//! shipped base policy is [`BASE`]. Whoever is visible through several reasons
+//! gets a branch for each.
+
+use super::caller::{Action, Caller, Candidate};
+use super::gate::{Gate, contexts, in_patient_scopes};
+use super::predicate::Predicate;
+use super::rule::{Ask, Effect, Side, Verdict};
+use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
+use super::view::{Branch, Reach, TypeRules, View};
+use crate::auth::scope::{Context, Grant, Meaning};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What holds for a citizen of whom neither rule nor default speaks.
+pub const BASE: Effect = Effect::Deny;
+
+/// Types that the citizen's side alone may see: from them a recipient could learn
+/// that a restriction exists (§6).
+const CITIZENS_OWN: &[&str] = &["AuditEvent", "Consent"];
+
+/// Types that point at or hold other records. Until each is judged by what it
+/// holds (§4.6), a recipient does not see them: they would tell of hidden ones.
+const HOLDERS: &[&str] = &["Composition", "List", "MeasureReport", "Provenance", "Task"];
+
+/// What `caller` may do `action` with, at `now`.
+///
+/// * `now`: microseconds since 1970.
+/// * `candidates`: every citizen who may come into question, each once. Someone
+///   left out is not seen.
+pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> View {
+    let mut branches = citizens(caller, now, action, candidates);
+    branches.extend(custody(caller, action));
+    branches.extend(shared(caller, action));
+    branches.extend(identity(caller, action));
+    let own = caller.client.portal && candidates.iter().all(|candidate| candidate.under_authority(now));
+    View::new(branches, own, Gate::of(caller))
+}
+
+/// The server's own work, which answers nobody. Each kind has one caller, and a
+/// new one is a matter for review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Rebuilding index rows.
+    Reindex,
+    /// Finding what an import placed before.
+    Import,
+    /// Ending Consents, whoever has asked for it and may.
+    Filing,
+    /// Moving audit records into rows.
+    Audit,
+    /// Checking the store (`techo doctor`, `techo backup`).
+    Upkeep,
+}
+
+/// Everything, for the server's own work.
+pub fn system(_: Work) -> View {
+    let types = TypeRules { rest: Some(Arc::new(Predicate::Always)), named: BTreeMap::new() };
+    View::new(vec![Branch { reach: Reach::Everything, types }], false, Gate::closed())
+}
+
+/// One branch for all citizens of whom the same may be seen.
+fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> Vec<Branch> {
+    let mut branches: Vec<Branch> = Vec::new();
+    for candidate in candidates.iter().filter(|candidate| !candidate.blocked) {
+        let types = citizen(caller, now, action, candidate);
+        if types.is_empty() {
+            continue;
+        }
+        let alike = branches.iter_mut().find(|branch| branch.types == types);
+        match alike.map(|branch| &mut branch.reach) {
+            Some(Reach::Citizens(keys)) => keys.push(candidate.citizen),
+            _ => branches.push(Branch { reach: Reach::Citizens(vec![candidate.citizen]), types }),
+        }
+    }
+    branches
+}
+
+/// The condition by type for the rows of one citizen.
+fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> TypeRules {
+    let authority = candidate.under_authority(now);
+    let rows = rows(caller, now, action, candidate);
+    let kept = kept(caller, action, candidate);
+    let any = Predicate::any([rows, kept.clone()]);
+    let rule = |kind: &str| {
+        let hidden = !authority && (CITIZENS_OWN.contains(&kind) || HOLDERS.contains(&kind));
+        if hidden { kept.for_type(kind) } else { any.for_type(kind) }
+    };
+    if caller.client.portal {
+        return TypeRules::build(Some(any.clone()), CITIZENS_OWN.iter().chain(HOLDERS).copied(), rule);
+    }
+    let mut contexts = contexts(caller);
+    contexts.retain(|context| *context != Context::Patient || caller.patient.as_ref() == Some(&candidate.patient));
+    scoped(caller, action, &contexts, any.clone(), rule)
+}
+
+/// `rule` narrowed by the scopes of `contexts`; `rest` is `rule` for types that
+/// nothing names.
+fn scoped(
+    caller: &Caller,
+    action: Action,
+    contexts: &[Context],
+    rest: Predicate,
+    rule: impl Fn(&str) -> Predicate,
+) -> TypeRules {
+    let letter = action.letter();
+    let granting = caller.scopes.resources().filter(|own| contexts.contains(&own.context) && own.actions.has(letter));
+    let (every, single): (Vec<_>, Vec<_>) = granting.partition(|own| own.kind.is_none());
+    let mut named: BTreeSet<&str> = single.iter().filter_map(|own| own.kind.as_deref()).collect();
+    named.extend(CITIZENS_OWN.iter().chain(HOLDERS));
+    if every.iter().any(|own| own.context == Context::Patient) {
+        named.extend(COMPARTMENT.iter().chain(WITH_COMPARTMENT));
+    }
+    let rest = every.iter().any(|own| own.context != Context::Patient).then_some(rest);
+    TypeRules::build(rest, named, |kind| {
+        let allowed = contexts.iter().map(|&context| by_scope(caller, context, action, kind));
+        Predicate::all([Predicate::any(allowed.collect::<Vec<_>>()), rule(kind)])
+    })
+}
+
+/// The rows of `kind` that the scopes of one context allow.
+pub(super) fn by_scope(caller: &Caller, context: Context, action: Action, kind: &str) -> Predicate {
+    if context == Context::Patient && !in_patient_scopes(kind) {
+        return Predicate::Never;
+    }
+    match caller.scopes.allows(context, kind, action.letter()) {
+        Grant::No => Predicate::Never,
+        Grant::All => Predicate::Always,
+        Grant::Categories(categories) => Predicate::any(
+            categories.into_iter().map(|(system, code)| Predicate::Category { system, code }).collect::<Vec<_>>(),
+        ),
+    }
+}
+
+/// `WHO and WITH` for the rows of one citizen.
+pub(super) fn rows(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> Predicate {
+    if candidate.blocked {
+        return Predicate::Never;
+    }
+    let who = if candidate.under_authority(now) {
+        Predicate::Always
+    } else {
+        who(&hear(candidate, Ask { caller, now, action, side: Side::Who }))
+    };
+    if who == Predicate::Never || caller.client.portal {
+        return who;
+    }
+    Predicate::all([who, with(caller, now, action, candidate)])
+}
+
+/// Explicit deny over permit over the citizen's default over the base policy (§4.2, §4.3).
+fn who(said: &Verdict) -> Predicate {
+    let own = Predicate::all([said.default_permit.clone(), Predicate::not(said.default_deny.clone())]);
+    let base = match BASE {
+        Effect::Deny => Predicate::Never,
+        Effect::Permit => Predicate::not(Predicate::any([
+            said.default_permit.clone(),
+            said.default_deny.clone(),
+            said.spoken.clone(),
+        ])),
+    };
+    Predicate::all([Predicate::not(said.deny.clone()), Predicate::any([said.permit.clone(), own, base])])
+}
+
+/// Whether the data may pass through this software: an app by an active Consent
+/// that names it and that this very user gave; a professional's by its
+/// registration for the Organization where she works; a backend is judged as its
+/// Organization. A denial that names the software holds for each.
+fn with(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> Predicate {
+    let ask = Ask { caller, now, action, side: Side::With };
+    let denied = hear(candidate, ask).deny;
+    let passed = match &caller.user {
+        None => Predicate::Always,
+        Some(_) if caller.acting_for().is_some() => Predicate::Always,
+        Some(user) => {
+            let given = candidate.consents.iter().filter(|policy| policy.given_by(&user.references));
+            Predicate::any(given.map(|policy| policy.verdict(ask).permit).collect::<Vec<_>>())
+        }
+    };
+    Predicate::all([Predicate::not(denied), passed])
+}
+
+/// What all Consents of a citizen say together.
+fn hear(candidate: &Candidate, ask: Ask<'_>) -> Verdict {
+    let said: Vec<Verdict> = candidate.consents.iter().map(|policy| policy.verdict(ask)).collect();
+    let together = |part: fn(&Verdict) -> &Predicate| Predicate::any(said.iter().map(|one| part(one).clone()));
+    Verdict {
+        permit: together(|one| &one.permit),
+        deny: together(|one| &one.deny),
+        default_permit: together(|one| &one.default_permit),
+        default_deny: together(|one| &one.default_deny),
+        spoken: together(|one| &one.spoken),
+    }
+}
+
+/// The rows of one citizen that the caller keeps, where a patient in context
+/// narrows custody to her: outside of Consent, within the scopes.
+fn kept(caller: &Caller, action: Action, candidate: &Candidate) -> Predicate {
+    let here = caller.patient.as_ref() == Some(&candidate.patient);
+    if !here || candidate.blocked {
+        return Predicate::Never;
+    }
+    match (caller.publisher(), caller.acting_for()) {
+        (Some(key), _) => Predicate::Keeper(key),
+        (None, Some(work)) if action.reads() => {
+            Predicate::all([Predicate::Keeper(work.organization.key), Predicate::Authored])
+        }
+        _ => Predicate::Never,
+    }
+}
+
+/// What the caller keeps, whoever it is about: a publisher's backend finds and
+/// corrects what it published; an Organization reads back what its people wrote.
+fn custody(caller: &Caller, action: Action) -> Option<Branch> {
+    let (key, context, rows) = match (caller.publisher(), caller.acting_for()) {
+        (Some(key), _) => (key, Context::System, Predicate::Always),
+        (None, Some(work)) if action.reads() => (work.organization.key, Context::User, Predicate::Authored),
+        _ => return None,
+    };
+    let rule = |kind: &str| if kind == "AuditEvent" { Predicate::Never } else { rows.clone() };
+    let types = scoped(caller, action, &[context], rows.clone(), rule);
+    (!types.is_empty()).then_some(Branch { reach: Reach::Custodian(key), types })
+}
+
+/// Directory, conformance and terminology, within the scopes; for reading only.
+fn shared(caller: &Caller, action: Action) -> Option<Branch> {
+    if !action.reads() {
+        return None;
+    }
+    let open = |kind: &str| {
+        caller.client.portal
+            || contexts(caller)
+                .into_iter()
+                .any(|context| caller.scopes.allows(context, kind, action.letter()) != Grant::No)
+    };
+    let kinds = SHARED.iter().copied().filter(|kind| open(kind));
+    let types = TypeRules::build(None, kinds, |_| Predicate::Always);
+    (!types.is_empty()).then_some(Branch { reach: Reach::Shared, types })
+}
+
+/// The resource that the ID token names, for the app that may know who signed in.
+fn identity(caller: &Caller, action: Action) -> Option<Branch> {
+    let user = caller.user.as_ref()?;
+    let (kind, id) = user.fhir_user.as_deref()?.split_once('/')?;
+    let granted = caller.client.portal || caller.scopes.has(&Meaning::FhirUser);
+    (granted && action == Action::Read).then(|| Branch {
+        reach: Reach::Identity { kind: kind.into(), id: id.into() },
+        types: TypeRules::build(None, [kind], |_| Predicate::Always),
+    })
+}
+
+impl TypeRules {
+    fn build<'a>(
+        rest: Option<Predicate>,
+        named: impl IntoIterator<Item = &'a str>,
+        rule: impl Fn(&str) -> Predicate,
+    ) -> Self {
+        let rest = rest.filter(|rule| *rule != Predicate::Never).map(Arc::new);
+        let mut rules: BTreeMap<Box<str>, Arc<Predicate>> = BTreeMap::new();
+        for kind in named {
+            let rule = rule(kind);
+            // Beside a `rest`, a type that is not visible must be named so.
+            if rule != Predicate::Never || rest.is_some() {
+                rules.insert(kind.into(), Arc::new(rule));
+            }
+        }
+        Self { rest, named: rules }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rest.is_none() && self.named.values().all(|rule| **rule == Predicate::Never)
+    }
+}

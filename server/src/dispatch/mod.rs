@@ -1,0 +1,46 @@
+//! The one way in: a token and an [`Interaction`] in, an audited [`Reply`] out.
+//!
+//! Nothing is answered that the audit log does not hold. What was refused is
+//! recorded as it was asked; a hidden row is never looked up for the record.
+
+pub mod bundle;
+pub mod capabilities;
+
+use crate::app::App;
+use crate::interaction::{Call, Error, Interaction, Reply, create, delete, history, read, search, update};
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The access token as sent.
+    pub token: &'a str,
+    /// `Prefer: handling=lenient`
+    pub lenient: bool,
+}
+
+/// Answers a request of the FHIR API.
+pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
+    let call = app.call(origin.token, origin.lenient, &interaction).await?;
+    let result = run(&call, &interaction).await;
+    call.record(&interaction, &result).await?;
+    result
+}
+
+/// Carries an interaction out, without its audit record.
+pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Reply, Error> {
+    if let Some(kind) = interaction.kind()
+        && call.definitions.type_number(kind).is_none()
+    {
+        return Err(Error::UnknownType(kind.to_owned()));
+    }
+    match interaction {
+        Interaction::Read(at) => read::read(call, at).await,
+        Interaction::Vread(at, version) => read::vread(call, at, *version).await,
+        Interaction::History(at, query) => history::history(call, at, query).await,
+        Interaction::Search(kind, query) => search::search(call, kind, query).await,
+        Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,
+        Interaction::Update { at, body, expected } => update::update(call, at, body, *expected).await,
+        Interaction::Delete { at, expected } => delete::delete(call, at, *expected).await,
+        Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
+    }
+}

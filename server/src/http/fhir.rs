@@ -1,0 +1,280 @@
+//! `/fhir`: HTTP request → [`Interaction`], [`Reply`] → HTTP answer.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{FromRequest, Path, RawQuery, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+use super::negotiate::{self, Return, Wishes};
+use super::outcome::{FHIR_JSON, outcome, refusal};
+use crate::app::App;
+use crate::dispatch::{self, Origin};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Status, is_id};
+
+type Answer = Response<Body>;
+type Edge = State<Arc<App>>;
+
+/// `GET /fhir/metadata`: open to all.
+pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let wishes = Wishes::read(&headers);
+    let query = pairs(query.as_deref().unwrap_or_default());
+    if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
+        return refusal(&error, wishes.japanese);
+    }
+    let mut response = Response::new(Body::from(app.capabilities.clone()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    response
+}
+
+/// `GET [type]?…`
+pub async fn search(edge: Edge, Path(kind): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = pairs(query.as_deref().unwrap_or_default());
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
+}
+
+/// `POST [type]/_search`: parameters in the form and in the URL count together.
+pub async fn search_form(
+    edge: Edge,
+    Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let form = media.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
+    let mut all = pairs(query.as_deref().unwrap_or_default());
+    let interaction = match received(body) {
+        Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
+            .map(|text| all.extend(pairs(text)))
+            .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
+            .map(|()| Interaction::Search(kind, all.clone())),
+        Ok(_) => Err(Error::Unsupported(Issue::error(
+            "not-supported",
+            "Send the parameters as application/x-www-form-urlencoded.",
+            "パラメータは application/x-www-form-urlencoded で送ってください。",
+        ))),
+        Err(error) => Err(error),
+    };
+    let format = format(&all).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), interaction).await
+}
+
+/// `POST [type]`, and `POST /fhir/$operation`.
+pub async fn create(
+    edge: Edge,
+    Path(kind): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    if let Some(operation) = kind.strip_prefix('$') {
+        let query = pairs(query.as_deref().unwrap_or_default());
+        return super::operation::run(edge, operation, &query, &headers, received(body)).await;
+    }
+    let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
+    answer(edge, &headers, None, interaction).await
+}
+
+/// `GET [type]/[id]`
+pub async fn read(
+    edge: Edge,
+    Path((kind, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = pairs(query.as_deref().unwrap_or_default());
+    answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await
+}
+
+/// `PUT [type]/[id]`
+pub async fn update(
+    edge: Edge,
+    Path((kind, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let interaction = || {
+        let at = location(kind, id)?;
+        let expected = negotiate::if_match(&headers)?;
+        Ok(Interaction::Update { at, body: resource(&headers, body)?, expected })
+    };
+    let interaction = interaction();
+    answer(edge, &headers, None, interaction).await
+}
+
+/// `DELETE [type]/[id]`
+pub async fn delete(edge: Edge, Path((kind, id)): Path<(String, String)>, headers: HeaderMap) -> Answer {
+    let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
+    let interaction = interaction();
+    answer(edge, &headers, None, interaction).await
+}
+
+/// `GET [type]/[id]/_history`
+pub async fn history(
+    edge: Edge,
+    Path((kind, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = pairs(query.as_deref().unwrap_or_default());
+    let format = format(&query).map(str::to_owned);
+    let interaction = location(kind, id).map(|at| Interaction::History(at, query));
+    answer(edge, &headers, format.as_deref(), interaction).await
+}
+
+/// `GET [type]/[id]/_history/[version]`
+pub async fn vread(
+    edge: Edge,
+    Path((kind, id, version)): Path<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = pairs(query.as_deref().unwrap_or_default());
+    // A version that is no number was never given: it is not there.
+    let interaction = location(kind, id)
+        .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
+    answer(edge, &headers, format(&query), interaction).await
+}
+
+/// `POST [base]`: a batch or transaction.
+pub async fn bundle(edge: Edge, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer {
+    let interaction = resource(&headers, body).map(Interaction::Bundle);
+    answer(edge, &headers, None, interaction).await
+}
+
+/// A path that is known, with a method that is not.
+pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
+    let issue = Issue::error(
+        "not-supported",
+        format!("{method} is not done here; see /fhir/metadata."),
+        format!("{method} はここでは使えません。/fhir/metadata を参照してください。"),
+    );
+    refusal(&Error::NotAllowed(issue), negotiate::japanese(&headers))
+}
+
+/// A path that is not known.
+pub async fn no_such_path(headers: HeaderMap, request: Request) -> Answer {
+    let path = request.uri().path().trim_start_matches('/').to_owned();
+    refusal(&Error::UnknownType(path), negotiate::japanese(&headers))
+}
+
+/// Reads the body of a request that may be too large.
+pub async fn body_of(request: Request) -> Result<Bytes, Error> {
+    received(Bytes::from_request(request, &()).await)
+}
+
+async fn answer(
+    State(app): Edge,
+    headers: &HeaderMap,
+    format: Option<&str>,
+    interaction: Result<Interaction, Error>,
+) -> Answer {
+    let wishes = Wishes::read(headers);
+    let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
+    let result = async {
+        let token = bearer(headers).ok_or(Error::Unauthorized)?;
+        let origin = Origin { token, lenient: wishes.lenient };
+        negotiate::acceptable(headers, format)?;
+        dispatch::answer(&app, &origin, interaction?).await
+    };
+    match result.await {
+        Ok(reply) => success(&app, reply, wishes, creating),
+        Err(error) => refusal(&error, wishes.japanese),
+    }
+}
+
+/// The access token of `Authorization: Bearer …`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = match reply.status {
+        Status::Ok => StatusCode::OK,
+        Status::Created => StatusCode::CREATED,
+        Status::NoContent => StatusCode::NO_CONTENT,
+    };
+    let body = match (writes, wishes.give) {
+        (true, Return::Minimal) => None,
+        (true, Return::Outcome) => {
+            let done =
+                Issue { severity: "information", ..Issue::error("informational", "Stored.", "保存しました。") };
+            Some(outcome(&[done], wishes.japanese).to_string().into_bytes())
+        }
+        _ => reply.body,
+    };
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some((version, updated)) = reply.version {
+        insert(headers, ETAG, &format!("W/\"{version}\""));
+        insert(headers, LAST_MODIFIED, &http_date(updated));
+    }
+    if let Some(location) = reply.location {
+        insert(headers, LOCATION, &format!("{}/{location}", app.config.fhir_base()));
+    }
+    if let Some(body) = body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+        *response.body_mut() = Body::from(body);
+    }
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// `Sun, 22 Nov 2026 08:00:00 GMT`
+fn http_date(micros: i64) -> String {
+    let at = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+fn location(kind: String, id: String) -> Result<Location, Error> {
+    if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
+        return Err(Error::UnknownType(kind));
+    }
+    // A text that is no id names nothing.
+    if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
+}
+
+fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {
+    negotiate::readable(headers)?;
+    received(body).map(Vec::from)
+}
+
+fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+    body.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Error::TooLarge(Issue::error(
+                "too-long",
+                format!("A body may have up to {} bytes.", super::BODY_LIMIT),
+                format!("本文は {} バイトまでです。", super::BODY_LIMIT),
+            ))
+        } else {
+            bad_request("The body could not be read.", "本文を読み取れませんでした。")
+        }
+    })
+}
+
+fn bad_request(text: &str, text_ja: &str) -> Error {
+    Error::Invalid(vec![Issue::error("invalid", text, text_ja)])
+}
+
+/// `a=1&b=%E5%B1%B1` → decoded pairs.
+pub fn pairs(query: &str) -> Vec<(String, String)> {
+    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+fn format(query: &[(String, String)]) -> Option<&str> {
+    query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str())
+}

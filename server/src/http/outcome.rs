@@ -1,0 +1,37 @@
+//! [`Error`] → status and OperationOutcome: the one mapping.
+//!
+//! Source: FHIR R4 http.html, operationoutcome.html
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use techo_profiles::json::Json;
+
+use crate::interaction::{Error, Issue};
+
+/// The media type of every FHIR answer.
+pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
+
+/// An OperationOutcome of these issues.
+pub fn outcome(issues: &[Issue], japanese: bool) -> Json {
+    let issues = issues.iter().map(|issue| issue.json(japanese));
+    Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))])
+}
+
+/// The answer to a refused request.
+pub fn refusal(error: &Error, japanese: bool) -> Response<Body> {
+    let (status, issues) = error.explained();
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = Response::new(Body::from(outcome(&issues, japanese).to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"techo\", error=\"invalid_token\""));
+    }
+    response
+}

@@ -1,0 +1,159 @@
+//! The Individual Number (個人番号, My Number): found, so that it is never kept.
+//!
+//! No purpose of this server allows it to hold one. A random text of twelve
+//! digits passes the check in one of ten cases, so a key that passes is refused
+//! and free text that holds one is kept with the digits struck out.
+//!
+//! Source: 番号法 articles 15, 19, 20; identifiers.md §1
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The code of every issue and refusal about an Individual Number. Who keeps
+/// original files must not keep one whose report has it.
+pub const MY_NUMBER: &str = "my-number";
+
+/// The digits of a text after NFKC, spaces and hyphens dropped; empty where
+/// anything else is in it.
+pub fn digits_of(text: &str) -> String {
+    let plain: String = text.nfkc().filter(|&letter| !is_gap(letter)).collect();
+    if plain.chars().all(|letter| letter.is_ascii_digit()) { plain } else { String::new() }
+}
+
+/// Spaces and hyphens, by which people group digits.
+fn is_gap(letter: char) -> bool {
+    letter.is_whitespace() || matches!(letter, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | 'ー' | '_')
+}
+
+/// Whether a text is twelve digits that pass the check of an Individual Number.
+///
+/// Source: identifiers.md §1
+pub fn passes(text: &str) -> bool {
+    let digits: Vec<u32> = digits_of(text).chars().filter_map(|digit| digit.to_digit(10)).collect();
+    checks(&digits)
+}
+
+/// With `Pn` the n-th of the first eleven digits from the right and `Qn` = n + 1
+/// up to the sixth, n − 5 after it: the last digit is 11 − Σ Pn·Qn mod 11, or 0.
+fn checks(digits: &[u32]) -> bool {
+    let [body @ .., check] = digits else { return false };
+    if body.len() != 11 {
+        return false;
+    }
+    let weights = (2..=7).chain(2..=6);
+    let sum: u32 = body.iter().rev().zip(weights).map(|(digit, weight)| digit * weight).sum();
+    let remainder = sum % 11;
+    let expected = if remainder <= 1 { 0 } else { 11 - remainder };
+    *check == expected
+}
+
+/// Strikes out what may be an Individual Number; `None` where there is none.
+///
+/// Groups of digits with only spaces and hyphens between them are tried together.
+pub fn strike(text: &str) -> Option<String> {
+    let letters: Vec<char> = text.chars().collect();
+    let groups = digit_groups(&letters);
+    let mut struck = vec![false; letters.len()];
+    for from in 0..groups.len() {
+        let mut digits: Vec<u32> = Vec::new();
+        for group in &groups[from..] {
+            if group.apart && !digits.is_empty() {
+                break;
+            }
+            digits.extend(group.digits.iter().map(|&(_, digit)| digit));
+            if digits.len() >= 12 {
+                break;
+            }
+        }
+        if checks(&digits) {
+            let first = groups[from].digits[0].0;
+            let mut left = 12;
+            for at in groups[from..].iter().flat_map(|group| &group.digits).map(|&(at, _)| at) {
+                if left > 0 && at >= first {
+                    struck[at] = true;
+                    left -= 1;
+                }
+            }
+        }
+    }
+    if !struck.contains(&true) {
+        return None;
+    }
+    Some(letters.iter().zip(struck).map(|(&letter, struck)| if struck { '*' } else { letter }).collect())
+}
+
+/// Digits that stand side by side.
+struct Group {
+    /// Place and value of each. A letter such as ⑫ stands for two.
+    digits: Vec<(usize, u32)>,
+    /// Whether something other than a gap stands before it.
+    apart: bool,
+}
+
+fn digit_groups(letters: &[char]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut apart = true;
+    let mut open = false;
+    for (at, &letter) in letters.iter().enumerate() {
+        let plain: Vec<char> = std::iter::once(letter).nfkc().collect();
+        let digits: Vec<(usize, u32)> = plain.iter().filter_map(|digit| Some((at, digit.to_digit(10)?))).collect();
+        if !digits.is_empty() && digits.len() == plain.len() {
+            match groups.last_mut() {
+                Some(group) if open => group.digits.extend(digits),
+                _ => groups.push(Group { digits, apart }),
+            }
+            (open, apart) = (true, false);
+        } else {
+            open = false;
+            apart = apart || !plain.iter().all(|&letter| is_gap(letter));
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Twelve digits with the right check digit after `body`.
+    fn number(body: u64) -> String {
+        let body = format!("{body:011}");
+        let found = (0..10).map(|check| format!("{body}{check}")).find(|text| passes(text));
+        found.expect("every body has a check digit")
+    }
+
+    #[test]
+    fn the_check_digit_of_the_individual_number() {
+        assert!(passes("123456789018"));
+        for text in ["1234 5678 9018", "１２３４－５６７８－９０１８", "1234\u{3000}56789018"] {
+            assert!(passes(text), "{text}");
+        }
+        for text in ["123456789012", "12345678901", "1234567890181", "A23456789018", "", "0000077001"] {
+            assert!(!passes(text), "{text}");
+        }
+        // Exactly one check digit passes for any eleven digits: no digit is left unweighted.
+        for body in (0..100_000_000_000_u64).step_by(1_234_567_891) {
+            let passing = (0..10).filter(|check| passes(&format!("{body:011}{check}"))).count();
+            assert_eq!(passing, 1, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_struck_out_wherever_it_stands() {
+        for (text, expected) in [
+            ("番号123456789018です", "番号************です"),
+            ("1234-5678-9018", "****-****-****"),
+            ("１２３４　５６７８　９０１８", "****　****　****"),
+            ("見本 123456789018 と 123456789018", "見本 ************ と ************"),
+            ("2024 1234 5678 9018", "2024 **** **** ****"),
+        ] {
+            assert_eq!(strike(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "61.2", "123456789012", "1234567890181", "1319999998", "2020-05-10", "12345,6789018"] {
+            assert_eq!(strike(text), None, "{text}");
+        }
+        for body in [0, 7, 98_765_432_109, 55_555_555_555] {
+            let struck = strike(&format!("x{}y", number(body))).expect("struck");
+            assert_eq!(struck, "x************y");
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Drafts → conditional writes, a Provenance, and the original kept.
+//!
+//! A draft is found again by the hash of its source key, and compared by the
+//! hash of its content: importing twice changes nothing, a corrected value makes
+//! a new version. All that one file says of one citizen is one transaction.
+
+use std::collections::{BTreeMap, HashMap};
+
+use techo_profiles::json::{Json, Value};
+
+use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
+use super::report::FileReport;
+use super::{About, Custody as Keeper, Importer, Part, make};
+use crate::app::App;
+use crate::consent::write::Keeping;
+use crate::interaction::Error;
+use crate::interaction::plan::{self, About as Subjects, Draft};
+use crate::secret;
+use crate::store::facts::Custody;
+use crate::store::people::Citizen;
+use crate::store::reader::Stored;
+use crate::store::{Refused, WriteSet};
+
+/// Times a person is placed again when another import comes between.
+const TRIES: usize = 5;
+
+/// Who imports, for whom.
+#[derive(Clone, Debug)]
+pub struct Carrier {
+    /// The custodian of what is published: `Organization/org-city` and its key.
+    pub organization: (String, i64),
+    /// The client, `Device/importer`.
+    pub device: String,
+    /// The patient whom the call names.
+    pub patient: Option<Citizen>,
+    /// Nothing is written.
+    pub dry_run: bool,
+    /// Texts in Japanese.
+    pub japanese: bool,
+}
+
+/// What is placed, and from where.
+pub struct Placing<'a> {
+    /// The server.
+    pub app: &'a App,
+    /// Who imports.
+    pub carrier: &'a Carrier,
+    /// The format.
+    pub importer: &'static Importer,
+    /// The files.
+    pub parts: &'a [Part<'a>],
+}
+
+/// A draft that was stored before.
+struct Known {
+    rid: i64,
+    content: Vec<u8>,
+    stored: Option<Stored>,
+}
+
+impl Placing<'_> {
+    /// Places all that the file says of one person.
+    pub async fn person(&self, drafts: &PersonDrafts, report: &mut FileReport) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let mut attempt = FileReport::new("", "");
+            let Some(mut plan) = self.subject(drafts, &mut attempt).await? else {
+                report.issues.append(&mut attempt.issues);
+                return Ok(());
+            };
+            self.records(drafts, &mut plan, &mut attempt).await?;
+            if !plan.changed.is_empty() && !self.carrier.dry_run {
+                self.provenance(&mut plan).await?;
+                let record = self.audit(&plan);
+                plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
+                match self.app.store.write(plan.set).await? {
+                    Ok(_) => {}
+                    Err(Refused::Moved { .. } | Refused::Taken | Refused::Matched { .. }) => continue,
+                }
+            }
+            for (counts, more) in [
+                (&mut report.created, attempt.created),
+                (&mut report.updated, attempt.updated),
+                (&mut report.unchanged, attempt.unchanged),
+            ] {
+                for (kind, count) in more {
+                    *counts.entry(kind).or_default() += count;
+                }
+            }
+            report.issues.append(&mut attempt.issues);
+            return Ok(());
+        }
+        Err(Error::Store(crate::store::StoreError::Busy))
+    }
+
+    /// Whom the drafts are about: bound by the town's key, or named by the call.
+    async fn subject(&self, drafts: &PersonDrafts, report: &mut FileReport) -> Result<Option<Plan>, Error> {
+        let mut plan = Plan::default();
+        let source = &drafts.person;
+        let (citizen, body) = match &source.identity {
+            Identity::Given => match &self.carrier.patient {
+                Some(citizen) => (Some(citizen.clone()), self.patient(citizen).await?),
+                None => {
+                    let text = Text::new(
+                        "Name the patient (--patient, ?patient=).",
+                        "患者を指定してください(--patient, ?patient=)。",
+                    );
+                    self.refuse(report, source.at, "patient-missing", text);
+                    return Ok(None);
+                }
+            },
+            Identity::Resident { municipality, number } => {
+                let system = make::resident_system(municipality);
+                match self.app.store.bound(&system, number).await? {
+                    Some(key) => {
+                        let patient = self.app.store.patients(&[key]).await?.remove(&key).unwrap_or_default();
+                        let citizen = self.app.store.citizens(&[&patient]).await?.remove(&patient);
+                        match citizen {
+                            Some(citizen) => {
+                                let body = self.patient(&citizen).await?;
+                                (Some(citizen), body)
+                            }
+                            None => (None, None),
+                        }
+                    }
+                    None => {
+                        self.new_patient(drafts, &system, number, &mut plan, report).await?;
+                        return Ok(Some(plan));
+                    }
+                }
+            }
+        };
+        let Some(citizen) = citizen else {
+            let text =
+                Text::new("This person's record is not open to this import.", "この方の記録には取り込めません。");
+            self.refuse(report, source.at, "patient-unknown", text);
+            return Ok(None);
+        };
+        if let Some(body) = &body
+            && let Some((code, text)) = make::mismatch(source, body)
+        {
+            self.refuse(report, source.at, code, text);
+            return Ok(None);
+        }
+        plan.citizen = Some(citizen);
+        Ok(Some(plan))
+    }
+
+    /// A resident key that nobody is bound to makes a Patient of that town.
+    async fn new_patient(
+        &self,
+        drafts: &PersonDrafts,
+        system: &str,
+        number: &str,
+        plan: &mut Plan,
+        report: &mut FileReport,
+    ) -> Result<(), Error> {
+        let resource = make::patient(&drafts.person, system, number);
+        let id = self.app.random.id();
+        let rid = self.app.store.number().await?;
+        let citizen = Citizen { key: rid, patient: id.clone(), custodian: self.carrier.organization.1 };
+        let draft = Draft::read(self.app, "Patient", id, resource.to_string().into_bytes())?;
+        let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
+        let keeping = Keeping { custodian: self.carrier.organization.1, custody: Custody::Published };
+        plan.set.puts.push(draft.put(self.app, rid, None, &subjects, keeping).await?);
+        plan.set.extras.push(self.app.store.new_citizen(rid));
+        plan.set.extras.push(self.app.store.bind(system, number, rid));
+        plan.changed.push(format!("Patient/{}", citizen.patient));
+        FileReport::count(&mut report.created, "Patient");
+        plan.citizen = Some(citizen);
+        Ok(())
+    }
+
+    async fn records(&self, drafts: &PersonDrafts, plan: &mut Plan, report: &mut FileReport) -> Result<(), Error> {
+        let Some(citizen) = plan.citizen.clone() else { return Ok(()) };
+        let originals = match self.importer.about {
+            About::OneCitizen => self.originals(),
+            About::SeveralCitizens => Vec::new(),
+        };
+        let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
+        let custodian = self.keeping(&citizen).custodian;
+        let mut known = self.known(custodian, &citizen, &all).await?;
+        let mut places = HashMap::new();
+        for source in &all {
+            let id = match known.get(&source.key).and_then(|known| known.stored.as_ref()) {
+                Some(stored) => stored.id.clone(),
+                None => self.app.random.id(),
+            };
+            places.insert(draft::reference_to(&source.key), format!("{}/{id}", source.resource_type()));
+        }
+        places.insert(SUBJECT.to_owned(), format!("Patient/{}", citizen.patient));
+        for source in all {
+            let before = known.remove(&source.key);
+            self.record(source, before, &citizen, &places, plan, report).await?;
+        }
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        source: &Source,
+        before: Option<Known>,
+        citizen: &Citizen,
+        places: &HashMap<String, String>,
+        plan: &mut Plan,
+        report: &mut FileReport,
+    ) -> Result<(), Error> {
+        let kind = source.resource_type();
+        let content = content(source);
+        let mut resource = source.resource.clone();
+        if let Some(known) = &before {
+            if known.content == content {
+                FileReport::count(&mut report.unchanged, kind);
+                return Ok(());
+            }
+            if let Some((member, code)) = source.amended {
+                resource.set(member, Json::from(code));
+            }
+        }
+        if source.action == Action::Withdraw {
+            let stored =
+                before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
+            let Some(body) = stored else {
+                let text = Text::new("There is no earlier record to take back.", "取り消す元の記録が見つかりません。");
+                self.refuse(report, source.at, "withdraw-unknown", text);
+                return Ok(());
+            };
+            resource = plan::parse(body)?;
+            resource.set("status", Json::from("entered-in-error"));
+        }
+        resolve(&mut resource, places);
+        let keeping = self.keeping(citizen);
+        let place = &places[&draft::reference_to(&source.key)];
+        let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
+        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?.tagged();
+        let subjects = draft.about(self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
+        let subjects = Subjects {
+            subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {
+                vec![(citizen.patient.clone(), Some(citizen.clone()))]
+            } else {
+                subjects.subjects
+            },
+        };
+        let stored = before.as_ref().and_then(|known| known.stored.as_ref());
+        let rid = match &before {
+            Some(known) => known.rid,
+            None => self.app.store.number().await?,
+        };
+        plan.set.puts.push(draft.put(self.app, rid, stored, &subjects, keeping).await?);
+        plan.set.extras.push(self.app.store.remember(
+            (keeping.custodian, citizen.key),
+            &secret::hash(source.key.as_bytes()),
+            rid,
+            &content,
+        ));
+        plan.changed.push(place.clone());
+        let counts = if before.is_some() { &mut report.updated } else { &mut report.created };
+        FileReport::count(counts, kind);
+        Ok(())
+    }
+
+    /// What of these was stored before, by key.
+    async fn known(&self, custodian: i64, citizen: &Citizen, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
+        let hashes: BTreeMap<Vec<u8>, &str> =
+            all.iter().map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str())).collect();
+        let keys: Vec<Vec<u8>> = hashes.keys().cloned().collect();
+        let found = self.app.store.remembered((custodian, citizen.key), &keys).await?;
+        let mut known = HashMap::new();
+        for (hash, rid, content, stored) in found {
+            if let Some(key) = hashes.get(&hash) {
+                known.insert((*key).to_owned(), Known { rid, content, stored });
+            }
+        }
+        Ok(known)
+    }
+
+    /// In whose keeping the records of this import are.
+    fn keeping(&self, citizen: &Citizen) -> Keeping {
+        match self.importer.custody {
+            Keeper::Published => Keeping { custodian: self.carrier.organization.1, custody: Custody::Published },
+            Keeper::Returned => Keeping { custodian: citizen.key, custody: Custody::Returned },
+        }
+    }
+
+    /// The files of one citizen, as hers: a DocumentReference and a Binary each.
+    fn originals(&self) -> Vec<Source> {
+        let mut all = Vec::new();
+        for (number, part) in self.parts.iter().enumerate() {
+            let hash = hex(&secret::hash(part.bytes));
+            let at = Line { part: number, line: 0 };
+            let (binary, document) = (draft::key(&["original", &hash]), draft::key(&["document", &hash]));
+            all.push(Source::put(binary.clone(), make::binary(part.bytes), at));
+            all.push(Source::put(document, make::document(self.importer.name, part, &hash, &binary), at));
+        }
+        all
+    }
+
+    async fn provenance(&self, plan: &mut Plan) -> Result<(), Error> {
+        let Some(citizen) = &plan.citizen else { return Ok(()) };
+        let hashes: Vec<String> = self.parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
+        let resource = make::provenance(
+            &plan.changed,
+            self.app.clock.now(),
+            &self.carrier.organization.0,
+            &self.carrier.device,
+            self.importer.name,
+            &hashes,
+        );
+        let draft = Draft::read(self.app, "Provenance", self.app.random.id(), resource.to_string().into_bytes())?;
+        let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
+        let rid = self.app.store.number().await?;
+        let keeping = self.keeping(citizen);
+        plan.set.puts.push(draft.put(self.app, rid, None, &subjects, keeping).await?);
+        Ok(())
+    }
+
+    fn audit(&self, plan: &Plan) -> crate::store::audit::Record {
+        use crate::store::audit::{Disclosed, Kind, Layer, Outcome, Party, Record};
+        let mut record = Record::new(self.app.clock.micros(), Kind::Import, Outcome::Success);
+        record.client = Some(Party::new(self.carrier.device.clone(), None));
+        record.organization = Some(Party::new(self.carrier.organization.0.clone(), None));
+        if let Some(citizen) = &plan.citizen {
+            let mut one = Disclosed::of(citizen.key, citizen.patient.clone());
+            one.layer = Some(Layer::Custodian);
+            let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+            for reference in &plan.changed {
+                *counts.entry(reference.split('/').next().unwrap_or_default()).or_default() += 1;
+            }
+            one.counts = counts.into_iter().map(|(kind, count)| (kind.into(), count)).collect();
+            record.patients.push(one);
+        }
+        record
+    }
+
+    async fn patient(&self, citizen: &Citizen) -> Result<Option<Json>, Error> {
+        let body = self.app.store.patient_body(citizen.key).await?;
+        body.map(|body| plan::parse(&body)).transpose()
+    }
+
+    fn refuse(&self, report: &mut FileReport, at: Line, code: &'static str, text: Text) {
+        let issue = Issue { at, column: None, severity: Severity::Error, code, text };
+        report.push(&issue, self.carrier.japanese);
+    }
+}
+
+/// What one person's placing will write.
+#[derive(Default)]
+struct Plan {
+    citizen: Option<Citizen>,
+    set: WriteSet,
+    changed: Vec<String>,
+}
+
+/// The hash of what counts in a draft.
+fn content(source: &Source) -> Vec<u8> {
+    let mut resource = source.resource.clone();
+    for member in source.incidental {
+        resource.remove(member);
+    }
+    if let Some((member, _)) = source.amended {
+        resource.remove(member);
+    }
+    let action = if source.action == Action::Withdraw { "withdraw" } else { "put" };
+    secret::hash(format!("{action} {resource}").as_bytes()).to_vec()
+}
+
+/// Puts real references in the place of those that a draft can know.
+fn resolve(json: &mut Json, places: &HashMap<String, String>) {
+    match json.value() {
+        Value::String(text) => {
+            if let Some(place) = places.get(&**text) {
+                *json = Json::from(place.as_str());
+            }
+        }
+        Value::Object(members) => {
+            let names: Vec<Box<str>> = members.iter().map(|member| member.name.clone()).collect();
+            for name in names {
+                if let Some(value) = json.get_mut(&name) {
+                    resolve(value, places);
+                }
+            }
+        }
+        Value::Array(_) => json.items_mut().iter_mut().for_each(|item| resolve(item, places)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Keeps a file about several citizens, sealed, outside the FHIR API.
+pub async fn keep_original(app: &App, custodian: i64, bytes: &[u8]) -> Result<(), Error> {
+    let hash = secret::hash(bytes);
+    let sealed =
+        app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
+    app.store.keep_original(&hash, custodian, app.clock.micros(), sealed).await?;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! One door for all files: limits → detect → parse → place → report.
+//!
+//! `techo import` and `POST /fhir/$import` both come here.
+
+use jiff::tz::TimeZone;
+
+use super::draft::{Line, Refusal, Text};
+use super::place::{Carrier, Placing, keep_original};
+use super::report::{FileReport, Report};
+use super::{About, Importer, Input, Part, detect};
+use crate::app::App;
+use crate::interaction::Error;
+
+/// A file to import.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// How the files are to be imported.
+pub struct Order<'a> {
+    /// Who imports, for whom.
+    pub carrier: &'a Carrier,
+    /// A format's name; any that fits, if `None`.
+    pub format: Option<&'a str>,
+    /// Called after each person: persons done, persons in all.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// Imports the files of one call. The report has a line for each of them, in
+/// their order; files that belong together (the parts of a QR code) share one fate.
+pub async fn run(app: &App, order: &Order<'_>, files: &[File]) -> Result<Report, Error> {
+    let mut reports: Vec<Option<FileReport>> = files.iter().map(|_| None).collect();
+    let mut by_format: Vec<(&'static Importer, Vec<usize>)> = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let part = Part { name: Some(&file.name), bytes: &file.bytes };
+        match chosen(order.format, &part) {
+            Some(importer) => match by_format.iter_mut().find(|(known, _)| known.name == importer.name) {
+                Some((_, numbers)) => numbers.push(number),
+                None => by_format.push((importer, vec![number])),
+            },
+            None => reports[number] = Some(unknown(file, order.carrier.japanese)),
+        }
+    }
+    for (importer, numbers) in by_format {
+        let parts: Vec<Part<'_>> = numbers
+            .iter()
+            .map(|&number| Part { name: Some(&files[number].name), bytes: &files[number].bytes })
+            .collect();
+        for group in (importer.gather)(&parts) {
+            let members: Vec<Part<'_>> = group.iter().map(|&member| parts[member]).collect();
+            let mut done = input(app, order, importer, &members).await?;
+            for (member, report) in group.iter().zip(done.drain(..)) {
+                reports[numbers[*member]] = Some(report);
+            }
+        }
+    }
+    Ok(Report { files: reports.into_iter().flatten().collect() })
+}
+
+fn chosen(format: Option<&str>, part: &Part<'_>) -> Option<&'static Importer> {
+    match format {
+        Some(name) if name != "auto" => detect::named(name),
+        _ => detect::detect(part),
+    }
+}
+
+fn unknown(file: &File, japanese: bool) -> FileReport {
+    let mut report = FileReport::new(&file.name, "unknown");
+    let text = Text::new(
+        "No format that this server reads. See the guide for the formats and their samples.",
+        "読み取れる形式ではありません。対応形式と見本は手引きを参照してください。",
+    );
+    report.refuse(&Refusal { code: "unknown-format", text, at: Line::default(), offset: None }, japanese);
+    report
+}
+
+/// One input: a file, or the files that belong together.
+async fn input(
+    app: &App,
+    order: &Order<'_>,
+    importer: &'static Importer,
+    parts: &[Part<'_>],
+) -> Result<Vec<FileReport>, Error> {
+    let carrier = order.carrier;
+    let mut reports: Vec<FileReport> =
+        parts.iter().map(|part| FileReport::new(part.name.unwrap_or_default(), importer.name)).collect();
+    let today = app.clock.now().to_zoned(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC)).date();
+    let parsed = match importer.limits.refuses(parts) {
+        Some(refusal) => super::Parsed::from(refusal),
+        None => (importer.parse)(&Input { parts, today }),
+    };
+    if let Some(refusal) = &parsed.refused {
+        for report in &mut reports {
+            report.refuse(refusal, carrier.japanese);
+        }
+        return Ok(reports);
+    }
+    for issue in &parsed.issues {
+        if let Some(report) = reports.get_mut(issue.at.part) {
+            report.push(issue, carrier.japanese);
+        }
+    }
+    let placing = Placing { app, carrier, importer, parts };
+    let first = &mut reports[0];
+    for (number, person) in parsed.people.iter().enumerate() {
+        placing.person(person, first).await?;
+        (order.progress)(number + 1, parsed.people.len());
+    }
+    let stored = !first.created.is_empty() || !first.updated.is_empty();
+    if importer.about == About::SeveralCitizens && stored && !carrier.dry_run {
+        for part in parts {
+            keep_original(app, carrier.organization.1, part.bytes).await?;
+        }
+    }
+    reports.iter_mut().for_each(FileReport::settle);
+    // The parts of one set share what was made of it.
+    let outcome = reports[0].outcome;
+    reports.iter_mut().for_each(|report| report.outcome = outcome);
+    Ok(reports)
+}

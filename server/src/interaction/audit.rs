@@ -1,0 +1,244 @@
+//! What the audit log is told of a call, and `AuditEvent` as a resource.
+//!
+//! Reads are appended to the log before their answer leaves; a write's record is
+//! a row of its own transaction. AuditEvents are rendered from the records when
+//! asked for, and nobody but the citizen's own side may ask.
+//!
+//! Source: IHE Basic Audit Log Patterns
+
+use std::collections::BTreeMap;
+
+use techo_profiles::json::Json;
+
+use super::search::Bundle;
+use super::{Call, Error, Interaction, Issue, Location, Reply};
+use crate::consent::view::{CitizenKey, Reach};
+use crate::search::time::span;
+use crate::store::StoreError;
+use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
+use crate::store::write::Extra;
+
+impl Call<'_> {
+    /// Keeps the record of what was answered or refused, before it leaves.
+    pub async fn record(&self, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
+        let kind = match interaction {
+            Interaction::Read(_) => Kind::Read,
+            Interaction::Vread(..) => Kind::Vread,
+            Interaction::Search(..) => Kind::Search,
+            Interaction::History(..) => Kind::History,
+            // Their success was recorded in their own transaction.
+            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } if result.is_ok() => {
+                return Ok(());
+            }
+            Interaction::Create { .. } => Kind::Create,
+            Interaction::Update { .. } => Kind::Update,
+            Interaction::Delete { .. } => Kind::Delete,
+            Interaction::Bundle(_) => Kind::Operation,
+        };
+        let (kind, outcome) = match result {
+            Ok(_) => (kind, Outcome::Success),
+            Err(Error::Store(_) | Error::Internal(_)) => (kind, Outcome::Failed),
+            Err(_) => (Kind::Refusal, Outcome::Refused),
+        };
+        let mut record = self.record_of(kind, outcome);
+        record.query = Some(asked(interaction).into());
+        if let Ok(reply) = result {
+            record.patients = self.disclosed(&reply.disclosed).await?;
+            record.resource = reply.about.as_ref().map(|at| at.reference().into());
+        }
+        self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
+        Ok(())
+    }
+
+    /// The record of a write, for its own transaction.
+    pub(super) async fn write_record(&self, reply: &Reply) -> Result<Option<Extra>, Error> {
+        let kind = match self.action {
+            crate::consent::caller::Action::Delete => Kind::Delete,
+            crate::consent::caller::Action::Update => Kind::Update,
+            _ => Kind::Create,
+        };
+        let mut record = self.record_of(kind, Outcome::Success);
+        record.patients = self.disclosed(&reply.disclosed).await?;
+        record.resource = reply.about.as_ref().map(|at| at.reference().into());
+        Ok(Some(self.store.audit_row(self.audit.row(record))))
+    }
+
+    fn record_of(&self, kind: Kind, outcome: Outcome) -> Record {
+        let mut record = Record::new(self.now, kind, outcome);
+        record.client = Some(Party::new(self.caller.device(), None));
+        if let Some(user) = &self.caller.user {
+            let reference = user.fhir_user.clone().or_else(|| user.references.first().cloned());
+            record.user = reference.map(|reference| Party::new(reference, self.bearer.account_name.as_deref()));
+        }
+        record.organization =
+            self.caller.client.organization.as_ref().map(|one| Party::new(one.reference.clone(), None));
+        record.purpose = Some(self.caller.purpose.code().into());
+        record.token = Some(self.bearer.id.as_str().into());
+        record
+    }
+
+    /// What was disclosed, citizen by citizen, and why that was allowed.
+    async fn disclosed(&self, pairs: &[(CitizenKey, String)]) -> Result<Vec<Disclosed>, Error> {
+        let mut counts: BTreeMap<CitizenKey, BTreeMap<&str, u32>> = BTreeMap::new();
+        for (citizen, kind) in pairs {
+            *counts.entry(*citizen).or_default().entry(kind).or_default() += 1;
+        }
+        let unknown: Vec<CitizenKey> = counts.keys().copied().filter(|key| self.patient_of(*key).is_none()).collect();
+        let others = self.store.patients(&unknown).await?;
+        let mut all = Vec::new();
+        for (citizen, counts) in counts {
+            let patient = self.patient_of(citizen).or_else(|| others.get(&citizen).cloned()).unwrap_or_default();
+            let mut one = Disclosed::of(citizen, patient);
+            one.counts = counts.into_iter().map(|(kind, count)| (kind.into(), count)).collect();
+            (one.layer, one.consents) = self.reason(citizen);
+            all.push(one);
+        }
+        Ok(all)
+    }
+
+    fn patient_of(&self, citizen: CitizenKey) -> Option<String> {
+        self.candidates.iter().find(|candidate| candidate.citizen == citizen).map(|one| one.patient.to_string())
+    }
+
+    fn reason(&self, citizen: CitizenKey) -> (Option<Layer>, Vec<Consented>) {
+        let Some(candidate) = self.candidates.iter().find(|candidate| candidate.citizen == citizen) else {
+            return (Some(Layer::Custodian), Vec::new());
+        };
+        let layer = match &candidate.authority {
+            Some(authority) if authority.kind == crate::consent::caller::AuthorityKind::Own => Layer::Own,
+            Some(_) => Layer::Authority,
+            None if self.caller.publisher().is_some() => Layer::Custodian,
+            None => Layer::Consent,
+        };
+        let consents = self
+            .standing
+            .iter()
+            .filter(|one| one.citizen == citizen && one.names(&self.caller))
+            .filter_map(|one| Some(Consented { id: one.id.as_str().into(), version: u64::try_from(one.version).ok()? }))
+            .collect();
+        (Some(layer), consents)
+    }
+
+    /// Whose audit trail the caller may read: the citizens on whose side she is.
+    fn audited(&self) -> Vec<CitizenKey> {
+        let mut citizens: Vec<CitizenKey> = self
+            .view
+            .branches()
+            .iter()
+            .filter(|branch| branch.types.of("AuditEvent").is_some())
+            .flat_map(|branch| match &branch.reach {
+                Reach::Citizens(citizens) => citizens.clone(),
+                Reach::Custodian(_) | Reach::Shared | Reach::Everything | Reach::Identity { .. } => Vec::new(),
+            })
+            .collect();
+        citizens.sort_unstable();
+        citizens.dedup();
+        citizens
+    }
+}
+
+/// What was asked for, as a path below the base.
+fn asked(interaction: &Interaction) -> String {
+    match interaction {
+        Interaction::Read(at) | Interaction::Update { at, .. } | Interaction::Delete { at, .. } => at.reference(),
+        Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
+        Interaction::History(at, _) => format!("{}/_history", at.reference()),
+        Interaction::Create { kind, .. } => kind.clone(),
+        Interaction::Bundle(_) => String::new(),
+        Interaction::Search(kind, query) => {
+            let query: Vec<(Box<str>, Box<str>)> = query
+                .iter()
+                .filter(|(name, _)| name != "_page")
+                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+                .collect();
+            format!("{kind}?{}", crate::search::page::query_string(&query))
+        }
+    }
+}
+
+/// `GET AuditEvent/[id]`
+pub(super) async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
+    let found = call.audit.by_id(&at.id).await.map_err(|error| StoreError::Audit(error.to_string()))?;
+    let found = found.filter(|found| call.audited().contains(&found.citizen)).ok_or(Error::NotFound)?;
+    let event = event(call, &found);
+    Ok(Reply {
+        body: Some(event.to_string().into_bytes()),
+        version: Some((1, found.record.at)),
+        disclosed: vec![(found.citizen, "AuditEvent".into())],
+        about: Some(at.clone()),
+        count: 1,
+        ..Reply::default()
+    })
+}
+
+/// `GET AuditEvent?patient=…&date=…`
+pub(super) async fn search(call: &Call<'_>, query: &[(String, String)]) -> Result<Reply, Error> {
+    let mut citizens = call.audited();
+    let mut limit = 50;
+    let (mut from, mut until) = (None, None);
+    for (name, value) in query {
+        match name.as_str() {
+            "patient" | "patient.identifier" => {
+                let id = value.strip_prefix("Patient/").unwrap_or(value);
+                let wanted = call.store.citizens(&[id]).await?.get(id).map(|citizen| citizen.key);
+                citizens.retain(|citizen| Some(*citizen) == wanted);
+            }
+            "date" => {
+                let (lower, upper) = instants(value, &call.config.zone).ok_or_else(|| bad("date"))?;
+                from = lower.or(from);
+                until = upper.or(until);
+            }
+            "_count" => limit = value.parse().map_err(|_| bad("_count")).map(|count: u32| count.min(1000))?,
+            "_format" | "_pretty" | "_total" => {}
+            "_sort" if value == "-date" || value == "-_lastUpdated" => {}
+            other if call.lenient => tracing::debug!(length = other.len(), "parameter passed over"),
+            other => return Err(bad(other)),
+        }
+    }
+    let filter = Filter { citizens: &citizens, from, until, kinds: &[], after: None, limit };
+    let audit = |error: crate::store::audit::AuditError| Error::Store(StoreError::Audit(error.to_string()));
+    let found = call.audit.entries(&filter).await.map_err(audit)?;
+    let total = call.audit.count(&filter).await.map_err(audit)?;
+    let mut bundle = Bundle::new("searchset");
+    bundle.link("self", &format!("{}/AuditEvent", call.base));
+    let mut reply = Reply { count: found.len(), ..Reply::default() };
+    for one in &found {
+        let event = event(call, one).to_string();
+        bundle.push(&call.base, "AuditEvent", &one.id, Some(event.as_bytes()), "\"search\":{\"mode\":\"match\"}");
+        reply.disclosed.push((one.citizen, "AuditEvent".into()));
+    }
+    reply.body = Some(bundle.finish(Some(total), &call.view));
+    Ok(reply)
+}
+
+/// A date with its prefix as bounds: first instant, and the instant after the last.
+fn instants(text: &str, zone: &jiff::tz::TimeZone) -> Option<(Option<i64>, Option<i64>)> {
+    let (prefix, date) = match text.get(..2) {
+        Some(prefix @ ("eq" | "ge" | "gt" | "le" | "lt" | "sa" | "eb")) => (prefix, &text[2..]),
+        _ => ("eq", text),
+    };
+    let span = span(date, zone).ok()?;
+    Some(match prefix {
+        "ge" => (Some(span.low), None),
+        "gt" | "sa" => (Some(span.high), None),
+        "le" => (None, Some(span.high)),
+        "lt" | "eb" => (None, Some(span.low)),
+        _ => (Some(span.low), Some(span.high)),
+    })
+}
+
+fn event(call: &Call<'_>, found: &Found) -> Json {
+    found.event(&Server { base: &call.base, name: "Techo" }, Detail::Hers)
+}
+
+fn bad(name: &str) -> Error {
+    let name: String = name.chars().take(64).collect();
+    Error::Invalid(vec![
+        Issue::error(
+            "not-supported",
+            format!("AuditEvent is searched by patient, date and _count; {name} is not understood."),
+            format!("AuditEvent の検索条件は patient, date, _count です。{name} は使えません。"),
+        )
+        .at(name),
+    ])
+}

@@ -1,0 +1,252 @@
+//! From an access token to a [`Call`]: who asks, and what she may see.
+//!
+//! Everything is asked anew at every request, before any data is read: a
+//! request that begins after a revocation was committed sees it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use techo_profiles::json::Json;
+
+use super::plan::{About, Draft};
+use super::{Call, Error, Interaction, Issue, Location, Reply};
+use crate::app::{App, ConsentTerms};
+use crate::consent::caller::{Action, Candidate};
+use crate::consent::write::{self, Keeping};
+use crate::consent::{View, decide, policy};
+use crate::secret;
+use crate::store::account::BearerRow;
+use crate::store::entity::account;
+use crate::store::reader::Stored;
+use crate::store::{Committed, Refused, WriteSet};
+
+impl App {
+    /// Who asks with this token, and what she may see.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
+    pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
+        let now = self.clock.micros();
+        let bearer =
+            self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
+        let bearer = bearer.ok_or(Error::Unauthorized)?;
+        let circle = self.circle(&bearer, now).await?;
+        let view = decide(&circle.caller, now, interaction.action(), &circle.candidates);
+        Ok(Call {
+            app: self,
+            bearer: Arc::new(bearer),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
+            now,
+            action: interaction.action(),
+            view,
+            lenient,
+            base: self.config.fhir_base(),
+        })
+    }
+}
+
+impl App {
+    /// The holder of an account in the product's own portal, about to do `action`.
+    pub async fn portal_call(&self, account: &account::Model, action: Action) -> Result<Call<'_>, Error> {
+        let now = self.clock.micros();
+        let circle = self.portal_circle(account, now).await?;
+        let view = decide(&circle.caller, now, action, &circle.candidates);
+        let bearer = BearerRow {
+            id: "portal".into(),
+            grant_id: None,
+            scopes: String::new(),
+            patient: None,
+            purpose: circle.caller.purpose.code().into(),
+            with_id_token: false,
+            issued: now,
+            expires: now,
+            client: circle.caller.client.id.to_string(),
+            client_kind: "portal".into(),
+            client_organization: None,
+            custodial: false,
+            account: Some(account.id.clone()),
+            account_name: Some(account.name.clone()),
+            account_kind: Some(account.kind.clone()),
+            fhir_user: account.fhir_user.clone(),
+            account_patient: account.patient.clone(),
+            account_organization: account.organization.clone(),
+        };
+        Ok(Call {
+            app: self,
+            bearer: Arc::new(bearer),
+            caller: Arc::new(circle.caller),
+            candidates: Arc::new(circle.candidates),
+            standing: Arc::new(circle.standing),
+            now,
+            action,
+            view,
+            lenient: false,
+            base: self.config.fhir_base(),
+        })
+    }
+}
+
+impl Interaction {
+    /// What it needs to be allowed.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Read(_) | Self::Vread(..) | Self::History(..) => Action::Read,
+            Self::Search(..) | Self::Bundle(_) => Action::Search,
+            Self::Create { .. } => Action::Create,
+            Self::Update { .. } => Action::Update,
+            Self::Delete { .. } => Action::Delete,
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    /// The same caller, about to do something else.
+    pub fn doing(&self, action: Action) -> Call<'a> {
+        Call {
+            app: self.app,
+            bearer: self.bearer.clone(),
+            caller: self.caller.clone(),
+            candidates: self.candidates.clone(),
+            standing: self.standing.clone(),
+            now: self.now,
+            action,
+            view: self.view_for(action),
+            lenient: self.lenient,
+            base: self.base.clone(),
+        }
+    }
+
+    /// What the caller may do `action` with.
+    pub fn view_for(&self, action: Action) -> View {
+        decide(&self.caller, self.now, action, &self.candidates)
+    }
+
+    /// The world in which a condition is judged: what the caller can search.
+    pub fn world(&self) -> View {
+        self.view_for(Action::Search)
+    }
+
+    /// A name for that world: equal for callers whose conditions must exclude each other.
+    pub fn world_name(&self) -> String {
+        match self.caller.publisher() {
+            Some(key) => format!("custodian {key}"),
+            None => format!(
+                "client {} user {} patient {}",
+                self.caller.client.id,
+                self.bearer.account.as_deref().unwrap_or_default(),
+                self.caller.patient.as_deref().unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The current version that the caller may do `action` with; `None` where the
+    /// id is free.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] where someone else holds the id, alike for live,
+    /// deleted and hidden.
+    pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
+        let view = self.view_for(action);
+        if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
+            return Ok(Some(found));
+        }
+        if self.store.in_use(&at.kind, &at.id).await? {
+            return Err(super::update::taken());
+        }
+        Ok(None)
+    }
+
+    /// Whether the draft may be written, and in whose keeping it will be.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], the same whether or not a patient exists.
+    pub async fn writable(
+        &self,
+        action: Action,
+        draft: &Draft,
+        about: &About,
+        old: Option<&Stored>,
+    ) -> Result<Keeping, Error> {
+        let subjects = self.subjects(about).await?;
+        // In a block: what is asked may not live across the next await.
+        let keeping = {
+            let asked = write::Asked {
+                caller: &self.caller,
+                now: self.now,
+                action,
+                resource: &draft.resource,
+                subjects: &subjects,
+                existing: old.map(|old| Keeping { custodian: old.custodian, custody: old.custody }),
+                time: &|| {
+                    let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
+                    extracted.clinical.time.map(|span| span.low..span.high)
+                },
+            };
+            write::decide(&asked)
+                .map_err(|denied| Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja())))?
+        };
+        if draft.at.kind == "Consent" {
+            self.enforceable(&draft.resource).await?;
+        }
+        Ok(keeping)
+    }
+
+    /// The subjects of a draft as the decision needs them.
+    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
+        let mut subjects = Vec::new();
+        for (patient, citizen) in &about.subjects {
+            let candidate = match citizen {
+                Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
+                None => None,
+            };
+            subjects.push(write::Subject {
+                patient: patient.as_str().into(),
+                custodian: citizen.as_ref().map(|citizen| citizen.custodian),
+                candidate,
+                holders: self.app.holders(patient, self.now).await?,
+            });
+        }
+        Ok(subjects)
+    }
+
+    async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
+        if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
+            return Ok(known.clone());
+        }
+        let (mut found, _) = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
+        found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
+    }
+
+    /// Rule 0: a Consent that is stored active is enforced, or it is refused.
+    async fn enforceable(&self, consent: &Json) -> Result<(), Error> {
+        let mut known = HashSet::new();
+        for reference in actors(consent.get("provision")) {
+            if self.app.is_actor(&reference).await? {
+                known.insert(reference);
+            }
+        }
+        let terms = ConsentTerms::new(self.app, known);
+        policy::compile(consent, &terms, &self.config.zone).map(|_| ()).map_err(|refusals| {
+            let issue = |refusal: &policy::Refusal| {
+                Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.clone())
+            };
+            Error::Unprocessable(refusals.iter().map(issue).collect())
+        })
+    }
+
+    /// Writes a set, its audit record in the same transaction.
+    pub async fn commit(&self, mut set: WriteSet, reply: &Reply) -> Result<Result<Committed, Refused>, Error> {
+        set.extras.extend(self.write_record(reply).await?);
+        Ok(self.store.write(set).await?)
+    }
+}
+
+/// Every actor that a provision names, at any depth.
+fn actors(provision: Option<&Json>) -> Vec<String> {
+    let Some(provision) = provision else { return Vec::new() };
+    let own = provision.list("actor").iter().filter_map(|actor| actor.at(&["reference", "reference"])?.as_str());
+    let nested = provision.list("provision").iter().flat_map(|inner| actors(Some(inner)));
+    own.map(str::to_owned).chain(nested).collect()
+}

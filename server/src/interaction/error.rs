@@ -1,0 +1,238 @@
+//! Why a request was refused, and what HTTP and an OperationOutcome say of it.
+
+use techo_profiles::json::Json;
+
+use crate::search::SearchError;
+use crate::store::StoreError;
+
+/// One thing that is wrong, as an `OperationOutcome.issue` says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// `issue-severity`
+    pub severity: &'static str,
+    /// `issue-type`
+    pub code: &'static str,
+    /// FHIRPath of the element at fault.
+    pub expression: Option<String>,
+    /// What is wrong and what to do, in English. Holds no value of a patient.
+    pub text: String,
+    /// The same in Japanese.
+    pub text_ja: String,
+    /// Line and column in the body as received, where that helps.
+    pub place: Option<(usize, usize)>,
+}
+
+impl Issue {
+    /// An error of `code`.
+    pub fn error(code: &'static str, text: impl Into<String>, text_ja: impl Into<String>) -> Self {
+        Self { severity: "error", code, expression: None, text: text.into(), text_ja: text_ja.into(), place: None }
+    }
+
+    /// With the element at fault.
+    #[must_use]
+    pub fn at(mut self, expression: impl Into<String>) -> Self {
+        self.expression = Some(expression.into());
+        self
+    }
+
+    /// As FHIR; Japanese text if `japanese`.
+    pub fn json(&self, japanese: bool) -> Json {
+        let text = if japanese { &self.text_ja } else { &self.text };
+        let mut issue = Json::object([
+            ("severity", Json::from(self.severity)),
+            ("code", Json::from(self.code)),
+            ("details", Json::object([("text", Json::from(text.as_str()))])),
+        ]);
+        if let Some((line, column)) = self.place {
+            issue.set("diagnostics", Json::from(format!("line {line}, column {column}")));
+        }
+        if let Some(expression) = &self.expression {
+            issue.set("expression", Json::array([Json::from(expression.as_str())]));
+        }
+        issue
+    }
+}
+
+/// Why a request was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// 400: the request cannot be read.
+    #[error("bad request")]
+    Invalid(Vec<Issue>),
+    /// 422: it can be read and breaks a rule.
+    #[error("unprocessable")]
+    Unprocessable(Vec<Issue>),
+    /// 401: no token, or one that is not, or no longer, good.
+    #[error("unauthorized")]
+    Unauthorized,
+    /// 403: known before any data was looked up.
+    #[error("forbidden")]
+    Forbidden(Issue),
+    /// 404: absent or hidden, alike.
+    #[error("not found")]
+    NotFound,
+    /// 410: deleted, and once visible to this caller.
+    #[error("gone")]
+    Gone,
+    /// 404: no such type or operation.
+    #[error("no such type")]
+    UnknownType(String),
+    /// 405
+    #[error("not allowed here")]
+    NotAllowed(Issue),
+    /// 406
+    #[error("not acceptable")]
+    NotAcceptable(Issue),
+    /// 415
+    #[error("unsupported media type")]
+    Unsupported(Issue),
+    /// What is wrong with one entry of a Bundle.
+    #[error("entry {index}: {error}")]
+    Entry {
+        /// Counted from 0.
+        index: usize,
+        /// What is wrong.
+        error: Box<Error>,
+    },
+    /// 409
+    #[error("conflict")]
+    Conflict(Issue),
+    /// 412
+    #[error("precondition failed")]
+    Precondition(Issue),
+    /// 413
+    #[error("too large")]
+    TooLarge(Issue),
+    /// 400: search parameters that are unknown or not understood.
+    #[error("bad search")]
+    Search(Vec<SearchError>),
+    /// 500, 503 or 507.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// 500: the server contradicts itself. The text names a place, never a value.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+impl From<SearchError> for Error {
+    fn from(error: SearchError) -> Self {
+        Self::Search(vec![error])
+    }
+}
+
+/// A search error as an issue.
+pub fn search_issue(error: &SearchError) -> Issue {
+    Issue::error(error.issue_code(), error.to_string(), format!("検索パラメータ {}: {}", error.parameter, error.reason))
+        .at(error.parameter.to_string())
+}
+
+impl Error {
+    /// HTTP status and issues. No catch-all: a new variant chooses its answer here.
+    pub fn explained(&self) -> (u16, Vec<Issue>) {
+        explained(self)
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "one arm an error, read as a table")]
+fn explained(error: &Error) -> (u16, Vec<Issue>) {
+    match error {
+        Error::Invalid(issues) => (400, issues.clone()),
+        Error::Unprocessable(issues) => (422, issues.clone()),
+        Error::Unauthorized => (
+            401,
+            vec![Issue::error(
+                "login",
+                "No valid access token. Sign in again, or ask the token endpoint for a new token.",
+                "有効なアクセストークンがありません。サインインし直すか、新しいトークンを取得してください。",
+            )],
+        ),
+        Error::Forbidden(issue) => (403, vec![issue.clone()]),
+        Error::NotFound => (
+            404,
+            vec![Issue::error("not-found", "There is no such resource for you.", "該当するリソースはありません。")],
+        ),
+        Error::Gone => {
+            (410, vec![Issue::error("deleted", "The resource was deleted.", "リソースは削除されています。")])
+        }
+        Error::UnknownType(kind) => (
+            404,
+            vec![Issue::error(
+                "not-supported",
+                format!("{} is no resource type or operation of this server; see /fhir/metadata.", shown(kind)),
+                format!("{} はこのサーバーにない種別または操作です。/fhir/metadata を参照してください。", shown(kind)),
+            )],
+        ),
+        Error::NotAllowed(issue) => (405, vec![issue.clone()]),
+        Error::NotAcceptable(issue) => (406, vec![issue.clone()]),
+        Error::Unsupported(issue) => (415, vec![issue.clone()]),
+        Error::Conflict(issue) => (409, vec![issue.clone()]),
+        Error::Precondition(issue) => (412, vec![issue.clone()]),
+        Error::TooLarge(issue) => (413, vec![issue.clone()]),
+        Error::Search(errors) => (400, errors.iter().map(search_issue).collect()),
+        Error::Entry { index, error } => {
+            let (status, issues) = explained(error);
+            let place = format!("Bundle.entry[{index}]");
+            let within = |issue: &Issue| match &issue.expression {
+                Some(inner) => issue.clone().at(format!("{place}.resource / {inner}")),
+                None => issue.clone().at(place.clone()),
+            };
+            (status, issues.iter().map(within).collect())
+        }
+        Error::Store(error) => stored(error),
+        Error::Internal(place) => {
+            tracing::error!(place, "internal error");
+            (500, vec![internal()])
+        }
+    }
+}
+
+fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
+    let busy = || {
+        vec![Issue::error(
+            "transient",
+            "The server is busy. Ask again in a moment.",
+            "サーバーが混み合っています。しばらくしてからやり直してください。",
+        )]
+    };
+    match error {
+        StoreError::Busy | StoreError::Stopped => (503, busy()),
+        StoreError::Database(database) => {
+            let text = database.to_string();
+            tracing::error!(error = %kind_of(&text), "database");
+            if text.contains("database or disk is full") || text.contains("No space left") {
+                let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
+                return (507, vec![issue]);
+            }
+            if text.contains("pool timed out") || text.contains("Connection") || text.contains("locked") {
+                return (503, busy());
+            }
+            (500, vec![internal()])
+        }
+        StoreError::Missing { .. }
+        | StoreError::Corrupt { .. }
+        | StoreError::Audit(_)
+        | StoreError::Unsupported(_)
+        | StoreError::Sealed => {
+            tracing::error!(%error, "store");
+            (500, vec![internal()])
+        }
+    }
+}
+
+/// The kind of a database error without what it quotes, which may be a patient's.
+fn kind_of(text: &str) -> String {
+    text.split(['\'', '"', '(']).next().unwrap_or_default().chars().take(120).collect()
+}
+
+fn internal() -> Issue {
+    Issue::error(
+        "exception",
+        "The server failed. The operator's log says where.",
+        "サーバーで障害が発生しました。運用者のログに記録されています。",
+    )
+}
+
+/// A name out of a URL, shortened: it is echoed.
+fn shown(text: &str) -> String {
+    text.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect()
+}

@@ -1,0 +1,189 @@
+//! What may be asked of the server, one file a FHIR verb; no HTTP, no SQL.
+//!
+//! An [`Interaction`] is a request, read. A handler gets the [`Call`] (who asks,
+//! what she may see, and the means to answer) and gives a [`Reply`] or an
+//! [`Error`]. To add a verb: a variant here, a file beside, an arm in `dispatch`.
+//!
+//! Source: FHIR R4 http.html
+
+pub mod audit;
+pub mod call;
+pub mod conditional;
+pub mod create;
+pub mod delete;
+pub mod error;
+pub mod filing;
+pub mod history;
+pub mod plan;
+pub mod read;
+pub mod redact;
+pub mod search;
+pub mod stamp;
+pub mod update;
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+pub use error::{Error, Issue};
+
+use crate::app::{App, Standing};
+use crate::consent::View;
+use crate::consent::caller::{Action, Caller, Candidate};
+use crate::consent::view::CitizenKey;
+use crate::store::account::BearerRow as Bearer;
+
+/// A request, read.
+#[derive(Clone, Debug)]
+pub enum Interaction {
+    /// `GET [type]/[id]`
+    Read(Location),
+    /// `GET [type]/[id]/_history/[version]`
+    Vread(Location, i32),
+    /// `GET [type]/[id]/_history`
+    History(Location, Vec<(String, String)>),
+    /// `GET [type]?…`, `POST [type]/_search`
+    Search(String, Vec<(String, String)>),
+    /// `POST [type]`
+    Create {
+        /// The type in the URL.
+        kind: String,
+        /// The body as received.
+        body: Vec<u8>,
+        /// `If-None-Exist`: a query.
+        unless: Option<String>,
+    },
+    /// `PUT [type]/[id]`
+    Update {
+        /// Which.
+        at: Location,
+        /// The body as received.
+        body: Vec<u8>,
+        /// `If-Match`: the version that must be current.
+        expected: Option<i32>,
+    },
+    /// `DELETE [type]/[id]`
+    Delete {
+        /// Which.
+        at: Location,
+        /// `If-Match`: the version that must be current.
+        expected: Option<i32>,
+    },
+    /// `POST [base]` with a Bundle.
+    Bundle(Vec<u8>),
+}
+
+impl Interaction {
+    /// The type it is about; `None` for a Bundle.
+    pub fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Read(at) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
+            Self::Update { at, .. } | Self::Delete { at, .. } => Some(&at.kind),
+            Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
+            Self::Bundle(_) => None,
+        }
+    }
+}
+
+/// `[type]/[id]`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Location {
+    /// A type of R4.
+    pub kind: String,
+    /// A FHIR id.
+    pub id: String,
+}
+
+impl Location {
+    /// `Patient/123`; `None` for anything else.
+    pub fn read(text: &str) -> Option<Self> {
+        let (kind, id) = text.split_once('/')?;
+        let known = techo_profiles::Definitions::embedded().type_number(kind).is_some();
+        (known && is_id(id)).then(|| Self { kind: kind.to_owned(), id: id.to_owned() })
+    }
+
+    /// `Patient/123`
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.kind, self.id)
+    }
+}
+
+/// Whether a text has the shape of a FHIR id.
+pub fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+}
+
+/// Who asks, what she may see, and the means to answer. Entries of a batch share it.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The server's parts.
+    pub app: &'a App,
+    /// The token.
+    pub bearer: Arc<Bearer>,
+    /// Who asks.
+    pub caller: Arc<Caller>,
+    /// The citizens who come into question.
+    pub candidates: Arc<Vec<Candidate>>,
+    /// Their Consents in force, as stored.
+    pub standing: Arc<Vec<Standing>>,
+    /// The instant of the call, microseconds since 1970.
+    pub now: i64,
+    /// What she is about to do.
+    pub action: Action,
+    /// What she may do that with.
+    pub view: View,
+    /// `Prefer: handling=lenient`: unknown search parameters are passed over.
+    pub lenient: bool,
+    /// The public base of FHIR URLs, without a slash at the end.
+    pub base: String,
+}
+
+impl Deref for Call<'_> {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        self.app
+    }
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default)]
+pub struct Reply {
+    /// What happened.
+    pub status: Status,
+    /// The body, FHIR JSON.
+    pub body: Option<Vec<u8>>,
+    /// The version that the answer is about, and its instant in microseconds.
+    pub version: Option<(i32, i64)>,
+    /// Where the resource is, `[type]/[id]/_history/[version]`.
+    pub location: Option<String>,
+    /// Whose data the answer discloses or changes, for the audit record.
+    /// One pair for each resource and citizen: whose, and of which type.
+    pub disclosed: Vec<(CitizenKey, String)>,
+    /// What it is about, `[type]/[id]`, where it is one resource.
+    pub about: Option<Location>,
+    /// How many resources of the searched kinds go out.
+    pub count: usize,
+}
+
+/// The status of a success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Status {
+    /// 200
+    #[default]
+    Ok,
+    /// 201
+    Created,
+    /// 204
+    NoContent,
+}
+
+impl Status {
+    /// `200 OK`, as a Bundle's response spells it.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::Ok => "200 OK",
+            Self::Created => "201 Created",
+            Self::NoContent => "204 No Content",
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! A body → a [`Put`]: read, validated, authorized, indexed, outside the writer.
+//!
+//! Every path that stores something goes through [`Draft`]: create, update,
+//! the entries of a transaction, and the importers.
+
+use std::collections::HashMap;
+
+use techo_profiles::json::{Json, Place};
+
+use super::{Call, Error, Issue, Location};
+use crate::app::App;
+use crate::consent::caller::Action;
+use crate::consent::subject::Subjects;
+use crate::consent::view::CitizenKey;
+use crate::consent::write::Keeping;
+use crate::consent::{clinical, label};
+use crate::search::index;
+use crate::search::row::{Cell, Extracted, Row};
+use crate::store::dictionary::Wanted;
+use crate::store::facts::{Facts, Role, labels};
+use crate::store::index::IndexRow;
+use crate::store::people::Citizen;
+use crate::store::reader::Stored;
+use crate::store::write::{Method, Put};
+use crate::store::{EPOCH, WriteSet};
+
+/// A resource that is to be stored.
+#[derive(Debug)]
+pub struct Draft {
+    /// Where.
+    pub at: Location,
+    /// The text as received.
+    pub text: Vec<u8>,
+    /// The text, parsed.
+    pub resource: Json,
+    /// The notebook's kind, as the importer that made it says; a client's own tag
+    /// never counts: whoever could choose the kind could choose who sees it.
+    pub notebook: Option<u8>,
+}
+
+/// The patients that a draft is about, as the store knows them.
+#[derive(Debug)]
+pub struct About {
+    /// Those in a subject role (`consent.md` §4.5); `None` where there is no such Patient.
+    pub subjects: Vec<(String, Option<Citizen>)>,
+}
+
+impl Draft {
+    /// Reads and validates a body.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the place of every fault.
+    pub fn read(app: &App, kind: &str, id: String, text: Vec<u8>) -> Result<Self, Error> {
+        let resource = parse(&text)?;
+        app.validated(&text, &resource)?;
+        let named = resource.str("resourceType").unwrap_or_default();
+        if named != kind {
+            return Err(Error::Invalid(vec![
+                Issue::error(
+                    "invalid",
+                    format!("The body is a {named}, the URL says {kind}."),
+                    format!("本文は {named} ですが、URL は {kind} です。"),
+                )
+                .at("resourceType"),
+            ]));
+        }
+        Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, notebook: None })
+    }
+
+    /// An importer knows what its file is: its own tag counts.
+    #[must_use]
+    pub fn tagged(mut self) -> Self {
+        self.notebook = label::tagged(&self.resource);
+        self
+    }
+
+    /// Whom it is about. A Patient that `pending` creates in the same set counts.
+    pub async fn about(&self, app: &App, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
+        let subjects = Subjects::of(&self.resource, &app.config.fhir_base());
+        let mut ids: Vec<String> = subjects.patients.iter().map(ToString::to_string).collect();
+        if subjects.itself {
+            ids = vec![self.at.id.clone()];
+        }
+        ids.extend(self.through(app, &subjects.through).await?);
+        ids.sort();
+        ids.dedup();
+        let asked: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !pending.contains_key(*id)).collect();
+        let known = app.store.citizens(&asked).await?;
+        let of = |id: &String| pending.get(id).or_else(|| known.get(id)).cloned();
+        Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
+    }
+
+    /// The subjects of what this points at (`consent.md` §4.6): a Provenance is about
+    /// whom its targets are about.
+    async fn through(&self, app: &App, references: &[Box<str>]) -> Result<Vec<String>, Error> {
+        let mut keys = Vec::new();
+        for at in references.iter().filter_map(|reference| Location::read(reference)) {
+            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
+        }
+        Ok(app.store.patients(&keys).await?.into_values().collect())
+    }
+
+    /// The put that stores this: a new record, or the next version of `old`.
+    ///
+    /// * `rid`: the row; that of `old` if there is one.
+    pub async fn put(
+        &self,
+        app: &App,
+        rid: i64,
+        old: Option<&Stored>,
+        about: &About,
+        keeping: Keeping,
+    ) -> Result<Put, Error> {
+        let mut subjects: Vec<CitizenKey> =
+            about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref().map(|one| one.key)).collect();
+        if self.at.kind == "Patient" {
+            subjects = vec![rid];
+        }
+        subjects.sort_unstable();
+        subjects.dedup();
+        let extracted = app.extract(&self.at.kind, &self.resource)?;
+        let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
+        let facts = self.facts(&extracted, subjects, keeping);
+        let stale = old.is_some_and(|old| old.epoch != EPOCH);
+        let before = match old {
+            Some(old) if !stale => app.rows_of(old).await?,
+            _ => Vec::new(),
+        };
+        let version = old.map_or(1, |old| old.version + 1);
+        Ok(Put {
+            rid,
+            kind: app.definitions.type_number(&self.at.kind).unwrap_or(0),
+            id: self.at.id.clone(),
+            expected: old.map(|old| old.version),
+            method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
+            body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
+            facts,
+            old: before,
+            new,
+            sweep: stale,
+        })
+    }
+}
+
+/// JSON, or where it stops being JSON.
+pub fn parse(text: &[u8]) -> Result<Json, Error> {
+    let resource = Json::parse(text).map_err(|error| {
+        let place = Place::of(text, error.offset);
+        let mut issue = Issue::error(
+            "structure",
+            format!("The body is no JSON that this server takes: {}.", error.fault),
+            format!("本文を JSON として読み取れません: {}", error.fault),
+        );
+        issue.place = Some((place.line, place.column));
+        Error::Invalid(vec![issue])
+    })?;
+    if resource.is_object() && resource.str("resourceType").is_some() {
+        return Ok(resource);
+    }
+    let issue = Issue::error(
+        "structure",
+        "The body must be one FHIR resource: a JSON object with a resourceType.",
+        "本文は resourceType を持つ JSON オブジェクト(FHIR リソース)にしてください。",
+    );
+    Err(Error::Invalid(vec![issue]))
+}
+
+impl Draft {
+    /// What decides about its visibility. A provision's code means any coding of
+    /// the record, so all of them are labelled.
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+        let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
+        let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
+        let categories =
+            categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
+        Facts {
+            subjects,
+            custodian: keeping.custodian,
+            custody: keeping.custody,
+            domain: label::kind_said(&self.resource, self.notebook),
+            clinical: extracted.clinical.time.map(|span| span.low..span.high),
+            labels: labels(codes.chain(categories)),
+        }
+    }
+}
+
+impl App {
+    /// The index rows of a resource, before numbers.
+    pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
+        index::extract(self.definitions, kind, resource, &self.local())
+            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))
+    }
+
+    /// Refuses what breaks FHIR's structure.
+    pub fn validated(&self, text: &[u8], resource: &Json) -> Result<(), Error> {
+        let issues: Vec<Issue> = techo_profiles::validate::structure(self.definitions, &self.codes, resource)
+            .into_iter()
+            .filter(|issue| issue.severity == techo_profiles::validate::Severity::Error)
+            .map(|issue| {
+                let place = Place::of(text, issue.offset);
+                let mut shown = Issue::error(issue.code.name(), issue.text_en, issue.text_ja).at(issue.expression);
+                shown.place = Some((place.line, place.column));
+                shown
+            })
+            .collect();
+        if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
+    }
+
+    /// The index rows of a stored version, extracted again from its body.
+    pub async fn rows_of(&self, stored: &Stored) -> Result<Vec<IndexRow>, Error> {
+        let subjects = self.store.subjects_of(stored).await?;
+        let Some(body) = &stored.body else { return Ok(subject_rows(&subjects)) };
+        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
+        let extracted = self.extract(kind, &resource)?;
+        self.index_rows(kind, stored.rid, &extracted, &subjects).await
+    }
+
+    /// Index rows with their numbers; what had none yet gets one.
+    pub async fn index_rows(
+        &self,
+        kind: &str,
+        rid: i64,
+        extracted: &Extracted,
+        subjects: &[CitizenKey],
+    ) -> Result<Vec<IndexRow>, Error> {
+        let dictionary = self.store.dictionary();
+        let wanted = wanted(extracted);
+        dictionary.intern(self.store.db(), wanted).await?;
+        let missing = || Error::Internal("a text has no number".into());
+        let mut rows = subject_rows(subjects);
+        for row in &extracted.rows {
+            rows.push(numbered(dictionary, row).ok_or_else(missing)?);
+        }
+        let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
+        let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
+        let mut members: Vec<CitizenKey> =
+            self.store.citizens(&ids).await?.into_values().map(|citizen| citizen.key).collect();
+        if kind == "Patient" {
+            members.push(rid);
+        }
+        members.sort_unstable();
+        members.dedup();
+        rows.extend(members.into_iter().map(|citizen| IndexRow::Compartment { citizen, kind: number }));
+        let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
+        for coding in &extracted.clinical.codes {
+            let code = dictionary.code(&coding.system, &coding.code).ok_or_else(missing)?;
+            rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {
+                citizen: *citizen,
+                kind: number,
+                code,
+                at,
+            }));
+        }
+        Ok(rows)
+    }
+}
+
+/// Rows that stay even when the record is deleted: they decide who may know.
+pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
+    match subjects {
+        [] | [_] => Vec::new(),
+        several => several.iter().map(|citizen| IndexRow::Subject { citizen: *citizen }).collect(),
+    }
+}
+
+fn wanted(extracted: &Extracted) -> Wanted {
+    let mut wanted = Wanted::default();
+    for row in &extracted.rows {
+        wanted.parameters.insert(row.param.to_string());
+        match &row.cell {
+            Cell::Token { system, code } => {
+                wanted.codes.insert((system.to_string(), code.to_string()));
+            }
+            Cell::Identifier { system, .. } => {
+                wanted.systems.insert(system.to_string());
+            }
+            Cell::Quantity(cell) => {
+                for unit in [&cell.unit, &cell.canonical_unit] {
+                    wanted.codes.insert((unit.system.to_string(), unit.code.to_string()));
+                }
+            }
+            Cell::String { .. } | Cell::Date { .. } | Cell::Number { .. } | Cell::Uri(_) | Cell::Reference { .. } => {}
+        }
+    }
+    for coding in &extracted.clinical.codes {
+        wanted.codes.insert((coding.system.to_string(), coding.code.to_string()));
+    }
+    wanted
+}
+
+fn numbered(dictionary: &crate::store::Dictionary, row: &Row) -> Option<IndexRow> {
+    let param = dictionary.parameter(&row.param)?;
+    let grp = i16::try_from(row.grp).ok()?;
+    Some(match &row.cell {
+        Cell::Token { system, code } => IndexRow::Token { param, code: dictionary.code(system, code)?, grp },
+        Cell::Identifier { system, value } => {
+            IndexRow::Ident { param, value: value.to_string(), system: dictionary.system(system)?, grp }
+        }
+        Cell::String { folded, original } => {
+            IndexRow::String { param, folded: folded.to_string(), grp, original: original.to_string() }
+        }
+        Cell::Date { low, high } => IndexRow::Date { param, low: *low, high: *high, grp },
+        Cell::Number { low, high } => IndexRow::Number { param, low: low.to_bits(), high: high.to_bits(), grp },
+        Cell::Quantity(cell) => IndexRow::Quantity {
+            param,
+            unit: dictionary.code(&cell.unit.system, &cell.unit.code)?,
+            low: cell.low.to_bits(),
+            high: cell.high.to_bits(),
+            grp,
+            canonical: (
+                dictionary.code(&cell.canonical_unit.system, &cell.canonical_unit.code)?,
+                cell.canonical_low.to_bits(),
+                cell.canonical_high.to_bits(),
+            ),
+        },
+        Cell::Uri(value) => IndexRow::Uri { param, value: value.to_string(), grp },
+        Cell::Reference { kind, id } => {
+            IndexRow::Reference { param, kind: i16::try_from(*kind).ok()?, id: id.to_string(), grp }
+        }
+    })
+}
+
+/// Everything that belongs to one draft's write, beside the put itself.
+pub async fn companions(
+    call: &Call<'_>,
+    draft: &Draft,
+    rid: i64,
+    about: &About,
+    set: &mut WriteSet,
+) -> Result<(), Error> {
+    if draft.at.kind == "Patient" {
+        set.extras.push(call.store.new_citizen(rid));
+    }
+    if draft.at.kind == "Consent" {
+        for citizen in about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref()) {
+            set.extras.push(call.store.consent_changed(citizen.key));
+        }
+    }
+    Ok(())
+}
+
+impl Call<'_> {
+    /// Refuses with 403 what the token's scopes never allow, before anything is looked up.
+    pub fn may(&self, action: Action, kind: &str) -> Result<(), Error> {
+        use crate::consent::gate::Access;
+        match self.view.may(action, kind) {
+            Access::Yes => Ok(()),
+            Access::No => Err(Error::Forbidden(Issue::error(
+                "forbidden",
+                format!("The access token does not allow this with {kind}. Ask for a scope that does."),
+                format!(
+                    "このアクセストークンでは {kind} に対するこの操作はできません。必要なスコープを申請してください。"
+                ),
+            ))),
+        }
+    }
+
+    /// The name of a type by its number.
+    pub fn type_name(&self, number: u16) -> String {
+        self.definitions.type_name(number).unwrap_or_default().to_owned()
+    }
+}

@@ -1,0 +1,53 @@
+//! `GET [type]/[id]` and `GET [type]/[id]/_history/[version]`.
+//!
+//! Source: FHIR R4 http.html#read, #vread
+
+use super::{Call, Error, Location, Reply, Status};
+use crate::consent::caller::Action;
+use crate::store::reader::Stored;
+
+/// The current version of one resource.
+///
+/// # Errors
+/// [`Error::NotFound`] if absent *or hidden*; [`Error::Gone`] if deleted and
+/// once visible to this caller.
+pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
+    call.may(Action::Read, &at.kind)?;
+    let found = call.store.reader(&call.view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    call.reply(found).await
+}
+
+/// One version of one resource.
+///
+/// # Errors
+/// As [`read`].
+pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply, Error> {
+    call.may(Action::Read, &at.kind)?;
+    let found = call.store.reader(&call.view).version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
+    call.reply(found).await
+}
+
+impl Call<'_> {
+    /// A stored version as an answer.
+    pub(super) async fn reply(&self, found: Stored) -> Result<Reply, Error> {
+        // What a publisher withdrew is gone for all but the citizen's own side.
+        let shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
+        let Some(body) = found.body.clone().filter(|_| shown) else { return Err(Error::Gone) };
+        let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
+        let body = self.redacted(&about, body)?;
+        Ok(Reply {
+            status: Status::Ok,
+            body: Some(body),
+            version: Some((found.version, found.updated)),
+            location: None,
+            disclosed: self.citizens_of(&found).await?.into_iter().map(|one| (one, about.kind.clone())).collect(),
+            about: Some(about),
+            count: 1,
+        })
+    }
+
+    /// Whose data a stored version is.
+    pub(super) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
+        Ok(self.store.subjects_of(found).await?)
+    }
+}

@@ -1,0 +1,154 @@
+//! `POST /fhir/$import`: a file, or several, as `techo import` takes them.
+//!
+//! The caller is a custodial backend whose scopes let it create and update every
+//! type that the format makes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use techo_profiles::json::Json;
+
+use super::{Gate, Input, Operation, Output};
+use crate::app::App;
+use crate::auth::scope::{Action as Letter, Context, Grant};
+use crate::consent::caller::Caller;
+use crate::import::place::Carrier;
+use crate::import::report::Report;
+use crate::import::run::{self, File, Order};
+use crate::interaction::plan::parse;
+use crate::interaction::{Error, Interaction, Issue};
+
+/// The operation.
+pub const OPERATION: Operation =
+    Operation { name: "import", gate: Gate::Custodial, run: |app, token, input| Box::pin(import(app, token, input)) };
+
+/// The largest body; above it files will be taken as a job.
+const LIMIT: usize = 1024 * 1024;
+
+/// What an import may make.
+const TYPES: &[&str] = &[
+    "AllergyIntolerance",
+    "Binary",
+    "Condition",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Encounter",
+    "Immunization",
+    "Location",
+    "MedicationStatement",
+    "Observation",
+    "Organization",
+    "Patient",
+    "Provenance",
+];
+
+async fn import(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Error> {
+    let call = app.call(token, false, &Interaction::Bundle(Vec::new())).await?;
+    let organization = permitted(&call.caller)?;
+    if input.body.len() > LIMIT {
+        return Err(Error::TooLarge(Issue::error(
+            "too-long",
+            format!("Send up to {LIMIT} bytes here, or use techo import."),
+            format!("ここで受け付けるのは {LIMIT} バイトまでです。大きなファイルは techo import を使ってください。"),
+        )));
+    }
+    let parameter = |name: &str| input.query.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
+    let patient = match parameter("patient") {
+        Some(reference) => {
+            let id = reference.strip_prefix("Patient/").unwrap_or(reference);
+            // Someone this organization does not keep is answered like nobody.
+            let known = app.store.citizens(&[id]).await?.remove(id);
+            Some(known.filter(|citizen| citizen.custodian == organization.1).ok_or_else(no_patient)?)
+        }
+        None => None,
+    };
+    let carrier =
+        Carrier { organization, device: call.caller.device(), patient, dry_run: false, japanese: input.japanese };
+    let order = Order { carrier: &carrier, format: parameter("format"), progress: &|_, _| {} };
+    let report = run::run(app, &order, &files(input)?).await?;
+    Ok(Output { refused: !report.files.is_empty() && report.refused(), body: answer(&report).into_bytes() })
+}
+
+/// The Organization for which the caller may publish.
+fn permitted(caller: &Caller) -> Result<(String, i64), Error> {
+    let organization = caller.client.organization.as_ref().filter(|_| caller.publisher().is_some());
+    let organization = organization.ok_or_else(|| {
+        Error::Forbidden(Issue::error(
+            "forbidden",
+            "Only a custodial backend may import files.",
+            "ファイルを取り込めるのは、登録された公的な登録元のみです。",
+        ))
+    })?;
+    for kind in TYPES {
+        for letter in [Letter::Create, Letter::Update] {
+            if caller.scopes.allows(Context::System, kind, letter) != Grant::All {
+                return Err(Error::Forbidden(Issue::error(
+                    "forbidden",
+                    format!("The token needs system/{kind}.cu for this."),
+                    format!("system/{kind}.cu のスコープが必要です。"),
+                )));
+            }
+        }
+    }
+    Ok((organization.reference.to_string(), organization.key))
+}
+
+fn no_patient() -> Error {
+    Error::Unprocessable(vec![Issue::error(
+        "not-found",
+        "There is no such patient in this organization's keeping.",
+        "この組織が管理する患者に該当者がいません。",
+    )])
+}
+
+/// The body itself, or the Attachments of a Parameters resource.
+fn files(input: &Input<'_>) -> Result<Vec<File>, Error> {
+    let media = input.media.split(';').next().unwrap_or_default().trim();
+    if media != "application/fhir+json" {
+        let name = input.file_name.clone().unwrap_or_else(|| "file".to_owned());
+        return Ok(vec![File { name, bytes: input.body.to_vec() }]);
+    }
+    let resource = parse(input.body)?;
+    let bad = |at: usize| {
+        Error::Invalid(vec![
+            Issue::error(
+                "value",
+                "Each parameter must have a valueAttachment with base64 data.",
+                "各 parameter に base64 の valueAttachment.data が必要です。",
+            )
+            .at(format!("Parameters.parameter[{at}].value")),
+        ])
+    };
+    let mut files = Vec::new();
+    for (at, parameter) in resource.list("parameter").iter().enumerate() {
+        let attachment = parameter.get("valueAttachment").ok_or_else(|| bad(at))?;
+        let data = attachment.str("data").ok_or_else(|| bad(at))?;
+        let name = attachment.str("title").map_or_else(|| format!("file-{}", at + 1), str::to_owned);
+        files.push(File { name, bytes: STANDARD.decode(data).map_err(|_| bad(at))? });
+    }
+    Ok(files)
+}
+
+/// `Parameters` with the report, and the same as an OperationOutcome.
+fn answer(report: &Report) -> String {
+    let mut issues: Vec<Json> = Vec::new();
+    for file in &report.files {
+        for line in &file.issues {
+            let column = line.column.as_deref().map(|column| format!(", {column}")).unwrap_or_default();
+            issues.push(Json::object([
+                ("severity", Json::from(line.severity)),
+                ("code", Json::from("processing")),
+                ("details", Json::object([("text", Json::from(line.text.as_str()))])),
+                ("diagnostics", Json::from(format!("{} line {}{column}: {}", file.name, line.line, line.code))),
+            ]));
+        }
+    }
+    if issues.is_empty() {
+        issues.push(Json::object([("severity", Json::from("information")), ("code", Json::from("informational"))]));
+    }
+    let outcome = Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::from(issues))]);
+    let parameters = vec![
+        Json::object([("name", Json::from("report")), ("valueString", Json::from(report.json()))]),
+        Json::object([("name", Json::from("outcome")), ("resource", outcome)]),
+    ];
+    Json::object([("resourceType", Json::from("Parameters")), ("parameter", Json::from(parameters))]).to_string()
+}

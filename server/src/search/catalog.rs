@@ -1,0 +1,265 @@
+//! The search parameters of each resource type, made ready: their kinds, keys
+//! and paths.
+//!
+//! A type is prepared when first asked for and then kept. Both sides of search
+//! read it: indexing walks the paths, parsing looks up names.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use techo_profiles::Definitions;
+use techo_profiles::definitions::{ParameterKind, SearchParameter};
+use techo_profiles::path::{Expression, PathError};
+
+use super::kinds::Kind;
+use super::row::ParamKey;
+use super::trail::{Trail, branches};
+
+/// What is ready so far.
+pub struct Catalog {
+    definitions: &'static Definitions,
+    types: Vec<OnceLock<TypeIndex>>,
+}
+
+/// The parameters of one resource type.
+pub struct TypeIndex {
+    /// Its name.
+    pub name: &'static str,
+    /// Sorted by code.
+    pub parameters: Vec<Parameter>,
+    /// By the JSON name of a resource's member, the parameters it may hold
+    /// values of, by position.
+    by_member: HashMap<Box<str>, Vec<usize>>,
+    /// The parameters that must be tried whatever members there are.
+    always: Vec<usize>,
+    /// The reference parameters that put the resource into a Patient's
+    /// compartment, by position.
+    pub patient: Vec<usize>,
+    /// Definitions whose expression cannot be read: code and error.
+    pub broken: Vec<(Box<str>, PathError)>,
+}
+
+/// One search parameter on one resource type.
+pub struct Parameter {
+    /// The name in a query.
+    pub code: Box<str>,
+    /// Its canonical URL.
+    pub url: Box<str>,
+    /// The name of its index.
+    pub key: ParamKey,
+    /// The index of identifiers by type; only for tokens.
+    pub typed_key: Option<ParamKey>,
+    /// What its values are.
+    pub kind: &'static Kind,
+    /// Where they are.
+    pub paths: Vec<Path>,
+    /// Their FHIR types, if all are known.
+    pub types: Option<Vec<Box<str>>>,
+    /// The numbers of the types that references may point at.
+    pub targets: Vec<u16>,
+    /// The parts of a composite.
+    pub parts: Vec<Part>,
+}
+
+/// A part of a composite.
+pub struct Part {
+    /// The name of its index.
+    pub key: ParamKey,
+    /// What its values are.
+    pub kind: &'static Kind,
+    /// Where they are, from each element of the composite; one list for each of
+    /// the composite's paths.
+    pub paths: Vec<Vec<Path>>,
+}
+
+/// A way to elements.
+pub enum Path {
+    /// Of a known form.
+    Trail(Trail),
+    /// For the evaluator.
+    Expression(Expression),
+}
+
+impl Catalog {
+    /// The catalog of these definitions; one a process.
+    pub fn of(definitions: &'static Definitions) -> &'static Self {
+        static CATALOG: OnceLock<Catalog> = OnceLock::new();
+        CATALOG.get_or_init(|| Self {
+            definitions,
+            types: definitions.resource_types().iter().map(|_| OnceLock::new()).collect(),
+        })
+    }
+
+    /// The definitions it was made from.
+    pub fn definitions(&self) -> &'static Definitions {
+        self.definitions
+    }
+
+    /// The parameters of a resource type; `None` if there is no such type.
+    pub fn of_type(&self, name: &str) -> Option<&TypeIndex> {
+        let position = self.definitions.resource_types().binary_search(&name).ok()?;
+        let name = self.definitions.resource_types()[position];
+        Some(self.types[position].get_or_init(|| TypeIndex::of(self.definitions, name)))
+    }
+}
+
+impl TypeIndex {
+    fn of(definitions: &'static Definitions, name: &'static str) -> Self {
+        let mut index = Self {
+            name,
+            parameters: Vec::new(),
+            by_member: HashMap::new(),
+            always: Vec::new(),
+            patient: Vec::new(),
+            broken: Vec::new(),
+        };
+        for definition in definitions.parameters(name) {
+            // The resource's own columns answer these two.
+            if matches!(definition.code.as_str(), "_id" | "_lastUpdated") {
+                continue;
+            }
+            match (Maker { definitions, name }).parameter(definition) {
+                Ok(Some(parameter)) => index.parameters.push(parameter),
+                Ok(None) => {}
+                Err(error) => index.broken.push((definition.code.as_str().into(), error)),
+            }
+        }
+        index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
+        for position in 0..index.parameters.len() {
+            index.register(position);
+        }
+        let members = definitions.compartment("Patient").and_then(|compartment| compartment.members.get(name));
+        let by_code = |code: &String| index.position(code);
+        index.patient = members.into_iter().flatten().filter_map(by_code).collect();
+        index
+    }
+
+    /// The parameter called `code`.
+    pub fn parameter(&self, code: &str) -> Option<&Parameter> {
+        self.position(code).map(|position| &self.parameters[position])
+    }
+
+    fn position(&self, code: &str) -> Option<usize> {
+        self.parameters.binary_search_by(|parameter| (*parameter.code).cmp(code)).ok()
+    }
+
+    /// The parameters that may have values in a resource with these members, in
+    /// order, each once.
+    pub fn present<'a>(&self, members: impl Iterator<Item = &'a str>) -> Vec<usize> {
+        let mut positions = self.always.clone();
+        for name in members {
+            if let Some(found) = self.by_member.get(name) {
+                positions.extend(found);
+            }
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        positions
+    }
+
+    fn register(&mut self, position: usize) {
+        let mut names: Vec<Box<str>> = Vec::new();
+        for path in &self.parameters[position].paths {
+            match path {
+                Path::Trail(trail) if !trail.is_start() => names.extend(trail.first_names().map(Into::into)),
+                Path::Trail(_) | Path::Expression(_) => {
+                    self.always.push(position);
+                    return;
+                }
+            }
+        }
+        for name in names {
+            self.by_member.entry(name).or_default().push(position);
+        }
+    }
+}
+
+/// Prepares the parameters of one type.
+struct Maker<'d> {
+    definitions: &'d Definitions,
+    name: &'d str,
+}
+
+impl Maker<'_> {
+    /// `None` for a definition that says nothing about this type.
+    fn parameter(&self, definition: &SearchParameter) -> Result<Option<Parameter>, PathError> {
+        let expression = definition.expression_for(self.name);
+        if expression.is_empty() {
+            return Ok(None);
+        }
+        let Some(kind) = Kind::named(definition.kind.name()) else { return Ok(None) };
+        let key = format!("{}.{}", self.name, definition.code);
+        let paths = self.paths(self.name, expression)?;
+        let targets = definition.targets.iter().filter_map(|name| self.definitions.type_number(name)).collect();
+        let parts = match definition.kind {
+            ParameterKind::Composite => self.parts(definition, &key, &paths)?,
+            _ => Vec::new(),
+        };
+        let types = types(&paths);
+        let may_be_typed = types.as_ref().is_none_or(|types| types.iter().any(|name| &**name == "Identifier"));
+        let typed_key =
+            (definition.kind == ParameterKind::Token && may_be_typed).then(|| ParamKey::from(format!("{key}:of-type")));
+        Ok(Some(Parameter {
+            code: definition.code.as_str().into(),
+            url: definition.url.as_str().into(),
+            key: key.into(),
+            typed_key,
+            kind,
+            paths,
+            types,
+            targets,
+            parts,
+        }))
+    }
+
+    fn paths(&self, start: &str, expression: &str) -> Result<Vec<Path>, PathError> {
+        let path = |branch: &str| match Trail::of(self.definitions, start, branch) {
+            Some(trail) => Ok(Path::Trail(trail)),
+            None => Expression::parse(branch).map(Path::Expression),
+        };
+        branches(expression).into_iter().map(path).collect()
+    }
+
+    /// The parts of a composite, each from where each path of the composite ends.
+    fn parts(&self, definition: &SearchParameter, key: &str, paths: &[Path]) -> Result<Vec<Part>, PathError> {
+        let mut parts = Vec::new();
+        for (number, component) in definition.components.iter().enumerate() {
+            let known = self.definitions.all_parameters().iter().find(|known| known.url == component.definition);
+            let Some(kind) = known.and_then(|known| Kind::named(known.kind.name())) else { continue };
+            let starts = paths.iter().map(|path| match path {
+                Path::Trail(trail) => trail.types().first().map_or(self.name, |name| &**name),
+                Path::Expression(_) => self.name,
+            });
+            let paths = starts.map(|start| self.paths(start, &component.expression)).collect::<Result<_, _>>()?;
+            parts.push(Part { key: part_key(key, number), kind, paths });
+        }
+        Ok(parts)
+    }
+}
+
+/// The key of a composite's part, counted from 0.
+pub fn part_key(key: &str, number: usize) -> ParamKey {
+    format!("{key}${number}").into()
+}
+
+/// The types that a parameter's values may have; `None` if a path does not tell.
+fn types(paths: &[Path]) -> Option<Vec<Box<str>>> {
+    let mut types: Vec<Box<str>> = Vec::new();
+    for path in paths {
+        match path {
+            Path::Trail(trail) if trail.types().iter().all(|name| &**name != "Extension") => {
+                types.extend_from_slice(trail.types());
+            }
+            Path::Trail(_) | Path::Expression(_) => return None,
+        }
+    }
+    types.sort_unstable();
+    types.dedup();
+    Some(types)
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Catalog")
+    }
+}

@@ -1,0 +1,322 @@
+//! A resource → its index rows and clinical facts.
+//!
+//! Every search parameter of the type whose first element is present is walked
+//! once and its elements handed to the parameter's kind. Nothing is left out
+//! silently: a definition that cannot be evaluated fails the write, as a record
+//! that searches cannot find, or that a Consent's code rule cannot see, is worse
+//! than one refused.
+//!
+//! [`epoch`] changes with the definitions, the rules here and the place; rows of
+//! another epoch are stale.
+
+use std::collections::{BTreeSet, HashSet};
+
+use techo_profiles::Definitions;
+use techo_profiles::json::Json;
+use techo_profiles::path::{Context, Item, Node, PathError};
+
+use super::catalog::{Catalog, Parameter, Path, TypeIndex, part_key};
+use super::facts;
+use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
+use super::row::{Cell, Extracted, ParamKey, Row};
+
+pub use super::kinds::Local;
+
+/// The version of all rules by which rows are made. Raise it whenever the rows of
+/// some resource would come out otherwise.
+pub const INDEX_EPOCH: u32 = 1;
+
+/// Why a resource cannot be indexed. Not the client's fault: the definitions do
+/// not fit the resource, although it was validated.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// There is no such resource type.
+    #[error("there is no resource type {0:?}")]
+    NoType(Box<str>),
+    /// A search parameter cannot be evaluated.
+    #[error("search parameter {parameter:?}: {error}")]
+    Parameter {
+        /// Its index.
+        parameter: Box<str>,
+        /// Why.
+        error: PathError,
+    },
+    /// More elements of one composite than rows can tell apart.
+    #[error("search parameter {0:?}: too many elements")]
+    TooMany(Box<str>),
+}
+
+/// The index rows and facts of a resource.
+///
+/// # Errors
+/// [`IndexError`], naming the parameter.
+pub fn extract(
+    definitions: &'static Definitions,
+    resource_type: &str,
+    resource: &Json,
+    local: &Local,
+) -> Result<Extracted, IndexError> {
+    let catalog = Catalog::of(definitions);
+    let index = catalog.of_type(resource_type).ok_or_else(|| IndexError::NoType(resource_type.into()))?;
+    if let Some((code, error)) = index.broken.first() {
+        return Err(IndexError::Parameter { parameter: code.clone(), error: error.clone() });
+    }
+    let type_number = |name: &str| definitions.type_number(name);
+    let setting = Setting { local, type_number: &type_number };
+    let mut extractor = Extractor {
+        definitions,
+        root: Element { type_name: index.name, json: resource },
+        cells: Cells { setting, cells: Vec::new() },
+        rows: Vec::with_capacity(32),
+    };
+    for position in index.present(resource.members().iter().map(|member| &*member.name)) {
+        extractor.parameter(&index.parameters[position])?;
+    }
+    let rows = extractor.rows;
+    let mut clinical = facts::clinical(resource_type, resource, setting);
+    clinical.compartment = compartment(index, resource, &rows, definitions);
+    Ok(Extracted { rows, clinical })
+}
+
+/// What the references of one parameter point at here: type number and id.
+///
+/// * `param`: the key of a reference parameter of `resource_type`.
+pub fn references(
+    definitions: &'static Definitions,
+    resource_type: &str,
+    resource: &Json,
+    param: &ParamKey,
+    local: &Local,
+) -> Result<BTreeSet<(u16, Box<str>)>, IndexError> {
+    let index =
+        Catalog::of(definitions).of_type(resource_type).ok_or_else(|| IndexError::NoType(resource_type.into()))?;
+    let type_number = |name: &str| definitions.type_number(name);
+    let mut extractor = Extractor {
+        definitions,
+        root: Element { type_name: index.name, json: resource },
+        cells: Cells { setting: Setting { local, type_number: &type_number }, cells: Vec::new() },
+        rows: Vec::new(),
+    };
+    for parameter in index.parameters.iter().filter(|parameter| parameter.key == *param) {
+        extractor.parameter(parameter)?;
+    }
+    let local_target = |row: Row| match row.cell {
+        Cell::Reference { kind, id } if kind != 0 => Some((kind, id)),
+        _ => None,
+    };
+    Ok(extractor.rows.into_iter().filter_map(local_target).collect())
+}
+
+/// What rows depend on, as a number: two epochs that differ make different rows.
+pub fn epoch(definitions: &'static Definitions, local: &Local) -> u64 {
+    let mut hash = Fnv::new();
+    hash.text(&INDEX_EPOCH.to_string());
+    hash.text(local.base());
+    hash.text(local.zone().iana_name().unwrap_or_default());
+    for name in definitions.resource_types() {
+        for parameter in definitions.parameters(name) {
+            hash.text(name);
+            hash.text(&parameter.code);
+            hash.text(parameter.kind.name());
+            hash.text(parameter.expression_for(name));
+            parameter.components.iter().for_each(|part| {
+                hash.text(&part.definition);
+                hash.text(&part.expression);
+            });
+        }
+    }
+    hash.0
+}
+
+/// FNV-1a: a fingerprint against mistakes, not against attackers, that is the
+/// same on every machine and in every build.
+struct Fnv(u64);
+
+impl Fnv {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn text(&mut self, text: &str) {
+        for byte in text.bytes().chain([0xff]) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+/// Collects the rows of one resource.
+struct Extractor<'a> {
+    definitions: &'static Definitions,
+    root: Element<'a>,
+    cells: Cells<'a>,
+    rows: Vec<Row>,
+}
+
+impl Extractor<'_> {
+    fn parameter(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
+        let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
+        match parameter.kind.name {
+            "composite" => return self.composite(parameter),
+            "special" => return self.special(parameter).map_err(failed),
+            _ => {}
+        }
+        for path in &parameter.paths {
+            let cells = &mut self.cells;
+            let mut typed = Vec::new();
+            each(self.definitions, path, self.root, self.root, &mut |element| {
+                (parameter.kind.extract)(&element, cells);
+                if parameter.typed_key.is_some() && element.type_name == "Identifier" {
+                    typed.extend(token::identifier_types(element.json));
+                }
+            })
+            .map_err(failed)?;
+            if let Some(key) = &parameter.typed_key {
+                push(&mut self.rows, key, 0, typed);
+            }
+        }
+        let cells = std::mem::take(&mut self.cells.cells);
+        push(&mut self.rows, &parameter.key, 0, cells);
+        Ok(())
+    }
+
+    /// One `grp` an element; an element that lacks a part has no rows, as it
+    /// matches nothing.
+    fn composite(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
+        let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
+        let (definitions, root) = (self.definitions, self.root);
+        let mut grp = 0_u16;
+        let mut outcome = Ok(());
+        for (number, path) in parameter.paths.iter().enumerate() {
+            each(definitions, path, root, root, &mut |element| {
+                grp = grp.saturating_add(1);
+                if outcome.is_ok() {
+                    outcome = self.together(parameter, number, element, grp);
+                }
+            })
+            .map_err(failed)?;
+        }
+        if grp > MOST_GROUPS {
+            return Err(IndexError::TooMany((*parameter.key).into()));
+        }
+        outcome.map_err(failed)
+    }
+
+    /// The rows of one element of a composite.
+    ///
+    /// * `number`: by which of the composite's paths it was found.
+    fn together(&mut self, of: &Parameter, number: usize, element: Element<'_>, grp: u16) -> Result<(), PathError> {
+        let mut found = Vec::with_capacity(of.parts.len());
+        for part in &of.parts {
+            let cells = self.part(&part.paths[number], element, part.kind)?;
+            if cells.is_empty() {
+                return Ok(());
+            }
+            found.push((&part.key, cells));
+        }
+        found.into_iter().for_each(|(key, cells)| push(&mut self.rows, key, grp, cells));
+        Ok(())
+    }
+
+    fn part(&mut self, paths: &[Path], start: Element<'_>, kind: &Kind) -> Result<Vec<Cell>, PathError> {
+        for path in paths {
+            let cells = &mut self.cells;
+            each(self.definitions, path, self.root, start, &mut |element| (kind.extract)(&element, cells))?;
+        }
+        Ok(std::mem::take(&mut self.cells.cells))
+    }
+
+    fn special(&mut self, parameter: &Parameter) -> Result<(), PathError> {
+        let mut positions = Vec::new();
+        for path in &parameter.paths {
+            each(self.definitions, path, self.root, self.root, &mut |element| {
+                positions.extend(special::position(element.json));
+            })?;
+        }
+        for (grp, position) in (1..).zip(positions) {
+            for (number, cell) in position.into_iter().enumerate() {
+                push(&mut self.rows, &part_key(&parameter.key, number), grp, vec![cell]);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Calls `found` with each element that a path leads to from `start`.
+fn each(
+    definitions: &'static Definitions,
+    path: &Path,
+    root: Element<'_>,
+    start: Element<'_>,
+    found: &mut dyn FnMut(Element<'_>),
+) -> Result<(), PathError> {
+    let expression = match path {
+        Path::Trail(trail) => {
+            trail.walk(root.json, start, found);
+            return Ok(());
+        }
+        Path::Expression(expression) => expression,
+    };
+    let context = Context::new(definitions).lenient_as().resource(Node::new(root.json, root.type_name));
+    for item in expression.evaluate_at(Node::new(start.json, start.type_name), &context)? {
+        match &item {
+            Item::Node(node) => {
+                if let Some(json) = node.json() {
+                    found(Element { type_name: node.type_name(), json });
+                }
+            }
+            // A computed value has the FHIR type of the same name, written small.
+            Item::Value(value) => found(Element { type_name: &small(value.type_name()), json: &value.to_json() }),
+            Item::Target(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Adds rows, each once.
+fn push(rows: &mut Vec<Row>, key: &ParamKey, grp: u16, cells: Vec<Cell>) {
+    let start = rows.len();
+    if cells.len() <= FEW {
+        for cell in cells {
+            if !rows[start..].iter().any(|row| row.cell == cell) {
+                rows.push(Row { param: key.clone(), grp, cell });
+            }
+        }
+        return;
+    }
+    let mut seen = HashSet::new();
+    for cell in cells {
+        if seen.insert(format!("{cell:?}")) {
+            rows.push(Row { param: key.clone(), grp, cell });
+        }
+    }
+}
+
+/// The Patients in whose compartment the resource is: itself, or what the
+/// compartment's parameters refer to.
+fn compartment(index: &TypeIndex, resource: &Json, rows: &[Row], definitions: &Definitions) -> Vec<Box<str>> {
+    let patient = definitions.type_number("Patient");
+    let mut ids = BTreeSet::new();
+    if index.name == "Patient" {
+        ids.extend(resource.str("id").filter(|id| reference::is_id(id)).map(Box::from));
+    }
+    for &position in &index.patient {
+        let key = &index.parameters[position].key;
+        for row in rows.iter().filter(|row| row.param == *key) {
+            match &row.cell {
+                Cell::Reference { kind, id } if Some(*kind) == patient => {
+                    ids.insert(id.clone());
+                }
+                _ => {}
+            }
+        }
+    }
+    ids.into_iter().collect()
+}
+
+/// `grp` is a signed 16-bit column.
+const MOST_GROUPS: u16 = i16::MAX.unsigned_abs();
+/// Up to here comparing each with each is the quicker way to find doubles.
+const FEW: usize = 32;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,263 @@
+use std::collections::BTreeMap;
+use std::path::Path as File;
+
+use jiff::tz::TimeZone;
+use techo_profiles::json;
+
+use super::super::trail::branches;
+use super::*;
+
+fn local() -> Local {
+    Local::new("https://here.example/fhir", &TimeZone::fixed(jiff::tz::offset(9)))
+}
+
+fn extracted(resource: &Json) -> Extracted {
+    let kind = resource.str("resourceType").expect("a resource");
+    extract(Definitions::embedded(), kind, resource, &local()).unwrap_or_else(|error| panic!("{kind}: {error}"))
+}
+
+/// The rows of one index as short texts.
+fn rows(extracted: &Extracted, key: &str) -> Vec<String> {
+    let shown = |row: &Row| {
+        let text = match &row.cell {
+            Cell::Token { system, code } => format!("{system}|{code}"),
+            Cell::Identifier { system, value } => format!("{system}#{value}"),
+            Cell::String { folded, .. } => folded.to_string(),
+            Cell::Date { low, high } => format!("{low}..{high}"),
+            Cell::Number { low, high } => format!("{low}..{high}"),
+            Cell::Quantity(cell) => format!("{} {}|{}", cell.value, cell.unit.system, cell.unit.code),
+            Cell::Uri(text) => text.to_string(),
+            Cell::Reference { kind, id } => format!("{kind}/{id}"),
+        };
+        if row.grp == 0 { text } else { format!("{text} @{}", row.grp) }
+    };
+    extracted.rows.iter().filter(|row| &*row.param == key).map(shown).collect()
+}
+
+fn blood_pressure() -> Json {
+    json!({
+        "resourceType": "Observation",
+        "id": "bp",
+        "meta": {"profile": ["http://x/Bp|1"], "tag": [{"system": "t", "code": "kept"}]},
+        "identifier": [{"system": "urn:lab", "value": "77"}],
+        "status": "final",
+        "category": [{"coding": [{"system": "c", "code": "vital-signs"}]}],
+        "code": {"coding": [{"system": "http://loinc.org", "code": "85354-9"}], "text": "血圧"},
+        "subject": {"reference": "Patient/p1"},
+        "performer": [{"reference": "Patient/p2"}],
+        "effectiveDateTime": "1970-01-01T00:00:00Z",
+        "component": [
+            {"code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}]},
+             "valueQuantity": {"value": 120, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}},
+            {"code": {"coding": [{"system": "http://loinc.org", "code": "8462-4"}]},
+             "valueQuantity": {"value": 80, "unit": "mmHg", "system": "http://unitsofmeasure.org", "code": "mm[Hg]"}},
+            {"code": {"coding": [{"system": "http://loinc.org", "code": "0000-0"}]}}
+        ]
+    })
+}
+
+#[test]
+fn an_observation_is_found_by_all_its_parts() {
+    let found = extracted(&blood_pressure());
+    let patient = Definitions::embedded().type_number("Patient").expect("Patient");
+    for (key, expected) in [
+        ("Observation.code", vec!["http://loinc.org|85354-9".to_owned(), "血圧".into()]),
+        ("Observation.status", vec!["|final".into()]),
+        ("Observation.identifier", vec!["urn:lab#77".into()]),
+        ("Observation.subject", vec![format!("{patient}/p1")]),
+        ("Observation.patient", vec![format!("{patient}/p1")]),
+        ("Observation.performer", vec![format!("{patient}/p2")]),
+        ("Observation.date", vec!["0..1000000".into()]),
+        ("Observation._profile", vec!["http://x/Bp|1".into(), "http://x/Bp".into()]),
+        ("Observation._tag", vec!["t|kept".into()]),
+        ("Observation.value-quantity", vec![]),
+        ("Observation._id", vec![]),
+    ] {
+        assert_eq!(rows(&found, key), expected, "{key}");
+    }
+    assert_eq!(found.clinical.compartment, ["p1".into(), "p2".into()]);
+    assert_eq!(found.clinical.subjects, ["p1".into()]);
+    assert_eq!(found.clinical.time.map(|span| span.low), Some(0));
+    assert_eq!(&*found.clinical.codes[0].code, "85354-9");
+    assert_eq!(&*found.clinical.categories[0].code, "vital-signs");
+}
+
+#[test]
+fn the_parts_of_a_composite_stay_with_their_element() {
+    let found = extracted(&blood_pressure());
+    let codes = rows(&found, "Observation.component-code-value-quantity$0");
+    let values = rows(&found, "Observation.component-code-value-quantity$1");
+    assert_eq!(codes, ["http://loinc.org|8480-6 @1", "http://loinc.org|8462-4 @2"]);
+    assert_eq!(values.len(), 4);
+    assert_eq!(values[0], "120 http://unitsofmeasure.org|mm[Hg] @1");
+    assert_eq!(values[1], "120 |mmHg @1");
+    assert_eq!(values[2], "80 http://unitsofmeasure.org|mm[Hg] @2");
+}
+
+#[test]
+fn one_of_each_kind() {
+    let patient = json!({
+        "resourceType": "Patient", "id": "p1",
+        "identifier": [{"type": {"coding": [{"system": "t", "code": "MR"}]}, "system": "s", "value": "1"}],
+        "name": [{"family": "山田", "given": ["花子"]}], "birthDate": "1992-04-18", "gender": "female",
+        "deceasedBoolean": false, "telecom": [{"system": "phone", "value": "03-1"}],
+        "link": [{"other": {"reference": "Patient/p9"}, "type": "refer"}]
+    });
+    let found = extracted(&patient);
+    assert_eq!(rows(&found, "Patient.name"), ["山田", "花子", "山田花子"]);
+    assert_eq!(rows(&found, "Patient.identifier:of-type"), ["t#MR|1"]);
+    assert_eq!(rows(&found, "Patient.deceased"), ["|false"]);
+    assert_eq!(rows(&found, "Patient.phone"), ["|03-1", "|031"]);
+    assert_eq!(found.clinical.compartment, ["p1".into(), "p9".into()]);
+    assert_eq!(found.clinical.subjects, ["p1".into()]);
+
+    let risk = json!({"resourceType": "RiskAssessment", "status": "final", "subject": {"reference": "Patient/p"},
+        "prediction": [{"probabilityDecimal": (Json::number("0.25").expect("a number"))}]});
+    assert_eq!(rows(&extracted(&risk), "RiskAssessment.probability"), ["0.25..0.25"]);
+
+    let place = json!({"resourceType": "Location", "position": {
+        "latitude": (Json::number("35.5").expect("a number")), "longitude": (Json::number("139.5").expect("a number"))}});
+    assert_eq!(rows(&extracted(&place), "Location.near$0"), ["35.5..35.5 @1"]);
+    assert_eq!(rows(&extracted(&place), "Location.near$1"), ["139.5..139.5 @1"]);
+
+    let set = json!({"resourceType": "ValueSet", "url": "http://x/v", "status": "draft"});
+    assert_eq!(rows(&extracted(&set), "ValueSet.url"), ["http://x/v"]);
+}
+
+#[test]
+fn references_of_one_parameter() {
+    let definitions = Definitions::embedded();
+    let patient = definitions.type_number("Patient").expect("Patient");
+    let found = references(definitions, "Observation", &blood_pressure(), &"Observation.subject".into(), &local());
+    assert_eq!(found.ok(), Some(BTreeSet::from([(patient, "p1".into())])));
+}
+
+#[test]
+fn nothing_breaks_it() {
+    for text in [
+        r#"{"resourceType":"Observation"}"#,
+        r#"{"resourceType":"Observation","code":5,"subject":[],"component":{"code":[null]},"valueQuantity":"x"}"#,
+        r#"{"resourceType":"Observation","code":{"coding":{"coding":[1]}},"effectivePeriod":[{"start":{}}],"meta":"x"}"#,
+        r#"{"resourceType":"Patient","name":"x","deceasedDateTime":"1","telecom":[[]],"link":{"other":{}}}"#,
+        r#"{"resourceType":"Bundle","entry":[null,{"resource":5}]}"#,
+    ] {
+        extracted(&Json::parse(text.as_bytes()).expect(text));
+    }
+    let other = json!({"resourceType": "Nothing"});
+    assert!(extract(Definitions::embedded(), "Nothing", &other, &local()).is_err());
+}
+
+#[test]
+fn doubles_are_stored_once() {
+    let tag = json!({"system": "t", "code": "x"});
+    for count in [2, 40] {
+        let tags = Json::array((0..count).map(|_| tag.clone()));
+        let resource = json!({"resourceType": "Basic", "meta": {"tag": (tags)}});
+        assert_eq!(rows(&extracted(&resource), "Basic._tag"), ["t|x"]);
+    }
+}
+
+#[test]
+fn every_definition_can_be_read() {
+    let definitions = Definitions::embedded();
+    let catalog = Catalog::of(definitions);
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in definitions.resource_types() {
+        let index = catalog.of_type(name).expect("a type");
+        assert!(index.broken.is_empty(), "{name}: {:?}", index.broken);
+        for parameter in &index.parameters {
+            *kinds.entry(parameter.kind.name).or_default() += 1;
+            assert_eq!(parameter.kind.name == "composite", !parameter.parts.is_empty(), "{}", parameter.key);
+        }
+    }
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
+    assert!(!catalog.of_type("Observation").expect("a type").patient.is_empty());
+}
+
+#[test]
+fn the_epoch_changes_with_the_place() {
+    let definitions = Definitions::embedded();
+    let one = epoch(definitions, &local());
+    assert_eq!(one, epoch(definitions, &local()));
+    let elsewhere = Local::new("https://there.example/fhir", local().zone());
+    assert_ne!(one, epoch(definitions, &elsewhere));
+}
+
+/// Walks every branch both ways over every resource at hand.
+#[test]
+fn trails_and_the_evaluator_agree() {
+    let definitions = Definitions::embedded();
+    let mut resources = samples();
+    resources.push(blood_pressure());
+    let mut compared = 0;
+    for resource in &resources {
+        let Some(name) = resource.str("resourceType").filter(|name| definitions.type_number(name).is_some()) else {
+            continue;
+        };
+        let root = Element { type_name: name, json: resource };
+        for parameter in definitions.parameters(name) {
+            for branch in branches(parameter.expression_for(name)).into_iter().filter(|branch| !branch.is_empty()) {
+                let Some(trail) = super::super::trail::Trail::of(definitions, name, branch) else { continue };
+                let seen = |path: &Path| {
+                    let mut seen = Vec::new();
+                    let mut found = |element: Element<'_>| seen.push(format!("{} {}", element.type_name, element.json));
+                    each(definitions, path, root, root, &mut found).unwrap_or_else(|error| panic!("{branch}: {error}"));
+                    seen
+                };
+                // The one function that only trails know.
+                if branch.contains("hasExtension(") {
+                    continue;
+                }
+                let Ok(expression) = techo_profiles::path::Expression::parse(branch) else { panic!("{branch}") };
+                assert_eq!(seen(&Path::Trail(trail)), seen(&Path::Expression(expression)), "{name} {branch}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 20);
+}
+
+/// Every sample can be indexed, and its subject is found.
+#[test]
+fn samples_are_indexed() {
+    for resource in samples() {
+        let Some(name) =
+            resource.str("resourceType").filter(|name| Definitions::embedded().type_number(name).is_some())
+        else {
+            continue;
+        };
+        let found = extracted(&resource);
+        assert!(name == "Binary" || !found.rows.is_empty(), "{resource}");
+        let local_subject = resource.at(&["subject", "reference"]).and_then(Json::as_str);
+        if local_subject.is_some_and(|text| text.starts_with("Patient/")) {
+            assert_eq!(found.clinical.subjects.len(), 1, "{resource}");
+        }
+    }
+}
+
+/// The public samples and what is in their Bundles; none, said aloud, where
+/// they are not at hand.
+fn samples() -> Vec<Json> {
+    let folder = File::new("/work/shared/samples/public");
+    if !folder.is_dir() {
+        eprintln!("SKIPPED: no samples in {}", folder.display());
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "json") {
+                let text = std::fs::read(&path).expect("a file");
+                if let Ok(resource) = Json::parse(&text) {
+                    found.extend(resource.list("entry").iter().filter_map(|entry| entry.get("resource")).cloned());
+                    found.push(resource);
+                }
+            }
+        }
+    }
+    found
+}

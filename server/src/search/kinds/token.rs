@@ -1,0 +1,260 @@
+//! Codes and identifiers: compared whole, with or without their system.
+//!
+//! | element | rows |
+//! |---|---|
+//! | Coding, each coding of a CodeableConcept | token (system, code) |
+//! | code, boolean, id, string, uri, integer | token (no system, text) |
+//! | ContactPoint | token (no system, value), and again without blanks and hyphens |
+//! | Identifier | ident (system, value) |
+//! | displays and texts of all these | string, for `:text` |
+//!
+//! Source: FHIR R4 search.html#token
+
+use techo_profiles::json::Json;
+
+use super::string::{push_text, wanted};
+use super::{Cells, Element, Kind, Question, extension_value};
+use crate::search::error::Reason;
+use crate::search::escape::{split, unescape};
+use crate::search::fold::fold_contact;
+use crate::search::modifier::Modifier;
+use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
+use crate::search::row::{Cell, Table};
+
+/// Codes and identifiers.
+pub const KIND: Kind = Kind {
+    name: "token",
+    tables: &[Table::Token, Table::Identifier, Table::String],
+    modifiers: &["not", "text"],
+    undone: &["above", "below", "in", "not-in", "of-type"],
+    extract,
+    parse,
+    sort: Some(SortColumn::Code),
+};
+
+fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
+    let json = element.json;
+    match element.type_name {
+        "Coding" => coding(json, cells),
+        "CodeableConcept" => {
+            json.list("coding").iter().for_each(|item| coding(item, cells));
+            text(json, "text", cells);
+        }
+        "Identifier" => identifier(json, cells),
+        "ContactPoint" => contact(json, cells),
+        "Extension" => {
+            if let Some((type_name, json)) = extension_value(json) {
+                extract(&Element { type_name: &type_name, json }, cells);
+            }
+        }
+        _ => primitive(json, cells),
+    }
+}
+
+fn coding(json: &Json, cells: &mut Cells<'_>) {
+    if let Some(code) = json.str("code") {
+        token(json.str("system").unwrap_or_default(), code, cells);
+    }
+    text(json, "display", cells);
+}
+
+/// An identifier, its value, and the texts of its type.
+fn identifier(json: &Json, cells: &mut Cells<'_>) {
+    if let Some(value) = json.str("value") {
+        let system = json.str("system").unwrap_or_default();
+        cells.push(Cell::Identifier { system: system.into(), value: value.into() });
+    }
+    if let Some(kind) = json.get("type") {
+        text(kind, "text", cells);
+        kind.list("coding").iter().for_each(|coding| text(coding, "display", cells));
+    }
+}
+
+/// The rows for `:of-type`: the type's system, and `code|value` for a value.
+pub fn identifier_types(json: &Json) -> Vec<Cell> {
+    let Some(value) = json.str("value") else { return Vec::new() };
+    let codings = json.at(&["type", "coding"]).map_or(&[][..], Json::items);
+    let typed = |coding: &Json| {
+        let code = coding.str("code")?;
+        let system = coding.str("system").unwrap_or_default();
+        Some(Cell::Identifier { system: system.into(), value: format!("{code}|{value}").into() })
+    };
+    codings.iter().filter_map(typed).collect()
+}
+
+fn contact(json: &Json, cells: &mut Cells<'_>) {
+    if let Some(value) = json.str("value") {
+        token("", value, cells);
+        let plain = fold_contact(value);
+        if plain != value && !plain.is_empty() {
+            token("", &plain, cells);
+        }
+    }
+}
+
+fn primitive(json: &Json, cells: &mut Cells<'_>) {
+    if let Some(text) = json.as_str().or_else(|| json.as_number()) {
+        token("", text, cells);
+    } else if let Some(truth) = json.as_bool() {
+        token("", if truth { "true" } else { "false" }, cells);
+    }
+}
+
+fn token(system: &str, code: &str, cells: &mut Cells<'_>) {
+    cells.push(Cell::Token { system: system.into(), code: code.into() });
+}
+
+fn text(json: &Json, name: &str, cells: &mut Cells<'_>) {
+    if let Some(text) = json.str(name) {
+        push_text(text, cells);
+    }
+}
+
+fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
+    if question.modifier == Modifier::Text {
+        return Ok(vec![Match::Prefix(wanted(&unescape(question.value)?)?)]);
+    }
+    let pattern = code_pattern(question.value)?;
+    let mut matches = Vec::new();
+    let types = question.types;
+    if types.is_none_or(|types| types.iter().any(|name| &**name != "Identifier")) {
+        if question.may_be("ContactPoint")
+            && let Pattern::Is(code) = &pattern.code
+        {
+            let plain = fold_contact(code);
+            if plain != **code && !plain.is_empty() {
+                let code = Pattern::Is(plain.into());
+                matches.push(Match::Token(CodePattern { system: pattern.system.clone(), code }));
+            }
+        }
+        matches.push(Match::Token(pattern.clone()));
+    }
+    if question.may_be("Identifier") {
+        matches.push(Match::Identifier(pattern));
+    }
+    Ok(matches)
+}
+
+/// `code`, `system|code`, `|code` (no system), `system|` (any code of it).
+pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {
+    let parts = split(value, '|');
+    let plain = |text: &str| unescape(text).map(|text| text.as_ref().into());
+    let (system, code): (Pattern, Box<str>) = match parts[..] {
+        [code] => (Pattern::Any, plain(code)?),
+        [system, code] => (Pattern::Is(plain(system)?), plain(code)?),
+        _ => return Err(Reason::Value(r"a code is written code, system|code, |code or system|; \| inside one".into())),
+    };
+    match (&system, code.is_empty()) {
+        (Pattern::Is(system), true) if !system.is_empty() => {}
+        (_, true) => return Err(Reason::Value("a code is wanted".into())),
+        _ => {}
+    }
+    let code = if code.is_empty() { Pattern::Any } else { Pattern::Is(code) };
+    Ok(CodePattern { system, code })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, cells, setting};
+    use super::*;
+    use techo_profiles::json;
+
+    fn code(system: &str, code: &str) -> Cell {
+        Cell::Token { system: system.into(), code: code.into() }
+    }
+
+    fn text(folded: &str, original: &str) -> Cell {
+        Cell::String { folded: folded.into(), original: original.into() }
+    }
+
+    #[test]
+    fn elements_become_rows() {
+        let concept = json!({"coding": [{"system": "http://loinc.org", "code": "8302-2", "display": "身長"}, {"code": "x"}], "text": "シンチョウ"});
+        let number = json!({"type": {"coding": [{"system": "t", "code": "MR"}], "text": "患者番号"}, "system": "s", "value": "A1"});
+        for (type_name, json, expected) in [
+            (
+                "CodeableConcept",
+                concept,
+                vec![
+                    code("http://loinc.org", "8302-2"),
+                    text("身長", "身長"),
+                    code("", "x"),
+                    text("しんちょう", "シンチョウ"),
+                ],
+            ),
+            (
+                "Identifier",
+                number,
+                vec![Cell::Identifier { system: "s".into(), value: "A1".into() }, text("患者番号", "患者番号")],
+            ),
+            (
+                "ContactPoint",
+                json!({"system": "phone", "value": "03-1234"}),
+                vec![code("", "03-1234"), code("", "031234")],
+            ),
+            ("ContactPoint", json!({"system": "email", "value": "a@b.example"}), vec![code("", "a@b.example")]),
+            ("code", json!("final"), vec![code("", "final")]),
+            ("boolean", json!(true), vec![code("", "true")]),
+            (
+                "Extension",
+                json!({"url": "u", "valueCodeableConcept": {"coding": [{"code": "c"}]}}),
+                vec![code("", "c")],
+            ),
+            ("Extension", json!({"url": "u", "valueBoolean": false}), vec![code("", "false")]),
+            ("Coding", json!({"system": "only"}), vec![]),
+            ("Period", json!({"start": "2024"}), vec![]),
+        ] {
+            assert_eq!(cells(&KIND, type_name, &json), expected, "{type_name} {json}");
+        }
+    }
+
+    #[test]
+    fn identifiers_are_kept_by_type_too() {
+        let number = json!({"type": {"coding": [{"system": "t", "code": "MR"}, {"system": "u"}]}, "value": "A1"});
+        assert_eq!(identifier_types(&number), [Cell::Identifier { system: "t".into(), value: "MR|A1".into() }]);
+    }
+
+    #[test]
+    fn the_four_ways_to_ask() {
+        let is = |text: &str| Pattern::Is(text.into());
+        for (value, system, code) in [
+            ("c", Pattern::Any, is("c")),
+            ("s|c", is("s"), is("c")),
+            ("|c", is(""), is("c")),
+            ("s|", is("s"), Pattern::Any),
+            (r"a\|b", Pattern::Any, is("a|b")),
+            (r"s|a\$b\,c\\", is("s"), is(r"a$b,c\")),
+        ] {
+            assert_eq!(code_pattern(value), Ok(CodePattern { system, code }), "{value}");
+        }
+        for value in ["", "|", "a|b|c", r"\x"] {
+            assert!(code_pattern(value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn tables_are_asked_by_the_types_there_can_be() {
+        let tables = |types: Option<&[&str]>| {
+            let types: Option<Vec<Box<str>>> = types.map(|types| types.iter().map(|&name| name.into()).collect());
+            let question = Question {
+                value: "090-1",
+                modifier: Modifier::None,
+                setting: setting(),
+                now: 0,
+                types: types.as_deref(),
+                targets: &[],
+            };
+            let matches = parse(&question).expect("a code");
+            matches.iter().map(Match::table).collect::<Vec<_>>()
+        };
+        assert_eq!(tables(Some(&["Identifier"])), [Table::Identifier]);
+        assert_eq!(tables(Some(&["CodeableConcept", "code"])), [Table::Token]);
+        assert_eq!(tables(Some(&["ContactPoint"])), [Table::Token, Table::Token]);
+        assert_eq!(tables(None), [Table::Token, Table::Token, Table::Identifier]);
+    }
+
+    #[test]
+    fn text_is_asked_of_the_displays() {
+        assert_eq!(ask(&KIND, Modifier::Text, "ｼﾝ"), Ok(vec![Match::Prefix("しん".into())]));
+    }
+}

@@ -1,0 +1,437 @@
+//! A query → a [`Plan`].
+//!
+//! A parameter is one of the result parameters in [`super::result`] (`_sort`,
+//! `_count`, …), one of the resource's own columns (`_id`, `_lastUpdated`), or one
+//! of the type's search parameters, whose kind reads the values. Values between
+//! commas are alternatives; parameters given several times must all hold.
+//!
+//! Refused, not guessed: an unknown parameter, a modifier that does not fit or is
+//! not done, a value that cannot be read. `handling=lenient` leaves out unknown
+//! and undone parameters only, and says so.
+//!
+//! Source: FHIR R4 search.html
+
+use std::ops::Range;
+
+use techo_profiles::Definitions;
+
+use super::bounds::Prefix;
+use super::catalog::{Catalog, Parameter, TypeIndex};
+use super::error::{Reason, SearchError};
+use super::escape::{split, unescape};
+use super::kinds::{Local, Question, Setting};
+use super::modifier::Modifier;
+use super::plan::{Filter, Plan, Summary, Total};
+use super::result;
+use super::time::span;
+
+/// What a query's meaning depends on beside its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope<'a> {
+    /// Where the server is.
+    pub local: &'a Local,
+    /// The present, in microseconds: `ap` on dates is relative to it.
+    pub now: i64,
+    /// `Prefer: handling=lenient`
+    pub lenient: bool,
+}
+
+/// The plan of a query on one resource type.
+///
+/// * `query`: names and values in order, percent-decoded.
+///
+/// # Errors
+/// [`SearchError`] about the first parameter that is refused.
+pub fn plan(
+    definitions: &'static Definitions,
+    resource_type: &str,
+    query: &[(String, String)],
+    scope: &Scope<'_>,
+) -> Result<Plan, SearchError> {
+    let catalog = Catalog::of(definitions);
+    let index = catalog
+        .of_type(resource_type)
+        .ok_or_else(|| SearchError::new("", Reason::UnknownType(resource_type.into())))?;
+    let mut plan = Plan {
+        resource_type: resource_type.into(),
+        filters: Vec::new(),
+        sort: Vec::new(),
+        count: None,
+        includes: Vec::new(),
+        total: Total::default(),
+        summary: Summary::default(),
+        elements: Vec::new(),
+        used: Vec::new(),
+        ignored: Vec::new(),
+    };
+    let reader = Reader { catalog, index, scope };
+    let mut left = MOST_VALUES;
+    for (name, value) in query {
+        left = left.checked_sub(1 + value.matches(',').count()).ok_or_else(|| too_much(name))?;
+        if let Err(reason) = reader.parameter(&mut plan, name, value) {
+            let error = SearchError::new(name, reason);
+            if !(scope.lenient && error.may_be_ignored()) {
+                return Err(error);
+            }
+            plan.ignored.push(error);
+        } else {
+            plan.used.push((name.as_str().into(), value.as_str().into()));
+        }
+    }
+    result::settle(&mut plan);
+    Ok(plan)
+}
+
+/// The query in an order of its own, so that two ways to write one condition are
+/// the same text: for the uniqueness of conditional creates.
+pub fn canonical(plan: &Plan) -> String {
+    let mut parts: Vec<(Box<str>, Box<str>)> = plan
+        .used
+        .iter()
+        .filter(|(name, _)| !result::is_result(name))
+        .map(|(name, value)| {
+            let mut values = split(value, ',');
+            values.sort_unstable();
+            values.dedup();
+            (name.clone(), values.join(",").into())
+        })
+        .collect();
+    parts.sort_unstable();
+    parts.dedup();
+    super::page::query_string(&parts)
+}
+
+fn too_much(name: &str) -> SearchError {
+    let why = format!("a search may have at most {MOST_VALUES} values");
+    SearchError::new(name, Reason::TooMuch(why.into()))
+}
+
+/// Reads the parameters of one query.
+pub(super) struct Reader<'a> {
+    pub(super) catalog: &'static Catalog,
+    pub(super) index: &'static TypeIndex,
+    pub(super) scope: &'a Scope<'a>,
+}
+
+impl Reader<'_> {
+    fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
+        if result::read(self, plan, name, value)? {
+            return Ok(());
+        }
+        if name.starts_with("_has:") || name == "_has" {
+            return Err(Reason::NotDone("a reverse chain".into()));
+        }
+        let (code, suffix) = match name.split_once(':') {
+            Some((code, suffix)) => (code, Some(suffix)),
+            None => (name, None),
+        };
+        if code.contains('.') || suffix.is_some_and(|suffix| suffix.contains('.')) {
+            return Err(Reason::NotDone("a chain".into()));
+        }
+        let modifier = match suffix {
+            None => Modifier::None,
+            Some(suffix) => Modifier::named(suffix, |name| self.catalog.of_type(name).is_some())
+                .ok_or_else(|| Reason::Modifier(format!("there is no modifier :{suffix}").into()))?,
+        };
+        let filter = match code {
+            "_id" => self.id(modifier, value)?,
+            "_lastUpdated" => self.updated(modifier, value)?,
+            code => {
+                let found = self.index.parameter(code);
+                let parameter = found.ok_or_else(|| Reason::Unknown { resource_type: self.index.name.into() })?;
+                self.indexed(parameter, modifier, value)?
+            }
+        };
+        plan.filters.push(filter);
+        Ok(())
+    }
+
+    fn id(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        let negated = match modifier {
+            Modifier::None => false,
+            Modifier::Not => true,
+            other => return Err(unfit(other, "_id")),
+        };
+        let mut any = Vec::new();
+        for part in split(value, ',') {
+            let id = unescape(part)?;
+            if id.is_empty() {
+                return Err(Reason::Value("an id is wanted".into()));
+            }
+            any.push(id.as_ref().into());
+        }
+        Ok(Filter::Id { any, negated })
+    }
+
+    /// `updated` is one instant, so each prefix is a span of it.
+    fn updated(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        if modifier != Modifier::None {
+            return Err(unfit(modifier, "_lastUpdated"));
+        }
+        let mut any: Vec<Range<i64>> = Vec::new();
+        for part in split(value, ',') {
+            let (prefix, text) = Prefix::of(part);
+            let asked = span(text, self.scope.local.zone()).map_err(|error| Reason::Value(error.to_string().into()))?;
+            let (low, high) = (asked.low, asked.high);
+            let now = self.scope.now;
+            let nearly = if now >= high { now - high } else { (low - now).max(0) } / 10;
+            match prefix {
+                Prefix::Eq => any.push(low..high),
+                Prefix::Ne => any.extend([i64::MIN..low, high..i64::MAX]),
+                Prefix::Gt | Prefix::Sa => any.push(high..i64::MAX),
+                Prefix::Lt | Prefix::Eb => any.push(i64::MIN..low),
+                Prefix::Ge => any.push(low..i64::MAX),
+                Prefix::Le => any.push(i64::MIN..high),
+                Prefix::Ap => any.push(low.saturating_sub(nearly)..high.saturating_add(nearly)),
+            }
+        }
+        Ok(Filter::Updated { any })
+    }
+
+    fn indexed(&self, parameter: &Parameter, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        if modifier == Modifier::Missing {
+            return missing(parameter, value);
+        }
+        let name = modifier.name();
+        let kind = parameter.kind;
+        if modifier != Modifier::None && !kind.modifiers.contains(&name) {
+            if kind.undone.contains(&name) {
+                return Err(Reason::ModifierNotDone(name.into()));
+            }
+            return Err(unfit(modifier, kind.name));
+        }
+        let definitions = self.catalog.definitions();
+        let type_number = |name: &str| definitions.type_number(name);
+        let setting = Setting { local: self.scope.local, type_number: &type_number };
+        let mut any = Vec::new();
+        for value in split(value, ',') {
+            any.extend((kind.parse)(&Question {
+                value,
+                modifier,
+                setting,
+                now: self.scope.now,
+                types: parameter.types.as_deref(),
+                targets: &parameter.targets,
+            })?);
+        }
+        Ok(Filter::Indexed { param: parameter.key.clone(), any, negated: modifier == Modifier::Not })
+    }
+}
+
+/// A composite has rows if its first part has: an element lacking one has none.
+fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reason> {
+    let missing = match value {
+        "true" => true,
+        "false" => false,
+        _ => return Err(Reason::Value(":missing is true or false".into())),
+    };
+    let (param, tables) = match parameter.parts.first() {
+        Some(part) => (part.key.clone(), part.kind.tables),
+        None if parameter.kind.name == "special" => {
+            (super::catalog::part_key(&parameter.key, 0), parameter.kind.tables)
+        }
+        None => (parameter.key.clone(), parameter.kind.tables),
+    };
+    Ok(Filter::Missing { param, tables, missing })
+}
+
+fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {
+    Reason::Modifier(format!("the modifier :{} does not go with {what}", modifier.name()).into())
+}
+
+/// The most values, alternatives counted one by one, that a query may have.
+const MOST_VALUES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
+    use super::super::row::Table;
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    fn asked(kind: &str, query: &[(&str, &str)], lenient: bool) -> Result<Plan, SearchError> {
+        let local = Local::new("https://here.example/fhir", &TimeZone::fixed(jiff::tz::offset(9)));
+        let query: Vec<(String, String)> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        plan(Definitions::embedded(), kind, &query, &Scope { local: &local, now: 0, lenient })
+    }
+
+    fn good(kind: &str, query: &[(&str, &str)]) -> Plan {
+        asked(kind, query, false).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn token(system: Option<&str>, code: &str) -> Match {
+        let system = system.map_or(Pattern::Any, |system| Pattern::Is(system.into()));
+        Match::Token(CodePattern { system, code: Pattern::Is(code.into()) })
+    }
+
+    #[test]
+    fn parameters_and_alternatives() {
+        let plan = good(
+            "Observation",
+            &[
+                ("patient", "p1"),
+                ("code", "http://loinc.org|8302-2,29463-7"),
+                ("date", "ge2024"),
+                ("date", "lt2025"),
+                ("status:not", "entered-in-error"),
+            ],
+        );
+        let patient = Definitions::embedded().type_number("Patient").expect("Patient");
+        let of = |number: usize| match &plan.filters[number] {
+            Filter::Indexed { param, any, negated } => (&**param, any.clone(), *negated),
+            other => panic!("{other:?}"),
+        };
+        let (param, any, _) = of(0);
+        assert_eq!(param, "Observation.patient");
+        // R4 lets Observation.patient point at Patients alone.
+        assert!(
+            matches!(&any[..], [Match::Reference { kinds, id }] if **id == *"p1" && kinds.contains(&patient)),
+            "{any:?}"
+        );
+        assert_eq!(
+            of(1),
+            ("Observation.code", vec![token(Some("http://loinc.org"), "8302-2"), token(None, "29463-7")], false)
+        );
+        assert_eq!(of(2).0, "Observation.date");
+        assert_eq!(of(4), ("Observation.status", vec![token(None, "entered-in-error")], true));
+        assert_eq!(plan.filters.len(), 5);
+    }
+
+    #[test]
+    fn the_resource_s_own_columns() {
+        let plan = good("Patient", &[("_id", "a,b"), ("_lastUpdated", "ge1970-01-01T00:00:00Z"), ("_id:not", "c")]);
+        assert_eq!(
+            plan.filters,
+            [
+                Filter::Id { any: vec!["a".into(), "b".into()], negated: false },
+                Filter::Updated { any: std::iter::once(0..i64::MAX).collect() },
+                Filter::Id { any: vec!["c".into()], negated: true },
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_looks_where_rows_may_be() {
+        let plan = good("Observation", &[("code-value-quantity:missing", "true"), ("date:missing", "false")]);
+        assert_eq!(
+            plan.filters[1],
+            Filter::Missing { param: "Observation.date".into(), tables: &[Table::Date], missing: false }
+        );
+        let Filter::Missing { param, missing: true, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
+        assert_eq!(&**param, "Observation.code-value-quantity$0");
+    }
+
+    #[test]
+    fn results_are_shaped() {
+        let plan = good(
+            "Observation",
+            &[
+                ("_sort", "-date,code,_id"),
+                ("_count", "99999999999999999999"),
+                ("_total", "accurate"),
+                ("_include", "Observation:subject:Patient"),
+                ("_revinclude", "Provenance:target"),
+                ("_format", "json"),
+            ],
+        );
+        let key = |param: &str, column, descending| SortKey {
+            by: SortBy::Indexed { param: param.into(), column },
+            descending,
+        };
+        assert_eq!(
+            plan.sort,
+            [
+                key("Observation.date", SortColumn::Date, true),
+                key("Observation.code", SortColumn::Code, false),
+                SortKey { by: SortBy::Id, descending: false }
+            ]
+        );
+        assert_eq!((plan.count, plan.total), (Some(1000), Total::Accurate));
+        let patient = Definitions::embedded().type_number("Patient");
+        let include = |reverse, source: &str, param: &str, target| Include {
+            reverse,
+            source: source.into(),
+            param: param.into(),
+            target,
+            iterate: false,
+        };
+        assert_eq!(
+            plan.includes,
+            [
+                include(false, "Observation", "Observation.subject", patient),
+                include(true, "Provenance", "Provenance.target", None)
+            ]
+        );
+        assert_eq!(
+            good("Patient", &[("_sort", "identifier")]).sort,
+            [key("Patient.identifier", SortColumn::Value, false)]
+        );
+        for query in [("_count", "0"), ("_summary", "count")] {
+            let plan = good("Patient", &[query]);
+            assert_eq!((plan.count, plan.total, plan.summary), (Some(0), Total::Accurate, Summary::Count));
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        for (kind, name, value, code) in [
+            ("Nothing", "", "", "invalid"),
+            ("Patient", "nothing", "x", "not-supported"),
+            ("Patient", "name:nothing", "x", "invalid"),
+            ("Patient", "name:not", "x", "invalid"),
+            ("Patient", "gender:exact", "x", "invalid"),
+            ("Patient", "identifier:of-type", "a|b|c", "not-supported"),
+            ("Patient", "name", "", "value"),
+            ("Patient", "birthdate", "soon", "value"),
+            ("Patient", "gender:missing", "maybe", "value"),
+            ("Patient", "_id:exact", "x", "invalid"),
+            ("Patient", "_lastUpdated:missing", "true", "invalid"),
+            ("Patient", "_count", "-1", "value"),
+            ("Patient", "_count", "ten", "value"),
+            ("Patient", "_sort", "nothing", "value"),
+            ("Patient", "_sort", "", "value"),
+            ("Patient", "_include", "Observation:subject", "value"),
+            ("Patient", "_include", "Patient:name", "value"),
+            ("Patient", "_include", "Patient", "value"),
+            ("Patient", "_include:iterate", "Patient:link", "not-supported"),
+            ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
+            ("Patient", "_summary", "text", "not-supported"),
+            ("Patient", "_summary", "some", "value"),
+            ("Patient", "_elements", "name", "not-supported"),
+            ("Patient", "_filter", "name eq x", "not-supported"),
+            ("Patient", "_has:Observation:patient:code", "x", "not-supported"),
+            ("Patient", "general-practitioner.name", "x", "not-supported"),
+            ("Observation", "subject:Patient.name", "x", "not-supported"),
+            ("Observation", "code-value-quantity", "x$5", "not-supported"),
+            ("Observation", "subject:Nothing", "x", "invalid"),
+        ] {
+            let error = asked(kind, &[(name, value)], false).expect_err(name);
+            assert_eq!((error.issue_code(), &*error.parameter), (code, name), "{error}");
+        }
+        let twice = asked("Patient", &[("_count", "1"), ("_count", "2")], false);
+        assert_eq!(twice.map(|_| ()), Err(SearchError::new("_count", Reason::Repeated)));
+        let many = vec!["x"; 1001].join(",");
+        let error = asked("Patient", &[("gender", &many)], false).expect_err("too much");
+        assert_eq!(error.issue_code(), "too-costly");
+    }
+
+    #[test]
+    fn lenient_leaves_out_what_is_unknown_and_says_so() {
+        let query = [("nothing", "x"), ("_filter", "y"), ("gender", "male")];
+        let plan = asked("Patient", &query, true).expect("lenient");
+        assert_eq!(plan.ignored.iter().map(|error| &*error.parameter).collect::<Vec<_>>(), ["nothing", "_filter"]);
+        assert_eq!(plan.used, [("gender".into(), "male".into())]);
+        for (name, value) in [("birthdate", "soon"), ("identifier:of-type", "a|b|c"), ("gender:exact", "x")] {
+            assert!(asked("Patient", &[(name, value)], true).is_err(), "{name} would mean something else");
+        }
+    }
+
+    #[test]
+    fn one_condition_has_one_canonical_text() {
+        let text = |query: &[(&str, &str)]| canonical(&good("Patient", query));
+        let one = text(&[("identifier", "s|1"), ("gender", "male,female"), ("_format", "json")]);
+        assert_eq!(one, text(&[("gender", "female,male"), ("identifier", "s|1")]));
+        assert_ne!(one, text(&[("gender", "female"), ("identifier", "s|1")]));
+    }
+}

@@ -1,0 +1,67 @@
+//! The running server: the records' side ([`App`]) and the authorization server
+//! beside it, with the door between them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::app::{App, StartError};
+use crate::auth::jwks::FetchesKeys;
+use crate::auth::keys::SigningKeys;
+use crate::auth::login::Lanes;
+use crate::auth::password::Passwords;
+use crate::auth::server::{AuthorizationServer, Config as AuthConfig};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::interaction::filing::Filing;
+use crate::random::Random;
+
+/// Both sides, started.
+pub struct Server {
+    /// Records, consent, audit.
+    pub app: Arc<App>,
+    /// Sign-in, approval, tokens.
+    pub authorization: Arc<AuthorizationServer>,
+}
+
+impl Server {
+    /// Starts both sides.
+    pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
+        let app = Arc::new(App::start(config, clock, random).await?);
+        let authorization = AuthorizationServer {
+            accounts: app.accounts.clone(),
+            clock: app.clock.clone(),
+            random: app.random.clone(),
+            config: Arc::new(AuthConfig {
+                origin: app.config.base_url.clone(),
+                resource_types: resource_types(&app),
+                management: "/apps".to_owned(),
+            }),
+            keys: SigningKeys::open(&app.config.file("signing-keys.json"))?,
+            passwords: Passwords::new(&app.random)?,
+            lanes: Lanes::default(),
+            files: Arc::new(Filing::new(app.clone(), app.config.operator.clone())),
+            fetches: Arc::new(NoFetching),
+        };
+        Ok(Self { app, authorization: Arc::new(authorization) })
+    }
+
+    /// Brings the audit log to the disk: before an orderly end.
+    pub async fn end(&self) {
+        if let Err(error) = self.app.audit.sync().await {
+            tracing::error!(%error, "the audit log was not synced");
+        }
+    }
+}
+
+fn resource_types(app: &App) -> BTreeSet<String> {
+    app.definitions.resource_types().iter().map(|kind| (*kind).to_owned()).collect()
+}
+
+/// Keys by URL are not fetched: a client's keys are registered by value.
+struct NoFetching;
+
+impl FetchesKeys for NoFetching {
+    fn fetch<'a>(&'a self, _url: &'a str, _fresh: bool) -> futures_util::future::BoxFuture<'a, Option<String>> {
+        Box::pin(std::future::ready(None))
+    }
+}

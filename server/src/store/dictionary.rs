@@ -1,0 +1,116 @@
+//! Texts that repeat, as numbers: systems, codes, search parameters.
+//!
+//! A number is given once, in a short transaction of its own before the write
+//! that needs it, and is remembered only after that commit: a write that rolls
+//! back never leaves a number behind that the database does not know.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{PoisonError, RwLock};
+
+use sea_orm::{ConnectionTrait, TransactionTrait};
+
+use super::db::{Db, statement};
+use super::error::StoreError;
+
+/// A coding's system and code; the system is empty where there is none.
+pub type Coding = (String, String);
+
+/// Numbers given so far, as far as this process has asked.
+#[derive(Debug, Default)]
+pub struct Dictionary {
+    systems: RwLock<HashMap<String, i64>>,
+    codes: RwLock<HashMap<Coding, i64>>,
+    parameters: RwLock<HashMap<String, i32>>,
+}
+
+/// Texts that a write needs numbers for.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// System URIs.
+    pub systems: BTreeSet<String>,
+    /// Codings.
+    pub codes: BTreeSet<Coding>,
+    /// Search parameter names.
+    pub parameters: BTreeSet<String>,
+}
+
+impl Dictionary {
+    /// Makes sure that every wanted text has its number.
+    ///
+    /// Sorted inserts in one transaction: two servers that intern the same
+    /// texts wait for each other instead of deadlocking.
+    pub async fn intern(&self, db: &Db, mut wanted: Wanted) -> Result<(), StoreError> {
+        wanted.codes.retain(|coding| !read(&self.codes).contains_key(coding));
+        wanted.systems.extend(wanted.codes.iter().map(|(system, _)| system.clone()));
+        wanted.systems.retain(|system| !read(&self.systems).contains_key(system));
+        wanted.parameters.retain(|name| !read(&self.parameters).contains_key(name));
+        if wanted.systems.is_empty() && wanted.codes.is_empty() && wanted.parameters.is_empty() {
+            return Ok(());
+        }
+        let transaction = db.write().begin().await?;
+        let backend = db.backend();
+        let mut systems = Vec::new();
+        for uri in &wanted.systems {
+            let id = id_of(&transaction, backend, "system", "uri", uri).await?;
+            systems.push((uri.clone(), id));
+        }
+        let known =
+            |uri: &str| systems.iter().find(|(name, _)| name == uri).map(|(_, id)| *id).or_else(|| self.system(uri));
+        let mut codes = Vec::new();
+        for (system, code) in &wanted.codes {
+            let system_id = known(system).ok_or(StoreError::Missing { table: "system", what: "interned system" })?;
+            let values = [system_id.into(), code.as_str().into()];
+            let insert = "INSERT INTO code (system, code) VALUES (?, ?) ON CONFLICT DO NOTHING";
+            transaction.execute_raw(statement(backend, insert, values.clone())).await?;
+            let select = "SELECT id FROM code WHERE system = ? AND code = ?";
+            let row = transaction.query_one_raw(statement(backend, select, values)).await?;
+            let row = row.ok_or(StoreError::Missing { table: "code", what: "interned code" })?;
+            codes.push(((system.clone(), code.clone()), row.try_get_by_index::<i64>(0)?));
+        }
+        let mut parameters = Vec::new();
+        for name in &wanted.parameters {
+            let id = id_of(&transaction, backend, "parameter", "name", name).await?;
+            let id = i32::try_from(id).map_err(|_| StoreError::Missing { table: "parameter", what: "small id" })?;
+            parameters.push((name.clone(), id));
+        }
+        transaction.commit().await?;
+        self.systems.write().unwrap_or_else(PoisonError::into_inner).extend(systems);
+        self.codes.write().unwrap_or_else(PoisonError::into_inner).extend(codes);
+        self.parameters.write().unwrap_or_else(PoisonError::into_inner).extend(parameters);
+        Ok(())
+    }
+
+    /// The number of a system that was interned.
+    pub fn system(&self, uri: &str) -> Option<i64> {
+        read(&self.systems).get(uri).copied()
+    }
+
+    /// The number of a coding that was interned.
+    pub fn code(&self, system: &str, code: &str) -> Option<i64> {
+        read(&self.codes).get(&(system.to_owned(), code.to_owned())).copied()
+    }
+
+    /// The number of a search parameter that was interned.
+    pub fn parameter(&self, name: &str) -> Option<i32> {
+        read(&self.parameters).get(name).copied()
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn id_of(
+    connection: &impl ConnectionTrait,
+    backend: sea_orm::DatabaseBackend,
+    table: &'static str,
+    column: &'static str,
+    text: &str,
+) -> Result<i64, StoreError> {
+    let insert = format!("INSERT INTO {table} ({column}) VALUES (?) ON CONFLICT DO NOTHING");
+    connection.execute_raw(statement(backend, &insert, [text.into()])).await?;
+    let select = format!("SELECT id FROM {table} WHERE {column} = ?");
+    let row = connection.query_one_raw(statement(backend, &select, [text.into()])).await?;
+    let row = row.ok_or(StoreError::Missing { table, what: "interned text" })?;
+    Ok(row.try_get_by_index(0)?)
+}

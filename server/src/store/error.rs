@@ -1,0 +1,44 @@
+//! What can go wrong below the store's door.
+
+use sea_orm::DbErr;
+
+/// Why the store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refused or could not be reached.
+    #[error("database: {0}")]
+    Database(#[from] DbErr),
+    /// More writes wait than the queue holds. Ask again in a moment.
+    #[error("the write queue is full")]
+    Busy,
+    /// The writer task has ended: the server is shutting down.
+    #[error("the writer has stopped")]
+    Stopped,
+    /// A row that must be there is not.
+    #[error("{table}: {what} is missing")]
+    Missing {
+        /// The table.
+        table: &'static str,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// A stored row makes no sense. Nothing is guessed from it.
+    #[error("{table}.{column} of row {row} makes no sense")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key.
+        row: i64,
+    },
+    /// The audit log cannot be written; without it nothing is answered.
+    #[error("audit: {0}")]
+    Audit(String),
+    /// A plan that the store cannot carry out; the parser lets none through.
+    #[error("{0} is not built")]
+    Unsupported(&'static str),
+    /// A sealed value does not open: wrong key, or moved from its place.
+    #[error("a sealed value does not open")]
+    Sealed,
+}

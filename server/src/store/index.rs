@@ -1,0 +1,210 @@
+//! The index tables: their rows, and how a changed record changes them.
+//!
+//! There is no list of a record's index rows. Old rows are found by extracting
+//! them again from the old body, under the epoch that the row carries, and the
+//! difference is deleted and inserted by full key.
+
+use std::collections::HashSet;
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
+
+use super::error::StoreError;
+use super::rows;
+
+/// One row of an index table, without the `rid`. Reals are kept as bits, so
+/// that rows can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum IndexRow {
+    /// `token`
+    Token { param: i32, code: i64, grp: i16 },
+    /// `ident`
+    Ident { param: i32, value: String, system: i64, grp: i16 },
+    /// `string`
+    String { param: i32, folded: String, grp: i16, original: String },
+    /// `date`
+    Date { param: i32, low: i64, high: i64, grp: i16 },
+    /// `number`
+    Number { param: i32, low: u64, high: u64, grp: i16 },
+    /// `quantity`
+    Quantity { param: i32, unit: i64, low: u64, high: u64, grp: i16, canonical: (i64, u64, u64) },
+    /// `uri`
+    Uri { param: i32, value: String, grp: i16 },
+    /// `reference`
+    Reference { param: i32, kind: i16, id: String, grp: i16 },
+    /// `compartment`
+    Compartment { citizen: i64, kind: i16 },
+    /// `clinical`
+    Clinical { citizen: i64, kind: i16, code: i64, at: i64 },
+    /// `subject`
+    Subject { citizen: i64 },
+}
+
+/// An index table: name, all columns, key columns (`rid` among them).
+struct Table {
+    name: &'static str,
+    columns: &'static [&'static str],
+    key: &'static [&'static str],
+}
+
+/// Every index table. `IndexRow::table` gives the position in this list.
+const TABLES: [Table; 11] = [
+    Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
+    Table {
+        name: "ident",
+        columns: &["param", "value", "system", "rid", "grp"],
+        key: &["param", "value", "system", "rid", "grp"],
+    },
+    Table {
+        name: "string",
+        columns: &["param", "folded", "rid", "grp", "original"],
+        key: &["param", "folded", "rid", "grp", "original"],
+    },
+    Table {
+        name: "date",
+        columns: &["param", "low", "high", "rid", "grp"],
+        key: &["param", "low", "high", "rid", "grp"],
+    },
+    Table {
+        name: "number",
+        columns: &["param", "low", "high", "rid", "grp"],
+        key: &["param", "low", "high", "rid", "grp"],
+    },
+    Table {
+        name: "quantity",
+        columns: &["param", "unit", "low", "high", "rid", "grp", "canonical_unit", "canonical_low", "canonical_high"],
+        key: &["param", "unit", "low", "high", "rid", "grp"],
+    },
+    Table { name: "uri", columns: &["param", "value", "rid", "grp"], key: &["param", "value", "rid", "grp"] },
+    Table {
+        name: "reference",
+        columns: &["param", "kind", "id", "rid", "grp"],
+        key: &["param", "kind", "id", "rid", "grp"],
+    },
+    Table { name: "compartment", columns: &["citizen", "kind", "rid"], key: &["citizen", "kind", "rid"] },
+    Table {
+        name: "clinical",
+        columns: &["citizen", "kind", "code", "at", "rid"],
+        key: &["citizen", "kind", "code", "at", "rid"],
+    },
+    Table { name: "subject", columns: &["rid", "citizen"], key: &["rid", "citizen"] },
+];
+
+impl IndexRow {
+    fn table(&self) -> usize {
+        match self {
+            Self::Token { .. } => 0,
+            Self::Ident { .. } => 1,
+            Self::String { .. } => 2,
+            Self::Date { .. } => 3,
+            Self::Number { .. } => 4,
+            Self::Quantity { .. } => 5,
+            Self::Uri { .. } => 6,
+            Self::Reference { .. } => 7,
+            Self::Compartment { .. } => 8,
+            Self::Clinical { .. } => 9,
+            Self::Subject { .. } => 10,
+        }
+    }
+
+    /// The values in the order of the table's columns.
+    fn values(&self, rid: i64) -> Vec<Value> {
+        let real = |bits: &u64| Value::from(f64::from_bits(*bits));
+        match self {
+            Self::Token { param, code, grp } => vec![(*param).into(), (*code).into(), rid.into(), (*grp).into()],
+            Self::Ident { param, value, system, grp } => {
+                vec![(*param).into(), value.as_str().into(), (*system).into(), rid.into(), (*grp).into()]
+            }
+            Self::String { param, folded, grp, original } => {
+                vec![(*param).into(), folded.as_str().into(), rid.into(), (*grp).into(), original.as_str().into()]
+            }
+            Self::Date { param, low, high, grp } => {
+                vec![(*param).into(), (*low).into(), (*high).into(), rid.into(), (*grp).into()]
+            }
+            Self::Number { param, low, high, grp } => {
+                vec![(*param).into(), real(low), real(high), rid.into(), (*grp).into()]
+            }
+            Self::Quantity { param, unit, low, high, grp, canonical: (canonical_unit, from, to) } => vec![
+                (*param).into(),
+                (*unit).into(),
+                real(low),
+                real(high),
+                rid.into(),
+                (*grp).into(),
+                (*canonical_unit).into(),
+                real(from),
+                real(to),
+            ],
+            Self::Uri { param, value, grp } => {
+                vec![(*param).into(), value.as_str().into(), rid.into(), (*grp).into()]
+            }
+            Self::Reference { param, kind, id, grp } => {
+                vec![(*param).into(), (*kind).into(), id.as_str().into(), rid.into(), (*grp).into()]
+            }
+            Self::Compartment { citizen, kind } => vec![(*citizen).into(), (*kind).into(), rid.into()],
+            Self::Clinical { citizen, kind, code, at } => {
+                vec![(*citizen).into(), (*kind).into(), (*code).into(), (*at).into(), rid.into()]
+            }
+            Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
+        }
+    }
+}
+
+/// Index rows to take out and to put in, by record.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    removed: Vec<(i64, IndexRow)>,
+    added: Vec<(i64, IndexRow)>,
+}
+
+impl Changes {
+    /// The rows of record `rid` were `old` and are `new`.
+    pub(super) fn of(&mut self, rid: i64, old: &[IndexRow], new: &[IndexRow]) {
+        let before: HashSet<&IndexRow> = old.iter().collect();
+        let after: HashSet<&IndexRow> = new.iter().collect();
+        self.removed.extend(before.difference(&after).map(|row| (rid, (*row).clone())));
+        self.added.extend(after.difference(&before).map(|row| (rid, (*row).clone())));
+    }
+
+    /// Carries the changes out.
+    pub(super) async fn apply(
+        self,
+        connection: &impl ConnectionTrait,
+        backend: DatabaseBackend,
+    ) -> Result<(), StoreError> {
+        for (number, keys) in by_table(self.removed) {
+            let table = &TABLES[number];
+            let positions: Vec<usize> =
+                table.key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
+            let keys =
+                keys.into_iter().map(|values| positions.iter().map(|&at| values[at].clone()).collect()).collect();
+            rows::delete(connection, backend, (table.name, table.key), keys).await?;
+        }
+        for (number, values) in by_table(self.added) {
+            let table = &TABLES[number];
+            rows::insert(connection, backend, (table.name, table.columns), values, "ON CONFLICT DO NOTHING").await?;
+        }
+        Ok(())
+    }
+}
+
+fn by_table(rows: Vec<(i64, IndexRow)>) -> impl Iterator<Item = (usize, Vec<Vec<Value>>)> {
+    let mut tables: [Vec<Vec<Value>>; TABLES.len()] = Default::default();
+    for (rid, row) in rows {
+        tables[row.table()].push(row.values(rid));
+    }
+    tables.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty())
+}
+
+/// Takes out every index row of these records by a scan: for records indexed
+/// under an older epoch, whose rows can no longer be told from their bodies.
+pub(super) async fn sweep(
+    connection: &impl ConnectionTrait,
+    backend: DatabaseBackend,
+    rids: &[i64],
+) -> Result<(), StoreError> {
+    for table in &TABLES {
+        let keys = rids.iter().map(|rid| vec![Value::from(*rid)]).collect();
+        rows::delete(connection, backend, (table.name, &["rid"]), keys).await?;
+    }
+    Ok(())
+}

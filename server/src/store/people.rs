@@ -1,0 +1,233 @@
+//! What a consent decision is made from: who is who, and which Consents stand.
+//!
+//! These few statements answer without a view, because the view is made from
+//! them. Their callers are `consent` (through `app.rs`), the write plan and the
+//! importers' placing; none of them hands a row of it to anyone.
+
+use std::collections::HashMap;
+
+use techo_profiles::Definitions;
+
+use crate::consent::view::{CitizenKey, CustodianKey};
+
+use super::error::StoreError;
+use super::facts::Facts;
+use super::reader::Stored;
+use super::sql::Sql;
+use super::write::Extra;
+use super::{Store, db};
+
+/// A citizen as the store knows her.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Citizen {
+    /// Her key.
+    pub key: CitizenKey,
+    /// The id of her Patient.
+    pub patient: String,
+    /// Who keeps her Patient.
+    pub custodian: CustodianKey,
+}
+
+/// A Consent as stored.
+#[derive(Clone, Debug)]
+pub struct StoredConsent {
+    /// Whose.
+    pub citizen: CitizenKey,
+    /// The row.
+    pub rid: i64,
+    /// The id.
+    pub id: String,
+    /// The version.
+    pub version: i32,
+}
+
+impl Store {
+    /// The citizens with these Patient ids; ids of no live Patient are missing.
+    pub async fn citizens(&self, patients: &[&str]) -> Result<HashMap<String, Citizen>, StoreError> {
+        let mut found = HashMap::new();
+        if patients.is_empty() {
+            return Ok(found);
+        }
+        let mut sql = Sql::new("SELECT rid, id, custodian FROM resource WHERE deleted = 0 AND kind = ");
+        sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
+        for row in self.fetch(sql).await? {
+            let citizen = Citizen {
+                key: row.try_get_by_index(0)?,
+                patient: row.try_get_by_index(1)?,
+                custodian: row.try_get_by_index(2)?,
+            };
+            found.insert(citizen.patient.clone(), citizen);
+        }
+        Ok(found)
+    }
+
+    /// The Patient ids of these citizens.
+    pub async fn patients(&self, citizens: &[CitizenKey]) -> Result<HashMap<CitizenKey, String>, StoreError> {
+        if citizens.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut sql = Sql::new("SELECT rid, id FROM resource WHERE rid IN ");
+        sql.list(citizens.iter().copied());
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// The key of one record, such as the Organization that is a custodian.
+    pub async fn key(&self, kind: &str, id: &str) -> Result<Option<i64>, StoreError> {
+        let mut sql = Sql::new("SELECT rid FROM resource WHERE deleted = 0 AND kind = ");
+        sql.bind(number(kind)).text(" AND id = ").bind(id);
+        let rows = self.fetch(sql).await?;
+        rows.first().map(|row| Ok(row.try_get_by_index(0)?)).transpose()
+    }
+
+    /// The live Consents of these citizens, whatever their status.
+    pub async fn consents(&self, citizens: &[CitizenKey]) -> Result<Vec<StoredConsent>, StoreError> {
+        if citizens.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new("SELECT citizen, rid, id, version FROM resource WHERE citizen IN ");
+        sql.list(citizens.iter().copied());
+        sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
+        let rows = self.fetch(sql).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(StoredConsent {
+                    citizen: row.try_get_by_index(0)?,
+                    rid: row.try_get_by_index(1)?,
+                    id: row.try_get_by_index(2)?,
+                    version: row.try_get_by_index(3)?,
+                })
+            })
+            .collect()
+    }
+
+    /// The bodies of these Consents, by row.
+    pub async fn consent_bodies(&self, rids: &[i64]) -> Result<HashMap<i64, Vec<u8>>, StoreError> {
+        if rids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let mut sql = Sql::new("SELECT rid, body FROM resource WHERE rid IN ");
+        sql.list(rids.iter().copied()).text(" AND kind = ").bind(number("Consent"));
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// Whether an id is in use by anyone: the one declared oracle (`consent.md` §6, writes).
+    pub async fn in_use(&self, kind: &str, id: &str) -> Result<bool, StoreError> {
+        let mut sql = Sql::new("SELECT 1 FROM resource WHERE kind = ");
+        sql.bind(number(kind)).text(" AND id = ").bind(id);
+        Ok(!self.fetch(sql).await?.is_empty())
+    }
+
+    /// The citizens in a subject role of a stored version.
+    pub async fn subjects_of(&self, stored: &Stored) -> Result<Vec<CitizenKey>, StoreError> {
+        if !stored.several {
+            return Ok(stored.citizen.into_iter().collect());
+        }
+        let mut sql = Sql::new("SELECT citizen FROM subject WHERE rid = ");
+        sql.bind(stored.rid).text(" ORDER BY citizen");
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The citizens in a subject role of the record that is at this place now.
+    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Vec<CitizenKey>, StoreError> {
+        let mut sql = Sql::new("SELECT r.citizen FROM resource r WHERE r.citizen IS NOT NULL AND r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        sql.text(" UNION SELECT s.citizen FROM subject s JOIN resource r ON r.rid = s.rid WHERE r.kind = ");
+        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The facts of a stored version, as its columns hold them.
+    pub async fn facts(&self, stored: &Stored) -> Result<Facts, StoreError> {
+        let mut sql = Sql::new("SELECT domain, clinical_low, clinical_high, labels FROM resource WHERE rid = ");
+        sql.bind(stored.rid);
+        let rows = self.fetch(sql).await?;
+        let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "a row just read" })?;
+        let domain: i16 = row.try_get_by_index(0)?;
+        let low: Option<i64> = row.try_get_by_index(1)?;
+        let high: Option<i64> = row.try_get_by_index(2)?;
+        Ok(Facts {
+            subjects: self.subjects_of(stored).await?,
+            custodian: stored.custodian,
+            custody: stored.custody,
+            domain: u8::try_from(domain).unwrap_or(0),
+            clinical: low.zip(high).map(|(low, high)| low..high),
+            labels: row.try_get_by_index(3)?,
+        })
+    }
+
+    /// The citizens with a live Consent that names one of these as an actor.
+    ///
+    /// * `actors`: `Organization/org-city`, `Practitioner/dr-sato`, …
+    pub async fn sharing_with(&self, actors: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
+        let pairs: Vec<(i16, String)> = actors
+            .iter()
+            .filter_map(|actor| actor.split_once('/'))
+            .map(|(kind, id)| (number(kind), id.to_owned()))
+            .collect();
+        if pairs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let any = pairs.into_iter().map(|(kind, id)| {
+            let mut one = Sql::new("(t.kind = ");
+            one.bind(kind).text(" AND t.id = ").bind(id).text(")");
+            one
+        });
+        let mut sql = Sql::new(
+            "SELECT DISTINCT r.citizen FROM resource r WHERE r.deleted = 0 AND r.citizen IS NOT NULL AND r.rid IN (SELECT t.rid FROM reference t \
+             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor') AND ",
+        );
+        sql.push(Sql::or(any.collect())).text(") ORDER BY r.citizen");
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
+    /// The citizen bound to a town's resident key.
+    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<CitizenKey>, StoreError> {
+        let mut sql = Sql::new("SELECT citizen FROM binding WHERE system = ");
+        sql.bind(system).text(" AND value = ").bind(value);
+        let rows = self.fetch(sql).await?;
+        rows.first().map(|row| Ok(row.try_get_by_index(0)?)).transpose()
+    }
+
+    async fn fetch(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
+        use sea_orm::ConnectionTrait;
+        Ok(self.db().read().query_all_raw(sql.statement(self.db().backend())).await?)
+    }
+
+    fn extra(&self, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Extra {
+        Extra(db::statement(self.db().backend(), sql, values))
+    }
+
+    /// A new citizen; her consent version begins at 0.
+    pub fn new_citizen(&self, citizen: CitizenKey) -> Extra {
+        let sql = "INSERT INTO citizen (rid, version) VALUES (?, 0) ON CONFLICT DO NOTHING";
+        self.extra(sql, [citizen.into()])
+    }
+
+    /// What may be seen of a citizen has changed.
+    pub fn consent_changed(&self, citizen: CitizenKey) -> Extra {
+        self.extra("UPDATE citizen SET version = version + 1 WHERE rid = ?", [citizen.into()])
+    }
+
+    /// Ends the living grants that hang on a Consent, and so every token of theirs.
+    pub fn end_grants_of(&self, consent: &str, now: i64) -> Extra {
+        let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL \
+                   AND id IN (SELECT grant_id FROM grant_consent WHERE consent = ?)";
+        self.extra(sql, [now.into(), consent.into()])
+    }
+
+    /// Binds a town's resident key to a citizen, once. Binding a key that is
+    /// bound violates the primary key and fails the write.
+    pub fn bind(&self, system: &str, value: &str, citizen: CitizenKey) -> Extra {
+        let sql = "INSERT INTO binding (system, value, citizen) VALUES (?, ?, ?)";
+        self.extra(sql, [system.into(), value.into(), citizen.into()])
+    }
+}
+
+fn number(kind: &str) -> i16 {
+    Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)
+}

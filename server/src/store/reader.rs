@@ -1,0 +1,274 @@
+//! Reading records through a [`View`].
+//!
+//! Every statement here carries the view's condition. A row that the view does
+//! not show is not fetched, not counted, and takes no room on a page.
+
+use sea_orm::{ConnectionTrait, QueryResult};
+use techo_profiles::Definitions;
+
+use crate::consent::view::{CitizenKey, CustodianKey, View};
+use crate::search::page::SortValue;
+use crate::search::plan::{Plan, SortBy, SortColumn};
+use crate::search::row::ParamKey;
+
+use super::Store;
+use super::error::StoreError;
+use super::facts::Custody;
+use super::select::{self, Order};
+use super::sql::Sql;
+use super::visible::{possible, visible};
+use super::write::Condition;
+
+/// Answers what the view shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    store: &'a Store,
+    view: &'a View,
+}
+
+/// One version of one record, as stored.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// The row.
+    pub rid: i64,
+    /// The resource type's number.
+    pub kind: u16,
+    /// The resource id.
+    pub id: String,
+    /// The version.
+    pub version: i32,
+    /// `meta.lastUpdated` in microseconds since 1970.
+    pub updated: i64,
+    /// 0 live, 1 deleted, 2 withdrawn by its publisher.
+    pub deleted: i16,
+    /// The sole subject.
+    pub citizen: Option<CitizenKey>,
+    /// Several citizens are the subject together.
+    pub several: bool,
+    /// Whose keeping it is in.
+    pub custodian: CustodianKey,
+    /// How it came to be there.
+    pub custody: Custody,
+    /// The interaction that made this version; see [`super::write::Method::verb`].
+    pub method: i16,
+    /// The epoch of its index rows; 0 for an old version.
+    pub epoch: i32,
+    /// The body; `None` for a deletion.
+    pub body: Option<Vec<u8>>,
+}
+
+impl Stored {
+    /// Whether this version says that the record is gone.
+    pub fn is_deleted(&self) -> bool {
+        self.deleted != 0
+    }
+}
+
+/// A page of a search.
+#[derive(Debug)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<Stored>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<Position>,
+}
+
+/// A place between two rows of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    /// The sort keys of the row before.
+    pub keys: Vec<SortValue>,
+    /// The row before.
+    pub rid: i64,
+}
+
+pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+                       r.custody, r.method, r.epoch, r.body";
+const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+                           r.custody, r.method, 0 AS epoch, r.body";
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
+        Self { store, view }
+    }
+
+    /// The current version of one record, deletions included.
+    pub async fn current(&self, kind: &str, id: &str) -> Result<Option<Stored>, StoreError> {
+        Ok(self.many(kind, &[id]).await?.into_iter().next())
+    }
+
+    /// The current versions of several records of one type.
+    pub async fn many(&self, kind: &str, ids: &[&str]) -> Result<Vec<Stored>, StoreError> {
+        let Some(mut sql) = self.from(COLUMNS, "resource", kind) else { return Ok(Vec::new()) };
+        sql.text(" AND r.id IN ").list(ids.iter().map(ToString::to_string));
+        self.rows(sql).await
+    }
+
+    /// One version of one record. An old version is shown only while the current
+    /// one is: hiding a record hides its past.
+    pub async fn version(&self, kind: &str, id: &str, version: i32) -> Result<Option<Stored>, StoreError> {
+        let Some(current) = self.current(kind, id).await? else { return Ok(None) };
+        if current.version == version {
+            return Ok(Some(current));
+        }
+        let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(None) };
+        sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version = ").bind(version);
+        Ok(self.rows(sql).await?.into_iter().next())
+    }
+
+    /// The versions of one record before `below`, newest first.
+    pub async fn history(&self, kind: &str, id: &str, below: i32, limit: u64) -> Result<Vec<Stored>, StoreError> {
+        let Some(current) = self.current(kind, id).await? else { return Ok(Vec::new()) };
+        let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(Vec::new()) };
+        sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version < ").bind(below);
+        sql.text(" ORDER BY r.version DESC LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        let older = self.rows(sql).await?;
+        let newest = (current.version < below).then_some(current);
+        Ok(newest.into_iter().chain(older).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    }
+
+    /// One page of a search.
+    pub async fn search(&self, plan: &Plan, after: Option<&Position>, limit: u32) -> Result<Page, StoreError> {
+        let order = select::order(&plan.sort);
+        let keys: String = order.keys.iter().map(|(key, _)| format!(", {key}")).collect();
+        let Some(mut sql) = self.searched(plan, &format!("{COLUMNS}{keys}"), &order)? else {
+            return Ok(Page { rows: Vec::new(), next: None });
+        };
+        if let Some(position) = after {
+            sql.text(" AND ").push(order.after(&position.keys, position.rid));
+        }
+        sql.text(&order.by()).text(" LIMIT ").bind(i64::from(limit) + 1);
+        let found = self.store.db.read().query_all_raw(sql.statement(self.store.db.backend())).await?;
+        let more = found.len() > limit as usize;
+        let kept = &found[..found.len().min(limit as usize)];
+        let rows = kept.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
+        let next = match (more, kept.last(), rows.last()) {
+            (true, Some(row), Some(last)) => Some(Position { keys: key_values(row, plan)?, rid: last.rid }),
+            _ => None,
+        };
+        Ok(Page { rows, next })
+    }
+
+    /// How many rows a search has, counted up to `at_most`; `None` if there are more.
+    pub async fn count(&self, plan: &Plan, at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
+        let none = Order { joins: Sql::default(), keys: Vec::new() };
+        let Some(mut inner) = self.searched(plan, "1 AS one", &none)? else { return Ok(Some(0)) };
+        if let Some(limit) = at_most {
+            inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
+        }
+        let mut sql = Sql::new("SELECT COUNT(*) FROM (");
+        sql.push(inner).text(") AS counted");
+        let row = self.store.db.read().query_one_raw(sql.statement(self.store.db.backend())).await?;
+        let row = row.ok_or(StoreError::Missing { table: "resource", what: "count" })?;
+        let count: i64 = row.try_get_by_index(0)?;
+        let count = u64::try_from(count).unwrap_or(0);
+        Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
+    }
+
+    /// Live records of `source` whose reference `param` names one of `ids` of type `target`.
+    pub async fn referring(
+        &self,
+        source: &str,
+        param: &ParamKey,
+        target: u16,
+        ids: &[&str],
+        limit: u32,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
+        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE t.param = (SELECT id FROM parameter WHERE name = ");
+        sql.bind(param.to_string()).text(") AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
+        sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
+        sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
+        self.rows(sql).await
+    }
+
+    /// The condition of a conditional create: that this search finds nothing.
+    /// It is asked again inside the write's transaction.
+    pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
+        let order = Order { joins: Sql::default(), keys: Vec::new() };
+        let mut sql = self
+            .searched(plan, "r.rid, r.id, r.version", &order)?
+            .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
+        sql.text(" ORDER BY r.rid LIMIT 2");
+        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid })
+    }
+
+    fn searched(&self, plan: &Plan, columns: &str, order: &Order) -> Result<Option<Sql>, StoreError> {
+        let kind = &plan.resource_type;
+        let Some(number) = self.number(kind) else { return Ok(None) };
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM resource r"));
+        sql.push(order.joins.clone()).text(" WHERE r.kind = ").bind(i16::try_from(number).unwrap_or(0));
+        // What its publisher withdrew is still the citizen's to find.
+        sql.text(if self.view.citizens_side() { " AND r.deleted <> 1 AND " } else { " AND r.deleted = 0 AND " });
+        sql.push(visible(self.view, kind, number)).text(" AND ").push(select::filters(plan)?);
+        Ok(Some(sql))
+    }
+
+    /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
+    /// the type can be visible.
+    fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
+        let number = self.number(kind)?;
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
+        sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ").push(visible(self.view, kind, number));
+        Some(sql)
+    }
+
+    fn number(&self, kind: &str) -> Option<u16> {
+        Definitions::embedded().type_number(kind).filter(|_| possible(self.view, kind))
+    }
+
+    async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
+        let rows = self.store.db.read().query_all_raw(sql.statement(self.store.db.backend())).await?;
+        rows.iter().map(stored).collect()
+    }
+}
+
+pub(super) fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
+    let rid: i64 = row.try_get_by_index(0)?;
+    let kind: i16 = row.try_get_by_index(1)?;
+    Ok(Stored {
+        rid,
+        kind: u16::try_from(kind).map_err(|_| StoreError::Corrupt { table: "resource", column: "kind", row: rid })?,
+        id: row.try_get_by_index(2)?,
+        version: row.try_get_by_index(3)?,
+        updated: row.try_get_by_index(4)?,
+        deleted: row.try_get_by_index(5)?,
+        citizen: row.try_get_by_index(6)?,
+        several: row.try_get_by_index::<i16>(7)? != 0,
+        custodian: row.try_get_by_index(8)?,
+        custody: Custody::of(row.try_get_by_index(9)?).ok_or(StoreError::Corrupt {
+            table: "resource",
+            column: "custody",
+            row: rid,
+        })?,
+        method: row.try_get_by_index(10)?,
+        epoch: row.try_get_by_index(11)?,
+        body: row.try_get_by_index(12)?,
+    })
+}
+
+/// Columns before the sort keys.
+const KEYS_AT: usize = 13;
+
+fn key_values(row: &QueryResult, plan: &Plan) -> Result<Vec<SortValue>, StoreError> {
+    let mut values = Vec::new();
+    for (number, key) in plan.sort.iter().enumerate() {
+        let at = KEYS_AT + number;
+        let integer = || -> Result<SortValue, StoreError> {
+            Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
+        };
+        let text = || -> Result<SortValue, StoreError> {
+            Ok(row.try_get_by_index::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
+        };
+        values.push(match &key.by {
+            SortBy::Updated => integer()?,
+            SortBy::Id => text()?,
+            SortBy::Indexed { column: SortColumn::Date, .. } => integer()?,
+            SortBy::Indexed { column: SortColumn::Number | SortColumn::Quantity, .. } => {
+                row.try_get_by_index::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
+            }
+            SortBy::Indexed { .. } => text()?,
+        });
+    }
+    Ok(values)
+}

@@ -1,0 +1,81 @@
+//! SQL text with its values, grown together: what is bound can never drift
+//! from where it is bound.
+
+use sea_orm::{DatabaseBackend, Statement, Value};
+
+use super::db::statement;
+
+/// A piece of SQL, `?` for each value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    /// Begins with this text.
+    pub(super) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new() }
+    }
+
+    /// Adds text that holds no value.
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds `?` and its value.
+    pub(super) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.text.push('?');
+        self.values.push(value.into());
+        self
+    }
+
+    /// Adds `(?, ?, …)`; for no values a list that nothing is in.
+    pub(super) fn list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
+        let before = self.values.len();
+        self.values.extend(values.into_iter().map(Into::into));
+        let count = self.values.len() - before;
+        self.text.push('(');
+        self.text.push_str(&if count == 0 { "NULL".to_owned() } else { vec!["?"; count].join(", ") });
+        self.text.push(')');
+        self
+    }
+
+    /// Adds another piece.
+    pub(super) fn push(&mut self, other: Sql) -> &mut Self {
+        self.text.push_str(&other.text);
+        self.values.extend(other.values);
+        self
+    }
+
+    /// `(a AND b AND …)`; true for none.
+    pub(super) fn and(parts: Vec<Sql>) -> Self {
+        Self::joined(parts, " AND ", "1 = 1")
+    }
+
+    /// `(a OR b OR …)`; false for none.
+    pub(super) fn or(parts: Vec<Sql>) -> Self {
+        Self::joined(parts, " OR ", "1 = 0")
+    }
+
+    fn joined(parts: Vec<Sql>, word: &str, none: &str) -> Self {
+        if parts.is_empty() {
+            return Self::new(none);
+        }
+        let mut all = Self::new("(");
+        for (number, part) in parts.into_iter().enumerate() {
+            if number > 0 {
+                all.text(word);
+            }
+            all.push(part);
+        }
+        all.text(")");
+        all
+    }
+
+    /// The statement, ready to run.
+    pub(super) fn statement(self, backend: DatabaseBackend) -> Statement {
+        statement(backend, &self.text, self.values)
+    }
+}

@@ -1,0 +1,313 @@
+//! The one writer task: many requests, one commit.
+//!
+//! What waits while a batch commits becomes the next batch, so that a sync of
+//! the disk is shared by all who came meanwhile. A batch holds only sets that
+//! touch different records and conditions; a set that collides waits for the
+//! next. If a batch fails, it is rolled back and its sets are tried one by one:
+//! one bad set never takes others with it.
+
+use std::collections::{HashSet, VecDeque};
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, SqlErr, Value};
+use tokio::sync::{mpsc, oneshot};
+
+use super::db::{Db, statement};
+use super::error::StoreError;
+use super::index::{Changes, sweep};
+use super::rows;
+use super::write::{Committed, Put, Refused, WriteSet};
+use crate::clock::Clock;
+
+/// Sets that may wait; more are answered 503.
+const QUEUE: usize = 4096;
+/// Puts a batch gathers before it commits.
+const BATCH: usize = 512;
+
+type Answer = Result<Result<Committed, Refused>, StoreError>;
+
+struct Job {
+    set: WriteSet,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// Hands sets to the writer task; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: mpsc::Sender<Job>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Job")
+    }
+}
+
+impl Writer {
+    /// Starts the task. It ends when the last `Writer` is dropped.
+    pub(super) fn start(db: Db, clock: Clock) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        tokio::spawn(Task { db, clock, last: 0 }.run(jobs));
+        Self { queue }
+    }
+
+    /// Writes one set; answers after the commit.
+    pub(super) async fn write(&self, set: WriteSet) -> Answer {
+        let (answer, written) = oneshot::channel();
+        self.queue.try_send(Job { set, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
+        })?;
+        written.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+struct Task {
+    db: Db,
+    clock: Clock,
+    /// The latest stamp given: `lastUpdated` never goes backwards, whatever the clock does.
+    last: i64,
+}
+
+impl Task {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut waiting = VecDeque::new();
+        loop {
+            if waiting.is_empty() {
+                match jobs.recv().await {
+                    Some(job) => waiting.push_back(job),
+                    None => return,
+                }
+            }
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push_back(job);
+            }
+            let batch = next_batch(&mut waiting);
+            self.commit(batch).await;
+        }
+    }
+
+    async fn commit(&mut self, batch: Vec<Job>) {
+        let (sets, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.set, job.answer)).unzip();
+        let sets: Vec<&WriteSet> = sets.iter().collect();
+        let outcomes = match self.attempt(&sets).await {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(error) if sets.len() == 1 => vec![explained(error)],
+            Err(error) => {
+                tracing::warn!(sets = sets.len(), %error, "a batch was rolled back; its sets are tried one by one");
+                let mut outcomes = Vec::new();
+                for set in &sets {
+                    outcomes.push(match self.attempt(&[set]).await {
+                        Ok(mut one) => Ok(one.remove(0)),
+                        Err(error) => explained(error),
+                    });
+                }
+                outcomes
+            }
+        };
+        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+            // A caller that has gone does not undo its write.
+            let _gone = answer.send(outcome);
+        }
+    }
+
+    /// One transaction for all `sets`.
+    async fn attempt(&mut self, sets: &[&WriteSet]) -> Result<Vec<Result<Committed, Refused>>, StoreError> {
+        let now = self.clock.micros() / 1000 * 1000;
+        let mut stamp = now.max(self.last);
+        let transaction = self.db.begin().await?;
+        let batch = Batch { transaction: &transaction, backend: self.db.backend() };
+        let (mut refusals, newest) = batch.moved(sets).await?;
+        // A record's own last version may carry a later stamp, from another server's clock.
+        if newest >= stamp {
+            stamp = newest + 1000;
+        }
+        for (refusal, set) in refusals.iter_mut().zip(sets) {
+            if refusal.is_none() {
+                *refusal = batch.matched(set).await?;
+            }
+        }
+        let kept: Vec<&WriteSet> =
+            sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set).collect();
+        batch.apply(&kept, stamp).await?;
+        transaction.commit().await?;
+        self.last = stamp;
+        Ok(refusals.into_iter().map(|refusal| refusal.map_or(Ok(Committed { stamp }), Err)).collect())
+    }
+}
+
+/// Takes the sets from the front that touch different things.
+fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
+    let mut batch = Vec::new();
+    let mut later = VecDeque::new();
+    let mut touched = HashSet::new();
+    let mut puts = 0;
+    while let Some(job) = waiting.pop_front() {
+        let keys = keys(&job.set);
+        // A set that waits holds its records: what comes later for them stays behind it.
+        let free = puts < BATCH && keys.iter().all(|key| !touched.contains(key));
+        touched.extend(keys);
+        if free {
+            puts += job.set.puts.len();
+            batch.push(job);
+        } else {
+            later.push_back(job);
+        }
+    }
+    *waiting = later;
+    batch
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Record(u16, String),
+    Condition([u8; 32]),
+}
+
+fn keys(set: &WriteSet) -> Vec<Key> {
+    let records = set.puts.iter().map(|put| Key::Record(put.kind, put.id.clone()));
+    records.chain(set.conditions.iter().map(|condition| Key::Condition(condition.hash))).collect()
+}
+
+/// A single set that violates the unique key wanted an id that is in use.
+fn explained(error: StoreError) -> Answer {
+    if let StoreError::Database(database) = &error
+        && matches!(database.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+    {
+        return Ok(Err(Refused::Taken));
+    }
+    Err(error)
+}
+
+struct Batch<'a> {
+    transaction: &'a DatabaseTransaction,
+    backend: DatabaseBackend,
+}
+
+/// Columns of `resource` in the order of [`resource_row`].
+const RESOURCE: [&str; 17] = [
+    "rid",
+    "kind",
+    "id",
+    "version",
+    "updated",
+    "deleted",
+    "citizen",
+    "several",
+    "custodian",
+    "custody",
+    "domain",
+    "clinical_low",
+    "clinical_high",
+    "epoch",
+    "method",
+    "labels",
+    "body",
+];
+
+/// What `history` takes over from `resource`.
+const HISTORY: &str = "rid, version, kind, id, updated, deleted, citizen, several, custodian, custody, domain, clinical_low, \
+                       clinical_high, method, labels, body";
+
+impl Batch<'_> {
+    /// Which sets planned on a version that is no longer current, and the newest
+    /// stamp among the records touched.
+    async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
+        let expecting: Vec<i64> =
+            sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
+        let mut current = std::collections::HashMap::new();
+        let mut newest = 0;
+        let lock = if self.backend == DatabaseBackend::Postgres { " ORDER BY rid FOR UPDATE" } else { "" };
+        for rids in expecting.chunks(64) {
+            let marks = vec!["?"; rids.len()].join(", ");
+            let sql = format!("SELECT rid, version, updated FROM resource WHERE rid IN ({marks}){lock}");
+            let values = rids.iter().map(|rid| Value::from(*rid));
+            for row in self.transaction.query_all_raw(statement(self.backend, &sql, values)).await? {
+                let updated: i64 = row.try_get_by_index(2)?;
+                newest = newest.max(updated);
+                current.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i32>(1)?);
+            }
+        }
+        let check = |set: &&WriteSet| {
+            set.puts.iter().enumerate().find_map(|(number, put)| {
+                let expected = put.expected?;
+                let found = current.get(&put.rid).copied();
+                (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
+            })
+        };
+        Ok((sets.iter().map(check).collect(), newest))
+    }
+
+    /// Whether a condition of `set` has a match. Its key is taken first: another
+    /// server with the same condition waits here until this transaction ends.
+    async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
+        for (number, condition) in set.conditions.iter().enumerate() {
+            let take =
+                "INSERT INTO condition (hash, rid) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
+            let values = [Value::from(condition.hash.to_vec()), condition.rid.into()];
+            self.transaction.execute_raw(statement(self.backend, take, values)).await?;
+            let found = self.transaction.query_all_raw(condition.matches.clone()).await?;
+            if !found.is_empty() {
+                let rows = found
+                    .iter()
+                    .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
+                    .collect::<Result<_, StoreError>>()?;
+                return Ok(Some(Refused::Matched { condition: number, rows }));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn apply(&self, sets: &[&WriteSet], stamp: i64) -> Result<(), StoreError> {
+        let puts: Vec<&Put> = sets.iter().flat_map(|set| &set.puts).collect();
+        let replaced: Vec<i64> = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
+        for rids in replaced.chunks(64) {
+            let marks = vec!["?"; rids.len()].join(", ");
+            let sql = format!("INSERT INTO history ({HISTORY}) SELECT {HISTORY} FROM resource WHERE rid IN ({marks})");
+            let values = rids.iter().map(|rid| Value::from(*rid));
+            self.transaction.execute_raw(statement(self.backend, &sql, values)).await?;
+        }
+        let update: Vec<String> = RESOURCE[3..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
+        let suffix = format!("ON CONFLICT (rid) DO UPDATE SET {}", update.join(", "));
+        let rows = puts.iter().map(|put| resource_row(put, stamp)).collect();
+        rows::insert(self.transaction, self.backend, ("resource", &RESOURCE), rows, &suffix).await?;
+        self.index(&puts).await?;
+        for extra in sets.iter().flat_map(|set| &set.extras) {
+            self.transaction.execute_raw(extra.0.clone()).await?;
+        }
+        Ok(())
+    }
+
+    async fn index(&self, puts: &[&Put]) -> Result<(), StoreError> {
+        let stale: Vec<i64> = puts.iter().filter(|put| put.sweep).map(|put| put.rid).collect();
+        sweep(self.transaction, self.backend, &stale).await?;
+        let mut changes = Changes::default();
+        for put in puts {
+            let old = if put.sweep { &[][..] } else { &put.old };
+            changes.of(put.rid, old, &put.new);
+        }
+        changes.apply(self.transaction, self.backend).await
+    }
+}
+
+fn resource_row(put: &Put, stamp: i64) -> Vec<Value> {
+    let facts = &put.facts;
+    vec![
+        put.rid.into(),
+        i16::try_from(put.kind).unwrap_or(0).into(),
+        put.id.as_str().into(),
+        put.expected.map_or(1, |version| version + 1).into(),
+        stamp.into(),
+        put.method.deleted().into(),
+        facts.citizen().into(),
+        i16::from(facts.several()).into(),
+        facts.custodian.into(),
+        facts.custody.number().into(),
+        i16::from(facts.domain).into(),
+        facts.clinical.as_ref().map(|span| span.start).into(),
+        facts.clinical.as_ref().map(|span| span.end).into(),
+        crate::store::EPOCH.into(),
+        put.method.number().into(),
+        facts.labels.as_str().into(),
+        put.body.clone().map(|body| body.stamped(stamp)).into(),
+    ]
+}
