@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::authenticate::{self, Request};
-use super::bearer::{AuthError, Bearer, authenticate, token};
+use super::bearer::{self, AuthError, Bearer, authenticate};
 use super::error::OauthError;
 use super::form::Form;
 use super::scope::Meaning;
@@ -45,8 +45,8 @@ pub async fn answer(
     form: &Form,
 ) -> Result<Introspection, OauthError> {
     let asker = asker(server, authorization, form).await?;
-    let asked = form.one("token")?.ok_or_else(|| OauthError::Request("token is missing".to_owned()))?;
-    match authenticate(&server.accounts, asked, server.clock.micros()).await {
+    let token = form.one("token")?.ok_or_else(|| OauthError::Request("token is missing".to_owned()))?;
+    match authenticate(&server.accounts, token, server.clock.micros()).await {
         Ok(bearer) if asker.sees(&bearer) => Ok(describe(server, &bearer)),
         Ok(_) | Err(AuthError::Missing | AuthError::Invalid) => Ok(Introspection::default()),
         Err(AuthError::Server(error)) => Err(error.into()),
@@ -65,7 +65,7 @@ impl Asker {
 }
 
 async fn asker(server: &AuthorizationServer, authorization: Option<&str>, form: &Form) -> Result<Asker, OauthError> {
-    if let Ok(token) = token(authorization) {
+    if let Ok(token) = bearer::token(authorization) {
         let refused = OauthError::Client("the bearer token does not hold the introspect scope");
         return match authenticate(&server.accounts, token, server.clock.micros()).await {
             Ok(bearer) if bearer.scopes.has(&Meaning::Introspect) => Ok(Asker { client: bearer.client, of_all: true }),

@@ -118,7 +118,7 @@ pub struct ActsFor {
     pub patient: String,
     /// As what.
     pub relation: Relation,
-    /// Id of the RelatedPerson that stands for it.
+    /// Id of the `RelatedPerson` that stands for it.
     pub related_person: Option<String>,
     /// Whether she may connect applications to the patient's records.
     pub with_apps: bool,

@@ -102,9 +102,11 @@ pub fn origin_key(origin: &str) -> String {
 /// What a `form-action` policy must allow so that a form's answer may redirect to `uri`.
 pub fn policy_source(uri: &str) -> Option<String> {
     let url = Url::parse(uri).ok()?;
-    Some(match url.scheme() {
-        "http" | "https" => url.origin().ascii_serialization(),
-        scheme => format!("{scheme}:"),
+    Some(match (url.scheme(), url.host()) {
+        // The grammar of a policy has no IPv6 addresses: the scheme is the narrowest that it can say.
+        ("http", Some(Host::Ipv6(_))) => "http:".to_owned(),
+        ("http" | "https", _) => url.origin().ascii_serialization(),
+        (scheme, _) => format!("{scheme}:"),
     })
 }
 
@@ -185,6 +187,7 @@ mod tests {
         assert_eq!(origin_key("http://127.0.0.1:4000"), "http://127.0.0.1");
         assert_eq!(origin_key("http://127.0.0.1.evil.example"), "http://127.0.0.1.evil.example");
         assert_eq!(policy_source("http://127.0.0.1:9871/cb").as_deref(), Some("http://127.0.0.1:9871"));
+        assert_eq!(policy_source("http://[::1]:1/cb").as_deref(), Some("http:"));
         assert_eq!(policy_source("jp.example.app:/cb").as_deref(), Some("jp.example.app:"));
     }
 

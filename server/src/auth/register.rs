@@ -77,7 +77,7 @@ pub struct NewAuthority {
     pub patient: String,
     /// As what.
     pub relation: Relation,
-    /// Id of the RelatedPerson that stands for it.
+    /// Id of the `RelatedPerson` that stands for it.
     pub related_person: Option<String>,
     /// Whether a delegate may connect applications.
     pub with_apps: bool,

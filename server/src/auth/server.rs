@@ -152,6 +152,27 @@ impl AuthorizationServer {
         Ok(())
     }
 
+    /// Ends all that an account's holder has granted to a client, as she asks on
+    /// the page of connected applications.
+    pub async fn withdraw(&self, account: &str, client: &str) -> Result<(), ServerError> {
+        for one in self.accounts.grants_of(account).await? {
+            if one.grant.client == client {
+                self.end_grant(&one.grant.id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Clears up: ends approvals whose code was never exchanged, with their
+    /// Consents, and removes what died more than a day ago.
+    pub async fn sweep(&self) -> Result<u64, ServerError> {
+        let now = self.clock.micros();
+        for grant in self.accounts.never_exchanged(now).await? {
+            self.end_grant(&grant).await?;
+        }
+        Ok(self.accounts.sweep(now, DAY).await?)
+    }
+
     /// The patients for whom `user` may act now.
     pub async fn acts_for(&self, user: &User) -> Result<Vec<ActsFor>, ServerError> {
         let held = self.accounts.authorities(&user.id, self.clock.micros()).await?;

@@ -14,6 +14,7 @@
 //! Source: immunizations.md
 
 mod dose;
+pub mod history;
 mod label;
 mod merge;
 mod resource;

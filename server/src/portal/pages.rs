@@ -206,12 +206,7 @@ impl ApproveText {
         let user = &asked.session.user.name;
         let say = |japanese, english| language.say(japanese, english);
         let lasting = asked.offer.choices.iter().any(|scope| scope.resource().is_none());
-        let purpose = asked
-            .offer
-            .people
-            .first()
-            .map_or(client.purposes.professional.as_str(), |one| one.acts_for.relation.purpose(&client.purposes));
-        let purpose = purpose_name(purpose, language);
+        let purpose = purposes(asked, language);
         let (heading, lead, signed_in, purpose) = match language {
             Language::Japanese => (
                 format!("「{name}」に許可しますか"),
@@ -245,6 +240,22 @@ impl ApproveText {
             ),
         }
     }
+}
+
+/// In what relation which purpose: a guardian's differs from that of the person herself.
+fn purposes(asked: &Asked<'_>, language: Language) -> String {
+    let registered = &asked.request.client.purposes;
+    let mut names: Vec<String> = Vec::new();
+    for one in &asked.offer.people {
+        let name = purpose_name(one.acts_for.relation.purpose(registered), language);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        names.push(purpose_name(&registered.professional, language));
+    }
+    names.join(" / ")
 }
 
 fn relation(relation: Relation, language: Language) -> &'static str {

@@ -103,6 +103,37 @@ impl Catalog {
     }
 }
 
+impl Parameter {
+    /// Whether this is the system of its elements that carry none: of a code,
+    /// the one its binding draws from.
+    pub fn implies(&self, definitions: &Definitions, system: &str) -> bool {
+        let Some(types) = &self.types else { return false };
+        let is = |name: &str| types.iter().any(|known| **known == *name);
+        if is("boolean") && SPECIAL_VALUES.contains(&system) {
+            return true;
+        }
+        let trails = self.paths.iter().filter_map(|path| match path {
+            Path::Trail(trail) => Some(trail),
+            Path::Expression(_) => None,
+        });
+        is("code") && trails.flat_map(Trail::ends).any(|path| draws_from(definitions, path, system))
+    }
+}
+
+/// Whether the codes of an element are bound to a value set that draws from a
+/// code system.
+fn draws_from(definitions: &Definitions, path: &str, system: &str) -> bool {
+    let root = path.split('.').next().unwrap_or(path);
+    let element = definitions.type_def(root).and_then(|facts| facts.element(path));
+    let url = element.and_then(|element| element.binding.as_ref()?.value_set.as_deref());
+    let set = url.and_then(|url| definitions.value_set(url));
+    set.is_some_and(|set| set.include.iter().any(|part| part.system.as_deref() == Some(system)))
+}
+
+/// The systems of `true` and `false`: R4 search.html's, and the published one.
+const SPECIAL_VALUES: &[&str] =
+    &["http://hl7.org/fhir/special-values", "http://terminology.hl7.org/CodeSystem/special-values"];
+
 impl TypeIndex {
     fn of(definitions: &'static Definitions, name: &'static str) -> Self {
         let mut index = Self {

@@ -37,12 +37,13 @@ pub fn unescape(text: &str) -> Result<Cow<'_, str>, Reason> {
     let mut plain = String::with_capacity(text.len());
     let mut signs = text.chars();
     while let Some(sign) = signs.next() {
-        match (sign, sign == '\\') {
-            (_, false) => plain.push(sign),
-            (_, true) => match signs.next() {
-                Some(next @ (',' | '|' | '$' | '\\')) => plain.push(next),
-                _ => return Err(Reason::Value(r"a backslash stands only in \, \| \$ and \\".into())),
-            },
+        if sign != '\\' {
+            plain.push(sign);
+            continue;
+        }
+        match signs.next() {
+            Some(next @ (',' | '|' | '$' | '\\')) => plain.push(next),
+            _ => return Err(Reason::Value(r"a backslash stands only in \, \| \$ and \\".into())),
         }
     }
     Ok(Cow::Owned(plain))

@@ -55,7 +55,7 @@ fn categories(resource: &Json) -> Vec<Coding> {
     found
 }
 
-/// A CodeableConcept, a Coding, or a code.
+/// A `CodeableConcept`, a Coding, or a code.
 fn add_concept(json: &Json, found: &mut Vec<Coding>) {
     let mut add = |system: Option<&str>, code: Option<&str>| {
         if let Some(code) = code {
@@ -82,8 +82,8 @@ fn time(resource_type: &str, resource: &Json, setting: Setting<'_>) -> Option<Sp
         });
         span
     };
-    let fitting = TIMES.iter().filter(|(only, ..)| only.is_empty() || *only == resource_type);
-    let mut span = fitting.filter_map(|(_, path, type_name)| span_at(path, type_name)).next()?;
+    let mut fitting = TIMES.iter().filter(|(only, ..)| only.is_empty() || *only == resource_type);
+    let mut span = fitting.find_map(|(_, path, type_name)| span_at(path, type_name))?;
     if resource_type == "Condition" {
         let end = span_at("abatementDateTime", "dateTime").or_else(|| span_at("abatementPeriod", "Period"));
         span.high = end.map_or(span.high, |end| end.high.max(span.high));

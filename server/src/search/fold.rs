@@ -9,10 +9,17 @@
 //!
 //! A change of these rules must raise [`super::index::INDEX_EPOCH`].
 
+use std::fmt::Write as _;
+
 use unicode_normalization::UnicodeNormalization;
+
+use crate::secret;
 
 /// The most characters of a folded text that are kept and compared.
 pub const KEY_CHARS: usize = 120;
+/// The longest text that [`bounded`] leaves as it is.
+const WHOLE_BYTES: usize = 500;
+const HEAD_BYTES: usize = 400;
 
 /// The whole of `text`, folded.
 pub fn fold(text: &str) -> String {
@@ -25,11 +32,28 @@ pub fn fold(text: &str) -> String {
 
 /// `text` folded, cut to what is kept as an index key.
 pub fn fold_key(text: &str) -> String {
-    let mut folded = fold(text);
+    // Far more than a key can come of; what follows need not be folded.
+    let head = text.char_indices().nth(KEY_CHARS * 20).map_or(text, |(at, _)| &text[..at]);
+    let mut folded = fold(head);
     if let Some((at, _)) = folded.char_indices().nth(KEY_CHARS) {
         folded.truncate(at);
     }
     folded
+}
+
+/// A text as an index keeps it whole: a long one, which no index page would hold,
+/// by its beginning and a hash of all of it. What is asked for goes the same way.
+pub fn bounded(text: &str) -> Box<str> {
+    if text.len() <= WHOLE_BYTES {
+        return text.into();
+    }
+    let end = (0..=HEAD_BYTES).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let mut kept = format!("{}…", &text[..end]);
+    for byte in secret::hash(text.as_bytes()) {
+        // Writing to a String does not fail.
+        let _ = write!(kept, "{byte:02x}");
+    }
+    kept.into()
 }
 
 /// A telephone number or address of communication without what people put in
@@ -140,6 +164,15 @@ mod tests {
     fn a_key_is_cut_between_characters() {
         assert_eq!(fold_key(&"ア".repeat(500)), "あ".repeat(KEY_CHARS));
         assert_eq!(fold_key("abc"), "abc");
+    }
+
+    #[test]
+    fn long_texts_are_kept_short_and_apart() {
+        assert_eq!(&*bounded("short"), "short");
+        let (one, other) = ("あ".repeat(400), "あ".repeat(401));
+        assert_ne!(bounded(&one), bounded(&other));
+        assert!(bounded(&one).len() <= WHOLE_BYTES && bounded(&one).starts_with("ああ"));
+        assert_eq!(bounded(&one), bounded(&one.clone()));
     }
 
     #[test]

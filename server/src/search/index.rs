@@ -18,7 +18,7 @@ use techo_profiles::path::{Context, Item, Node, PathError};
 use super::catalog::{Catalog, Parameter, Path, TypeIndex, part_key};
 use super::facts;
 use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
-use super::row::{Cell, Extracted, ParamKey, Row};
+use super::row::{Cell, Extracted, ParamKey, Row, Table};
 
 pub use super::kinds::Local;
 
@@ -113,16 +113,14 @@ pub fn epoch(definitions: &'static Definitions, local: &Local) -> u64 {
     hash.text(&INDEX_EPOCH.to_string());
     hash.text(local.base());
     hash.text(local.zone().iana_name().unwrap_or_default());
-    for name in definitions.resource_types() {
-        for parameter in definitions.parameters(name) {
-            hash.text(name);
-            hash.text(&parameter.code);
-            hash.text(parameter.kind.name());
-            hash.text(parameter.expression_for(name));
-            parameter.components.iter().for_each(|part| {
-                hash.text(&part.definition);
-                hash.text(&part.expression);
-            });
+    for parameter in definitions.all_parameters() {
+        hash.text(&parameter.code);
+        hash.text(parameter.kind.name());
+        hash.text(&parameter.expression);
+        parameter.base.iter().for_each(|name| hash.text(name));
+        for part in &parameter.components {
+            hash.text(&part.definition);
+            hash.text(&part.expression);
         }
     }
     hash.0
@@ -206,14 +204,17 @@ impl Extractor<'_> {
     /// * `number`: by which of the composite's paths it was found.
     fn together(&mut self, of: &Parameter, number: usize, element: Element<'_>, grp: u16) -> Result<(), PathError> {
         let mut found = Vec::with_capacity(of.parts.len());
-        for part in &of.parts {
-            let cells = self.part(&part.paths[number], element, part.kind)?;
+        // The value is the last part, and the one that most often is not there.
+        for part in of.parts.iter().rev() {
+            let mut cells = self.part(&part.paths[number], element, part.kind)?;
+            // Displays serve `:text`, which composites do not have.
+            cells.retain(|cell| cell.table() != Table::String || part.kind.name == "string");
             if cells.is_empty() {
                 return Ok(());
             }
             found.push((&part.key, cells));
         }
-        found.into_iter().for_each(|(key, cells)| push(&mut self.rows, key, grp, cells));
+        found.into_iter().rev().for_each(|(key, cells)| push(&mut self.rows, key, grp, cells));
         Ok(())
     }
 

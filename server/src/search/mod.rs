@@ -22,6 +22,7 @@ mod result;
 pub mod row;
 pub mod time;
 pub mod trail;
+pub mod unit;
 
 pub use error::{Reason, SearchError};
 pub use plan::Plan;

@@ -115,6 +115,9 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
+        if value.contains('\0') {
+            return Err(Reason::Value("a value has no NUL character".into()));
+        }
         if result::read(self, plan, name, value)? {
             return Ok(());
         }
@@ -134,7 +137,7 @@ impl Reader<'_> {
                 .ok_or_else(|| Reason::Modifier(format!("there is no modifier :{suffix}").into()))?,
         };
         let filter = match code {
-            "_id" => self.id(modifier, value)?,
+            "_id" => id(modifier, value)?,
             "_lastUpdated" => self.updated(modifier, value)?,
             code => {
                 let found = self.index.parameter(code);
@@ -144,23 +147,6 @@ impl Reader<'_> {
         };
         plan.filters.push(filter);
         Ok(())
-    }
-
-    fn id(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
-        let negated = match modifier {
-            Modifier::None => false,
-            Modifier::Not => true,
-            other => return Err(unfit(other, "_id")),
-        };
-        let mut any = Vec::new();
-        for part in split(value, ',') {
-            let id = unescape(part)?;
-            if id.is_empty() {
-                return Err(Reason::Value("an id is wanted".into()));
-            }
-            any.push(id.as_ref().into());
-        }
-        Ok(Filter::Id { any, negated })
     }
 
     /// `updated` is one instant, so each prefix is a span of it.
@@ -203,6 +189,7 @@ impl Reader<'_> {
         let definitions = self.catalog.definitions();
         let type_number = |name: &str| definitions.type_number(name);
         let setting = Setting { local: self.scope.local, type_number: &type_number };
+        let implies = |system: &str| parameter.implies(definitions, system);
         let mut any = Vec::new();
         for value in split(value, ',') {
             any.extend((kind.parse)(&Question {
@@ -212,10 +199,28 @@ impl Reader<'_> {
                 now: self.scope.now,
                 types: parameter.types.as_deref(),
                 targets: &parameter.targets,
+                implies: &implies,
             })?);
         }
         Ok(Filter::Indexed { param: parameter.key.clone(), any, negated: modifier == Modifier::Not })
     }
+}
+
+fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+    let negated = match modifier {
+        Modifier::None => false,
+        Modifier::Not => true,
+        other => return Err(unfit(other, "_id")),
+    };
+    let mut any = Vec::new();
+    for part in split(value, ',') {
+        let id = unescape(part)?;
+        if id.is_empty() {
+            return Err(Reason::Value("an id is wanted".into()));
+        }
+        any.push(id.as_ref().into());
+    }
+    Ok(Filter::Id { any, negated })
 }
 
 /// A composite has rows if its first part has: an element lacking one has none.
@@ -374,6 +379,31 @@ mod tests {
     }
 
     #[test]
+    fn every_type_has_the_parameters_of_all() {
+        let query =
+            [("_tag", "s|c"), ("_profile", "http://x/P"), ("_security", "N"), ("_source", "http://x"), ("_id", "a")];
+        for kind in Definitions::embedded().resource_types() {
+            assert_eq!(good(kind, &query).filters.len(), 5, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_code_may_be_asked_with_the_system_it_implies() {
+        for (kind, name, value, implied) in [
+            ("Observation", "status", "http://hl7.org/fhir/observation-status|final", true),
+            ("Patient", "gender", "http://hl7.org/fhir/administrative-gender|male", true),
+            ("Patient", "active", "http://terminology.hl7.org/CodeSystem/special-values|true", true),
+            ("Observation", "status", "http://hl7.org/fhir/administrative-gender|final", false),
+            ("Observation", "code", "http://hl7.org/fhir/observation-status|final", false),
+        ] {
+            let plan = good(kind, &[(name, value)]);
+            let Filter::Indexed { any, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
+            let bare = value.split('|').nth(1).expect("a code");
+            assert_eq!(any.contains(&token(Some(""), bare)), implied, "{value}");
+        }
+    }
+
+    #[test]
     fn what_is_refused() {
         for (kind, name, value, code) in [
             ("Nothing", "", "", "invalid"),
@@ -414,6 +444,41 @@ mod tests {
         let many = vec!["x"; 1001].join(",");
         let error = asked("Patient", &[("gender", &many)], false).expect_err("too much");
         assert_eq!(error.issue_code(), "too-costly");
+    }
+
+    #[test]
+    fn no_value_makes_it_panic() {
+        const ODD: [&str; 18] = [
+            "",
+            ",",
+            "|",
+            "||",
+            "|||",
+            "$",
+            r"\",
+            r"\,",
+            "\u{0}",
+            "ge",
+            "ap-",
+            "9e999",
+            "-",
+            "é|山",
+            "0001-01-01T00:00",
+            "9999-12-31T23:59:59.999999999+14:00",
+            "ap0001",
+            "http://[::1]/%zz?#",
+        ];
+        let definitions = Definitions::embedded();
+        for kind in ["Patient", "Observation", "Bundle", "Location", "Group", "MolecularSequence", "RiskAssessment"] {
+            let codes = definitions.parameters(kind).iter().map(|parameter| parameter.code.as_str());
+            for code in codes.chain(["_sort", "_count", "_include", "_revinclude", "_total", "_summary"]) {
+                for suffix in ["", ":exact", ":missing", ":not", ":text", ":Patient", ":identifier", ":", ":é"] {
+                    for value in ODD {
+                        let _ = asked(kind, &[(&format!("{code}{suffix}"), value)], false);
+                    }
+                }
+            }
+        }
     }
 
     #[test]

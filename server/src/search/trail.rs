@@ -20,6 +20,7 @@ use super::kinds::Element;
 pub struct Trail {
     steps: Vec<Step>,
     types: Vec<Box<str>>,
+    ends: Vec<Box<str>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +48,19 @@ impl Trail {
     /// The trail of one union branch, from an element of type `start` (a type or
     /// a backbone path). `None` if it is not of the known forms.
     pub fn of(definitions: &Definitions, start: &str, branch: &str) -> Option<Self> {
-        let mut maker = Maker { definitions, steps: Vec::new(), types: vec![start.into()] };
+        let mut maker = Maker { definitions, steps: Vec::new(), types: vec![start.into()], ends: Vec::new() };
         maker.branch(branch.trim(), start)?;
-        Some(Self { steps: maker.steps, types: maker.types })
+        Some(Self { steps: maker.steps, types: maker.types, ends: maker.ends })
     }
 
     /// The types its elements may have.
     pub fn types(&self) -> &[Box<str>] {
         &self.types
+    }
+
+    /// The definitions' paths of the elements it ends at: `Observation.status`.
+    pub fn ends(&self) -> impl Iterator<Item = &str> {
+        self.ends.iter().map(|path| &**path)
     }
 
     /// The JSON names of its first child; empty if it stays at the start.
@@ -151,31 +157,29 @@ struct Maker<'d> {
     definitions: &'d Definitions,
     steps: Vec<Step>,
     types: Vec<Box<str>>,
+    ends: Vec<Box<str>>,
 }
 
 impl Maker<'_> {
     /// `Type.path`, `(Type.path as T).path` or `path`.
     fn branch(&mut self, text: &str, start: &str) -> Option<()> {
-        let rest = match text.strip_prefix('(') {
-            Some(inner) => {
-                let (inner, rest) = inner.split_at(closing(inner)?);
-                let (path, type_name) = inner.rsplit_once(" as ")?;
-                self.branch(path.trim(), start)?;
-                self.narrow(type_name.trim())?;
-                rest.strip_prefix(')')?
+        let rest = if let Some(inner) = text.strip_prefix('(') {
+            let (inner, rest) = inner.split_at(closing(inner)?);
+            let (path, type_name) = inner.rsplit_once(" as ")?;
+            self.branch(path.trim(), start)?;
+            self.narrow(type_name.trim())?;
+            rest.strip_prefix(')')?
+        } else {
+            let end = text.find(['.', '[']).unwrap_or(text.len());
+            let root = &text[..end];
+            // Element names are written small, as are the primitive types `code` and `date`.
+            if !root.starts_with(|sign: char| sign.is_ascii_uppercase()) {
+                return self.rest(&format!(".{text}"));
             }
-            None => {
-                let end = text.find(['.', '[']).unwrap_or(text.len());
-                let root = &text[..end];
-                // Element names are written small, as are the primitive types `code` and `date`.
-                if !root.starts_with(|sign: char| sign.is_ascii_uppercase()) {
-                    return self.rest(&format!(".{text}"));
-                }
-                if !self.definitions.is_a(start, root) {
-                    return None;
-                }
-                &text[end..]
+            if !self.definitions.is_a(start, root) {
+                return None;
             }
+            &text[end..]
         };
         self.rest(rest)
     }
@@ -193,16 +197,13 @@ impl Maker<'_> {
             let tail = text.strip_prefix('.')?;
             let end = tail.find(|sign: char| !sign.is_ascii_alphanumeric()).unwrap_or(tail.len());
             let (name, after) = tail.split_at(end);
-            text = match after.strip_prefix('(') {
-                Some(inside) => {
-                    let (argument, after) = inside.split_at(closing(inside)?);
-                    self.function(name, argument.trim())?;
-                    after.strip_prefix(')')?
-                }
-                None => {
-                    self.child(name)?;
-                    after
-                }
+            text = if let Some(inside) = after.strip_prefix('(') {
+                let (argument, after) = inside.split_at(closing(inside)?);
+                self.function(name, argument.trim())?;
+                after.strip_prefix(')')?
+            } else {
+                self.child(name)?;
+                after
             };
         }
         Some(())
@@ -265,6 +266,7 @@ impl Maker<'_> {
         if spellings.is_empty() || spellings.iter().any(ambiguous) {
             return None;
         }
+        self.ends = self.types.iter().map(|parent| format!("{parent}.{name}").into()).collect();
         self.types = types(&spellings);
         self.steps.push(Step::Child { spellings, first: false });
         Some(())

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 use askama::Template;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::OauthState;
 use crate::auth::authorize::PageError;
@@ -22,7 +24,7 @@ pub const STYLE_PATH: &str = "/static/style.css";
 const STYLE: &str = include_str!("../../portal/style.css");
 
 static STYLE_ADDRESS: LazyLock<String> = LazyLock::new(|| {
-    let digest: String = hash(STYLE.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = URL_SAFE_NO_PAD.encode(&hash(STYLE.as_bytes())[..9]);
     format!("{STYLE_PATH}?v={digest}")
 });
 

@@ -11,13 +11,15 @@ use axum::response::Response;
 use super::OauthState;
 use super::cookie::{Cookie, session};
 use super::page::{failed, frame, language, other, page, see_other, stale_form};
+use crate::auth::authorize::AuthorizationRequest;
 use crate::auth::form::Form;
 use crate::auth::login::{self, Attempt, LoginError};
+use crate::auth::redirect::policy_source;
 use crate::auth::wording::Language;
 use crate::portal::pages::SignInPage;
 use crate::secret::{Secret, same};
 
-/// What the sign-in page is to lead to.
+/// What the sign-in page leads to.
 pub(super) struct Before {
     /// A path of ours.
     pub(super) next: String,
@@ -29,8 +31,26 @@ pub(super) struct Before {
 
 pub(super) async fn get(State(server): State<OauthState>, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
     let form = Form::parse(query.unwrap_or_default().as_bytes());
-    let before = Before { next: next(&form), client: None, form_action: None };
-    show(&server, &headers, language(&form, &headers), before, None)
+    let language = language(&form, &headers);
+    let before = Before::of(&server, next(&form), language).await;
+    show(&server, &headers, language, before, None)
+}
+
+impl Before {
+    /// What is known of the path `next`: if it is an application's request, whose.
+    async fn of(server: &OauthState, next: String, language: Language) -> Self {
+        let query = next.strip_prefix("/oauth/authorize?").map(|query| Form::parse(query.as_bytes()));
+        let request = match query {
+            Some(form) => AuthorizationRequest::parse(server, &form).await.ok(),
+            None => None,
+        };
+        let client = request.as_ref().map(|request| language.say(&request.client.name_ja, &request.client.name_en));
+        Self {
+            client: client.map(str::to_owned),
+            form_action: request.as_ref().and_then(|request| policy_source(&request.redirect)),
+            next,
+        }
+    }
 }
 
 /// The sign-in page.
@@ -77,25 +97,33 @@ pub(super) async fn post(State(server): State<OauthState>, headers: HeaderMap, b
     let next = next(&form);
     match login::sign_in(&server, attempt).await {
         Ok(signed_in) => {
-            let mut answer = see_other(&next);
-            let mut set = |cookie: Cookie, value: &str| {
+            let mut answer = see_other(&in_language(next, language));
+            let mut give = |cookie: Cookie, value: &str| {
                 if let Some(value) = cookie.set(&server, value) {
                     answer.headers_mut().append(header::SET_COOKIE, value);
                 }
             };
-            set(Cookie::Session, signed_in.session.reveal());
-            set(Cookie::Form, "");
+            give(Cookie::Session, signed_in.session.reveal());
+            give(Cookie::Form, "");
             if let Some(browser) = signed_in.browser {
-                set(Cookie::Browser, browser.reveal());
+                give(Cookie::Browser, browser.reveal());
             }
             answer
         }
-        Err(error) => refused(&server, &headers, language, next, &error),
+        Err(error) => {
+            let before = Before::of(&server, next, language).await;
+            refused(&server, &headers, language, before, &error)
+        }
     }
 }
 
-fn refused(server: &OauthState, headers: &HeaderMap, language: Language, next: String, error: &LoginError) -> Response {
-    let before = Before { next, client: None, form_action: None };
+fn refused(
+    server: &OauthState,
+    headers: &HeaderMap,
+    language: Language,
+    before: Before,
+    error: &LoginError,
+) -> Response {
     match error {
         LoginError::Wrong => {
             let text =
@@ -135,6 +163,17 @@ pub(super) async fn out(State(server): State<OauthState>, headers: HeaderMap, bo
         answer.headers_mut().append(header::SET_COOKIE, cookie);
     }
     answer
+}
+
+/// The approval page speaks the language in which the person signed in.
+fn in_language(next: String, language: Language) -> String {
+    match next.strip_prefix("/oauth/authorize?") {
+        Some(query) => {
+            let plain = Form::parse(query.as_bytes()).without(|name, _| name == "lang");
+            format!("/oauth/authorize?{}&lang={}", plain.query(), language.code())
+        }
+        None => next,
+    }
 }
 
 /// Where to go after signing in: a path of ours and nothing else, however it is written.

@@ -13,7 +13,7 @@ pub(super) struct Item {
     pub(super) code: &'static str,
     /// Its name in Japanese.
     pub(super) name: &'static str,
-    /// Its LOINC code and display.
+    /// Its LOINC code and display; test strips have none here, theirs are long and change.
     pub(super) loinc: Option<(&'static str, &'static str)>,
     /// How its value is read and told.
     pub(super) kind: Kind,
@@ -144,24 +144,29 @@ pub(super) static ITEMS: [Item; 12] = [
         property: "urineProtein",
         code: "urine-protein",
         name: "尿蛋白",
-        loinc: strip("20454-5"),
+        loinc: Some(("20454-5", "")),
         kind: Kind::Urine,
     },
     Item {
-        property: "urineGlucose", code: "urine-glucose", name: "尿糖", loinc: strip("25428-4"), kind: Kind::Urine
+        property: "urineGlucose",
+        code: "urine-glucose",
+        name: "尿糖",
+        loinc: Some(("25428-4", "")),
+        kind: Kind::Urine,
     },
-    Item { property: "urineBlood", code: "urine-blood", name: "尿潜血", loinc: strip("5794-3"), kind: Kind::Urine },
+    Item {
+        property: "urineBlood",
+        code: "urine-blood",
+        name: "尿潜血",
+        loinc: Some(("5794-3", "")),
+        kind: Kind::Urine,
+    },
     Item {
         property: "urineLeukocytes",
         code: "urine-leukocytes",
         name: "尿白血球",
-        loinc: strip("5799-2"),
+        loinc: Some(("5799-2", "")),
         kind: Kind::Urine,
     },
     Item { property: "hipFinding", code: "hip-finding", name: "股関節所見", loinc: None, kind: Kind::Finding },
 ];
-
-/// LOINC's displays of test strips are long and change; the code says it.
-const fn strip(code: &'static str) -> Option<(&'static str, &'static str)> {
-    Some((code, ""))
-}

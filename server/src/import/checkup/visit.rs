@@ -54,7 +54,8 @@ pub(super) fn read(of: &Of, today: Date, issues: &mut Vec<Issue>) -> Vec<Visit> 
         }
     }
     for visit in &mut visits {
-        compute(visit, of.birth(), issues);
+        let column = of.rows.first().map_or(KAUP, |row| row.column(KAUP));
+        compute(visit, of.birth(), column, issues);
     }
     visits
 }
@@ -244,7 +245,7 @@ fn join(known: &mut Visit, later: Visit, row: &Row, issues: &mut Vec<Issue>) {
 }
 
 /// Kaup is computed where it was not sent; where it was and differs, both are kept.
-fn compute(visit: &mut Visit, birth: Option<Date>, issues: &mut Vec<Issue>) {
+fn compute(visit: &mut Visit, birth: Option<Date>, column: &'static str, issues: &mut Vec<Issue>) {
     let computed = match (visit.get(WEIGHT), visit.get(HEIGHT)) {
         (Some(weight), Some(height)) => Kaup::of(weight, height),
         _ => None,
@@ -254,7 +255,7 @@ fn compute(visit: &mut Visit, birth: Option<Date>, issues: &mut Vec<Issue>) {
         Some(Value::Quantity(given, _)) if kaup.contradicts(given) => {
             issues.push(Issue {
                 at: visit.at,
-                column: Some(KAUP_COLUMN.into()),
+                column: Some(column.into()),
                 severity: Severity::Warning,
                 code: "kaup-mismatch",
                 text: Text::new(
@@ -269,9 +270,6 @@ fn compute(visit: &mut Visit, birth: Option<Date>, issues: &mut Vec<Issue>) {
         None => visit.computed_kaup = kaup.rounded(),
     }
 }
-
-/// What a report calls the column of the Kaup index.
-const KAUP_COLUMN: &str = "カウプ指数";
 
 /// The index is used from three months on.
 fn too_young(visit: &Visit, birth: Option<Date>) -> bool {

@@ -55,8 +55,8 @@ impl Program {
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Routine => "定期",
-            Self::Voluntary => "任意",
+            Self::Routine => "定期接種",
+            Self::Voluntary => "任意接種",
         }
     }
 

@@ -1,6 +1,6 @@
 //! Doses → FHIR.
 //!
-//! Source: immunizations.md §6; JP Core 1.1.2 JP_Immunization
+//! Source: immunizations.md §6; JP Core 1.1.2 `JP_Immunization`
 
 use techo_profiles::json;
 use techo_profiles::json::Json;
@@ -13,6 +13,8 @@ use crate::import::table::preserved;
 use crate::import::venue::Venue;
 
 const FEED: &str = "municipal-immunization";
+/// The identifier by which the same dose from two sources is known as one.
+pub(super) const EVENT: &str = "immunization-event";
 const JP_CORE: &str = "http://jpfhir.jp/fhir/core";
 const V3: &str = "http://terminology.hl7.org/CodeSystem/v3";
 
@@ -118,7 +120,7 @@ fn identifiers(identifier: &str, record: &Record) -> Json {
         && matches!(record.state, State::Given | State::TakenBack)
     {
         all.push(json!({
-            "system": (format!("{LOCAL_BASE}/Id/immunization-event")),
+            "system": (format!("{LOCAL_BASE}/Id/{EVENT}")),
             "value": (key(&[&record.vaccine_key(), date]))
         }));
     }

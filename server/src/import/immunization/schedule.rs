@@ -381,7 +381,7 @@ fn within(rule: &Series, all: &[&Dose], birth: Option<Date>, flags: &mut Vec<Fla
                 push(flags, dose, "dose-count", TOO_MANY);
             }
         }
-        let Some(&last) = mine[..at].iter().rev().find(|other| other.day < dose.day) else { continue };
+        let Some(&previous) = mine[..at].iter().rev().find(|other| other.day < dose.day) else { continue };
         let booster = dose.is_booster(rule.booster_number);
         let least = match (booster, late) {
             _ if dose.is_second() => None,
@@ -392,7 +392,7 @@ fn within(rule: &Series, all: &[&Dose], birth: Option<Date>, flags: &mut Vec<Fla
         let young = booster
             && rule.vaccines == ["PCV"]
             && age_at(PCV_BOOSTER_AGE).and_then(|day| day.yesterday().ok()).is_some_and(|first| dose.day < first);
-        if young || least.is_some_and(|least| !least.is_kept(last.day, dose.day)) {
+        if young || least.is_some_and(|least| !least.is_kept(previous.day, dose.day)) {
             push(flags, dose, "interval", TOO_SOON);
         }
         let behind = mine[..at].iter().any(|other| {

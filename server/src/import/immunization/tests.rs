@@ -3,6 +3,7 @@
 use techo_profiles::json::Json;
 
 use super::IMPORTER;
+use super::history::beside;
 use crate::import::Parsed;
 use crate::import::draft::Action;
 use crate::import::fixture::{
@@ -63,7 +64,7 @@ fn a_dose_is_told_in_full() {
     ]);
     assert_eq!(issues(&parsed), [""; 0]);
     let [dose] = of_type(&parsed, "Immunization")[..] else { panic!("one dose") };
-    let expected = r##"{"resourceType":"Immunization","meta":{"source":"https://techo.example/fhir/Source/municipal-immunization/13101","profile":["http://jpfhir.jp/fhir/core/StructureDefinition/JP_Immunization"]},"contained":[{"resourceType":"Organization","id":"manufacturer","name":"架空製薬"}],"identifier":[{"system":"https://techo.example/fhir/Id/municipal-immunization","value":"13101|0000012345|PCV|2020-07-13|1期初回|1"},{"system":"https://techo.example/fhir/Id/immunization-event","value":"PCV|2020-07-13"}],"status":"completed","vaccineCode":{"coding":[{"system":"https://techo.example/fhir/CodeSystem/jp-vaccine","code":"PCV","display":"小児用肺炎球菌"},{"system":"http://hl7.org/fhir/sid/cvx","code":"133"}],"text":"小児用肺炎球菌（13価）"},"patient":{"reference":"urn:techo:subject"},"occurrenceDateTime":"2020-07-13","primarySource":true,"location":{"reference":"urn:techo:draft:municipal-location|13101\\\|1319999998\\\|見本小児科医院"},"manufacturer":{"reference":"#manufacturer"},"lotNumber":"ＤＸ５６７８","site":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActSite","code":"RA","display":"right arm"}],"text":"右上腕"},"doseQuantity":{"value":0.50,"unit":"mL","system":"http://unitsofmeasure.org","code":"mL"},"performer":[{"function":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0443","code":"AP","display":"Administering Provider"}]},"actor":{"reference":"urn:techo:draft:municipal-organization|13101\\\|1319999998\\\|見本小児科医院"}}],"note":[{"text":"製品名: プレベナー13"}],"programEligibility":[{"coding":[{"system":"https://techo.example/fhir/CodeSystem/immunization-program","code":"routine","display":"定期"}],"text":"定期"}],"protocolApplied":[{"series":"1期初回","targetDisease":[{"coding":[{"system":"http://medis.or.jp/CodeSystem/master-disease-exCode","code":"VQH3","display":"肺炎球菌感染症"}],"text":"肺炎球菌感染症"}],"doseNumberPositiveInt":1}]}"##
+    let expected = r##"{"resourceType":"Immunization","meta":{"source":"https://techo.example/fhir/Source/municipal-immunization/13101","profile":["http://jpfhir.jp/fhir/core/StructureDefinition/JP_Immunization"]},"contained":[{"resourceType":"Organization","id":"manufacturer","name":"架空製薬"}],"identifier":[{"system":"https://techo.example/fhir/Id/municipal-immunization","value":"13101|0000012345|PCV|2020-07-13|1期初回|1"},{"system":"https://techo.example/fhir/Id/immunization-event","value":"PCV|2020-07-13"}],"status":"completed","vaccineCode":{"coding":[{"system":"https://techo.example/fhir/CodeSystem/jp-vaccine","code":"PCV","display":"小児用肺炎球菌"},{"system":"http://hl7.org/fhir/sid/cvx","code":"133"}],"text":"小児用肺炎球菌（13価）"},"patient":{"reference":"urn:techo:subject"},"occurrenceDateTime":"2020-07-13","primarySource":true,"location":{"reference":"urn:techo:draft:municipal-location|13101\\\|1319999998\\\|見本小児科医院"},"manufacturer":{"reference":"#manufacturer"},"lotNumber":"ＤＸ５６７８","site":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ActSite","code":"RA","display":"right arm"}],"text":"右上腕"},"doseQuantity":{"value":0.50,"unit":"mL","system":"http://unitsofmeasure.org","code":"mL"},"performer":[{"function":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0443","code":"AP","display":"Administering Provider"}]},"actor":{"reference":"urn:techo:draft:municipal-organization|13101\\\|1319999998\\\|見本小児科医院"}}],"note":[{"text":"製品名: プレベナー13"}],"programEligibility":[{"coding":[{"system":"https://techo.example/fhir/CodeSystem/immunization-program","code":"routine","display":"定期接種"}],"text":"定期接種"}],"protocolApplied":[{"series":"1期初回","targetDisease":[{"coding":[{"system":"http://medis.or.jp/CodeSystem/master-disease-exCode","code":"VQH3","display":"肺炎球菌感染症"}],"text":"肺炎球菌感染症"}],"doseNumberPositiveInt":1}]}"##
         .replace(r"\\\|", r"\\|");
     assert_eq!(dose.to_string(), expected);
 }
@@ -84,7 +85,7 @@ fn the_category_has_three_meanings() {
         assert_eq!(doses(&parsed), [format!("completed {expected}")], "{category}");
         let [dose] = of_type(&parsed, "Immunization")[..] else { panic!("one dose") };
         assert_eq!(dose.get("note").is_some(), remark, "{category}");
-        assert_eq!(dose.get("programEligibility").is_some(), true, "{category}");
+        assert!(dose.get("programEligibility").is_some(), "{category}");
     }
 }
 
@@ -232,6 +233,24 @@ fn nothing_breaks_whatever_is_broken() {
 }
 
 #[test]
+fn doses_of_an_earlier_file_count_for_the_schedule() {
+    let first = "Hib,2020-08-10,1期初回1回目,1,,,定期,A1,,,,,";
+    let second = "Hib,2020-08-17,1期初回2回目,2,,,定期,A2,,,,,";
+    let (earlier, later) = (rows(&[first]), rows(&[second]));
+    assert_eq!(issues(&later), [""; 0], "the file alone cannot know");
+    let stored = of_type(&earlier, "Immunization");
+    let told = |person, stored: &[&Json]| -> Vec<_> {
+        beside(person, stored).into_iter().map(|issue| (issue.at.line, issue.code)).collect()
+    };
+    assert_eq!(told(&later.people[0], &stored), [(2, "interval")]);
+    // What the file says itself is not said again, nor is a dose its own neighbour.
+    let both = rows(&[first, second]);
+    assert_eq!(issues(&both), ["3 接種日 interval"]);
+    assert_eq!(told(&both.people[0], &stored), []);
+    assert_eq!(told(&later.people[0], &of_type(&later, "Immunization")), []);
+}
+
+#[test]
 fn each_format_knows_its_own_files() {
     let checkup = crate::import::checkup::IMPORTER;
     for (name, ours) in [("immunizations-sjis.csv", true), ("immunizations.json", true), ("infant-checkups.csv", false)]
@@ -297,4 +316,16 @@ fn the_bad_file_beside_the_repository_is_explained_line_by_line() {
     let taken_back: Vec<_> = drafts(&parsed).into_iter().filter(|it| it.action == Action::Withdraw).collect();
     assert_eq!(taken_back.len(), 1);
     assert!(drafts(&good).iter().any(|it| it.key == taken_back[0].key));
+}
+
+#[test]
+fn the_two_files_beside_the_repository_together() {
+    let (Some(good), Some(bad)) = (shared("immunizations.csv"), shared("immunizations-bad.csv")) else { return };
+    let (good, bad) = (parse(&IMPORTER, &good), parse(&IMPORTER, &bad));
+    let told: Vec<_> = beside(&bad.people[0], &of_type(&good, "Immunization"))
+        .into_iter()
+        .map(|issue| (issue.at.line, issue.code))
+        .collect();
+    // Line 6 is the dose that its remark says comes seven days after another.
+    assert!(told.contains(&(6, "interval")), "{told:?}");
 }

@@ -147,6 +147,34 @@ fn nothing_breaks_it() {
     assert!(extract(Definitions::embedded(), "Nothing", &other, &local()).is_err());
 }
 
+/// Puts odd values in each place of a resource, one after the other.
+#[test]
+fn no_shape_breaks_it() {
+    let odd = [
+        json!(null),
+        json!(""),
+        json!(-1),
+        json!([]),
+        json!([[null]]),
+        json!({}),
+        json!({"reference": "#"}),
+        json!("é"),
+    ];
+    let resource = blood_pressure();
+    let places = resource.members().iter().map(|member| member.name.clone()).filter(|name| **name != *"resourceType");
+    for name in places {
+        for value in &odd {
+            extracted(&resource.clone().with(name.clone(), value.clone()));
+            let inner = resource.get(&name).map_or(&[][..], Json::each);
+            for member in inner.iter().flat_map(Json::members) {
+                let changed = inner[0].clone().with(member.name.clone(), value.clone());
+                extracted(&resource.clone().with(name.clone(), changed.clone()));
+                extracted(&resource.clone().with(name.clone(), Json::array([changed])));
+            }
+        }
+    }
+}
+
 #[test]
 fn doubles_are_stored_once() {
     let tag = json!({"system": "t", "code": "x"});
@@ -260,4 +288,20 @@ fn samples() -> Vec<Json> {
         }
     }
     found
+}
+
+/// `cargo test -p techo-server --lib search::index -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, not a check"]
+fn time_of_one_observation() {
+    let resource = blood_pressure();
+    let size = resource.to_string().len();
+    let first = extracted(&resource).rows.len();
+    let start = std::time::Instant::now();
+    let rounds = 20_000;
+    for _ in 0..rounds {
+        std::hint::black_box(extracted(std::hint::black_box(&resource)));
+    }
+    let each = start.elapsed() / rounds;
+    eprintln!("{each:?} for {size} bytes, {first} rows");
 }

@@ -136,6 +136,8 @@ pub struct Question<'a> {
     pub types: Option<&'a [Box<str>]>,
     /// The numbers of the types its references may point at; empty means any.
     pub targets: &'a [u16],
+    /// Whether this is the system of the parameter's elements that carry none.
+    pub implies: &'a dyn Fn(&str) -> bool,
 }
 
 impl Cells<'_> {
@@ -204,7 +206,8 @@ pub(super) mod testing {
 
     /// The matches for one value.
     pub(in crate::search) fn ask(kind: &Kind, modifier: Modifier<'_>, value: &str) -> Result<Vec<Match>, Reason> {
-        let question = Question { value, modifier, setting: setting(), now: 0, types: None, targets: &[] };
+        let question =
+            Question { value, modifier, setting: setting(), now: 0, types: None, targets: &[], implies: &|_| false };
         (kind.parse)(&question)
     }
 

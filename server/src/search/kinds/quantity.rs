@@ -2,7 +2,7 @@
 //!
 //! A quantity whose unit's text is not its code has two rows, so that `5||錠`
 //! finds it as well as `5|system|code`. Stored values are points; a comparator,
-//! a Range or SampledData spans.
+//! a Range or `SampledData` spans.
 //!
 //! Source: FHIR R4 search.html#quantity
 
@@ -10,11 +10,13 @@ use techo_profiles::json::Json;
 
 use super::number::{asked, number, range};
 use super::{Cells, Element, Kind, Question, extension_value};
-use crate::search::bounds::{Prefix, closed};
+use crate::search::bounds::{Asked, Prefix, closed};
 use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
+use crate::search::fold::bounded;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
 use crate::search::row::{Cell, QuantityCell, Table, Unit};
+use crate::search::unit::{Scale, scale};
 
 /// Quantities.
 pub const KIND: Kind = Kind {
@@ -79,7 +81,7 @@ fn samples(json: &Json) -> Option<(f64, f64)> {
 fn money(json: &Json, cells: &mut Cells<'_>) {
     if let Some(value) = json.get("value").and_then(number) {
         let unit = match json.str("currency") {
-            Some(code) => Unit { system: CURRENCIES.into(), code: code.into() },
+            Some(code) => unit(CURRENCIES, code),
             None => unit("", ""),
         };
         push_unit(unit, value, value, value, cells);
@@ -99,7 +101,10 @@ fn push(json: &Json, value: f64, low: f64, high: f64, cells: &mut Cells<'_>) {
 }
 
 fn push_unit(unit: Unit, value: f64, low: f64, high: f64, cells: &mut Cells<'_>) {
-    let (canonical_unit, canonical_low, canonical_high) = (unit.clone(), low, high);
+    let (canonical_unit, canonical_low, canonical_high) = match scale(&unit.system, &unit.code) {
+        Some(scale) => (scale.unit.clone(), scale.apply(low), scale.apply(high)),
+        None => (unit.clone(), low, high),
+    };
     cells.push(Cell::Quantity(Box::new(QuantityCell {
         unit,
         value,
@@ -112,24 +117,120 @@ fn push_unit(unit: Unit, value: f64, low: f64, high: f64, cells: &mut Cells<'_>)
 }
 
 fn unit(system: &str, code: &str) -> Unit {
-    Unit { system: system.into(), code: code.into() }
+    Unit { system: bounded(system), code: bounded(code) }
 }
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (prefix, text) = question.prefixed();
-    let plain = |text: &str| unescape(text).map(|text| text.as_ref().into());
+    let plain = |text: &str| unescape(text).map(|text| bounded(&text));
     let is = |text: &str| Ok::<_, Reason>(if text.is_empty() { Pattern::Any } else { Pattern::Is(plain(text)?) });
     let (number, unit) = match split(text, '|')[..] {
         [number] => (number, CodePattern { system: Pattern::Any, code: Pattern::Any }),
         [number, system, code] => (number, CodePattern { system: is(system)?, code: is(code)? }),
         _ => return Err(Reason::Value("a quantity is written 5.4, 5.4|system|code or 5.4||unit".into())),
     };
-    matches(prefix, number, unit)
+    let asked = asked(number)?;
+    Ok(vec![match &unit {
+        CodePattern { system: Pattern::Is(system), code: Pattern::Is(code) } => match scale(system, code) {
+            Some(scale) => canonical(prefix, asked, &scale),
+            None => Match::Quantity { unit, bounds: closed(prefix, asked) },
+        },
+        _ => Match::Quantity { unit, bounds: closed(prefix, asked) },
+    }])
 }
 
-fn matches(prefix: Prefix, number: &str, unit: CodePattern) -> Result<Vec<Match>, Reason> {
-    Ok(vec![Match::Quantity { unit, bounds: closed(prefix, asked(number)?) }])
+/// The same question in the canonical unit. The tenth of `ap` is one of the
+/// value as asked, so that 37 Cel has the neighbours of 37, not of 310 K.
+fn canonical(prefix: Prefix, asked: Asked, scale: &Scale) -> Match {
+    let mut bounds = closed(prefix, asked);
+    for bound in bounds.any.iter_mut().flatten() {
+        bound.value = scale.apply(bound.value);
+    }
+    let is = |text: &str| Pattern::Is(text.into());
+    Match::Canonical { unit: CodePattern { system: is(&scale.unit.system), code: is(&scale.unit.code) }, bounds }
 }
 
 /// The system of ISO 4217 currency codes.
 const CURRENCIES: &str = "urn:iso:std:iso:4217";
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{ask, cells};
+    use super::*;
+    use crate::search::modifier::Modifier;
+    use techo_profiles::json;
+
+    const UCUM: &str = "http://unitsofmeasure.org";
+
+    /// Whether a question finds a quantity, as the store decides it.
+    fn found(value: &str, type_name: &str, json: &Json) -> bool {
+        let matches = ask(&KIND, Modifier::None, value).expect(value);
+        let fits = |pattern: &CodePattern, unit: &Unit| {
+            let is = |pattern: &Pattern, text: &str| match pattern {
+                Pattern::Any => true,
+                Pattern::Is(wanted) => **wanted == *text,
+            };
+            is(&pattern.system, &unit.system) && is(&pattern.code, &unit.code)
+        };
+        cells(&KIND, type_name, json).iter().any(|cell| {
+            let Cell::Quantity(cell) = cell else { panic!("{cell:?}") };
+            matches.iter().any(|one| match one {
+                Match::Quantity { unit, bounds } => fits(unit, &cell.unit) && bounds.holds(&cell.low, &cell.high),
+                Match::Canonical { unit, bounds } => {
+                    fits(unit, &cell.canonical_unit) && bounds.holds(&cell.canonical_low, &cell.canonical_high)
+                }
+                other => panic!("{other:?}"),
+            })
+        })
+    }
+
+    fn quantity(value: &str, unit: &str, code: &str) -> Json {
+        json!({"value": (Json::number(value).expect("a number")), "unit": (unit), "system": (UCUM), "code": (code)})
+    }
+
+    #[test]
+    fn units_are_converted() {
+        for (value, json, expected) in [
+            ("5.4|http://unitsofmeasure.org|mg", quantity("5.4", "mg", "mg"), true),
+            ("5.4|http://unitsofmeasure.org|mg", quantity("0.0054", "g", "g"), true),
+            ("ge5.4|http://unitsofmeasure.org|mg", quantity("0.0054", "g", "g"), true),
+            ("le0.0054|http://unitsofmeasure.org|g", quantity("5.4", "mg", "mg"), true),
+            ("gt5.4|http://unitsofmeasure.org|mg", quantity("0.0054", "g", "g"), false),
+            ("gt5.4|http://unitsofmeasure.org|mg", quantity("1", "g", "g"), true),
+            ("5.4|http://unitsofmeasure.org|mg", quantity("5.4", "mL", "mL"), false),
+            ("37|http://unitsofmeasure.org|Cel", quantity("98.6", "F", "[degF]"), true),
+            ("5.4", quantity("5.4", "mg", "mg"), true),
+            ("5.4||mg", quantity("5.4", "mg", "mg"), true),
+            ("5.4||mg", quantity("0.0054", "g", "g"), false),
+            ("120||mmHg", quantity("120", "mmHg", "mm[Hg]"), true),
+            ("120||mm[Hg]", quantity("120", "mmHg", "mm[Hg]"), true),
+            ("5|http://unitsofmeasure.org|{score}", quantity("5", "score", "{score}"), true),
+            ("5|http://unitsofmeasure.org|{score}", quantity("5", "beats", "{beats}"), false),
+            ("5||錠", json!({"value": 5, "unit": "錠"}), true),
+            ("5", json!({"value": 5}), true),
+        ] {
+            assert_eq!(found(value, "Quantity", &json), expected, "{value} {json}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_point() {
+        let below = json!({"value": 5, "comparator": "<", "unit": "mg", "system": (UCUM), "code": "mg"});
+        assert!(found("lt1", "Quantity", &below) && found("le5||mg", "Quantity", &below));
+        assert!(!found("5", "Quantity", &below) && !found("gt5", "Quantity", &below));
+        let range = json!({"low": {"value": 1, "unit": "mg"}, "high": {"value": 3, "unit": "mg"}});
+        assert!(found("gt2||mg", "Range", &range) && found("lt2||mg", "Range", &range));
+        let waves = json!({"origin": {"value": 10}, "factor": 2, "data": "E -1 3 U"});
+        let Cell::Quantity(cell) = &cells(&KIND, "SampledData", &waves)[0] else { panic!() };
+        assert_eq!((cell.low, cell.high), (8.0, 16.0));
+        let money = json!({"value": 500, "currency": "JPY"});
+        assert!(found("500|urn:iso:std:iso:4217|JPY", "Money", &money));
+    }
+
+    #[test]
+    fn what_cannot_be_asked() {
+        for value in ["", "|s|c", "5|s", "5|a|b|c", "x", "5,4"] {
+            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Value(_))), "{value}");
+        }
+    }
+}

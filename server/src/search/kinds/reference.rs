@@ -17,6 +17,7 @@ use super::token::code_pattern;
 use super::{Cells, Element, Kind, Question, Setting, extension_value};
 use crate::search::error::Reason;
 use crate::search::escape::unescape;
+use crate::search::fold::bounded;
 use crate::search::modifier::Modifier;
 use crate::search::plan::{Match, SortColumn};
 use crate::search::row::{Cell, Table};
@@ -66,7 +67,7 @@ fn reference(json: &Json, cells: &mut Cells<'_>) {
         && let Some(value) = identifier.str("value")
     {
         let system = identifier.str("system").unwrap_or_default();
-        cells.push(Cell::Identifier { system: system.into(), value: value.into() });
+        cells.push(Cell::Identifier { system: bounded(system), value: bounded(value) });
     }
     if let Some(display) = json.str("display") {
         push_text(display, cells);
@@ -74,7 +75,7 @@ fn reference(json: &Json, cells: &mut Cells<'_>) {
 }
 
 fn push(kind: u16, id: &str, cells: &mut Cells<'_>) {
-    cells.push(Cell::Reference { kind, id: id.into() });
+    cells.push(Cell::Reference { kind, id: bounded(id) });
 }
 
 /// The type number and id that a reference to this server names; `None` for any
@@ -118,7 +119,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
             return Err(Reason::Value("a reference is written id, Type/id or as an absolute URL".into()));
         }
     };
-    Ok(vec![Match::Reference { kinds, id: id.into() }])
+    Ok(vec![Match::Reference { kinds, id: bounded(id) }])
 }
 
 /// `subject:Patient=p1`; `subject:Patient=Patient/p1` is forgiven.
@@ -183,7 +184,7 @@ mod tests {
 
     #[test]
     fn the_ways_to_ask() {
-        let reference = |kinds: Vec<u16>, id: &str| Ok(vec![Match::Reference { kinds, id: id.into() }]);
+        let reference = |kinds: Vec<u16>, id: &str| Ok(vec![Match::Reference { kinds, id: bounded(id) }]);
         for (modifier, value, expected) in [
             (Modifier::None, "p1", reference(vec![], "p1")),
             (Modifier::None, "Patient/p1", reference(vec![1], "p1")),
@@ -221,6 +222,7 @@ mod tests {
             now: 0,
             types: None,
             targets: &targets,
+            implies: &|_| false,
         };
         assert_eq!(parse(&question), Ok(vec![Match::Reference { kinds: vec![1, 3], id: "x".into() }]));
     }

@@ -10,7 +10,7 @@ use techo_profiles::json::Json;
 use super::{Cells, Element, Kind, Question, extension_value};
 use crate::search::error::Reason;
 use crate::search::escape::unescape;
-use crate::search::fold::{KEY_CHARS, fold, fold_key, is_japanese};
+use crate::search::fold::{KEY_CHARS, bounded, fold, fold_key, is_japanese};
 use crate::search::modifier::Modifier;
 use crate::search::plan::{Match, SortColumn};
 use crate::search::row::{Cell, Table};
@@ -89,14 +89,14 @@ fn text_of(json: Option<&Json>, cells: &mut Cells<'_>) {
 pub(super) fn push_text(text: &str, cells: &mut Cells<'_>) {
     let folded = fold_key(text);
     if !folded.is_empty() {
-        cells.push(Cell::String { folded: folded.into(), original: text.into() });
+        cells.push(Cell::String { folded: folded.into(), original: bounded(text) });
     }
 }
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let text = unescape(question.value)?;
     if question.modifier == Modifier::Exact {
-        return Ok(vec![Match::Exact { folded: fold_key(&text).into(), original: text.as_ref().into() }]);
+        return Ok(vec![Match::Exact { folded: fold_key(&text).into(), original: bounded(&text) }]);
     }
     let folded = wanted(&text)?;
     Ok(vec![match question.modifier {

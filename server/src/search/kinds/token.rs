@@ -2,11 +2,14 @@
 //!
 //! | element | rows |
 //! |---|---|
-//! | Coding, each coding of a CodeableConcept | token (system, code) |
+//! | Coding, each coding of a `CodeableConcept` | token (system, code) |
 //! | code, boolean, id, string, uri, integer | token (no system, text) |
-//! | ContactPoint | token (no system, value), and again without blanks and hyphens |
+//! | `ContactPoint` | token (no system, value), and again without blanks and hyphens |
 //! | Identifier | ident (system, value) |
 //! | displays and texts of all these | string, for `:text` |
+//!
+//! A `code` has no system of its own; the one that its binding implies is known to
+//! questions and left out of the rows.
 //!
 //! Source: FHIR R4 search.html#token
 
@@ -16,7 +19,7 @@ use super::string::{push_text, wanted};
 use super::{Cells, Element, Kind, Question, extension_value};
 use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
-use crate::search::fold::fold_contact;
+use crate::search::fold::{bounded, fold_contact};
 use crate::search::modifier::Modifier;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
 use crate::search::row::{Cell, Table};
@@ -62,7 +65,7 @@ fn coding(json: &Json, cells: &mut Cells<'_>) {
 fn identifier(json: &Json, cells: &mut Cells<'_>) {
     if let Some(value) = json.str("value") {
         let system = json.str("system").unwrap_or_default();
-        cells.push(Cell::Identifier { system: system.into(), value: value.into() });
+        cells.push(Cell::Identifier { system: bounded(system), value: bounded(value) });
     }
     if let Some(kind) = json.get("type") {
         text(kind, "text", cells);
@@ -77,7 +80,7 @@ pub fn identifier_types(json: &Json) -> Vec<Cell> {
     let typed = |coding: &Json| {
         let code = coding.str("code")?;
         let system = coding.str("system").unwrap_or_default();
-        Some(Cell::Identifier { system: system.into(), value: format!("{code}|{value}").into() })
+        Some(Cell::Identifier { system: bounded(system), value: bounded(&format!("{code}|{value}")) })
     };
     codings.iter().filter_map(typed).collect()
 }
@@ -101,7 +104,7 @@ fn primitive(json: &Json, cells: &mut Cells<'_>) {
 }
 
 fn token(system: &str, code: &str, cells: &mut Cells<'_>) {
-    cells.push(Cell::Token { system: system.into(), code: code.into() });
+    cells.push(Cell::Token { system: bounded(system), code: bounded(code) });
 }
 
 fn text(json: &Json, name: &str, cells: &mut Cells<'_>) {
@@ -123,9 +126,15 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
         {
             let plain = fold_contact(code);
             if plain != **code && !plain.is_empty() {
-                let code = Pattern::Is(plain.into());
+                let code = Pattern::Is(bounded(&plain));
                 matches.push(Match::Token(CodePattern { system: pattern.system.clone(), code }));
             }
+        }
+        if let Pattern::Is(system) = &pattern.system
+            && (question.implies)(system)
+        {
+            let system = Pattern::Is("".into());
+            matches.push(Match::Token(CodePattern { system, code: pattern.code.clone() }));
         }
         matches.push(Match::Token(pattern.clone()));
     }
@@ -138,7 +147,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 /// `code`, `system|code`, `|code` (no system), `system|` (any code of it).
 pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {
     let parts = split(value, '|');
-    let plain = |text: &str| unescape(text).map(|text| text.as_ref().into());
+    let plain = |text: &str| unescape(text).map(|text| bounded(&text));
     let (system, code): (Pattern, Box<str>) = match parts[..] {
         [code] => (Pattern::Any, plain(code)?),
         [system, code] => (Pattern::Is(plain(system)?), plain(code)?),
@@ -243,6 +252,7 @@ mod tests {
                 now: 0,
                 types: types.as_deref(),
                 targets: &[],
+                implies: &|_| false,
             };
             let matches = parse(&question).expect("a code");
             matches.iter().map(Match::table).collect::<Vec<_>>()

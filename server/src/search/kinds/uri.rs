@@ -6,6 +6,7 @@
 use super::{Cells, Element, Kind, Question};
 use crate::search::error::Reason;
 use crate::search::escape::unescape;
+use crate::search::fold::bounded;
 use crate::search::plan::{Match, SortColumn};
 use crate::search::row::{Cell, Table};
 
@@ -25,11 +26,11 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
         return;
     }
     let Some(text) = element.json.as_str() else { return };
-    cells.push(Cell::Uri(text.into()));
+    cells.push(Cell::Uri(bounded(text)));
     if element.type_name == "canonical"
         && let Some((url, _)) = text.split_once('|')
     {
-        cells.push(Cell::Uri(url.into()));
+        cells.push(Cell::Uri(bounded(url)));
     }
 }
 
@@ -38,7 +39,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     if text.is_empty() {
         return Err(Reason::Value("a URI is wanted".into()));
     }
-    Ok(vec![Match::Uri(text.as_ref().into())])
+    Ok(vec![Match::Uri(bounded(&text))])
 }
 
 #[cfg(test)]

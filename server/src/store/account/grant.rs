@@ -75,6 +75,14 @@ impl Accounts {
         spend_code(self.db.write(), hash, now).await
     }
 
+    /// Living grants whose code has expired unused.
+    pub async fn never_exchanged(&self, now: i64) -> Result<Vec<String>, DbErr> {
+        let sql = "SELECT g.id AS id FROM authorization_code c JOIN app_grant g ON g.id = c.grant_id \
+                   WHERE c.used = 0 AND c.expires <= ? AND g.ended IS NULL ORDER BY g.id";
+        let rows = self.db.all(sql, [now.into()]).await?;
+        rows.iter().map(|row| row.try_get("", "id")).collect()
+    }
+
     /// One grant.
     pub async fn grant(&self, id: &str) -> Result<Option<app_grant::Model>, DbErr> {
         app_grant::Entity::find_by_id(id).one(self.db.read()).await

@@ -15,7 +15,7 @@ pub struct Model {
     pub patient: String,
     /// `self`, `guardian` or `delegate`.
     pub kind: String,
-    /// Id of the RelatedPerson that stands for it.
+    /// Id of the `RelatedPerson` that stands for it.
     pub related_person: Option<String>,
     /// Whether a delegate may connect applications.
     pub with_apps: bool,

@@ -153,6 +153,25 @@ async fn a_code_works_once_for_a_minute_for_its_client_and_address() {
 }
 
 #[tokio::test]
+async fn an_approval_that_leads_nowhere_is_taken_back() {
+    let world = World::new().await;
+    let mut browser = Browser::of(&world, "hanako").await;
+    let query = request("app-public", SCOPE, &[]);
+    browser.code(&query, &[("all", "all"), ("patient", "pt-mei")]).await;
+    let code = browser.code(&query, &[("all", "all"), ("patient", "pt-taro")]).await;
+    let form = [&exchange(&code)[..], &[("client_id", "app-public")]].concat();
+    let tokens = world.call("/oauth/token", None, &form).await.json();
+    world.wait(61);
+    world.server.sweep().await.expect("swept");
+    assert_eq!(*world.files.ended.lock().expect("unpoisoned"), ["c1-pt-mei"]);
+    assert!(alive(&world, &tokens).await);
+    let user = world.server.accounts.account_named("hanako").await.expect("read").expect("there");
+    world.server.withdraw(&user.id, "app-public").await.expect("withdrawn");
+    assert!(!alive(&world, &tokens).await);
+    assert_eq!(*world.files.ended.lock().expect("unpoisoned"), ["c1-pt-mei", "c2-pt-taro"]);
+}
+
+#[tokio::test]
 async fn of_many_exchanges_at_once_one_succeeds() {
     let world = World::new().await;
     let mut browser = Browser::of(&world, "hanako").await;
@@ -197,6 +216,19 @@ async fn refresh_tokens_rotate_and_reuse_ends_the_grant() {
     assert!(!alive(&world, &next).await, "reuse ends the family");
     assert_eq!(call(form(&refresh(&next), None)).await.error(), (400, "invalid_grant".to_owned()));
     assert_eq!(call(form("random", None)).await.error(), (400, "invalid_grant".to_owned()));
+}
+
+#[tokio::test]
+async fn of_many_refreshes_at_once_one_succeeds() {
+    let world = World::new().await;
+    let mut browser = Browser::of(&world, "hanako").await;
+    let tokens = browser.tokens(SCOPE).await;
+    let token = tokens["refresh_token"].as_str().expect("a refresh token");
+    let form = [("grant_type", "refresh_token"), ("refresh_token", token)];
+    let replies = futures_util::future::join_all((0..50).map(|_| world.call("/oauth/token", None, &form))).await;
+    let good: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    assert_eq!(good.len(), 1);
+    assert!(!alive(&world, &good[0].json()).await, "the others ended the family");
 }
 
 #[tokio::test]

@@ -13,8 +13,13 @@ async fn signing_in_leads_to_the_approval_page_and_back_to_the_application() {
     let page = browser.get(&format!("/oauth/authorize?{query}")).await;
     assert_eq!(page.status, 200);
     let (csrf, next) = (super::browser::field(&page.body, "csrf"), super::browser::field(&page.body, "next"));
-    let form =
-        [("csrf", csrf.as_str()), ("next", &next), ("username", "stranger"), ("password", super::world::PASSWORD)];
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("next", &next),
+        ("lang", "en"),
+        ("username", "stranger"),
+        ("password", super::world::PASSWORD),
+    ];
     let reply = browser.post("/oauth/signin", &form).await;
     let cookies: Vec<&str> =
         reply.headers.get_all(header::SET_COOKIE).iter().map(|value| value.to_str().expect("text")).collect();
@@ -22,6 +27,7 @@ async fn signing_in_leads_to_the_approval_page_and_back_to_the_application() {
         && ["HttpOnly", "SameSite=Lax", "Secure", "Path=/"].iter().all(|part| cookie.contains(part))));
     let page = browser.get(reply.header(header::LOCATION).expect("a redirect")).await;
     assert!(page.body.contains("name=\"decision\""), "the password is not asked for twice: {}", page.body);
+    assert!(page.body.contains("<html lang=\"en\">"), "and the language stays");
     let again = browser.get(&format!("/oauth/authorize?{query}")).await;
     assert!(again.body.contains("name=\"password\""), "but a new request asks again");
 }

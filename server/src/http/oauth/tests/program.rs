@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use super::browser::Browser;
 use super::world::{BASE, ORIGIN, Reply, World};
 use crate::auth::assertion::TYPE;
-use crate::auth::register::{OperatorToken, RegisterError};
+use crate::auth::client::{ClientKind, Purposes};
+use crate::auth::register::{NewClient, NewKeys, OperatorToken, RegisterError};
 use crate::auth::scope::Scope;
 use crate::auth::{AuthError, authenticate};
 
@@ -190,4 +191,55 @@ async fn the_operators_token() {
     let dead = authenticate(&world.server.accounts, token.reveal(), now).await;
     assert!(matches!(dead, Err(AuthError::Invalid)));
     assert_eq!(world.server.accounts.sweep(now + 3 * 86_400_000_000, 86_400_000_000).await.expect("swept"), 0);
+}
+
+#[tokio::test]
+async fn registrations_that_make_no_sense() {
+    let world = World::new().await;
+    let private = world.key.set.replace("\"x\":", "\"d\":\"AAAA\",\"x\":");
+    let set = |text: &str| Some(NewKeys::Set(text.to_owned()));
+    let url = |text: &str| Some(NewKeys::Url(text.to_owned()));
+    let https = "https://app.example/cb";
+    for (what, id, kind, redirect, keys, scopes) in [
+        ("taken", "app-public", ClientKind::Public, https, None, "openid"),
+        ("id", "a b", ClientKind::Public, https, None, "openid"),
+        ("no redirect", "new", ClientKind::Public, "", None, "openid"),
+        ("plain http", "new", ClientKind::Public, "http://app.example/cb", None, "openid"),
+        ("public with keys", "new", ClientKind::Public, https, set(&world.key.set), "openid"),
+        ("keys without keys", "new", ClientKind::Keys, https, None, "openid"),
+        ("private keys", "new", ClientKind::Keys, https, set(&private), "openid"),
+        ("no key", "new", ClientKind::Backend, "", set(r#"{"keys":[]}"#), "system/*.rs"),
+        ("not a set", "new", ClientKind::Backend, "", set("x"), "system/*.rs"),
+        ("keys by http", "new", ClientKind::Backend, "", url("http://app.example/jwks"), "system/*.rs"),
+        ("scope", "new", ClientKind::Public, https, None, "openid patient/*.sr"),
+        ("public that introspects", "new", ClientKind::Public, https, None, "introspect"),
+    ] {
+        let new = NewClient {
+            id: id.to_owned(),
+            kind,
+            name_ja: String::new(),
+            name_en: String::new(),
+            redirects: Some(redirect).filter(|uri| !uri.is_empty()).map(str::to_owned).into_iter().collect(),
+            keys,
+            scopes: scopes.to_owned(),
+            organization: None,
+            purposes: Purposes::default(),
+            launch_url: None,
+            custodial: false,
+        };
+        assert!(world.server.add_client(new).await.is_err(), "{what}");
+    }
+    assert_eq!(world.server.all_clients().await.expect("read").len(), 5);
+}
+
+#[tokio::test]
+async fn a_rotated_secret_replaces_the_old_one() {
+    let world = World::new().await;
+    let fresh = world.server.rotate_client("app-secret", None).await.expect("rotated").expect("a secret");
+    for (secret, status) in [(&world.secret, 401), (&fresh, 200)] {
+        let basic = format!("Basic {}", STANDARD.encode(format!("app-secret:{}", secret.reveal())));
+        assert_eq!(world.call("/oauth/revoke", Some(&basic), &[("token", "x")]).await.status, status);
+    }
+    assert!(matches!(world.server.rotate_client("app-public", None).await, Err(RegisterError::Keys(_, _))));
+    assert!(matches!(world.server.rotate_client("nobody", None).await, Err(RegisterError::Unknown(_))));
 }

@@ -151,7 +151,7 @@ impl World {
         let random = Random::system();
         let folder = std::env::temp_dir().join(format!("techo-oauth-{}", random.id()));
         std::fs::create_dir(&folder).expect("a folder");
-        let db = Db::open(&format!("sqlite:{}", folder.join("t.sqlite").display())).await.expect("a database");
+        let db = Db::open(&database(&folder).await).await.expect("a database");
         Migrator::up(db.write(), None).await.expect("migrated");
         let now = Arc::new(AtomicI64::new(START * 1_000_000));
         let told = Arc::clone(&now);
@@ -231,6 +231,19 @@ pub(super) fn es384() -> Header {
     let mut header = Header::new(Algorithm::ES384);
     header.kid = Some("k1".to_owned());
     header
+}
+
+/// A file of SQLite; where `TECHO_TEST_POSTGRES` names a server, a schema of its own there.
+async fn database(folder: &std::path::Path) -> String {
+    match std::env::var("TECHO_TEST_POSTGRES") {
+        Ok(url) => {
+            let schema = format!("t{}", Random::system().id().replace('-', ""));
+            let db = Db::open(&url).await.expect("a server");
+            db.execute(&format!("CREATE SCHEMA {schema}"), []).await.expect("a schema");
+            format!("{url}?options[search_path]={schema}")
+        }
+        Err(_) => format!("sqlite:{}", folder.join("t.sqlite").display()),
+    }
 }
 
 async fn clients(server: &AuthorizationServer, key: &Key) -> Secret {
