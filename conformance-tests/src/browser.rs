@@ -61,7 +61,8 @@ impl Browser {
         if let Some(language) = &self.language {
             request = request.header("Accept-Language", language);
         }
-        let cookies: Vec<String> = self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            self.cookies.borrow().iter().map(|(name, value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
             request = request.header("Cookie", &cookies.join("; "));
         }
@@ -85,7 +86,8 @@ impl Browser {
     fn walk(&self, request: Request, url: &str) -> Page {
         let mut page = Page { url: url.to_owned(), answer: self.send(request) };
         for _ in 0..10 {
-            let Some(next) = page.answer.header("Location").filter(|_| (301..=308).contains(&page.answer.status)) else {
+            let Some(next) = page.answer.header("Location").filter(|_| (301..=308).contains(&page.answer.status))
+            else {
                 return page;
             };
             let next = page.resolve(next);

@@ -101,8 +101,7 @@ pub fn verified(token: &str, jwks: &Value) -> bool {
     let Some(key) = keys.iter().find(|key| key["kid"] == header["kid"]) else { return false };
     let part = |name: &str| decode(key[name].as_str().unwrap_or_default());
     let public = RsaPublicKeyComponents { n: part("n"), e: part("e") };
-    header["alg"] == "RS256"
-        && public.verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &decode(signature)).is_ok()
+    header["alg"] == "RS256" && public.verify(&RSA_PKCS1_2048_8192_SHA256, input.as_bytes(), &decode(signature)).is_ok()
 }
 
 /// RFC 7636 S256: what goes to the authorization endpoint for `verifier`.

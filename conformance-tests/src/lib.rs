@@ -11,6 +11,7 @@
 
 pub mod browser;
 pub mod clock;
+pub mod compare;
 pub mod http;
 pub mod jose;
 pub mod page;

@@ -54,7 +54,15 @@ pub fn url(name: &str) -> String {
 /// Runs one statement in the database `name`; its rows as text.
 pub fn sql(name: &str, statement: &str) -> String {
     let output = Command::new("psql")
-        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", "--command", statement])
+        .args([
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set=ON_ERROR_STOP=1",
+            "--command",
+            statement,
+        ])
         .arg(url(name))
         .output()
         .expect("psql is installed (package postgresql)");

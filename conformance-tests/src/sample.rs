@@ -84,7 +84,7 @@ pub fn consent(patient: &str, performer: &str, kind: &str, class: &str, actor: &
         "dateTime": "2026-11-01T09:00:00+09:00",
         "performer": [{"reference": performer}],
         "organization": [{"reference": "Organization/org-city"}],
-        "sourceReference": {"reference": "DocumentReference/none"},
+        "sourceAttachment": {"title": "what was shown"},
         "policy": [{"uri": "https://techo.example/fhir/policy/normal-treatment"}],
         "provision": {
             "type": kind,

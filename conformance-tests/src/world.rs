@@ -292,10 +292,14 @@ impl World {
     pub fn decide(&self, browser: &Browser, page: &Page, ask: &Ask, decision: &str) -> Page {
         let form = page.form("decision").unwrap_or_else(|| panic!("no approval page: {}", page.answer.text()));
         let offered = form.values("scope");
-        let mut fields: Vec<(&str, &str)> =
-            offered.into_iter().filter(|scope| !ask.untick.iter().any(|left| left == scope)).map(|scope| ("scope", scope)).collect();
+        let mut fields: Vec<(&str, &str)> = offered
+            .into_iter()
+            .filter(|scope| !ask.untick.iter().any(|left| left == scope))
+            .map(|scope| ("scope", scope))
+            .collect();
         if form.has("patient") {
-            let patient = ask.patient.as_deref().unwrap_or_else(|| panic!("whose records? {:?}", form.values("patient")));
+            let patient =
+                ask.patient.as_deref().unwrap_or_else(|| panic!("whose records? {:?}", form.values("patient")));
             assert!(form.values("patient").contains(&patient), "{patient} is not offered");
             fields.push(("patient", patient));
         }
@@ -332,7 +336,10 @@ impl World {
         let mut all = fields.to_vec();
         if let Some(secret) = known["client_secret"].as_str() {
             let pair = format!("{}:{}", encode(client), encode(secret));
-            return Request::post(url).header("Authorization", &format!("Basic {}", STANDARD.encode(pair))).form(&all).send();
+            return Request::post(url)
+                .header("Authorization", &format!("Basic {}", STANDARD.encode(pair)))
+                .form(&all)
+                .send();
         }
         if known["jwks_file"].is_string() {
             let assertion = self.assertion(client);

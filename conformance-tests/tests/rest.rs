@@ -155,8 +155,12 @@ fn what_is_not_valid_is_refused_with_its_place() {
         assert!([400, 422].contains(&answer.status), "{place}: {} {}", answer.status, answer.text());
         let outcome = answer.json();
         let issues = outcome["issue"].as_array().expect("issues");
-        let places: Vec<&str> =
-            issues.iter().filter_map(|issue| issue["expression"].as_array()).flatten().filter_map(Value::as_str).collect();
+        let places: Vec<&str> = issues
+            .iter()
+            .filter_map(|issue| issue["expression"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         assert!(places.iter().any(|found| found.starts_with(place)), "{place} is not in {outcome}");
     }
     tester.post("Observation", &patient("型", "wrong-type", "2024-04-01")).refused(400);
@@ -239,7 +243,9 @@ fn sixty_four_identical_conditional_creates_make_one() {
     let tester = world.tester();
     let answers: Vec<u16> = std::thread::scope(|scope| {
         let send = || {
-            let request = tester.request("POST", "Patient").header("If-None-Exist", &format!("identifier={IDENTIFIERS}|only-one"));
+            let request = tester
+                .request("POST", "Patient")
+                .header("If-None-Exist", &format!("identifier={IDENTIFIERS}|only-one"));
             request.fhir(&patient("唯一", "only-one", "2024-04-01")).send().status
         };
         let threads: Vec<_> = (0..64).map(|_| scope.spawn(send)).collect();
@@ -259,7 +265,11 @@ fn a_transaction_is_all_or_nothing() {
     let world = World::new();
     let tester = world.tester();
     let child = patient("束", "bundle-1", "2024-04-01");
-    let bundle = transaction(&[(urn(1), child.clone()), (urn(2), about(&urn(1), "2026-01-01")), (urn(3), about(&urn(1), "2026-02-01"))]);
+    let bundle = transaction(&[
+        (urn(1), child.clone()),
+        (urn(2), about(&urn(1), "2026-01-01")),
+        (urn(3), about(&urn(1), "2026-02-01")),
+    ]);
     let answer = tester.post("", &bundle).expect(200).json();
     assert_eq!(answer["type"], "transaction-response");
     let entries = answer["entry"].as_array().expect("entries");
@@ -282,9 +292,16 @@ fn a_transaction_is_all_or_nothing() {
     let mut again = bundle;
     again["entry"][0]["request"]["ifNoneExist"] = json!(format!("identifier={IDENTIFIERS}|bundle-1"));
     let answer = tester.post("", &again).expect(200).json();
-    assert!(answer["entry"][0]["response"]["status"].as_str().is_some_and(|status| status.starts_with("200")), "{answer}");
+    assert!(
+        answer["entry"][0]["response"]["status"].as_str().is_some_and(|status| status.starts_with("200")),
+        "{answer}"
+    );
     assert_eq!(tester.ids(&format!("Patient?identifier={IDENTIFIERS}|bundle-1")).len(), 1);
-    assert_eq!(tester.ids(&format!("Observation?subject=Patient/{who}")).len(), 4, "they hang on the one that was there");
+    assert_eq!(
+        tester.ids(&format!("Observation?subject=Patient/{who}")).len(),
+        4,
+        "they hang on the one that was there"
+    );
 }
 
 fn about(subject: &str, date: &str) -> Value {
@@ -311,7 +328,10 @@ fn a_transaction_updates_and_deletes_too() {
     let stale = tester.post("", &bundle);
     assert_eq!(stale.status, 412, "If-Match of an entry is kept: {}", stale.text());
     refused_bundle(&tester, &json!({"resourceType": "Bundle", "type": "searchset"}));
-    refused_bundle(&tester, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": changed}]}));
+    refused_bundle(
+        &tester,
+        &json!({"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": changed}]}),
+    );
     let twice = json!({"fullUrl": urn(9), "resource": patient("重", "twice", "2024-04-01"), "request": {"method": "PUT", "url": format!("Patient/{who}")}});
     refused_bundle(&tester, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [twice, twice]}));
 }

@@ -148,7 +148,8 @@ fn people_are_found_by_string_number_and_uri() {
 fn post_searches_like_get() {
     let child = child();
     let by_get = child.tester.ids(&format!("Observation?subject=Patient/{}&code=29463-7&_sort=date", child.who));
-    let fields = [("subject", format!("Patient/{}", child.who)), ("code", "29463-7".to_owned()), ("_sort", "date".to_owned())];
+    let fields =
+        [("subject", format!("Patient/{}", child.who)), ("code", "29463-7".to_owned()), ("_sort", "date".to_owned())];
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let answer = child.tester.request("POST", "Observation/_search").form(&fields).send().expect(200).json();
     assert_eq!(ids(&answer, "match"), by_get);
@@ -243,11 +244,25 @@ fn a_parameter_nobody_knows_is_refused_unless_lenient() {
     assert!(outcome.text().contains("nonsense"), "{}", outcome.text());
     let lenient = child.tester.request("GET", &query).header("Prefer", "handling=lenient").send().expect(200).json();
     assert_eq!(ids(&lenient, "match").len(), 6);
-    assert!(!link(&lenient, "self").unwrap_or_default().contains("nonsense"), "self says what was understood: {lenient}");
+    assert!(
+        !link(&lenient, "self").unwrap_or_default().contains("nonsense"),
+        "self says what was understood: {lenient}"
+    );
     child.tester.request("GET", &query).header("Prefer", "handling=strict").send().refused(400);
     for bad in [
-        "date=2026-13", "date=yesterday", "date=gt", "value-quantity=abc", "_count=-1", "_count=many", "_sort=nonsense",
-        "_lastUpdated=now", "code:nonsense=1", "date:exact=2026", "_total=perhaps", "subject:Nonsense=1", "_summary=perhaps",
+        "date=2026-13",
+        "date=yesterday",
+        "date=gt",
+        "value-quantity=abc",
+        "_count=-1",
+        "_count=many",
+        "_sort=nonsense",
+        "_lastUpdated=now",
+        "code:nonsense=1",
+        "date:exact=2026",
+        "_total=perhaps",
+        "subject:Nonsense=1",
+        "_summary=perhaps",
     ] {
         let answer = child.tester.get(&format!("{about}&{bad}"));
         assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
@@ -258,12 +273,18 @@ fn a_parameter_nobody_knows_is_refused_unless_lenient() {
 fn odd_text_finds_only_itself() {
     let child = child();
     let tester = &child.tester;
-    for (number, text) in ["a'b", "a\"b", "a%b", "a_b", "a\\\\b", "a;DROP TABLE resource;--", "ａｂ", "a\u{301}"].iter().enumerate() {
+    for (number, text) in
+        ["a'b", "a\"b", "a%b", "a_b", "a\\\\b", "a;DROP TABLE resource;--", "ａｂ", "a\u{301}"].iter().enumerate()
+    {
         tester.create(&patient(text, &format!("odd-{number}"), "2024-04-01"));
         let escaped = text.replace('\\', "\\\\").replace(',', "\\,").replace('$', "\\$").replace('|', "\\|");
         let found = tester.search(&format!("Patient?family:exact={}", encode(&escaped)));
-        let values: Vec<&str> =
-            found["entry"].as_array().into_iter().flatten().filter_map(|entry| entry["resource"]["name"][0]["family"].as_str()).collect();
+        let values: Vec<&str> = found["entry"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry["resource"]["name"][0]["family"].as_str())
+            .collect();
         assert_eq!(values, [*text], "{text}");
     }
     let comma = tester.create(&patient("コンマ,付", "comma", "2024-04-01"));
