@@ -162,8 +162,13 @@ impl Visit {
     }
 
     fn shell(&self) -> Shell {
-        let sign = if self.here.contains('?') { '&' } else { '?' };
-        let other = format!("{}{sign}lang={}", self.here, self.language.0.say("en", "ja"));
+        self.shell_at(&self.here)
+    }
+
+    /// * `here`: the page that is offered in the other language.
+    fn shell_at(&self, here: &str) -> Shell {
+        let sign = if here.contains('?') { '&' } else { '?' };
+        let other = format!("{here}{sign}lang={}", self.language.0.say("en", "ja"));
         Shell::new(&self.session, self.language, oauth::style_address(), other)
     }
 
@@ -174,14 +179,16 @@ impl Visit {
         }
     }
 
-    /// Not there and not hers to see are one page.
+    /// Not there and not hers to see are one page, byte for byte: it does not
+    /// even repeat its address.
     fn refuse(&self, portal: &Portal, error: &Error) -> Response {
+        let shell = self.shell_at("/");
         let (status, template) = match error {
             Error::Store(_) | Error::Internal(_) => {
                 tracing::error!(%error, "a page of the portal failed");
-                (StatusCode::INTERNAL_SERVER_ERROR, MissingPage::failed(self.shell()))
+                (StatusCode::INTERNAL_SERVER_ERROR, MissingPage::failed(shell))
             }
-            _ => (StatusCode::NOT_FOUND, MissingPage::nothing(self.shell())),
+            _ => (StatusCode::NOT_FOUND, MissingPage::nothing(shell)),
         };
         oauth::page(&portal.server, status, &template, None)
     }

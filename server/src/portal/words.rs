@@ -91,7 +91,6 @@ pub(super) const RESULT: Words = Words("結果", "Result");
 pub(super) const PLACE: Words = Words("場所", "Place");
 pub(super) const LOT: Words = Words("ロット番号", "Lot");
 pub(super) const MAKER: Words = Words("製造", "Made by");
-pub(super) const DOSE: Words = Words("回数", "Dose");
 pub(super) const AMOUNT: Words = Words("量", "Amount");
 pub(super) const SITE: Words = Words("部位", "Site");
 pub(super) const PROGRAM: Words = Words("区分", "Programme");
@@ -150,7 +149,6 @@ pub(super) const PURPOSE: Words = Words("目的", "Purpose");
 pub(super) const APP: Words = Words("アプリ", "App");
 pub(super) const PERSON_OR_PLACE: Words = Words("人・機関", "Person or organisation");
 pub(super) const EVERYONE: Words = Words("すべての相手", "Everyone");
-pub(super) const EVERYTHING: Words = Words("すべての種類の記録", "Records of every kind");
 pub(super) const LASTING: Words =
     Words("あなたが使っていない間も続くアクセス", "Lasting access, also while you are away");
 pub(super) const SIGN_IN_ONLY: Words = Words("サインインの確認だけ", "Signing in only");

@@ -8,11 +8,12 @@ use techo_profiles::json::Json;
 use super::super::words::{self, Words};
 use super::Found;
 use super::value::{Reading, When};
+use crate::auth::wording::Language;
 use crate::store::facts::Custody;
 
 /// One record on the page.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub(super) struct Entry {
     pub(super) at: i64,
     pub(super) date: String,
     pub(super) title: String,
@@ -28,7 +29,7 @@ pub struct Entry {
 
 /// A label and what it says.
 #[derive(Clone, Debug)]
-pub struct Fact {
+pub(super) struct Fact {
     pub(super) label: String,
     pub(super) text: String,
 }
@@ -49,7 +50,7 @@ impl Entry {
     /// How a record is shown.
     pub(super) fn of(reading: &Reading<'_>, found: &Found) -> Self {
         let resource = &found.resource;
-        let When { at, words: date } = reading.when(resource);
+        let When { at, words: date } = reading.when(resource, found.updated);
         let (title, value, facts) = match found.kind {
             "Immunization" => immunization(reading, resource),
             "MedicationStatement" => medication(reading, resource),
@@ -77,19 +78,17 @@ type Parts = (Option<String>, Option<String>, Facts);
 fn immunization(reading: &Reading<'_>, resource: &Json) -> Parts {
     let title = resource.get("vaccineCode").and_then(|code| reading.concept(code));
     let dose = resource.list("protocolApplied").iter().find_map(|protocol| {
-        let number =
-            protocol.get("doseNumberPositiveInt").and_then(Json::as_number).or(protocol.str("doseNumberString"))?;
-        let number = format!("{number}{}", reading.say(words::TIMES[0]));
-        Some(match protocol.str("series") {
-            Some(series) => format!("{series} {number}"),
-            None => number,
+        let number = protocol.get("doseNumberPositiveInt").and_then(Json::as_number);
+        let number = number.or_else(|| protocol.str("doseNumberString"))?;
+        let series = protocol.str("series");
+        Some(match reading.language {
+            Language::Japanese => format!("{} {number}回目", series.unwrap_or_default()).trim_start().to_owned(),
+            Language::English => {
+                format!("dose {number}{}", series.map(|series| format!(" ({series})")).unwrap_or_default())
+            }
         })
     });
     let mut facts = Facts::default();
-    let dose = dose.map(|dose| match reading.language {
-        crate::auth::wording::Language::Japanese => dose,
-        crate::auth::wording::Language::English => format!("{} {dose}", reading.say(words::DOSE)),
-    });
     facts.add(reading, words::LOT, resource.str("lotNumber").map(str::to_owned));
     facts.add(reading, words::MAKER, resource.get("manufacturer").and_then(|one| reading.named(resource, one)));
     facts.add(reading, words::PLACE, place(reading, resource));
@@ -178,6 +177,16 @@ fn other(reading: &Reading<'_>, kind: &str, resource: &Json) -> Parts {
     facts.add(reading, words::PLACE, place(reading, resource));
     facts.add(reading, words::NOTE, notes(resource));
     (title, reading.value(resource), facts)
+}
+
+impl Entry {
+    /// Tells where the visit behind a report was, where the report does not.
+    pub(super) fn visited(&mut self, reading: &Reading<'_>, visit: &Json) {
+        let label = reading.say(words::PLACE);
+        if let Some(text) = place(reading, visit).filter(|_| self.facts.iter().all(|fact| fact.label != label)) {
+            self.facts.push(Fact { label: label.to_owned(), text });
+        }
+    }
 }
 
 /// Where it was done, or who did it.

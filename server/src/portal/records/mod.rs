@@ -54,6 +54,8 @@ struct Found {
     resource: Json,
     custodian: CustodianKey,
     custody: Custody,
+    /// When this version was stored, microseconds since 1970.
+    updated: i64,
     withdrawn: bool,
 }
 
@@ -136,6 +138,7 @@ impl Records {
                     resource: plan::parse(body)?,
                     custodian: stored.custodian,
                     custody: stored.custody,
+                    updated: stored.updated,
                     withdrawn: stored.is_deleted(),
                     id: stored.id,
                 });
@@ -205,6 +208,7 @@ fn entries(reading: &Reading<'_>, records: Vec<Found>) -> Vec<(u8, Entry)> {
         records.iter().enumerate().map(|(at, found)| (format!("{}/{}", found.kind, found.id), at)).collect();
     let mut told = HashSet::new();
     let mut tables = HashMap::new();
+    let mut visits = HashMap::new();
     for (at, report) in records.iter().enumerate().filter(|(_, found)| found.kind == "DiagnosticReport") {
         let results =
             report.resource.list("result").iter().filter_map(|result| by_reference.get(result.str("reference")?));
@@ -214,13 +218,22 @@ fn entries(reading: &Reading<'_>, records: Vec<Found>) -> Vec<(u8, Entry)> {
             told.insert(result);
         }
         let visit = report.resource.get("encounter").and_then(|visit| by_reference.get(visit.str("reference")?));
-        told.extend(visit.filter(|&&visit| label::kind(&records[visit].resource) == label::kind(&report.resource)));
+        if let Some(&visit) = visit {
+            visits.insert(at, visit);
+            // A visit of another kind than a check-up is told by itself as well.
+            if label::kind(&records[visit].resource) == label::kind(&report.resource) {
+                told.insert(visit);
+            }
+        }
         tables.insert(at, table);
     }
     let mut entries = Vec::new();
     for (at, found) in records.iter().enumerate().filter(|(at, _)| !told.contains(at)) {
         let mut entry = Entry::of(reading, found);
         entry.table = tables.remove(&at).unwrap_or_default();
+        if let Some(&visit) = visits.get(&at) {
+            entry.visited(reading, &records[visit].resource);
+        }
         entries.push((label::kind(&found.resource), entry));
     }
     entries

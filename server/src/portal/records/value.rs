@@ -109,8 +109,13 @@ impl Reading<'_> {
         }
     }
 
-    /// When a record is from: the first of its members that says so.
-    pub(super) fn when(&self, resource: &Json) -> When {
+    /// When a record is from: the first of its members that says so. A document
+    /// that says nothing is dated by its arrival.
+    pub(super) fn when(&self, resource: &Json, updated: i64) -> When {
+        if resource.str("resourceType") == Some("DocumentReference") && resource.str("date").is_none() {
+            let at = jiff::Timestamp::from_microsecond(updated).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            return When { at: updated, words: words::instant(at, self.language, self.zone) };
+        }
         let text = WHEN.iter().find_map(|name| match resource.get(name)? {
             value if value.is_object() => value.str("start").or_else(|| value.str("end")),
             value => value.as_str(),
@@ -203,8 +208,13 @@ mod tests {
             (json!({"effectivePeriod": {"start": "2026-09-24", "end": "2026-09-28"}}), "2026年9月24日"),
             (json!({"occurrenceString": "乳児期"}), "乳児期"),
             (json!({}), "日付なし"),
+            (json!({"resourceType": "DocumentReference"}), "1970年1月1日 9:00"),
         ] {
-            assert_eq!(both(|reading| Some(reading.when(&resource).words)).0.as_deref(), Some(japanese), "{resource}");
+            assert_eq!(
+                both(|reading| Some(reading.when(&resource, 0).words)).0.as_deref(),
+                Some(japanese),
+                "{resource}"
+            );
         }
     }
 }
