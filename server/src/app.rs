@@ -248,7 +248,7 @@ impl App {
     }
 
     /// A purpose of use with the codes above it.
-    fn purpose(&self, code: &str) -> Purpose {
+    pub fn purpose(&self, code: &str) -> Purpose {
         let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
         let above = all
             .iter()

@@ -70,7 +70,8 @@ const AUTHORITIES: &[(&str, &str, Relation, &str)] = &[
 
 const REDIRECTS: &[&str] = &["http://127.0.0.1:9871/app/index.html", "http://127.0.0.1:9871/cb"];
 const LAUNCH: &str = "http://127.0.0.1:9871/launch";
-const APP_SCOPES: &str = "patient/*.cruds user/*.cruds launch launch/patient launch/encounter openid fhirUser offline_access online_access";
+const APP_SCOPES: &str =
+    "patient/*.cruds user/*.cruds launch launch/patient launch/encounter openid fhirUser offline_access online_access";
 const ALL: &str = "system/*.cruds";
 
 /// A client of the sample world.
@@ -88,7 +89,13 @@ const CLIENTS: &[Registration] = &[
     app("app-secret", ClientKind::Secret, ("見本アプリ(秘密鍵)", "Sample app (secret)")),
     app("app-keys", ClientKind::Keys, ("見本アプリ(公開鍵)", "Sample app (keys)")),
     backend("importer", ("例町 取込", "Town importer"), ALL, Some("org-city"), true),
-    backend("ehr-sakura", ("さくら小児科 電子カルテ", "Sakura EHR"), "system/launch.c", Some("org-sakura-clinic"), false),
+    backend(
+        "ehr-sakura",
+        ("さくら小児科 電子カルテ", "Sakura EHR"),
+        "system/launch.c",
+        Some("org-sakura-clinic"),
+        false,
+    ),
     backend("researcher", ("研究", "Researcher"), "system/*.rs", None, false),
     backend("tester", ("試験", "Tester"), ALL, Some("org-test"), true),
 ];
@@ -111,9 +118,9 @@ impl Secrets {
     /// The secrets of an earlier start.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         match std::fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| Failure(format!("{}: {error}; remove the data directory to begin anew", path.display()))),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+                Failure(format!("{}: {error}; remove the data directory to begin anew", path.display()))
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure(format!("{}: {error}", path.display()))),
         }
