@@ -150,6 +150,11 @@ impl IndexRow {
 }
 
 impl IndexRow {
+    /// The table it belongs to.
+    pub fn table_name(&self) -> &'static str {
+        TABLES[self.table()].name
+    }
+
     /// A statement that finds this row of record `rid` by its key, and its values.
     pub(super) fn presence(&self, rid: i64) -> (String, Vec<Value>) {
         let table = &TABLES[self.table()];

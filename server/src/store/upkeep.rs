@@ -12,7 +12,7 @@ mod hold;
 mod snapshot;
 
 pub use health::{Fact, audit_bytes, facts, free_bytes, newest, pending, sample};
-pub use hold::{Hold, HoldError, Use, alone, exists, hold, in_use, migrate, place};
+pub use hold::{Hold, HoldError, Use, alone, copy_database, exists, hold, in_use, migrate, place};
 pub use snapshot::{Fix, Indexed, Snapshot, Walk};
 
 use sea_orm::ConnectionTrait;

@@ -124,6 +124,19 @@ pub async fn migrate(config: &Config) -> Result<Vec<String>, HoldError> {
     done
 }
 
+/// Copies an SQLite database, as one snapshot of it, to a new file.
+pub async fn copy_database(config: &Config, to: &Path) -> Result<(), HoldError> {
+    let mut options = ConnectOptions::new(config.database_url());
+    options.max_connections(1).sqlx_logging(false);
+    let connection = Database::connect(options).await?;
+    let path = to.to_str().ok_or_else(|| DbErr::Custom("the path of the copy is no text".to_owned()))?;
+    let copied = connection.execute_raw(statement(DatabaseBackend::Sqlite, "VACUUM INTO ?", [path.into()])).await;
+    // The copy is done, or not: how the connection ends changes nothing.
+    let _ = connection.close().await;
+    copied?;
+    Ok(())
+}
+
 /// The database's file; `None` for PostgreSQL and for a database in memory.
 pub fn place(config: &Config) -> Option<PathBuf> {
     let url = config.database_url();
