@@ -12,7 +12,7 @@ use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::{EPOCH, Refused, StoreError, WriteSet};
+use crate::store::{Refused, StoreError, WriteSet};
 
 const TRIES: usize = 8;
 
@@ -34,7 +34,7 @@ pub async fn delete(call: &Call<'_>, at: &Location, expected: Option<i32>) -> Re
         };
         let mut set = set;
         set.puts.push(put);
-        match call.commit(set, &reply).await? {
+        match call.commit(set).await? {
             Ok(done) => {
                 reply.version = Some((version, done.stamp));
                 return Ok(reply);
@@ -72,7 +72,7 @@ pub(crate) async fn planned(
     }
     let subjects = call.store.subjects_of(&old).await?;
     let withdraws = old.custody == Custody::Published && !subjects.is_empty();
-    let stale = old.epoch != EPOCH;
+    let stale = old.epoch != call.store.epoch();
     let put = Put {
         rid: old.rid,
         kind: old.kind,

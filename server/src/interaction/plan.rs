@@ -22,7 +22,7 @@ use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::{EPOCH, WriteSet};
+use crate::store::WriteSet;
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Draft {
         let extracted = app.extract(&self.at.kind, &self.resource)?;
         let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
         let facts = self.facts(&extracted, subjects, keeping);
-        let stale = old.is_some_and(|old| old.epoch != EPOCH);
+        let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
             _ => Vec::new(),
@@ -187,8 +187,43 @@ impl Draft {
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
-        index::extract(self.definitions, kind, resource, &self.local())
-            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))
+        let mut extracted = index::extract(self.definitions, kind, resource, &self.local())
+            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+        if kind == "Consent" {
+            extracted.rows.extend(self.actors(resource.get("provision")));
+        }
+        Ok(extracted)
+    }
+
+    /// Every actor that a provision names at any depth, and `*` for a provision that
+    /// names none: by these rows a Consent is found for whoever it may concern.
+    fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
+        let Some(provision) = provision else { return Vec::new() };
+        let row = |kind: u16, id: &str| Row {
+            param: ACTOR_ANY.into(),
+            grp: 0,
+            cell: Cell::Reference { kind, id: id.into() },
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for actor in provision.list("actor") {
+            let reference = actor.at(&["reference", "reference"]).and_then(Json::as_str);
+            if let Some((kind, id)) = reference.and_then(|text| text.split_once('/')) {
+                rows.extend(self.definitions.type_number(kind).map(|kind| row(kind, id)));
+            }
+        }
+        if rows.is_empty() {
+            rows.push(row(0, "*"));
+        }
+        for nested in provision.list("provision") {
+            rows.extend(self.actors(Some(nested)));
+        }
+        let mut unique: Vec<Row> = Vec::new();
+        for row in rows {
+            if !unique.contains(&row) {
+                unique.push(row);
+            }
+        }
+        unique
     }
 
     /// Refuses what breaks FHIR's structure.
@@ -256,6 +291,9 @@ impl App {
     }
 }
 
+/// The index of [`App::actors`]; R4's own `actor` covers the outermost provision only.
+const ACTOR_ANY: &str = "Consent.actor-any";
+
 /// Rows that stay even when the record is deleted: they decide who may know.
 pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
     match subjects {
@@ -322,13 +360,7 @@ fn numbered(dictionary: &crate::store::Dictionary, row: &Row) -> Option<IndexRow
 }
 
 /// Everything that belongs to one draft's write, beside the put itself.
-pub async fn companions(
-    call: &Call<'_>,
-    draft: &Draft,
-    rid: i64,
-    about: &About,
-    set: &mut WriteSet,
-) -> Result<(), Error> {
+pub fn companions(call: &Call<'_>, draft: &Draft, rid: i64, about: &About, set: &mut WriteSet) {
     if draft.at.kind == "Patient" {
         set.extras.push(call.store.new_citizen(rid));
     }
@@ -336,8 +368,10 @@ pub async fn companions(
         for citizen in about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref()) {
             set.extras.push(call.store.consent_changed(citizen.key));
         }
+        if draft.resource.str("status") != Some("active") {
+            set.extras.push(call.store.end_grants_of(&draft.at.id, call.now));
+        }
     }
-    Ok(())
 }
 
 impl Call<'_> {
