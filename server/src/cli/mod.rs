@@ -107,6 +107,11 @@ impl Place {
 
     /// The same, with the options of one command on top.
     pub fn config_with(&self, over: Settings) -> Result<Config, Failure> {
+        self.config_over(over, Settings::default())
+    }
+
+    /// The same, with `under` where nobody says anything.
+    fn config_over(&self, over: Settings, under: Settings) -> Result<Config, Failure> {
         let file = match &self.config {
             Some(path) => {
                 let text =
@@ -116,7 +121,7 @@ impl Place {
             None => Settings::default(),
         };
         let own = Settings { data: self.data.clone(), database: self.database.clone(), ..over };
-        own.over(file).config().map_err(|error: ConfigError| Failure::of(error))
+        own.over(file).over(under).config().map_err(|error: ConfigError| Failure::of(error))
     }
 }
 

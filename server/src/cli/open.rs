@@ -9,7 +9,7 @@ use crate::config::{Config, Settings};
 use crate::random::Random;
 use crate::server::Server;
 use crate::store::audit::{Kind, Outcome, Party, Record};
-use crate::store::upkeep::{self, Hold};
+use crate::store::upkeep::{self, Hold, Origin};
 
 /// The data of one command, and the right to use them.
 pub(super) struct Opened<T> {
@@ -34,17 +34,27 @@ pub(super) enum Missing {
     Refuse,
 }
 
-/// The configuration of a command beside the server's. It reads what decides
-/// about stored data from the same environment as `techo serve`.
+/// The configuration of a command beside the server's. What decides about stored
+/// data comes from the same environment and file as that of `techo serve`; where
+/// they say nothing, from what the server last ran under: index rows depend on the
+/// public origin, and those of two origins do not go together.
 pub(super) fn config(place: &Place) -> Result<Config, Failure> {
     let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    place.config_with(Settings {
+    let settings = Settings {
         base_url: said("TECHO_BASE_URL"),
         key_file: said("TECHO_KEY_FILE").map(Into::into),
         zone: said("TECHO_ZONE"),
         operator: said("TECHO_OPERATOR"),
         ..Settings::default()
-    })
+    };
+    let origin = upkeep::remembered(&place.config_with(settings.clone())?.data).map_err(Failure::of)?;
+    place.config_over(settings, origin.map(Settings::from).unwrap_or_default())
+}
+
+impl From<Origin> for Settings {
+    fn from(origin: Origin) -> Self {
+        Self { base_url: Some(origin.base_url), zone: origin.zone, operator: Some(origin.operator), ..Self::default() }
+    }
 }
 
 /// Refuses where there is no database.

@@ -15,7 +15,6 @@ use super::show::{self, Progress};
 use super::{Failure, Place};
 use crate::app::App;
 use crate::http::listen::asked_to_end;
-use crate::store::EPOCH;
 use crate::store::index::IndexRow;
 use crate::store::reader::Stored;
 use crate::store::upkeep::{Fix, Indexed, Snapshot};
@@ -132,7 +131,7 @@ async fn compared(app: &App, batch: Vec<Indexed>, tally: &mut Tally) -> Result<V
                 .map_err(|error| Failure(format!("row {}: {}", one.rid, show::explained(&error))))?,
             None => Vec::new(),
         };
-        let stale = one.version.is_some_and(|(_, epoch)| epoch != EPOCH);
+        let stale = one.version.is_some_and(|(_, epoch)| epoch != app.store.epoch());
         tally.stale += u64::from(stale);
         let differs = tally.compare(&one.rows, &rebuilt);
         if differs || stale {

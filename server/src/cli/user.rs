@@ -28,7 +28,7 @@ enum Order {
     /// Adds an account and prints its password, once.
     #[command(after_help = "Examples:
   techo user add --name hanako --patient pt-hanako --guardian rp-hanako-mei
-  techo user add --name dr-sato --practitioner dr-sato --org org-sakura-clinic
+  techo user add --name dr-sato --practitioner dr-sato --org org-sakura-clinic --role physician
   techo user add --name admin
 
 With neither --patient, --practitioner nor --guardian the account is an operator's: upkeep, no clinical data.")]
@@ -76,6 +76,9 @@ struct Add {
     /// Id of the Organization the professional works for.
     #[arg(long, value_name = "ID", requires = "practitioner")]
     org: Option<String>,
+    /// As what the professional works there.
+    #[arg(long, value_name = "ROLE", requires = "org", value_parser = ROLES)]
+    role: Option<String>,
     /// Id of a RelatedPerson as whom she is guardian of its patient, as verified; may be repeated.
     #[arg(long, value_name = "ID", conflicts_with = "practitioner")]
     guardian: Vec<String>,
@@ -104,6 +107,9 @@ impl Which {
         self.named.or(self.bare).unwrap_or_default()
     }
 }
+
+/// The roles that Consents know.
+const ROLES: [&str; 5] = ["physician", "dentist", "nurse", "pharmacist", "public-health-nurse"];
 
 /// Carries the order out.
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
@@ -141,7 +147,8 @@ async fn add(place: &Place, args: Add) -> Result<ExitCode, Failure> {
         (None, Some(_)) => AccountKind::Person,
         (None, None) => AccountKind::Operator,
     };
-    let new = NewAccount { name: args.name.clone(), kind, patient, fhir_user, organization, password: None };
+    let new =
+        NewAccount { name: args.name.clone(), kind, patient, fhir_user, organization, role: args.role, password: None };
     let password = match server.authorization.add_account(new).await {
         Ok(password) => password,
         Err(error) => return show::refused(&error),

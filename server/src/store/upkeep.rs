@@ -9,10 +9,12 @@
 
 mod health;
 mod hold;
+mod origin;
 mod snapshot;
 
 pub use health::{Fact, audit_bytes, facts, free_bytes, newest, pending, sample};
-pub use hold::{Hold, HoldError, Use, alone, copy_database, exists, hold, in_use, migrate, place};
+pub use hold::{Hold, HoldError, Use, alone, copy_database, exists, hold, hold_as_server, in_use, migrate, place};
+pub use origin::{Origin, remember, remembered};
 pub use snapshot::{Fix, Indexed, Snapshot, Walk};
 
 use sea_orm::ConnectionTrait;
@@ -21,7 +23,7 @@ use techo_profiles::Definitions;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};
 use super::sql::Sql;
-use super::{EPOCH, Store};
+use super::Store;
 
 impl Store {
     /// The current versions in these rows, deleted ones too.
@@ -66,7 +68,7 @@ impl Store {
             if let Some(version) = fix.version {
                 // Writing first takes the lock: nobody changes the record until the commit.
                 let sql = "UPDATE resource SET epoch = ? WHERE rid = ? AND version = ?";
-                let values = [EPOCH.into(), fix.rid.into(), version.into()];
+                let values = [self.epoch().into(), fix.rid.into(), version.into()];
                 let touched = transaction.execute_raw(super::db::statement(backend, sql, values)).await?;
                 if touched.rows_affected() == 0 {
                     continue;

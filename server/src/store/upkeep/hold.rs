@@ -95,6 +95,13 @@ pub async fn hold(config: &Config) -> Result<Hold, HoldError> {
     Err(HoldError::Held)
 }
 
+/// [`hold`], and what the server runs under is remembered for the commands beside it.
+pub async fn hold_as_server(config: &Config) -> Result<Hold, HoldError> {
+    let hold = hold(config).await?;
+    super::remember(config).map_err(|cause| HoldError::File { path: config.data.clone(), cause })?;
+    Ok(hold)
+}
+
 /// Uses the database alone, or says that others do.
 pub async fn alone(config: &Config) -> Result<Hold, HoldError> {
     make_room(config)?;
