@@ -128,6 +128,10 @@ fn dialect(sql: &str, backend: DatabaseBackend) -> String {
     if backend == DatabaseBackend::Sqlite {
         text = text.replace("rid BIGINT NOT NULL {KEY}", "rid INTEGER NOT NULL PRIMARY KEY");
     }
+    // Prefix ranges and page positions compare bytes, whatever the database's locale.
+    if backend == DatabaseBackend::Postgres {
+        text = text.replace(" TEXT", " TEXT COLLATE \"C\"");
+    }
     words.iter().fold(text, |text, (word, by)| text.replace(word, by))
 }
 

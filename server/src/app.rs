@@ -21,7 +21,7 @@ use crate::consent::view::CitizenKey;
 use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
 use crate::random::Random;
-use crate::search::index::Local;
+use crate::search::index::{self, Local};
 use crate::store::account::{Accounts, BearerRow};
 use crate::store::audit::AuditLog;
 use crate::store::entity::authority;
@@ -89,6 +89,9 @@ pub enum StartError {
     /// The keys that sign ID tokens.
     #[error(transparent)]
     SigningKeys(#[from] crate::auth::keys::KeyError),
+    /// TLS for fetching clients' keys.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
     /// The authorization server.
     #[error(transparent)]
     Authorization(#[from] crate::auth::server::ServerError),
@@ -104,12 +107,15 @@ impl App {
         std::fs::create_dir_all(&config.data)
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
         let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
-        let store = Store::open(db.clone(), clock.clone()).await?;
+        let definitions = Definitions::embedded();
+        let local = Local::new(&config.fhir_base(), &config.zone);
+        // 31 bits: the column is a plain integer in both databases.
+        let epoch = i32::try_from(index::epoch(definitions, &local) & 0x7FFF_FFFF).unwrap_or(0);
+        let store = Store::open(db.clone(), clock.clone(), epoch).await?;
         let keys = Keys::open_or_create(&config.keys_path(), &random)?;
         let sealer = Sealer::new(&keys, random.clone());
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
-        let definitions = Definitions::embedded();
         let capabilities = crate::dispatch::capabilities::statement(&config, definitions).to_string().into_bytes();
         Ok(Self {
             config,

@@ -12,7 +12,7 @@ use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::{EPOCH, Refused, StoreError, WriteSet};
+use crate::store::{Refused, StoreError, WriteSet};
 
 const TRIES: usize = 8;
 
@@ -72,7 +72,7 @@ pub(crate) async fn planned(
     }
     let subjects = call.store.subjects_of(&old).await?;
     let withdraws = old.custody == Custody::Published && !subjects.is_empty();
-    let stale = old.epoch != EPOCH;
+    let stale = old.epoch != call.store.epoch();
     let put = Put {
         rid: old.rid,
         kind: old.kind,

@@ -39,10 +39,6 @@ pub use error::StoreError;
 pub use reader::Reader;
 pub use write::{Committed, Refused, WriteSet};
 
-/// The version of the rules by which bodies become index rows. A row written
-/// under another epoch is indexed anew when it changes, or by `techo reindex`.
-pub const EPOCH: i32 = 1;
-
 /// Row numbers taken from the database at a time.
 const BLOCK: i64 = 1024;
 
@@ -52,16 +48,25 @@ pub struct Store {
     db: Db,
     dictionary: Dictionary,
     writer: writer::Writer,
+    epoch: i32,
     /// Row numbers at hand: next, and the end of the block.
     numbers: Mutex<(i64, i64)>,
 }
 
 impl Store {
     /// Brings the schema up to date and starts the writer.
-    pub async fn open(db: Db, clock: Clock) -> Result<Self, StoreError> {
+    ///
+    /// * `epoch`: of the rules by which bodies become index rows. A row written
+    ///   under another epoch is indexed anew when it changes, or by `techo reindex`.
+    pub async fn open(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
         Migrator::up(db.write(), None).await?;
-        let writer = writer::Writer::start(db.clone(), clock);
-        Ok(Self { db, dictionary: Dictionary::default(), writer, numbers: Mutex::new((0, 0)) })
+        let writer = writer::Writer::start(db.clone(), clock, epoch);
+        Ok(Self { db, dictionary: Dictionary::default(), writer, epoch, numbers: Mutex::new((0, 0)) })
+    }
+
+    /// The epoch under which index rows are written now.
+    pub fn epoch(&self) -> i32 {
+        self.epoch
     }
 
     /// Reads what `view` shows.

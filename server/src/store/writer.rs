@@ -44,9 +44,9 @@ impl std::fmt::Debug for Job {
 
 impl Writer {
     /// Starts the task. It ends when the last `Writer` is dropped.
-    pub(super) fn start(db: Db, clock: Clock) -> Self {
+    pub(super) fn start(db: Db, clock: Clock, epoch: i32) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { db, clock, last: 0 }.run(jobs));
+        tokio::spawn(Task { db, clock, epoch, last: 0 }.run(jobs));
         Self { queue }
     }
 
@@ -64,6 +64,7 @@ impl Writer {
 struct Task {
     db: Db,
     clock: Clock,
+    epoch: i32,
     /// The latest stamp given: `lastUpdated` never goes backwards, whatever the clock does.
     last: i64,
 }
@@ -115,7 +116,7 @@ impl Task {
         let now = self.clock.micros() / 1000 * 1000;
         let mut stamp = now.max(self.last);
         let transaction = self.db.begin().await?;
-        let batch = Batch { transaction: &transaction, backend: self.db.backend() };
+        let batch = Batch { transaction: &transaction, backend: self.db.backend(), epoch: self.epoch };
         let (mut refusals, newest) = batch.moved(sets).await?;
         // A record's own last version may carry a later stamp, from another server's clock.
         if newest >= stamp {
@@ -181,6 +182,7 @@ fn explained(error: StoreError) -> Answer {
 struct Batch<'a> {
     transaction: &'a DatabaseTransaction,
     backend: DatabaseBackend,
+    epoch: i32,
 }
 
 /// Columns of `resource` in the order of [`resource_row`].
@@ -268,7 +270,7 @@ impl Batch<'_> {
         }
         let update: Vec<String> = RESOURCE[3..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
         let suffix = format!("ON CONFLICT (rid) DO UPDATE SET {}", update.join(", "));
-        let rows = puts.iter().map(|put| resource_row(put, stamp)).collect();
+        let rows = puts.iter().map(|put| resource_row(put, stamp, self.epoch)).collect();
         rows::insert(self.transaction, self.backend, ("resource", &RESOURCE), rows, &suffix).await?;
         self.index(&puts).await?;
         for extra in sets.iter().flat_map(|set| &set.extras) {
@@ -289,7 +291,7 @@ impl Batch<'_> {
     }
 }
 
-fn resource_row(put: &Put, stamp: i64) -> Vec<Value> {
+fn resource_row(put: &Put, stamp: i64, epoch: i32) -> Vec<Value> {
     let facts = &put.facts;
     vec![
         put.rid.into(),
@@ -305,7 +307,7 @@ fn resource_row(put: &Put, stamp: i64) -> Vec<Value> {
         i16::from(facts.domain).into(),
         facts.clinical.as_ref().map(|span| span.start).into(),
         facts.clinical.as_ref().map(|span| span.end).into(),
-        crate::store::EPOCH.into(),
+        epoch.into(),
         put.method.number().into(),
         facts.labels.as_str().into(),
         put.body.clone().map(|body| body.stamped(stamp)).into(),
