@@ -68,7 +68,8 @@ impl Place {
     pub fn config_with(&self, over: Settings) -> Result<Config, Failure> {
         let file = match &self.config {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
                 Settings::read(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?
             }
             None => Settings::default(),

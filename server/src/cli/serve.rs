@@ -14,7 +14,9 @@ use crate::server::Server;
 
 /// Options of `techo serve`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: techo serve --data /var/lib/techo --listen 127.0.0.1:8080 --base-url https://phr.example.jp --behind-proxy")]
+#[command(
+    after_help = "Example: techo serve --data /var/lib/techo --listen 127.0.0.1:8080 --base-url https://phr.example.jp --behind-proxy"
+)]
 pub struct Args {
     /// Address to listen on.
     #[arg(long, env = "TECHO_LISTEN", value_name = "ADDR")]
@@ -75,7 +77,8 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
 /// gets the one that was taken.
 pub(super) fn bind(mut config: Config) -> Result<(listen::Bound, Config), Failure> {
     let asked = config.listen;
-    let bound = listen::bind(asked).map_err(|error| Failure(format!("{asked}: {error}; choose another with --listen")))?;
+    let bound =
+        listen::bind(asked).map_err(|error| Failure(format!("{asked}: {error}; choose another with --listen")))?;
     config.listen = bound.address;
     if asked.port() == 0 {
         config.base_url = config.base_url.replace(&asked.to_string(), &bound.address.to_string());

@@ -1,0 +1,263 @@
+//! `/access`: who looked, when, at what, why, and by which permission.
+//!
+//! An entry speaks of one person alone. The same record may name others whom the
+//! same answer held; nothing of them is read here.
+
+use std::collections::HashMap;
+
+use askama::Template;
+
+use super::apps::{clients, instant};
+use super::people::{self, Person, Tie};
+use super::shell::{Here, Shell};
+use super::{shown, words};
+use crate::auth::wording::Language;
+use crate::interaction::{Call, Error, Interaction, Reply};
+use crate::store::StoreError;
+use crate::store::audit::{Cursor, Disclosed, Filter, Found, Kind, Outcome, Party};
+
+/// The page.
+#[derive(Clone, Debug, Template)]
+#[template(path = "access.html")]
+pub struct AccessPage {
+    shell: Shell,
+    lines: Vec<Line>,
+    /// Without the viewer's own visits.
+    others: bool,
+    /// This is not the newest page.
+    back: bool,
+    /// Link to what came before.
+    older: Option<String>,
+}
+
+/// One entry.
+#[derive(Clone, Debug)]
+struct Line {
+    when: String,
+    who: String,
+    through: Option<String>,
+    verb: &'static str,
+    whose: String,
+    what: Vec<String>,
+    purpose: Option<String>,
+    why: Option<String>,
+    /// It did not happen.
+    refused: Option<&'static str>,
+    /// It was the viewer herself.
+    own: bool,
+}
+
+/// Entries a page.
+const PAGE: usize = 50;
+/// Entries looked through for a page, at most.
+const LOOKED_THROUGH: usize = 2000;
+
+/// Which page.
+#[derive(Clone, Debug, Default)]
+pub struct Asked {
+    /// The sealed place to go on from.
+    pub before: Option<String>,
+    /// Leave out the viewer's own visits.
+    pub others: bool,
+}
+
+/// Reads a page of entries.
+///
+/// # Errors
+/// [`Error::NotFound`] for a link that was not made for this person.
+pub async fn page(call: Call<'_>, shell: Shell, asked: Asked) -> Result<AccessPage, Error> {
+    let people = people::people(&call, shell.language).await?;
+    let people: Vec<Person> = people.into_iter().filter(|person| person.tie != Tie::Shared).collect();
+    let context = format!("access {}", call.bearer.account.as_deref().unwrap_or_default());
+    let after = match &asked.before {
+        Some(sealed) => {
+            let bytes = call.sealer.open_link(context.as_bytes(), sealed).map_err(|_| Error::NotFound)?;
+            Some(Cursor::from_bytes(&bytes).ok_or(Error::NotFound)?)
+        }
+        None => None,
+    };
+    let (found, next) = entries(&call, &people, after, asked.others).await?;
+    let known = Known::of(&call, &shell, &people, &found).await?;
+    let lines = found.iter().filter_map(|one| known.line(one)).collect();
+    if !found.is_empty() {
+        let disclosed = found.iter().map(|one| (one.citizen, "AuditEvent".to_owned())).collect();
+        let reply = Reply { disclosed, count: found.len(), ..Reply::default() };
+        let ids: Vec<String> = people.iter().map(|person| format!("Patient/{}", person.id)).collect();
+        shown(&call, Interaction::Search("AuditEvent".to_owned(), vec![("patient".to_owned(), ids.join(","))]), reply)
+            .await?;
+    }
+    let others = if asked.others { "&others=1" } else { "" };
+    let older = next.map(|next| {
+        let sealed = call.sealer.seal_link(context.as_bytes(), &next.bytes());
+        shell.link(&format!("/access?before={sealed}{others}"))
+    });
+    Ok(AccessPage { shell: shell.at(Here::Access), lines, others: asked.others, back: asked.before.is_some(), older })
+}
+
+/// Up to a page of entries, and where to go on if there are more.
+async fn entries(
+    call: &Call<'_>,
+    people: &[Person],
+    mut after: Option<Cursor>,
+    others: bool,
+) -> Result<(Vec<Found>, Option<Cursor>), Error> {
+    let citizens: Vec<i64> = people.iter().map(|person| person.key).collect();
+    let mut kept: Vec<Found> = Vec::new();
+    let mut seen = 0;
+    while seen < LOOKED_THROUGH {
+        let filter = Filter { citizens: &citizens, from: None, until: None, kinds: &[], after, limit: 200 };
+        let found = call.audit.entries(&filter).await.map_err(|error| StoreError::Audit(error.to_string()))?;
+        let last = found.len() < 200;
+        seen += found.len();
+        for one in found {
+            after = Some(one.cursor);
+            if others && is_own(call, one.record.user.as_ref()) {
+                continue;
+            }
+            if kept.len() == PAGE {
+                let next = kept.last().map(|one| one.cursor);
+                return Ok((kept, next));
+            }
+            kept.push(one);
+        }
+        if last {
+            return Ok((kept, None));
+        }
+    }
+    Ok((kept, after))
+}
+
+fn is_own(call: &Call<'_>, party: Option<&Party>) -> bool {
+    let own = call.caller.user.as_ref().map_or(&[][..], |user| &user.references);
+    party.is_some_and(|party| own.iter().any(|one| **one == *party.reference))
+}
+
+/// What the page knows of those whom the entries name.
+struct Known<'a> {
+    call: &'a Call<'a>,
+    language: Language,
+    people: &'a [Person],
+    clients: HashMap<String, String>,
+    names: HashMap<String, String>,
+}
+
+impl<'a> Known<'a> {
+    async fn of(call: &'a Call<'a>, shell: &Shell, people: &'a [Person], found: &[Found]) -> Result<Self, Error> {
+        let mut parties: Vec<&str> = Vec::new();
+        for one in found {
+            parties
+                .extend([&one.record.user, &one.record.organization].into_iter().flatten().map(|one| &*one.reference));
+        }
+        let names = people::directory(call, parties.into_iter(), shell.language).await?;
+        let clients = clients(call.app, shell.language).await?;
+        Ok(Self { call, language: shell.language, people, clients, names })
+    }
+
+    /// An entry in words; `None` if it is about nobody here.
+    fn line(&self, found: &Found) -> Option<Line> {
+        let record = &found.record;
+        let disclosed = record.patients.get(found.ordinal)?;
+        let whose = self.people.iter().find(|person| person.key == found.citizen)?;
+        let own = is_own(self.call, record.user.as_ref());
+        let say = |words: words::Words| words.say(self.language);
+        let through = record.client.as_ref().map(|client| self.program(client));
+        let person =
+            if own { Some(say(words::YOU).to_owned()) } else { record.user.as_ref().map(|user| self.name(user)) };
+        let organization = record.organization.as_ref().map(|party| self.name(party));
+        let who = match (person, organization) {
+            (Some(person), Some(organization)) => format!("{person} ({organization})"),
+            (Some(one), None) | (None, Some(one)) => one,
+            (None, None) => through.clone().unwrap_or_else(|| say(words::SERVER).to_owned()),
+        };
+        Some(Line {
+            when: instant(record.at, self.language, self.call.app),
+            through: through.filter(|through| *through != who),
+            who,
+            verb: say(verb(record.kind)),
+            whose: whose.name.clone(),
+            what: self.what(record.resource.as_deref(), record.kind, disclosed),
+            purpose: record.purpose.as_deref().map(|code| words::purpose(code, self.language)),
+            why: self.why(record.client.as_ref(), disclosed),
+            refused: match record.outcome {
+                Outcome::Success => None,
+                Outcome::Refused => Some(say(words::REFUSED)),
+                Outcome::Failed | Outcome::Broken => Some(say(words::FAILED)),
+            },
+            own,
+        })
+    }
+
+    fn what(&self, resource: Option<&str>, kind: Kind, disclosed: &Disclosed) -> Vec<String> {
+        let counted = disclosed.counts.iter().map(|(kind, count)| match count {
+            1 => words::kind(kind, self.language),
+            many => format!("{} ({many})", words::kind(kind, self.language)),
+        });
+        let counted: Vec<String> = counted.collect();
+        match (counted.is_empty(), resource.and_then(|resource| resource.split('/').next())) {
+            (false, _) => counted,
+            (true, Some(of)) => vec![words::kind(of, self.language)],
+            (true, None) if kind == Kind::Search => vec![words::NOTHING_OF.say(self.language).to_owned()],
+            (true, None) => Vec::new(),
+        }
+    }
+
+    fn why(&self, client: Option<&Party>, disclosed: &Disclosed) -> Option<String> {
+        let layer = disclosed.layer.and_then(|layer| words::look_up(words::LAYERS, layer.code()));
+        let layer = layer.map(|words| words.say(self.language).to_owned());
+        if disclosed.consents.is_empty() {
+            return layer;
+        }
+        let permission = words::BY_CONSENT.say(self.language);
+        let permission = match client.map(|client| self.program(client)) {
+            Some(app) => self
+                .language
+                .say(&format!("「{app}」への{permission}"), &format!("{permission} for “{app}”"))
+                .to_owned(),
+            None => permission.to_owned(),
+        };
+        Some(layer.map_or(permission.clone(), |layer| format!("{layer} + {permission}")))
+    }
+
+    fn program(&self, client: &Party) -> String {
+        let id = client.reference.strip_prefix("Device/").unwrap_or(&client.reference);
+        if id == "portal" {
+            return words::THIS_PORTAL.say(self.language).to_owned();
+        }
+        self.clients
+            .get(id)
+            .cloned()
+            .or_else(|| client.name.as_deref().map(str::to_owned))
+            .unwrap_or_else(|| id.to_owned())
+    }
+
+    fn name(&self, party: &Party) -> String {
+        let known = self.names.get(&*party.reference).cloned();
+        known.or_else(|| party.name.as_deref().map(str::to_owned)).unwrap_or_else(|| party.reference.to_string())
+    }
+}
+
+/// What was done.
+fn verb(kind: Kind) -> words::Words {
+    use words::Words;
+    match kind {
+        Kind::Read | Kind::Vread | Kind::Search | Kind::History | Kind::Operation => Words("見ました", "Looked at"),
+        Kind::Create => Words("加えました", "Added"),
+        Kind::Update | Kind::Patch => Words("変えました", "Changed"),
+        Kind::Delete => Words("消しました", "Deleted"),
+        Kind::Import => Words("取り込みました", "Imported"),
+        Kind::Export => Words("書き出しました", "Exported"),
+        Kind::Grant => Words("許可しました", "Allowed access to"),
+        Kind::Revoke => Words("許可を取り消しました", "Withdrew access to"),
+        Kind::Refusal => Words("見ようとしました", "Tried to look at"),
+        Kind::SignIn | Kind::SignInFailed | Kind::SignOut | Kind::TokenIssued | Kind::TokenRevoked => {
+            Words("サインインに関する操作をしました", "Signed in or out")
+        }
+        Kind::Operator | Kind::Repaired => Words("管理の操作をしました", "Did upkeep"),
+    }
+}
+
+impl AccessPage {
+    fn first(&self) -> &'static str {
+        if self.others { "/access?others=1" } else { "/access" }
+    }
+}
