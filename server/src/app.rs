@@ -177,7 +177,7 @@ impl App {
                     self.user(
                         bearer.account_patient.as_deref(),
                         bearer.fhir_user.as_deref(),
-                        bearer.account_organization.as_deref(),
+                        bearer.account_organization.as_deref().map(|id| (id, bearer.account_role.as_deref())),
                         &held,
                     )
                     .await?,
@@ -200,7 +200,7 @@ impl App {
     ) -> Result<Circle, Error> {
         let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
         let user = self
-            .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref(), &held)
+            .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref().map(|id| (id, account.role.as_deref())), &held)
             .await?;
         let caller = Caller {
             client: Client { id: "portal".into(), portal: true, organization: None, custodial: false },
@@ -217,7 +217,7 @@ impl App {
         &self,
         patient: Option<&str>,
         fhir_user: Option<&str>,
-        organization: Option<&str>,
+        work: Option<(&str, Option<&str>)>,
         held: &[authority::Model],
     ) -> Result<User, Error> {
         let mut references: Vec<Box<str>> = Vec::new();
@@ -226,15 +226,12 @@ impl App {
         references.extend(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person));
         references.sort();
         references.dedup();
-        let memberships = match organization {
-            Some(reference) => self
-                .organization(reference)
+        let memberships = match work {
+            Some((organization, role)) => self
+                .organization(organization)
                 .await?
                 .into_iter()
-                .map(|organization| Membership {
-                    organization,
-                    roles: vec!["physician".into(), "public-health-nurse".into()],
-                })
+                .map(|organization| Membership { organization, roles: role.iter().map(|&role| role.into()).collect() })
                 .collect(),
             None => Vec::new(),
         };
@@ -246,7 +243,7 @@ impl App {
         let id = reference.strip_prefix("Organization/").unwrap_or(reference);
         let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
         let full = format!("Organization/{id}");
-        let people = self.accounts.people_of(&full).await.map_err(StoreError::from)?;
+        let people = self.accounts.people_of(id).await.map_err(StoreError::from)?;
         Ok(Some(Organization { reference: full.into(), key, people: people.into_iter().map(Into::into).collect() }))
     }
 

@@ -187,8 +187,43 @@ impl Draft {
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
-        index::extract(self.definitions, kind, resource, &self.local())
-            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))
+        let mut extracted = index::extract(self.definitions, kind, resource, &self.local())
+            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+        if kind == "Consent" {
+            extracted.rows.extend(self.actors(resource.get("provision")));
+        }
+        Ok(extracted)
+    }
+
+    /// Every actor that a provision names at any depth, and `*` for a provision that
+    /// names none: by these rows a Consent is found for whoever it may concern.
+    fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
+        let Some(provision) = provision else { return Vec::new() };
+        let row = |kind: u16, id: &str| Row {
+            param: ACTOR_ANY.into(),
+            grp: 0,
+            cell: Cell::Reference { kind, id: id.into() },
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for actor in provision.list("actor") {
+            let reference = actor.at(&["reference", "reference"]).and_then(Json::as_str);
+            if let Some((kind, id)) = reference.and_then(|text| text.split_once('/')) {
+                rows.extend(self.definitions.type_number(kind).map(|kind| row(kind, id)));
+            }
+        }
+        if rows.is_empty() {
+            rows.push(row(0, "*"));
+        }
+        for nested in provision.list("provision") {
+            rows.extend(self.actors(Some(nested)));
+        }
+        let mut unique: Vec<Row> = Vec::new();
+        for row in rows {
+            if !unique.contains(&row) {
+                unique.push(row);
+            }
+        }
+        unique
     }
 
     /// Refuses what breaks FHIR's structure.
@@ -255,6 +290,9 @@ impl App {
         Ok(rows)
     }
 }
+
+/// The index of [`App::actors`]; R4's own `actor` covers the outermost provision only.
+const ACTOR_ANY: &str = "Consent.actor-any";
 
 /// Rows that stay even when the record is deleted: they decide who may know.
 pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
@@ -331,7 +369,7 @@ pub fn companions(call: &Call<'_>, draft: &Draft, rid: i64, about: &About, set: 
             set.extras.push(call.store.consent_changed(citizen.key));
         }
         if draft.resource.str("status") != Some("active") {
-            set.extras.push(call.store.end_grants(&draft.at.id, call.now));
+            set.extras.push(call.store.end_grants_of(&draft.at.id, call.now));
         }
     }
 }

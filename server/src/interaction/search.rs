@@ -25,6 +25,9 @@ const INCLUDED: u32 = 1000;
 /// Searches one type.
 pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> Result<Reply, Error> {
     call.may(Action::Search, kind)?;
+    if kind == "AuditEvent" {
+        return super::audit::search(call, query).await;
+    }
     let (plan, after) = match query.iter().find(|(name, _)| name == "_page") {
         Some((_, sealed)) => resumed(call, kind, sealed)?,
         None => (call.plan(kind, query, call.lenient)?, None),

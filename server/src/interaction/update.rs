@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::create::version_url;
+use super::filing;
 use super::plan::{Draft, companions};
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::consent::caller::Action;
@@ -36,7 +37,7 @@ pub async fn update(call: &Call<'_>, at: &Location, body: &[u8], expected: Optio
         };
         let mut set = planned.set;
         set.puts.push(planned.put.clone());
-        match call.commit(set, &reply).await? {
+        match call.commit(set).await? {
             Ok(done) => {
                 let version = planned.put.expected.unwrap_or(0) + 1;
                 reply.version = Some((version, done.stamp));
@@ -88,6 +89,7 @@ pub(crate) async fn planned(
     };
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
+    filing::supersede(call, draft, &about, &mut set).await?;
     let put = draft.put(call, rid, old.as_ref(), &about, keeping).await?;
     Ok(Planned { put, set, created: old.as_ref().is_none_or(Stored::is_deleted) })
 }

@@ -171,14 +171,16 @@ impl Store {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let any = pairs.into_iter().map(|(kind, id)| {
+        // A Consent that names nobody is for everyone.
+        let everyone = (0, "*".to_owned());
+        let any = pairs.into_iter().chain([everyone]).map(|(kind, id)| {
             let mut one = Sql::new("(t.kind = ");
             one.bind(kind).text(" AND t.id = ").bind(id).text(")");
             one
         });
         let mut sql = Sql::new(
             "SELECT DISTINCT r.citizen FROM resource r WHERE r.deleted = 0 AND r.citizen IS NOT NULL AND r.rid IN (SELECT t.rid FROM reference t \
-             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor') AND ",
+             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
         );
         sql.push(Sql::or(any.collect())).text(") ORDER BY r.citizen");
         let rows = self.fetch(sql).await?;
@@ -217,14 +219,6 @@ impl Store {
     pub fn end_grants_of(&self, consent: &str, now: i64) -> Extra {
         let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL \
                    AND id IN (SELECT grant_id FROM grant_consent WHERE consent = ?)";
-        self.extra(sql, [now.into(), consent.into()])
-    }
-
-    /// The grants that hang on a Consent end with it: the next request by their
-    /// tokens is 401.
-    pub fn end_grants(&self, consent: &str, now: i64) -> Extra {
-        let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL AND id IN \
-                   (SELECT grant_id FROM grant_consent WHERE consent = ?)";
         self.extra(sql, [now.into(), consent.into()])
     }
 

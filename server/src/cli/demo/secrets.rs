@@ -47,14 +47,15 @@ struct Client {
     jwks_file: Option<PathBuf>,
 }
 
-/// Sign-in name, kind, Patient, fhirUser, Organization.
-type Row = (&'static str, AccountKind, Option<&'static str>, Option<&'static str>, Option<&'static str>);
+/// Sign-in name, kind, Patient, fhirUser, Organization and role there.
+type Row =
+    (&'static str, AccountKind, Option<&'static str>, Option<&'static str>, Option<(&'static str, &'static str)>);
 
 const USERS: &[Row] = &[
     ("hanako", AccountKind::Person, Some("pt-hanako"), Some("Person/hanako"), None),
     ("kazuko", AccountKind::Person, None, Some("Person/kazuko"), None),
-    ("dr-sato", AccountKind::Professional, None, Some("Practitioner/dr-sato"), Some("org-sakura-clinic")),
-    ("nurse-ito", AccountKind::Professional, None, Some("Practitioner/nurse-ito"), Some("org-city")),
+    ("dr-sato", AccountKind::Professional, None, Some("Practitioner/dr-sato"), Some(("org-sakura-clinic", "physician"))),
+    ("nurse-ito", AccountKind::Professional, None, Some("Practitioner/nurse-ito"), Some(("org-city", "public-health-nurse"))),
     ("stranger", AccountKind::Person, Some("pt-stranger"), Some("Patient/pt-stranger"), None),
     ("admin", AccountKind::Operator, None, None, None),
 ];
@@ -128,13 +129,14 @@ impl Secrets {
     /// Adds accounts and clients, with new secrets.
     pub(super) async fn make(server: &Server) -> Result<Self, Failure> {
         let mut secrets = Self { users: BTreeMap::new(), clients: BTreeMap::new() };
-        for (name, kind, patient, fhir_user, organization) in USERS {
+        for (name, kind, patient, fhir_user, work) in USERS {
             let account = NewAccount {
                 name: (*name).to_owned(),
                 kind: *kind,
                 patient: patient.map(str::to_owned),
                 fhir_user: fhir_user.map(str::to_owned),
-                organization: organization.map(str::to_owned),
+                organization: work.map(|(organization, _)| organization.to_owned()),
+                role: work.map(|(_, role)| role.to_owned()),
                 password: None,
             };
             let password = server.authorization.add_account(account).await.map_err(Failure::of)?;

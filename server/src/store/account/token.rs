@@ -57,6 +57,8 @@ pub struct BearerRow {
     pub account_patient: Option<String>,
     /// Where she works.
     pub account_organization: Option<String>,
+    /// As what she works there.
+    pub account_role: Option<String>,
 }
 
 /// Everything on which a token's life hangs is asked in one statement: its own
@@ -65,7 +67,7 @@ pub struct BearerRow {
 const BEARER: &str = "SELECT t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_id_token, t.issued, t.expires, \
     t.client, c.kind AS client_kind, c.organization AS client_organization, c.custodial, \
     t.account, a.name AS account_name, a.kind AS account_kind, a.fhir_user, a.patient AS account_patient, \
-    a.organization AS account_organization \
+    a.organization AS account_organization, a.role AS account_role \
     FROM access_token t JOIN client c ON c.id = t.client \
     LEFT JOIN account a ON a.id = t.account LEFT JOIN app_grant g ON g.id = t.grant_id \
     WHERE t.hash = ? AND t.expires > ? AND t.revoked = 0 AND NOT c.disabled \
