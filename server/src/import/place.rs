@@ -283,12 +283,7 @@ impl Placing<'_> {
     }
 
     /// What of these was stored before, by key.
-    async fn known(
-        &self,
-        custodian: i64,
-        citizen: i64,
-        all: &[&Source],
-    ) -> Result<HashMap<String, Known>, Error> {
+    async fn known(&self, custodian: i64, citizen: i64, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
         let hashes: BTreeMap<Vec<u8>, &str> = all
             .iter()
             .filter(|source| SHARED.contains(&source.resource_type()) == (citizen == NOBODY))
