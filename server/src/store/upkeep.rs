@@ -20,10 +20,10 @@ pub use snapshot::{Fix, Indexed, Snapshot, Walk};
 use sea_orm::ConnectionTrait;
 use techo_profiles::Definitions;
 
+use super::Store;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};
 use super::sql::Sql;
-use super::Store;
 
 impl Store {
     /// The current versions in these rows, deleted ones too.
