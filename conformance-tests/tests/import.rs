@@ -498,7 +498,7 @@ fn the_same_door_is_open_over_http_and_a_correction_makes_a_version() {
 fn import_over_http_needs_its_scopes_and_refuses_rightly() {
     let world = World::new();
     let importer = world.importer();
-    let answer = send(&importer, "nonsense.csv", "nonsense").refused(422);
+    let answer = send(&importer, "nonsense.csv", "nonsense").expect(422);
     assert!(!answer.text().is_empty());
     let narrow = world.backend("importer", "system/Observation.cu");
     assert_eq!(send(&narrow, "checkups.csv", &row("61.2")).status, 403);
