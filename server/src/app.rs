@@ -200,7 +200,12 @@ impl App {
     ) -> Result<Circle, Error> {
         let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
         let user = self
-            .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref().map(|id| (id, account.role.as_deref())), &held)
+            .user(
+                account.patient.as_deref(),
+                account.fhir_user.as_deref(),
+                account.organization.as_deref().map(|id| (id, account.role.as_deref())),
+                &held,
+            )
             .await?;
         let caller = Caller {
             client: Client { id: "portal".into(), portal: true, organization: None, custodial: false },

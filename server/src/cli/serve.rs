@@ -11,6 +11,7 @@ use crate::config::{Config, Settings};
 use crate::http::{self, listen};
 use crate::random::Random;
 use crate::server::Server;
+use crate::store::upkeep;
 
 /// Options of `techo serve`.
 #[derive(Clone, Debug, clap::Args)]
@@ -64,6 +65,7 @@ impl Args {
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     let config = place.config_with(args.settings())?;
     let (bound, config) = bind(config)?;
+    let _hold = upkeep::hold_as_server(&config).await.map_err(Failure::of)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
     let tls = server.app.config.tls.clone();
     let listening = bound.serve(http::router(&server), tls.as_ref()).await.map_err(Failure::of)?;

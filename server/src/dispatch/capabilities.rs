@@ -85,6 +85,7 @@ fn resource(definitions: &Definitions, kind: &str) -> Json {
         "readHistory": true,
         "updateCreate": (!read_only),
         "conditionalCreate": (!read_only),
+        "conditionalRead": "not-match",
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local"]
     });

@@ -4,7 +4,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::draft::{Line, Refusal, Text};
+use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
 use super::my_number::MY_NUMBER;
 use super::place::{Carrier, Placing, keep_original};
 use super::report::{FileReport, Report};
@@ -98,6 +98,16 @@ async fn input(
         for report in &mut reports {
             report.refuse(refusal, carrier.japanese);
         }
+        return Ok(reports);
+    }
+    let given = |person: &PersonDrafts| person.person.identity == Identity::Given;
+    if carrier.patient.is_none() && parsed.people.iter().any(given) {
+        let text = Text::new(
+            "Name the patient whose file this is: --patient on the command line, ?patient= for $import.",
+            "どなたのファイルか指定してください(コマンドでは --patient、$import では ?patient=)。",
+        );
+        let refusal = Refusal { code: "patient-missing", text, at: Line::default(), offset: None };
+        reports.iter_mut().for_each(|report| report.refuse(&refusal, carrier.japanese));
         return Ok(reports);
     }
     for issue in &parsed.issues {

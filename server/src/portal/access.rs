@@ -31,14 +31,14 @@ pub struct AccessPage {
 }
 
 /// One entry.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     when: String,
     who: String,
     through: Option<String>,
     verb: &'static str,
     whose: String,
-    what: Vec<String>,
+    what: String,
     purpose: Option<String>,
     why: Option<String>,
     /// It did not happen.
@@ -78,7 +78,7 @@ pub async fn page(call: Call<'_>, shell: Shell, asked: Asked) -> Result<AccessPa
     };
     let (found, next) = entries(&call, &people, after, asked.others).await?;
     let known = Known::of(&call, &shell, &people, &found).await?;
-    let lines = found.iter().filter_map(|one| known.line(one)).collect();
+    let lines = together(found.iter().filter_map(|one| known.line(one)), shell.language);
     if !found.is_empty() {
         let disclosed = found.iter().map(|one| (one.citizen, "AuditEvent".to_owned())).collect();
         let reply = Reply { disclosed, count: found.len(), ..Reply::default() };
@@ -125,6 +125,26 @@ async fn entries(
         }
     }
     Ok((kept, after))
+}
+
+/// Lines that say the same of several people as one.
+fn together(lines: impl Iterator<Item = Line>, language: Language) -> Vec<Line> {
+    let mut all: Vec<Line> = Vec::new();
+    for line in lines {
+        match all.last_mut() {
+            Some(last) if (Line { whose: last.whose.clone(), ..line.clone() }) == *last => {
+                if !last.whose.split(comma(language)).any(|name| name == line.whose) {
+                    last.whose = format!("{}{}{}", last.whose, comma(language), line.whose);
+                }
+            }
+            _ => all.push(line),
+        }
+    }
+    all
+}
+
+fn comma(language: Language) -> &'static str {
+    language.say("、", ", ")
 }
 
 fn is_own(call: &Call<'_>, party: Option<&Party>) -> bool {
@@ -175,7 +195,7 @@ impl<'a> Known<'a> {
             who,
             verb: say(verb(record.kind)),
             whose: whose.name.clone(),
-            what: self.what(record.resource.as_deref(), record.kind, disclosed),
+            what: self.what(record.resource.as_deref(), record.kind, disclosed).join(comma(self.language)),
             purpose: record.purpose.as_deref().map(|code| words::purpose(code, self.language)),
             why: self.why(record.client.as_ref(), disclosed),
             refused: match record.outcome {
@@ -240,19 +260,19 @@ impl<'a> Known<'a> {
 fn verb(kind: Kind) -> words::Words {
     use words::Words;
     match kind {
-        Kind::Read | Kind::Vread | Kind::Search | Kind::History | Kind::Operation => Words("見ました", "Looked at"),
-        Kind::Create => Words("加えました", "Added"),
-        Kind::Update | Kind::Patch => Words("変えました", "Changed"),
-        Kind::Delete => Words("消しました", "Deleted"),
-        Kind::Import => Words("取り込みました", "Imported"),
-        Kind::Export => Words("書き出しました", "Exported"),
-        Kind::Grant => Words("許可しました", "Allowed access to"),
-        Kind::Revoke => Words("許可を取り消しました", "Withdrew access to"),
-        Kind::Refusal => Words("見ようとしました", "Tried to look at"),
+        Kind::Read | Kind::Vread | Kind::Search | Kind::History | Kind::Operation => Words("が見ました", "looked at"),
+        Kind::Create => Words("が加えました", "added"),
+        Kind::Update | Kind::Patch => Words("が変えました", "changed"),
+        Kind::Delete => Words("が消しました", "deleted"),
+        Kind::Import => Words("が取り込みました", "imported"),
+        Kind::Export => Words("が書き出しました", "exported"),
+        Kind::Grant => Words("が許可しました", "allowed access to"),
+        Kind::Revoke => Words("が許可を取り消しました", "withdrew access to"),
+        Kind::Refusal => Words("が見ようとしました", "tried to look at"),
         Kind::SignIn | Kind::SignInFailed | Kind::SignOut | Kind::TokenIssued | Kind::TokenRevoked => {
-            Words("サインインに関する操作をしました", "Signed in or out")
+            Words("がサインインに関する操作をしました", "signed in or out")
         }
-        Kind::Operator | Kind::Repaired => Words("管理の操作をしました", "Did upkeep"),
+        Kind::Operator | Kind::Repaired => Words("が管理の操作をしました", "did upkeep"),
     }
 }
 

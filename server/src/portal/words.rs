@@ -103,9 +103,8 @@ pub(super) const JUDGEMENT: Words = Words("判定", "Judgement");
 pub(super) const STATUS: Words = Words("状態", "Status");
 pub(super) const DOCUMENT: Words = Words("書類", "Document");
 pub(super) const TEXT: Words = Words("内容", "Content");
-pub(super) const TIMES: [Words; 2] = [Words("回目", ""), Words("回目", "")];
-pub(super) const AND_LATER: Words = Words("から", " –");
-pub(super) const AND_BEFORE: Words = Words("まで", "until ");
+pub(super) const FROM: [Words; 2] = [Words("", "from "), Words("から", "")];
+pub(super) const TILL: [Words; 2] = [Words("", "until "), Words("まで", "")];
 
 // Where records came from.
 pub(super) const FROM_APP: Words = Words("アプリまたはご本人の入力", "App or own entry");

@@ -149,6 +149,23 @@ impl IndexRow {
     }
 }
 
+impl IndexRow {
+    /// The table it belongs to.
+    pub fn table_name(&self) -> &'static str {
+        TABLES[self.table()].name
+    }
+
+    /// A statement that finds this row of record `rid` by its key, and its values.
+    pub(super) fn presence(&self, rid: i64) -> (String, Vec<Value>) {
+        let table = &TABLES[self.table()];
+        let values = self.values(rid);
+        let at = |key: &&str| table.columns.iter().position(|column| column == key);
+        let values = table.key.iter().filter_map(at).map(|at| values[at].clone()).collect();
+        let key: Vec<String> = table.key.iter().map(|key| format!("{key} = ?")).collect();
+        (format!("SELECT 1 FROM {} WHERE {}", table.name, key.join(" AND ")), values)
+    }
+}
+
 /// Index rows to take out and to put in, by record.
 #[derive(Debug, Default)]
 pub(super) struct Changes {

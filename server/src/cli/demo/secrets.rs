@@ -54,8 +54,20 @@ type Row =
 const USERS: &[Row] = &[
     ("hanako", AccountKind::Person, Some("pt-hanako"), Some("Person/hanako"), None),
     ("kazuko", AccountKind::Person, None, Some("Person/kazuko"), None),
-    ("dr-sato", AccountKind::Professional, None, Some("Practitioner/dr-sato"), Some(("org-sakura-clinic", "physician"))),
-    ("nurse-ito", AccountKind::Professional, None, Some("Practitioner/nurse-ito"), Some(("org-city", "public-health-nurse"))),
+    (
+        "dr-sato",
+        AccountKind::Professional,
+        None,
+        Some("Practitioner/dr-sato"),
+        Some(("org-sakura-clinic", "physician")),
+    ),
+    (
+        "nurse-ito",
+        AccountKind::Professional,
+        None,
+        Some("Practitioner/nurse-ito"),
+        Some(("org-city", "public-health-nurse")),
+    ),
     ("stranger", AccountKind::Person, Some("pt-stranger"), Some("Patient/pt-stranger"), None),
     ("admin", AccountKind::Operator, None, None, None),
 ];
