@@ -168,7 +168,7 @@ fn the_same_check_ups_come_out_of_every_form() {
             assert!(total(file, "updated") <= finer, "{other} after {name}: {file}");
         }
         let importer = world.importer();
-        assert_eq!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some(), true);
+        assert!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some());
         valid(&world, &importer, &["Patient", "Encounter", "DiagnosticReport", "Observation"]);
     }
 }
