@@ -1,0 +1,231 @@
+//! Who looked: every disclosure and refusal is on record, and the record shows
+//! whether anybody touched it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use techo_conformance_tests::postgres;
+use techo_conformance_tests::server::{Server, on_postgres};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+fn auditor(world: &World) -> Caller {
+    world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/AuditEvent.rs").of("pt-mei"))
+}
+
+fn events(caller: &Caller, query: &str) -> Vec<Value> {
+    let bundle = caller.search(&format!("AuditEvent?patient=pt-mei&_count=200{query}"));
+    bundle["entry"].as_array().into_iter().flatten().map(|entry| entry["resource"].clone()).collect()
+}
+
+#[test]
+fn the_mother_sees_each_read_by_an_app() {
+    let world = World::new();
+    let mother = auditor(&world);
+    let app = world.mother_for_daughter();
+    let before = events(&mother, "").len();
+    app.get("Patient/pt-mei").expect(200);
+    let id = app.ids("Immunization?patient=pt-mei").remove(0);
+    app.get(&format!("Immunization/{id}")).expect(200);
+    let after = events(&mother, "");
+    let new = after.len() - before;
+    assert!(new >= 3, "three disclosures, {new} events");
+    let read = after.iter().find(|event| event.to_string().contains(&format!("Immunization/{id}")));
+    let read = read.unwrap_or_else(|| panic!("no event names Immunization/{id}"));
+    assert_eq!(read["resourceType"], "AuditEvent");
+    assert_eq!(read["type"]["code"], "rest", "{read}");
+    assert_eq!(read["action"], "R", "{read}");
+    assert_eq!(read["outcome"], "0", "{read}");
+    let text = read.to_string();
+    for part in ["app-public", "hanako", "Patient/pt-mei"] {
+        assert!(text.contains(part), "{part} in {read}");
+    }
+    assert!(!text.contains(&app.token), "no token in a record");
+    let search = after.iter().find(|event| event["subtype"].to_string().contains("search"));
+    assert!(search.is_some_and(|event| event["action"] == "E"), "a search is a query event (BALP PatientQuery)");
+}
+
+#[test]
+fn a_refused_read_is_on_record_too() {
+    let world = World::new();
+    let stranger = world.stranger();
+    stranger.get("Patient/pt-mei").refused(404);
+    let narrow =
+        world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Immunization.rs").of("pt-mei"));
+    narrow.get("Condition?patient=pt-mei").refused(403);
+    let all = events(&auditor(&world), "");
+    let refused: Vec<&Value> = all.iter().filter(|event| event["outcome"] != "0").collect();
+    assert!(
+        refused.iter().any(|event| event.to_string().contains("Condition")),
+        "the mother sees her app's refused search: {}",
+        all.len()
+    );
+}
+
+#[test]
+fn only_her_own_side_reads_the_record() {
+    let world = World::new();
+    let app = world.mother_for_daughter();
+    app.get("Patient/pt-mei").expect(200);
+    let stranger =
+        world.approve(&Ask::new("app-secret", "stranger", "launch/patient patient/AuditEvent.rs").of("pt-stranger"));
+    assert_eq!(stranger.ids("AuditEvent?patient=pt-mei"), [""; 0]);
+    assert!(!stranger.search("AuditEvent?_count=200").to_string().contains("pt-mei"));
+    for caller in [world.tester(), world.importer()] {
+        let answer = caller.get("AuditEvent");
+        assert!(answer.status == 403 || answer.status == 200 && answer.json()["entry"].is_null(), "{}", answer.text());
+        assert!(caller.post("AuditEvent", &serde_json::json!({"resourceType": "AuditEvent"})).status >= 400);
+    }
+    let mother = auditor(&world);
+    let id = events(&mother, "")[0]["id"].as_str().unwrap_or_default().to_owned();
+    mother.get(&format!("AuditEvent/{id}")).expect(200);
+    stranger.get(&format!("AuditEvent/{id}")).refused(404);
+    let deleted = mother.delete(&format!("AuditEvent/{id}"));
+    assert!(deleted.status >= 400, "nobody deletes the record: {}", deleted.status);
+}
+
+#[test]
+fn the_portal_shows_who_looked() {
+    let world = World::new();
+    world.mother_for_daughter().get("Patient/pt-mei").expect(200);
+    let (browser, start) = world.portal_of("hanako");
+    let mut shown = String::new();
+    for link in techo_conformance_tests::page::links(&start.answer.text()) {
+        let url = start.resolve(&link);
+        if url.starts_with(&world.portal) && !url.contains("sign") {
+            shown += &browser.open(&url).answer.text();
+        }
+    }
+    assert!(
+        shown.contains("app-public") || shown.to_lowercase().contains("sample app"),
+        "the app that looked is named"
+    );
+}
+
+#[test]
+fn the_record_outlives_a_kill() {
+    let world = World::new();
+    let app = world.mother_for_daughter();
+    let id = app.ids("Immunization?patient=pt-mei").remove(0);
+    let token = auditor(&world).token;
+    app.get(&format!("Immunization/{id}/_history/1")).expect(200);
+    let world = world.killed_and_restarted();
+    let mother = world.holder(token);
+    let all = events(&mother, "");
+    assert!(
+        all.iter().any(|event| event.to_string().contains(&format!("Immunization/{id}"))),
+        "the read before the kill"
+    );
+    verified(&world.server, true);
+}
+
+fn verified(server: &Server, whole: bool) {
+    let output = server.command(&["audit-verify"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(if whole { 0 } else { 1 }), "{said}");
+}
+
+/// A world whose record holds some reads, stopped.
+fn stopped() -> World {
+    let mut world = World::new();
+    let app = world.mother_for_daughter();
+    for _ in 0..20 {
+        app.get("Patient/pt-mei").expect(200);
+    }
+    events(&auditor(&world), "");
+    verified(&world.server, true);
+    world.server.stop();
+    verified(&world.server, true);
+    world
+}
+
+#[test]
+fn a_flipped_byte_is_found() {
+    let world = stopped();
+    if on_postgres() {
+        let table = database(&world);
+        let (name, column) = table_and_column(&table);
+        let change = format!(
+            "UPDATE {name} SET {column} = set_byte({column}, length({column}) / 2, get_byte({column}, length({column}) / 2) # 1) \
+             WHERE ctid = (SELECT ctid FROM {name} ORDER BY ctid LIMIT 1 OFFSET 5)"
+        );
+        postgres::sql(&table, &change);
+    } else {
+        let path = segment(&world.server.data);
+        let mut bytes = fs::read(&path).expect("the log can be read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(&path, bytes).expect("the log can be written");
+    }
+    verified(&world.server, false);
+}
+
+#[test]
+fn a_cut_tail_is_found() {
+    let world = stopped();
+    if on_postgres() {
+        let table = database(&world);
+        let (name, _) = table_and_column(&table);
+        postgres::sql(&table, &format!("DELETE FROM {name} WHERE ctid = (SELECT max(ctid) FROM {name})"));
+    } else {
+        let path = segment(&world.server.data);
+        let bytes = fs::read(&path).expect("the log can be read");
+        fs::write(&path, &bytes[..bytes.len() / 2]).expect("the log can be written");
+    }
+    verified(&world.server, false);
+}
+
+#[test]
+fn a_missing_log_is_found() {
+    let world = stopped();
+    if on_postgres() {
+        let table = database(&world);
+        let (name, _) = table_and_column(&table);
+        postgres::sql(&table, &format!("DELETE FROM {name}"));
+    } else {
+        fs::remove_file(segment(&world.server.data)).expect("the log can be removed");
+    }
+    verified(&world.server, false);
+}
+
+fn database(world: &World) -> String {
+    world.server.database.as_deref().and_then(|url| url.rsplit('/').next()).unwrap_or_default().to_owned()
+}
+
+/// The append-only table: the one whose name begins with `audit` and that holds
+/// the most bytes in one binary column.
+fn table_and_column(database: &str) -> (String, String) {
+    let columns = postgres::sql(
+        database,
+        "SELECT table_name || ' ' || column_name FROM information_schema.columns \
+         WHERE table_schema = 'public' AND table_name LIKE 'audit%' AND data_type = 'bytea'",
+    );
+    let size = |line: &&str| {
+        let (table, column) = line.split_once(' ').unwrap_or_default();
+        postgres::sql(database, &format!("SELECT coalesce(sum(length({column})), 0) FROM {table}"))
+            .trim()
+            .parse::<u64>()
+            .unwrap_or(0)
+    };
+    let line = columns.lines().max_by_key(size).expect("an audit table");
+    let (table, column) = line.split_once(' ').unwrap_or_default();
+    (table.to_owned(), column.to_owned())
+}
+
+/// The largest file of the log.
+fn segment(data: &Path) -> PathBuf {
+    let mut files = Vec::new();
+    walk(data, &mut files);
+    let logs = files.into_iter().filter(|path| path.to_string_lossy().contains("audit"));
+    logs.max_by_key(|path| fs::metadata(path).map_or(0, |about| about.len())).expect("the log is in the data directory")
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the data directory can be read").flatten() {
+        if entry.path().is_dir() {
+            walk(&entry.path(), files);
+        } else {
+            files.push(entry.path());
+        }
+    }
+}

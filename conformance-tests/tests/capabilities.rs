@@ -1,0 +1,188 @@
+//! What the server says of itself is what it does: every claim is tried, and
+//! what is not claimed is refused.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use techo_conformance_tests::http::Request;
+use techo_conformance_tests::sample::patient;
+use techo_conformance_tests::world::World;
+
+/// Interactions of one type and how to try them without writing.
+const VERBS: [(&str, &str, &str); 8] = [
+    ("read", "GET", "TYPE/none"),
+    ("vread", "GET", "TYPE/none/_history/1"),
+    ("history-instance", "GET", "TYPE/none/_history"),
+    ("history-type", "GET", "TYPE/_history"),
+    ("search-type", "GET", "TYPE?_count=1"),
+    ("patch", "PATCH", "TYPE/none"),
+    ("update", "PUT", "TYPE/none"),
+    ("create", "POST", "TYPE"),
+];
+
+fn statement(world: &World) -> Value {
+    Request::get(&format!("{}/metadata", world.base)).send().expect(200).json()
+}
+
+fn names(list: &Value, member: &str) -> BTreeSet<String> {
+    list.as_array().into_iter().flatten().filter_map(|item| item[member].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn the_statement_is_open_and_complete() {
+    let world = World::new();
+    for accept in ["application/fhir+json", "application/json", "*/*"] {
+        let answer = Request::get(&format!("{}/metadata", world.base)).header("Accept", accept).send().expect(200);
+        assert!(answer.header("Content-Type").is_some_and(|media| media.contains("json")));
+    }
+    let statement = statement(&world);
+    assert_eq!(statement["resourceType"], "CapabilityStatement");
+    assert_eq!(statement["fhirVersion"], "4.0.1");
+    assert_eq!(statement["kind"], "instance");
+    for name in ["status", "date", "format", "rest"] {
+        assert!(!statement[name].is_null(), "{name} is required");
+    }
+    let security = &statement["rest"][0]["security"];
+    let discovery = world.discovery();
+    let oauth =
+        security["extension"].as_array().into_iter().flatten().find(|extension| {
+            extension["url"] == "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+        });
+    let parts = &oauth.expect("DIS-7: oauth-uris")["extension"];
+    let url = |name: &str| {
+        parts.as_array().into_iter().flatten().find(|part| part["url"] == name).map(|part| &part["valueUri"])
+    };
+    assert_eq!(url("authorize"), Some(&discovery["authorization_endpoint"]));
+    assert_eq!(url("token"), Some(&discovery["token_endpoint"]));
+}
+
+#[test]
+fn every_claimed_interaction_answers_and_every_other_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let resources = statement["rest"][0]["resource"].as_array().expect("resources");
+    assert!(resources.len() > 100, "R4 has 146 types, {} are claimed", resources.len());
+    let mut checks = 0;
+    for resource in resources {
+        let kind = resource["type"].as_str().expect("a type");
+        let claimed = names(&resource["interaction"], "code");
+        for (code, method, path) in VERBS {
+            let answer = tester.request(method, &path.replace("TYPE", kind));
+            // An empty body is never valid: a verb that exists says so, one that does not says 405.
+            let answer = if method == "GET" { answer } else { answer.body("application/fhir+json", "{}") }.send();
+            let absent = [404, 405, 501].contains(&answer.status) && !(method == "GET" && path.contains("none"));
+            if claimed.contains(code) {
+                assert!(
+                    answer.status < 500 && answer.status != 405,
+                    "{kind} {code}: {} {}",
+                    answer.status,
+                    answer.text()
+                );
+                assert!(method != "GET" || !absent, "{kind} {code} is claimed: {} {}", answer.status, answer.text());
+            } else {
+                let refused = absent || [400, 403, 415].contains(&answer.status) || answer.status == 405;
+                assert!(refused, "{kind} {code} is not claimed: {} {}", answer.status, answer.text());
+                assert!(answer.status != 200, "{kind} {code} is not claimed");
+            }
+            checks += 1;
+        }
+    }
+    assert!(checks > 800, "{checks}");
+}
+
+#[test]
+fn every_claimed_search_parameter_answers() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let mut checks = 0;
+    let mut faults = Vec::new();
+    for resource in statement["rest"][0]["resource"].as_array().expect("resources") {
+        let kind = resource["type"].as_str().expect("a type");
+        for parameter in resource["searchParam"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().expect("a name");
+            let value = match parameter["type"].as_str() {
+                Some("date") => "2026-01-01",
+                Some("number") => "0.5",
+                Some("quantity") => "5.4|http://unitsofmeasure.org|mg",
+                Some("reference") => "Patient/none",
+                Some("uri") => "https://example.org/x",
+                Some("composite") => continue,
+                _ => "x",
+            };
+            let value = match name {
+                "_lastUpdated" => "gt2026-01-01",
+                "_count" => "1",
+                _ => value,
+            };
+            let answer =
+                tester.get(&format!("{kind}?{name}={}&_count=1", techo_conformance_tests::http::encode(value)));
+            if answer.status != 200 {
+                faults.push(format!("{kind}?{name}={value}: {} {}", answer.status, answer.text()));
+            }
+            checks += 1;
+        }
+        let include = names_of(&resource["searchInclude"]);
+        for include in include.iter().take(3) {
+            let answer =
+                tester.get(&format!("{kind}?_include={}&_count=1", techo_conformance_tests::http::encode(include)));
+            if answer.status != 200 {
+                faults.push(format!("{kind}?_include={include}: {}", answer.status));
+            }
+            checks += 1;
+        }
+    }
+    assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
+    assert!(checks > 1_000, "{checks} parameters are claimed");
+}
+
+fn names_of(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[test]
+fn claimed_operations_exist_and_others_do_not() {
+    let world = World::new();
+    let tester = world.tester();
+    let rest = statement(&world)["rest"][0].clone();
+    for operation in names(&rest["operation"], "name") {
+        let path = format!("${}", operation.trim_start_matches('$'));
+        let answer = tester.request("POST", &path).body("application/fhir+json", "{}").send();
+        assert!(![404, 405, 501].contains(&answer.status), "{path} is claimed: {} {}", answer.status, answer.text());
+    }
+    for path in ["$nonsense", "Patient/$nonsense"] {
+        tester.request("POST", path).body("application/fhir+json", "{}").send().refused(404);
+    }
+    let system = names(&rest["interaction"], "code");
+    for (code, method, path) in
+        [("history-system", "GET", "_history"), ("search-system", "GET", "?_type=Patient&_count=1")]
+    {
+        let answer = tester.request(method, path).send();
+        assert_eq!(answer.status == 200, system.contains(code), "{code}: {} {}", answer.status, answer.text());
+    }
+    let batch = serde_json::json!({"resourceType": "Bundle", "type": "batch", "entry": []});
+    assert_eq!(tester.post("", &batch).status == 200, system.contains("batch"), "batch");
+    assert!(system.contains("transaction"));
+}
+
+#[test]
+fn conditional_claims_are_true() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let resources = statement["rest"][0]["resource"].as_array().expect("resources");
+    let claim = resources.iter().find(|resource| resource["type"] == "Patient").expect("Patient is claimed");
+    let body = patient("条", "claims", "2024-04-01");
+    let create = tester.request("POST", "Patient").header("If-None-Exist", "identifier=claims").fhir(&body).send();
+    assert_eq!(create.status == 201, claim["conditionalCreate"] == true, "{}", create.text());
+    let update = tester.put("Patient?identifier=claims", &body);
+    assert_eq!([200, 201].contains(&update.status), claim["conditionalUpdate"] == true, "{}", update.text());
+    let delete = tester.delete("Patient?identifier=claims");
+    let claimed = claim["conditionalDelete"].as_str().is_some_and(|claim| claim != "not-supported");
+    assert_eq!([200, 204].contains(&delete.status), claimed, "{}", delete.text());
+    let mut chosen = body;
+    chosen["id"] = serde_json::json!("claims-id");
+    let upsert = tester.put("Patient/claims-id", &chosen);
+    assert_eq!(upsert.status == 201, claim["updateCreate"] == true, "{}", upsert.text());
+}

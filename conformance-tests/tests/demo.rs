@@ -1,0 +1,234 @@
+//! The first command of the README, and the upkeep commands beside a running
+//! server.
+
+use std::time::Duration;
+
+use techo_conformance_tests::http::Request;
+use techo_conformance_tests::server::Server;
+use techo_conformance_tests::world::World;
+
+#[test]
+fn a_working_world_stands_within_ten_seconds() {
+    let server = Server::first();
+    // A debug build on a shared machine is many times slower than what is shipped.
+    let limit = if cfg!(debug_assertions) { 60 } else { 10 };
+    assert!(server.started_in < Duration::from_secs(limit), "{:?}", server.started_in);
+    println!("first start: {:?}", server.started_in);
+    let info = &server.info;
+    let base = info["base"].as_str().expect("base");
+    assert!(base.starts_with("http://127.0.0.1:") && base.ends_with("/fhir"), "{base}");
+    assert!(info["portal"].as_str().is_some_and(|portal| portal.starts_with("http://127.0.0.1:")), "{info}");
+    for (name, patient, user) in [
+        ("hanako", Some("pt-hanako"), Some("Patient/pt-hanako")),
+        ("kazuko", None, None),
+        ("dr-sato", None, Some("Practitioner/dr-sato")),
+        ("nurse-ito", None, Some("Practitioner/nurse-ito")),
+        ("stranger", Some("pt-stranger"), None),
+        ("admin", None, None),
+    ] {
+        let known = &info["users"][name];
+        assert_eq!(known["username"], name, "{info}");
+        assert!(known["password"].as_str().is_some_and(|password| password.len() >= 12), "{name}");
+        assert_eq!(known["patient"].as_str(), patient, "{name}");
+        if let Some(user) = user {
+            let fhir_user = known["fhirUser"].as_str().unwrap_or_default();
+            assert!(fhir_user == user || fhir_user == "Person/hanako", "{name}: {fhir_user}");
+        }
+    }
+    for (name, secret, keys) in [
+        ("app-public", false, false),
+        ("app-secret", true, false),
+        ("app-keys", false, true),
+        ("importer", false, true),
+        ("ehr-sakura", false, true),
+        ("researcher", false, true),
+        ("tester", false, true),
+    ] {
+        let known = &info["clients"][name];
+        assert_eq!(known["client_id"], name);
+        assert_eq!((known["client_secret"].is_string(), known["jwks_file"].is_string()), (secret, keys), "{name}");
+        let file = known["jwks_file"].as_str().unwrap_or("/");
+        assert!(file.starts_with('/'), "absolute: {file}");
+    }
+    private(&server);
+}
+
+#[cfg(unix)]
+fn private(server: &Server) {
+    use std::os::unix::fs::PermissionsExt;
+    for client in ["tester", "importer", "app-keys"] {
+        let path = server.info["clients"][client]["jwks_file"].as_str().unwrap_or_default();
+        let mode = std::fs::metadata(path).expect("the key file").permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path} is ours alone: {mode:o}");
+    }
+}
+
+#[test]
+fn a_second_start_keeps_everything() {
+    let world = World::new();
+    let tester = world.tester();
+    let id = tester.create(&techo_conformance_tests::sample::patient("続", "second", "2024-04-01"));
+    let before = world.server.info.clone();
+    let mother = world.mother_for_daughter();
+    let count = mother.ids("Immunization?patient=pt-mei").len();
+    let world = world.killed_and_restarted();
+    for part in ["users", "clients"] {
+        for (name, known) in before[part].as_object().into_iter().flatten() {
+            for secret in ["password", "client_secret", "jwks_file"] {
+                assert_eq!(world.server.info[part][name][secret], known[secret], "{name} {secret}");
+            }
+        }
+    }
+    world.tester().get(&format!("Patient/{id}")).expect(200);
+    assert_eq!(
+        world.mother_for_daughter().ids("Immunization?patient=pt-mei").len(),
+        count,
+        "nothing was imported twice"
+    );
+}
+
+#[test]
+fn health_and_pages_answer() {
+    let world = World::new();
+    let origin = world.base.trim_end_matches("/fhir");
+    Request::get(&format!("{origin}/health/live")).send().expect(200);
+    Request::get(&format!("{origin}/health/ready")).send().expect(200);
+    let page = Request::get(&format!("{}/", world.portal.trim_end_matches('/'))).send();
+    assert!([200, 302, 303, 307].contains(&page.status), "{}", page.status);
+    for header in ["Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy"] {
+        assert!(page.header(header).is_some(), "{header} in {:?}", page.headers);
+    }
+    assert_eq!(Request::get(&format!("{origin}/nonsense")).send().status, 404);
+}
+
+#[test]
+fn the_portal_shows_the_children_and_not_to_others() {
+    let world = World::new();
+    let (browser, start) = world.portal_of("hanako");
+    let mut shown = start.answer.text();
+    for link in techo_conformance_tests::page::links(&shown.clone()) {
+        let url = start.resolve(&link);
+        if url.starts_with(&world.portal) && !url.contains("sign") {
+            let page = browser.open(&url);
+            assert!(page.answer.status < 500, "{url}: {}", page.answer.status);
+            shown += &page.answer.text();
+        }
+    }
+    for word in ["芽衣", "太郎"] {
+        assert!(shown.contains(word), "{word}");
+    }
+    let (browser, start) = world.portal_of("stranger");
+    let mut other = start.answer.text();
+    for link in techo_conformance_tests::page::links(&other.clone()) {
+        let url = start.resolve(&link);
+        if url.starts_with(&world.portal) && !url.contains("sign") {
+            other += &browser.open(&url).answer.text();
+        }
+    }
+    assert!(!other.contains("芽衣"));
+}
+
+#[test]
+fn every_command_explains_itself() {
+    let world = World::new();
+    for command in [
+        "demo",
+        "serve",
+        "import",
+        "client",
+        "user",
+        "token",
+        "validate",
+        "fhirpath",
+        "migrate",
+        "reindex",
+        "backup",
+        "restore",
+        "audit-verify",
+        "keys",
+        "doctor",
+    ] {
+        let output =
+            std::process::Command::new(techo_conformance_tests::server::binary()).args([command, "--help"]).output();
+        let output = output.expect("techo can be run");
+        assert!(output.status.success() && !output.stdout.is_empty(), "{command} --help");
+    }
+    let output = std::process::Command::new(techo_conformance_tests::server::binary())
+        .arg("nonsense")
+        .output()
+        .expect("techo can be run");
+    assert_eq!(output.status.code(), Some(2), "bad usage");
+    let output = world.server.command(&["doctor"]);
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+#[test]
+fn commands_that_need_the_server_stopped_say_so() {
+    let world = World::new();
+    let backup = world.server.data.join("backup.techo");
+    let backup = backup.to_string_lossy();
+    let output = world.server.command(&["backup", &backup]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for arguments in [vec!["restore", &backup], vec!["migrate"]] {
+        let output = world.server.command(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?} beside a running server");
+    }
+}
+
+#[test]
+fn files_are_validated_and_paths_evaluated() {
+    let world = World::new();
+    let folder = techo_conformance_tests::server::directory();
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let good = folder.join("good.json");
+    let bad = folder.join("bad.json");
+    std::fs::write(&good, r#"{"resourceType":"Patient","birthDate":"2024-04-01","name":[{"family":"試"}]}"#)
+        .expect("a file");
+    std::fs::write(&bad, r#"{"resourceType":"Patient","birthDate":"2024-13-01"}"#).expect("a file");
+    let run = |arguments: &[&str]| world.server.command(arguments);
+    assert_eq!(run(&["validate", &good.to_string_lossy()]).status.code(), Some(0));
+    let output = run(&["validate", &bad.to_string_lossy()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("OperationOutcome"));
+    let output = run(&["fhirpath", "name.family", &good.to_string_lossy()]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "\"試\"");
+    std::fs::remove_dir_all(folder).ok();
+}
+
+#[test]
+fn accounts_and_clients_are_kept_from_the_command_line() {
+    let world = World::new();
+    let run = |arguments: &[&str]| {
+        let output = world.server.command(arguments);
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+        )
+    };
+    let (code, said) = run(&[
+        "client",
+        "add",
+        "--id",
+        "new-app",
+        "--kind",
+        "public",
+        "--redirect",
+        "https://app.example/cb",
+        "--scope",
+        "patient/*.rs",
+    ]);
+    assert_eq!(code, 0, "{said}");
+    assert!(run(&["client", "list"]).1.contains("new-app"));
+    assert_eq!(run(&["client", "add", "--id", "new-app", "--kind", "public"]).0, 1, "the name is taken");
+    assert_eq!(run(&["client", "remove", "--id", "new-app"]).0, 0);
+    assert!(!run(&["client", "list"]).1.contains("new-app"));
+    let (code, said) = run(&["user", "add", "--name", "new-person", "--patient", "pt-stranger"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(run(&["user", "list"]).1.contains("new-person"));
+    assert_eq!(run(&["user", "lock", "--name", "new-person"]).0, 0);
+}

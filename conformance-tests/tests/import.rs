@@ -1,0 +1,529 @@
+//! Files in, records out: what is made, that a second run changes nothing, and
+//! that each line left out is explained.
+//!
+//! The repository's own samples are always there. The project's wider
+//! collection is used where `../shared/samples` or `TECHO_SHARED_SAMPLES` is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use techo_conformance_tests::page::text;
+use techo_conformance_tests::server::directory;
+use techo_conformance_tests::world::{Caller, World};
+
+const MUNICIPALITY: &str = "https://techo.example/fhir/Id/municipality/13101/resident";
+
+fn shared() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
+    let named = std::env::var_os("TECHO_SHARED_SAMPLES").map(PathBuf::from);
+    named.into_iter().chain([beside]).find(|path| path.join("municipal").is_dir())
+}
+
+fn own(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/samples").join(name)
+}
+
+/// What `techo import --json` said, and its exit code.
+#[track_caller]
+fn import(world: &World, more: &[&str], files: &[PathBuf]) -> (i32, Value) {
+    let mut arguments = vec!["import", "--json", "--client", "importer"];
+    arguments.extend_from_slice(more);
+    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = world.server.command(&arguments);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let report = serde_json::from_str(&said)
+        .unwrap_or_else(|error| panic!("{error}: {said}\n{}", String::from_utf8_lossy(&output.stderr)));
+    (output.status.code().unwrap_or(-1), report)
+}
+
+fn count(file: &Value, what: &str, kind: &str) -> u64 {
+    file[what][kind].as_u64().unwrap_or(0)
+}
+
+fn total(file: &Value, what: &str) -> u64 {
+    file[what].as_object().into_iter().flatten().filter_map(|(_, number)| number.as_u64()).sum()
+}
+
+/// The issues of a file, each with its text.
+#[track_caller]
+fn issues(file: &Value) -> Vec<(u64, String)> {
+    let list = file["issues"].as_array().unwrap_or_else(|| panic!("issues of {file}"));
+    for issue in list {
+        assert!(issue["text"].as_str().is_some_and(|text| !text.is_empty()), "each issue is explained: {issue}");
+        assert!(issue["code"].is_string() && issue["severity"].is_string(), "{issue}");
+    }
+    list.iter()
+        .map(|issue| (issue["line"].as_u64().unwrap_or(0), issue["code"].as_str().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+#[test]
+fn our_own_samples_are_imported_already_and_change_nothing_again() {
+    let world = World::new();
+    for name in ["municipal/infant-checkups.csv", "municipal/immunizations-sjis.csv", "municipal/immunizations.json"] {
+        let (code, report) = import(&world, &[], &[own(name)]);
+        let file = &report["files"][0];
+        assert_eq!((code, total(file, "created"), total(file, "updated")), (0, 0, 0), "{name}: {file}");
+        assert_eq!(file["outcome"], "unchanged", "{name}: {file}");
+        assert!(total(file, "unchanged") > 10, "{name}: {file}");
+    }
+    let notebooks = [("mei-notebook-sjis.txt", "Patient/pt-mei"), ("taro-notebook-utf8.txt", "Patient/pt-taro")];
+    for (name, who) in notebooks {
+        let (code, report) = import(&world, &["--patient", who], &[own(&format!("jahis/{name}"))]);
+        let file = &report["files"][0];
+        assert_eq!((code, total(file, "created"), total(file, "updated")), (0, 0, 0), "{name}: {file}");
+    }
+}
+
+#[test]
+fn our_own_bad_samples_are_refused() {
+    let world = World::new();
+    for name in ["bad-cut-off-sjis.txt", "bad-prescription.txt"] {
+        let (code, report) = import(&world, &["--patient", "Patient/pt-taro"], &[own(&format!("jahis/{name}"))]);
+        assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "{name}: {report}");
+        assert!(!issues(&report["files"][0]).is_empty(), "{name}");
+    }
+    let (_, report) =
+        import(&world, &["--patient", "Patient/pt-taro"], &[own("jahis/bad-institution-missing-sjis.txt")]);
+    assert_eq!(count(&report["files"][0], "created", "MedicationStatement"), 0, "a group without record 11: {report}");
+    assert!(!issues(&report["files"][0]).is_empty());
+    let parts = [own("jahis/taro-split-1of2-sjis.txt")];
+    let (code, report) = import(&world, &["--patient", "Patient/pt-taro"], &parts);
+    assert_eq!(
+        (code, &report["files"][0]["outcome"]),
+        (1, &json!("refused")),
+        "a missing part refuses the set: {report}"
+    );
+}
+
+#[test]
+fn the_mother_reads_what_the_files_held() {
+    let world = World::new();
+    let mother = world.mother_for_daughter();
+    let some = |query: &str| mother.ids(&format!("{query}&_count=200"));
+    assert!(some("Observation?patient=pt-mei").len() >= 8, "two check-ups");
+    assert!(some("Encounter?patient=pt-mei").len() >= 2);
+    assert!(some("DiagnosticReport?patient=pt-mei").len() >= 2);
+    assert!(some("Immunization?patient=pt-mei").len() >= 3, "three visits");
+    assert_eq!(some("MedicationStatement?patient=pt-mei").len(), 3, "three drugs of the notebook");
+    assert!(
+        !some("Provenance?patient=pt-mei").is_empty() || !some("Provenance?target:Patient=pt-mei").is_empty(),
+        "Provenance"
+    );
+    let bundle = mother.search("Observation?patient=pt-mei&code=29463-7&_sort=date");
+    let first = &bundle["entry"][0]["resource"];
+    assert_eq!(first["valueQuantity"]["code"], "kg", "{first}");
+    assert_eq!(first["valueQuantity"]["system"], "http://unitsofmeasure.org", "{first}");
+    let systems: Vec<&str> = first["code"]["coding"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|coding| coding["system"].as_str())
+        .collect();
+    assert!(
+        systems.contains(&"http://loinc.org") && systems.iter().any(|system| system.contains("jpfhir.jp")),
+        "{systems:?}"
+    );
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let file = samples.join("municipal/infant-checkups.csv");
+    let (code, dry) = import(&world, &["--dry-run"], std::slice::from_ref(&file));
+    assert_eq!(code, 0);
+    assert!(total(&dry["files"][0], "created") > 50, "it says what it would make: {dry}");
+    assert_eq!(world.importer().ids(&format!("Patient?identifier={MUNICIPALITY}|0000012345")), [""; 0]);
+    let (_, real) = import(&world, &[], &[file]);
+    assert_eq!(real["files"][0]["created"], dry["files"][0]["created"], "and then makes just that");
+}
+
+fn missing() {
+    assert!(std::env::var_os("TECHO_SHARED_SAMPLES").is_none(), "TECHO_SHARED_SAMPLES names no folder of samples");
+    println!("no ../shared/samples here: only the repository's own samples were imported");
+}
+
+#[test]
+fn the_same_check_ups_come_out_of_every_form() {
+    let Some(samples) = shared() else { return missing() };
+    for name in ["infant-checkups.csv", "infant-checkups-sjis.csv", "infant-checkups-bom.csv"] {
+        let world = World::new();
+        let file = samples.join("municipal").join(name);
+        let (code, report) = import(&world, &[], std::slice::from_ref(&file));
+        let made = &report["files"][0];
+        assert_eq!((code, &made["outcome"]), (0, &json!("imported")), "{name}: {made}");
+        for (kind, expected) in
+            [("Patient", 2), ("Encounter", 8), ("DiagnosticReport", 8), ("Observation", 44), ("Provenance", 2)]
+        {
+            assert_eq!(count(made, "created", kind), expected, "{name}: {kind} of {made}");
+        }
+        again_unchanged(&world, &file);
+        for other in ["infant-checkups.csv", "infant-checkups-sjis.csv", "infant-checkups.json"] {
+            let (_, report) = import(&world, &[], &[samples.join("municipal").join(other)]);
+            let file = &report["files"][0];
+            assert_eq!((total(file, "created"), total(file, "updated")), (0, 0), "{other} after {name}: {file}");
+        }
+        let importer = world.importer();
+        assert_eq!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some(), true);
+        valid(&world, &importer, &["Patient", "Encounter", "DiagnosticReport", "Observation"]);
+    }
+}
+
+#[track_caller]
+fn again_unchanged(world: &World, file: &Path) {
+    let (code, report) = import(world, &[], &[file.to_path_buf()]);
+    let file = &report["files"][0];
+    assert_eq!((code, total(file, "created"), total(file, "updated")), (0, 0, 0), "a second run: {file}");
+    assert_eq!(file["outcome"], "unchanged", "{file}");
+}
+
+/// Every resource the caller can find passes the product's own validation.
+fn valid(world: &World, caller: &Caller, kinds: &[&str]) {
+    let folder = directory();
+    fs::create_dir_all(&folder).expect("a folder for resources");
+    let mut files = Vec::new();
+    for kind in kinds {
+        let bundle = caller.search(&format!("{kind}?_count=1000"));
+        for entry in bundle["entry"].as_array().into_iter().flatten() {
+            let path = folder.join(format!("{kind}-{}.json", files.len()));
+            fs::write(&path, entry["resource"].to_string()).expect("a file");
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    let mut arguments = vec!["validate"];
+    arguments.extend(files.iter().map(String::as_str));
+    let output = world.server.command(&arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(!files.is_empty(), "nothing was found");
+    fs::remove_dir_all(&folder).ok();
+}
+
+#[test]
+fn the_same_vaccinations_come_out_of_every_form() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let file = samples.join("municipal/immunizations.csv");
+    let (code, report) = import(&world, &[], std::slice::from_ref(&file));
+    let made = &report["files"][0];
+    assert_eq!(code, 0, "{made}");
+    for (kind, expected) in [("Patient", 1), ("Immunization", 25), ("Provenance", 1)] {
+        assert_eq!(count(made, "created", kind), expected, "{kind} of {made}");
+    }
+    again_unchanged(&world, &file);
+    for other in ["immunizations-sjis.csv", "immunizations.json"] {
+        let (_, report) = import(&world, &[], &[samples.join("municipal").join(other)]);
+        let file = &report["files"][0];
+        let immunizations = count(file, "created", "Immunization");
+        let known = other != "immunizations-sjis.csv";
+        assert!(!known || immunizations == 0, "{other}: {file}");
+    }
+    valid(&world, &world.importer(), &["Immunization"]);
+}
+
+#[test]
+fn bad_rows_are_explained_and_good_rows_kept() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let file = samples.join("municipal/infant-checkups-bad.csv");
+    let (code, report) = import(&world, &[], std::slice::from_ref(&file));
+    let made = &report["files"][0];
+    assert_eq!((code, &made["outcome"]), (0, &json!("partial")), "{made}");
+    let issues = issues(made);
+    // Lines of the file: 2 warns, 3 one item out, 4 and 5 rejected, 6 warns, 7 unknown kind, 8 weight out, 9 and 10 rejected, 11 last wins.
+    for line in 2..=11 {
+        assert!(issues.iter().any(|(at, _)| *at == line), "line {line} is explained: {issues:?}");
+    }
+    let codes: Vec<&str> = issues.iter().map(|(_, code)| code.as_str()).collect();
+    for code in ["unit-inferred", "out-of-range", "kaup-mismatch"] {
+        assert!(codes.contains(&code), "{code} in {codes:?}");
+    }
+    assert_eq!(count(made, "created", "Patient"), 1, "only the child with good rows: {made}");
+    again_unchanged_or_partial(&world, &file);
+    let importer = world.importer();
+    let heights = importer.search("Observation?code=8302-2&_sort=date");
+    let values: Vec<f64> = heights["entry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry["resource"]["valueQuantity"]["value"].as_f64())
+        .collect();
+    assert!(values.contains(&61.2) && values.contains(&94.6) && !values.contains(&0.703), "{values:?}");
+    let weights = importer.search("Observation?code=29463-7");
+    let weights: Vec<f64> = weights["entry"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry["resource"]["valueQuantity"]["value"].as_f64())
+        .collect();
+    assert!(weights.contains(&6.15) && !weights.contains(&137.0) && !weights.contains(&6150.0), "{weights:?}");
+}
+
+fn again_unchanged_or_partial(world: &World, file: &Path) {
+    let (_, report) = import(world, &[], &[file.to_path_buf()]);
+    let file = &report["files"][0];
+    assert_eq!((total(file, "created"), total(file, "updated")), (0, 0), "a second run: {file}");
+}
+
+#[test]
+fn bad_vaccinations_are_explained_too() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let (code, report) = import(&world, &[], &[samples.join("municipal/immunizations-bad.csv")]);
+    let made = &report["files"][0];
+    assert_eq!((code, &made["outcome"]), (0, &json!("partial")), "{made}");
+    let issues = issues(made);
+    // 4 unknown vaccine, 5 before birth, 6 interval, 7 window, 9 interval, 11 no date, 13 cancels nothing, 14 impossible, 15 future.
+    for line in [4, 5, 6, 7, 9, 11, 13, 14, 15] {
+        assert!(issues.iter().any(|(at, _)| *at == line), "line {line} is explained: {issues:?}");
+    }
+    let importer = world.importer();
+    let statuses = |status: &str| {
+        importer.search(&format!("Immunization?status={status}&_count=100"))["entry"].as_array().map_or(0, Vec::len)
+    };
+    assert_eq!(statuses("not-done"), 1, "見合わせ");
+    again_unchanged_or_partial(&world, &samples.join("municipal/immunizations-bad.csv"));
+}
+
+#[test]
+fn a_file_with_an_individual_number_is_refused_whole() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let (code, report) = import(&world, &[], &[samples.join("municipal/infant-checkups-mynumber-reject.csv")]);
+    let file = &report["files"][0];
+    assert_eq!((code, &file["outcome"]), (1, &json!("refused")), "{file}");
+    assert_eq!(total(file, "created"), 0);
+    assert!(!report.to_string().contains("123456789018"), "the number itself is told to nobody");
+    assert_eq!(world.importer().ids("Patient?identifier=123456789018"), [""; 0]);
+    let output = world.server.command(&[
+        "import",
+        "--client",
+        "importer",
+        &samples.join("municipal/infant-checkups-mynumber-reject.csv").to_string_lossy(),
+    ]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("123456789018"), "{said}");
+}
+
+#[test]
+fn broken_municipal_files_lose_only_their_broken_rows() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    for name in ["infant-checkups-bad-bytes.csv", "infant-checkups-unclosed-quote.csv"] {
+        let (_, report) = import(&world, &[], &[samples.join("municipal").join(name)]);
+        let file = &report["files"][0];
+        assert!(["partial", "refused"].contains(&file["outcome"].as_str().unwrap_or_default()), "{name}: {file}");
+        assert!(!issues(file).is_empty(), "{name}");
+    }
+    for (name, body) in [
+        ("empty.csv", ""),
+        ("no-header.csv", "1,2,3\r\n"),
+        ("words.txt", "hello"),
+        ("cut.json", "[{\"municipalityCode\":"),
+    ] {
+        let folder = directory();
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join(name);
+        fs::write(&path, body).expect("a file");
+        let (code, report) = import(&world, &[], &[path]);
+        assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "{name}: {report}");
+        assert!(!issues(&report["files"][0]).is_empty(), "{name}");
+        fs::remove_dir_all(folder).ok();
+    }
+}
+
+/// The child of the notebooks, made by importing her check-ups.
+fn notebook_owner(world: &World, samples: &Path) -> (String, String) {
+    import(world, &[], &[samples.join("municipal/infant-checkups.csv")]);
+    let importer = world.importer();
+    let find =
+        |key: &str| format!("Patient/{}", importer.ids(&format!("Patient?identifier={MUNICIPALITY}|{key}")).remove(0));
+    (find("0000012345"), find("0000012346"))
+}
+
+#[test]
+fn a_notebook_gives_the_same_in_every_encoding() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let (hanako, _) = notebook_owner(&world, &samples);
+    let names = ["tc08-single-sjis.txt", "tc08-single-utf8.txt", "tc08-single-utf8-bom.txt", "tc08-single-lf.txt"];
+    for (number, name) in names.iter().enumerate() {
+        let (code, report) = import(&world, &["--patient", &hanako], &[samples.join("jahis").join(name)]);
+        let file = &report["files"][0];
+        assert_eq!(code, 0, "{name}: {file}");
+        let made = |kind: &str| count(file, "created", kind);
+        let expected = if number == 0 { (3, 2, 1) } else { (0, 0, 0) };
+        assert_eq!(
+            (made("MedicationStatement"), made("AllergyIntolerance"), made("Condition")),
+            expected,
+            "{name}: {file}"
+        );
+    }
+}
+
+#[test]
+fn parts_of_a_notebook_merge_in_any_order() {
+    let Some(samples) = shared() else { return missing() };
+    for order in [[1, 2, 3], [3, 1, 2], [2, 3, 1]] {
+        let world = World::new();
+        let (hanako, _) = notebook_owner(&world, &samples);
+        let files = order.map(|number| samples.join(format!("jahis/tc08-split-{number}of3-sjis.txt")));
+        let (code, report) = import(&world, &["--patient", &hanako], &files);
+        assert_eq!(code, 0, "{order:?}: {report}");
+        let sum = |kind: &str| {
+            report["files"].as_array().into_iter().flatten().map(|file| count(file, "created", kind)).sum::<u64>()
+        };
+        assert_eq!((sum("MedicationStatement"), sum("AllergyIntolerance")), (2, 1), "{order:?}: {report}");
+    }
+}
+
+#[test]
+fn other_notebooks_give_what_the_collection_says() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let (hanako, taro) = notebook_owner(&world, &samples);
+    for (name, drugs) in [("tc07-two-groups-sjis.txt", 4), ("tc03-old-sjis.txt", 1), ("tc08-from-patient-sjis.txt", 1)]
+    {
+        let path = samples.join("jahis").join(name);
+        let (_, report) = import(&world, &["--patient", &hanako], std::slice::from_ref(&path));
+        let (code, report) = if report["files"][0]["outcome"] == "refused" {
+            import(&world, &["--patient", &taro], &[path])
+        } else {
+            (0, report)
+        };
+        let file = &report["files"][0];
+        assert_eq!((code, count(file, "created", "MedicationStatement")), (0, drugs), "{name}: {file}");
+    }
+}
+
+#[test]
+fn bad_notebooks_make_nothing_they_should_not() {
+    let Some(samples) = shared() else { return missing() };
+    let world = World::new();
+    let (hanako, taro) = notebook_owner(&world, &samples);
+    let refused = [
+        "bad-empty.txt",
+        "bad-no-version.txt",
+        "bad-prescription-qr.txt",
+        "bad-bytes.txt",
+        "bad-split-missing-1of2.txt",
+        "bad-truncated.txt",
+    ];
+    for name in refused {
+        let (code, report) = import(&world, &["--patient", &hanako], &[samples.join("jahis").join(name)]);
+        assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "{name}: {report}");
+        assert!(!issues(&report["files"][0]).is_empty(), "{name}");
+    }
+    for set in [
+        vec!["bad-split-duplicate-a.txt", "bad-split-duplicate-b.txt"],
+        vec!["tc08-split-1of3-sjis.txt", "bad-split-mixed-id.txt"],
+        vec!["tc08-split-1of3-sjis.txt", "bad-split-total-differs.txt"],
+    ] {
+        let files: Vec<PathBuf> = set.iter().map(|name| samples.join("jahis").join(name)).collect();
+        let (code, report) = import(&world, &["--patient", &hanako], &files);
+        assert_eq!(code, 1, "{set:?}: {report}");
+        let created: u64 = report["files"].as_array().into_iter().flatten().map(|file| total(file, "created")).sum();
+        assert_eq!(created, 0, "{set:?}: {report}");
+    }
+    let explained = [
+        "bad-301-without-201.txt",
+        "bad-ascii-comma-in-text.txt",
+        "bad-code-length.txt",
+        "bad-dates.txt",
+        "bad-dose-text.txt",
+        "bad-no-11.txt",
+        "bad-no-301.txt",
+        "bad-order-201-before-5.txt",
+        "bad-quoted-field.txt",
+        "bad-sex-code.txt",
+        "bad-unknown-record.txt",
+        "bad-unknown-version.txt",
+    ];
+    for name in explained {
+        let (_, report) = import(&world, &["--patient", &hanako], &[samples.join("jahis").join(name)]);
+        assert!(!issues(&report["files"][0]).is_empty(), "{name}: {report}");
+    }
+    let (code, report) = import(&world, &["--patient", &taro], &[samples.join("jahis/tc08-single-sjis.txt")]);
+    assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "another's notebook: {report}");
+    let (code, report) = import(&world, &[], &[samples.join("jahis/tc08-single-sjis.txt")]);
+    assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "a notebook of nobody: {report}");
+}
+
+const HEADER: &str = "自治体コード,宛名番号,氏名,カナ氏名,生年月日,性別,健診種別,診査日,診査場所,身長,体重,胸囲,頭囲,カウプ指数,生歯数,虫歯数,尿蛋白,尿糖,尿潜血,尿白血球,股関節所見,備考";
+
+fn row(height: &str) -> String {
+    format!(
+        "{HEADER}\r\n101010,0000088001,訂正　一子,テイセイ　イチコ,2023-05-10,2,３～４か月児健康診査,2023-09-03,例町保健センター,{height},6.15,40.8,40.1,,,,,,,,,\r\n"
+    )
+}
+
+fn send(caller: &Caller, name: &str, body: &str) -> techo_conformance_tests::http::Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    caller
+        .request("POST", "$import")
+        .header("Content-Disposition", &disposition)
+        .body("text/csv", body.as_bytes().to_vec())
+        .send()
+}
+
+fn report(answer: &Value) -> Value {
+    let parts = answer["parameter"].as_array().cloned().unwrap_or_default();
+    let part = parts.iter().find(|part| part["name"] == "report").unwrap_or_else(|| panic!("no report in {answer}"));
+    let text = part["valueString"].as_str().or_else(|| part["valueBase64Binary"].as_str()).unwrap_or_default();
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {part}"))
+}
+
+#[test]
+fn the_same_door_is_open_over_http_and_a_correction_makes_a_version() {
+    let world = World::new();
+    let importer = world.importer();
+    let first = report(&send(&importer, "checkups.csv", &row("61.2")).expect(200).json());
+    assert_eq!(count(&first["files"][0], "created", "Encounter"), 1, "{first}");
+    let same = report(&send(&importer, "checkups.csv", &row("61.2")).expect(200).json());
+    assert_eq!((total(&same["files"][0], "created"), total(&same["files"][0], "updated")), (0, 0), "{same}");
+    let fixed = report(&send(&importer, "checkups.csv", &row("62.2")).expect(200).json());
+    assert_eq!(count(&fixed["files"][0], "created", "Observation"), 0, "{fixed}");
+    assert!(count(&fixed["files"][0], "updated", "Observation") >= 1, "{fixed}");
+    let who = importer.ids("Patient?identifier=0000088001").remove(0);
+    let heights = importer.search(&format!("Observation?subject=Patient/{who}&code=8302-2"));
+    assert_eq!(heights["entry"].as_array().map(Vec::len), Some(1), "one Observation, two versions: {heights}");
+    let height = &heights["entry"][0]["resource"];
+    assert_eq!((&height["meta"]["versionId"], &height["status"]), (&json!("2"), &json!("amended")), "{height}");
+    assert_eq!(height["valueQuantity"]["value"], 62.2);
+}
+
+#[test]
+fn import_over_http_needs_its_scopes_and_refuses_rightly() {
+    let world = World::new();
+    let importer = world.importer();
+    let answer = send(&importer, "nonsense.csv", "nonsense").refused(422);
+    assert!(!answer.text().is_empty());
+    let narrow = world.backend("importer", "system/Observation.cu");
+    assert_eq!(send(&narrow, "checkups.csv", &row("61.2")).status, 403);
+    let mother = world.mother_for_daughter();
+    assert_eq!(send(&mother, "checkups.csv", &row("61.2")).status, 403, "Backend Services only");
+    send(&world.anon(), "checkups.csv", &row("61.2")).refused(401);
+    let large = format!("{}{}", row("61.2"), "x".repeat(1_100_000));
+    assert_eq!(send(&importer, "large.csv", &large).status, 413);
+    assert_eq!(importer.ids("Patient?identifier=0000088001"), [""; 0], "none of them wrote anything");
+    assert!(text("<p>x</p>").contains('x'));
+}
+
+#[test]
+fn a_resident_key_of_the_sample_children_finds_them() {
+    let world = World::new();
+    let body = row("61.2")
+        .replace("0000088001", "0000077002")
+        .replace("訂正　一子,テイセイ　イチコ,2023-05-10", "山田　芽衣,ヤマダ　メイ,2026-07-10");
+    let body = body.replace("2023-09-03", "2026-10-20");
+    let before = world.mother_for_daughter().ids("Encounter?patient=pt-mei").len();
+    let answer = report(&send(&world.importer(), "checkups.csv", &body).expect(200).json());
+    assert_eq!(count(&answer["files"][0], "created", "Patient"), 0, "she is known by her key: {answer}");
+    assert_eq!(world.mother_for_daughter().ids("Encounter?patient=pt-mei").len(), before + 1);
+    let other = body.replace("2026-07-10", "2026-07-11");
+    let answer = send(&world.importer(), "checkups.csv", &other);
+    let stopped = answer.status == 422 || total(&report(&answer.json())["files"][0], "created") == 0;
+    assert!(stopped, "another birth date stops the import for that person: {}", answer.text());
+}

@@ -1,0 +1,388 @@
+//! The FHIR verbs, their statuses and their refusals.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::http::Request;
+use techo_conformance_tests::sample::{IDENTIFIERS, height, patient, transaction, urn, weight};
+use techo_conformance_tests::world::{Caller, World, ids};
+
+const JSON: &str = "application/fhir+json";
+
+#[test]
+fn a_resource_is_created_and_read_as_it_was_sent() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("往復", "read-1", "2024-04-01"));
+    let text = weight(&who, "2026-01-02", "7.10").to_string().replace("7.1", "7.10");
+    let made = tester.request("POST", "Observation").body(JSON, text).send().expect(201);
+    assert_eq!(made.header("ETag"), Some("W/\"1\""));
+    assert!(made.header("Last-Modified").is_some(), "{:?}", made.headers);
+    let location = made.header("Location").expect("201 names the new resource").to_owned();
+    assert!(location.starts_with(&world.base) && location.ends_with("/_history/1"), "{location}");
+    let path = location.trim_end_matches("/_history/1");
+    let read = tester.get(path).expect(200);
+    assert!(read.header("Content-Type").is_some_and(|media| media.starts_with(JSON)), "{:?}", read.headers);
+    assert_eq!(read.header("ETag"), Some("W/\"1\""));
+    assert!(read.text().replace(' ', "").contains("\"value\":7.10"), "decimals as written: {}", read.text());
+    let resource = read.json();
+    assert_eq!(resource["meta"]["versionId"], "1");
+    assert!(resource["meta"]["lastUpdated"].is_string());
+    assert_eq!(tester.get(&location).expect(200).json(), resource, "vread of the only version");
+    let head = tester.request("HEAD", path).send();
+    assert!(head.status == 200 && head.body.is_empty(), "HEAD: {}", head.status);
+}
+
+#[test]
+fn an_update_makes_a_version_and_if_match_guards_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("版", "update-1", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let mut resource = tester.get(&path).expect(200).json();
+    resource["birthDate"] = json!("2024-04-02");
+    let second = tester.put(&path, &resource).expect(200);
+    assert_eq!(second.header("ETag"), Some("W/\"2\""));
+    resource["birthDate"] = json!("2024-04-03");
+    let guarded = |tag: &str| tester.request("PUT", &path).header("If-Match", tag).fhir(&resource).send();
+    guarded("W/\"1\"").refused(412);
+    assert_eq!(guarded("W/\"2\"").expect(200).header("ETag"), Some("W/\"3\""));
+    assert_eq!(tester.get(&format!("{path}/_history/1")).expect(200).json()["birthDate"], "2024-04-01");
+    assert_eq!(tester.get(&format!("{path}/_history/2")).expect(200).json()["birthDate"], "2024-04-02");
+    tester.get(&format!("{path}/_history/9")).refused(404);
+    let history = tester.search(&format!("{path}/_history"));
+    assert_eq!(history["type"], "history");
+    let versions: Vec<&str> = history["entry"].as_array().expect("entries").iter().filter_map(version).collect();
+    assert_eq!(versions, ["3", "2", "1"], "newest first");
+    let mut other = resource.clone();
+    other["id"] = json!("another");
+    tester.put(&path, &other).refused(400);
+    other.as_object_mut().expect("an object").remove("id");
+    tester.put(&path, &other).refused(400);
+}
+
+fn version(entry: &Value) -> Option<&str> {
+    entry["resource"]["meta"]["versionId"].as_str()
+}
+
+#[test]
+fn a_custodian_may_choose_the_id_of_a_new_resource() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut chosen = patient("選", "put-1", "2024-04-01");
+    chosen["id"] = json!("chosen-by-tester");
+    let made = tester.put("Patient/chosen-by-tester", &chosen).expect(201);
+    assert_eq!(made.header("ETag"), Some("W/\"1\""));
+    tester.put("Patient/chosen-by-tester", &chosen).expect(200);
+    for bad in ["has space", "日本", "x".repeat(65).as_str()] {
+        chosen["id"] = json!(bad);
+        let path = format!("Patient/{}", techo_conformance_tests::http::encode(bad));
+        tester.put(&path, &chosen).refused(400);
+    }
+}
+
+#[test]
+fn a_deleted_resource_is_gone_and_can_come_back() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("消", "delete-1", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let body = tester.get(&path).expect(200).json();
+    let deleted = tester.delete(&path);
+    assert!([200, 204].contains(&deleted.status), "{}: {}", deleted.status, deleted.text());
+    tester.get(&path).refused(410);
+    tester.get(&format!("{path}/_history/1")).expect(200);
+    tester.get(&format!("{path}/_history/2")).refused(410);
+    assert_eq!(tester.ids(&format!("Patient?identifier={IDENTIFIERS}|delete-1")), [""; 0]);
+    let again = tester.delete(&path);
+    assert!([200, 204].contains(&again.status), "deleting twice is no fault: {}", again.status);
+    let history = tester.search(&format!("{path}/_history"));
+    assert_eq!(history["entry"][0]["request"]["method"], "DELETE", "{history}");
+    let back = tester.put(&path, &body);
+    assert!([200, 201].contains(&back.status), "{}", back.text());
+    tester.get(&path).expect(200);
+    tester.get("Patient/never-was").refused(404);
+}
+
+#[test]
+fn prefer_says_what_the_answer_holds() {
+    let world = World::new();
+    let tester = world.tester();
+    let send = |prefer: &str| {
+        tester.request("POST", "Patient").header("Prefer", prefer).fhir(&patient("希望", "prefer", "2024-04-01")).send()
+    };
+    assert!(send("return=minimal").expect(201).body.is_empty());
+    assert_eq!(send("return=representation").expect(201).json()["resourceType"], "Patient");
+    assert_eq!(send("return=OperationOutcome").expect(201).json()["resourceType"], "OperationOutcome");
+}
+
+#[test]
+fn a_conditional_read_costs_no_body() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("条件", "conditional-read", "2024-04-01"));
+    let read = |tag: &str| tester.request("GET", &format!("Patient/{who}")).header("If-None-Match", tag).send();
+    assert!(read("W/\"1\"").expect(304).body.is_empty());
+    read("W/\"7\"").expect(200);
+}
+
+#[test]
+fn what_is_not_valid_is_refused_with_its_place() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("誤", "invalid", "2024-04-01"));
+    let good = weight(&who, "2026-01-02", "7.1");
+    let with = |name: &str, value: Value| {
+        let mut resource = good.clone();
+        resource[name] = value;
+        resource
+    };
+    let mut without_status = good.clone();
+    without_status.as_object_mut().expect("an object").remove("status");
+    let cases = [
+        ("Observation.status", without_status),
+        ("Observation.status", with("status", json!("nonsense"))),
+        ("Observation.unknownElement", with("unknownElement", json!("x"))),
+        ("Observation.effective", with("effectiveDateTime", json!("2026-02-30"))),
+        ("Observation.effective", with("effectiveDateTime", json!(2026))),
+        ("Observation.value", with("valueString", json!("two values"))),
+        ("Observation.category", with("category", json!({"text": "not a list"}))),
+        ("Observation.category", with("category", json!([]))),
+        ("Observation.subject", with("subject", json!({"reference": "Medication/x"}))),
+        ("Observation.code", with("code", Value::Null)),
+        ("Observation.referenceRange", with("referenceRange", json!([{"low": {"value": "12"}}]))),
+    ];
+    for (place, resource) in &cases {
+        let answer = tester.post("Observation", resource);
+        assert!([400, 422].contains(&answer.status), "{place}: {} {}", answer.status, answer.text());
+        let outcome = answer.json();
+        let issues = outcome["issue"].as_array().expect("issues");
+        let places: Vec<&str> = issues
+            .iter()
+            .filter_map(|issue| issue["expression"].as_array())
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        assert!(places.iter().any(|found| found.starts_with(place)), "{place} is not in {outcome}");
+    }
+    tester.post("Observation", &patient("型", "wrong-type", "2024-04-01")).refused(400);
+}
+
+#[test]
+fn a_body_that_is_no_good_json_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let long = "1".repeat(400_000);
+    let cases: [(&str, Vec<u8>); 10] = [
+        ("empty", Vec::new()),
+        ("cut", b"{\"resourceType\":\"Patient\"".to_vec()),
+        ("no object", b"[]".to_vec()),
+        ("two values", b"{\"resourceType\":\"Patient\"} {}".to_vec()),
+        ("duplicate key", b"{\"resourceType\":\"Patient\",\"gender\":\"male\",\"gender\":\"female\"}".to_vec()),
+        ("bad UTF-8", b"{\"resourceType\":\"Patient\",\"language\":\"\xff\xfe\"}".to_vec()),
+        ("lone surrogate", b"{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"\\ud800\"}]}".to_vec()),
+        ("depth", format!("{{\"resourceType\":\"Patient\",\"x\":{deep}}}").into_bytes()),
+        ("no type", b"{\"gender\":\"male\"}".to_vec()),
+        ("a number of 400,000 digits", format!("{{\"resourceType\":\"Patient\",\"x\":{long}}}").into_bytes()),
+    ];
+    for (name, body) in cases {
+        let answer = tester.request("POST", "Patient").body(JSON, body).send();
+        assert!([400, 413, 422].contains(&answer.status), "{name}: {} {}", answer.status, answer.text());
+        assert_eq!(answer.json()["resourceType"], "OperationOutcome", "{name}");
+    }
+    let huge = format!("{{\"resourceType\":\"Patient\",\"name\":[{{\"text\":\"{}\"}}]}}", "あ".repeat(6_000_000));
+    match tester.request("POST", "Patient").body(JSON, huge).try_send() {
+        Ok(answer) => assert_eq!(answer.status, 413, "{}", answer.text()),
+        // The server may close before we have sent all 18 MB; the request did not succeed either way.
+        Err(error) => assert_ne!(error.kind(), std::io::ErrorKind::TimedOut, "{error}"),
+    }
+    tester.get("metadata").expect(200);
+}
+
+#[test]
+fn media_types_methods_and_paths_are_refused_rightly() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("型式", "media", "2024-04-01").to_string();
+    let who = tester.create(&patient("型式", "media", "2024-04-01"));
+    tester.request("POST", "Patient").body("text/csv", body.clone()).send().refused(415);
+    tester.request("POST", "Patient").body("application/json", body).send().expect(201);
+    tester.request("GET", &format!("Patient/{who}")).header("Accept", "image/png").send().refused(406);
+    tester.request("GET", &format!("Patient/{who}?_format=image/png")).send().refused(406);
+    for accept in ["application/fhir+json", "application/json", "*/*", "application/*", "text/html, */*;q=0.1"] {
+        tester.request("GET", &format!("Patient/{who}")).header("Accept", accept).send().expect(200);
+    }
+    tester.request("GET", &format!("Patient/{who}?_format=json")).header("Accept", "image/png").send().expect(200);
+    let wrong = tester.request("BREW", &format!("Patient/{who}")).send();
+    assert_eq!(wrong.status, 405, "{}", wrong.text());
+    tester.request("DELETE", "metadata").send().expect(405);
+    tester.get("Nonsense/1").refused(404);
+    tester.get("Nonsense").refused(404);
+    tester.get("patient/1").refused(404);
+    tester.get(&format!("Patient/{who}/$nonsense")).refused(404);
+    tester.get("Patient/..%2f..%2fetc").refused(404);
+}
+
+#[test]
+fn without_a_good_token_nothing_is_told() {
+    let world = World::new();
+    for token in ["", "nonsense", "a.b.c"] {
+        let request = Request::get(&format!("{}/Patient/pt-mei", world.base));
+        let request = if token.is_empty() { request } else { request.bearer(token) };
+        let answer = request.send().refused(401);
+        let challenge = answer.header("WWW-Authenticate").unwrap_or_default();
+        assert!(challenge.starts_with("Bearer"), "{challenge:?}");
+    }
+    let basic = Request::get(&format!("{}/Patient/pt-mei", world.base)).header("Authorization", "Basic dTpw").send();
+    basic.refused(401);
+    Request::get(&format!("{}/metadata", world.base)).send().expect(200);
+}
+
+#[test]
+fn sixty_four_identical_conditional_creates_make_one() {
+    let world = World::new();
+    let tester = world.tester();
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let send = || {
+            let request = tester
+                .request("POST", "Patient")
+                .header("If-None-Exist", &format!("identifier={IDENTIFIERS}|only-one"));
+            request.fhir(&patient("唯一", "only-one", "2024-04-01")).send().status
+        };
+        let threads: Vec<_> = (0..64).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a request")).collect()
+    });
+    let count = |status: u16| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count(201), count(200)), (1, 63), "{answers:?}");
+    assert_eq!(tester.ids(&format!("Patient?identifier={IDENTIFIERS}|only-one")).len(), 1);
+    tester.create(&patient("二", "two", "2024-04-01"));
+    tester.create(&patient("二", "two", "2024-04-01"));
+    let both = tester.request("POST", "Patient").header("If-None-Exist", &format!("identifier={IDENTIFIERS}|two"));
+    both.fhir(&patient("二", "two", "2024-04-01")).send().refused(412);
+}
+
+#[test]
+fn a_transaction_is_all_or_nothing() {
+    let world = World::new();
+    let tester = world.tester();
+    let child = patient("束", "bundle-1", "2024-04-01");
+    let bundle = transaction(&[
+        (urn(1), child.clone()),
+        (urn(2), about(&urn(1), "2026-01-01")),
+        (urn(3), about(&urn(1), "2026-02-01")),
+    ]);
+    let answer = tester.post("", &bundle).expect(200).json();
+    assert_eq!(answer["type"], "transaction-response");
+    let entries = answer["entry"].as_array().expect("entries");
+    assert_eq!(entries.len(), 3);
+    for entry in entries {
+        assert!(entry["response"]["status"].as_str().is_some_and(|status| status.starts_with("201")), "{entry}");
+        assert!(entry["response"]["location"].is_string() && entry["response"]["etag"].is_string(), "{entry}");
+    }
+    let who = tester.ids(&format!("Patient?identifier={IDENTIFIERS}|bundle-1")).remove(0);
+    assert_eq!(tester.ids(&format!("Observation?subject=Patient/{who}")).len(), 2, "urn:uuid became the real id");
+
+    let mut broken = bundle.clone();
+    broken["entry"][2]["resource"]["status"] = json!("nonsense");
+    broken["entry"][0]["resource"]["identifier"][0]["value"] = json!("bundle-2");
+    let answer = tester.post("", &broken);
+    assert!([400, 422].contains(&answer.status), "{} {}", answer.status, answer.text());
+    assert!(answer.text().contains("entry[2]"), "the refusal names its entry: {}", answer.text());
+    assert_eq!(tester.ids(&format!("Patient?identifier={IDENTIFIERS}|bundle-2")), [""; 0]);
+
+    let mut again = bundle;
+    again["entry"][0]["request"]["ifNoneExist"] = json!(format!("identifier={IDENTIFIERS}|bundle-1"));
+    let answer = tester.post("", &again).expect(200).json();
+    assert!(
+        answer["entry"][0]["response"]["status"].as_str().is_some_and(|status| status.starts_with("200")),
+        "{answer}"
+    );
+    assert_eq!(tester.ids(&format!("Patient?identifier={IDENTIFIERS}|bundle-1")).len(), 1);
+    assert_eq!(
+        tester.ids(&format!("Observation?subject=Patient/{who}")).len(),
+        4,
+        "they hang on the one that was there"
+    );
+}
+
+fn about(subject: &str, date: &str) -> Value {
+    let mut resource = height("x", date, "61.2");
+    resource["subject"]["reference"] = json!(subject);
+    resource
+}
+
+#[test]
+fn a_transaction_updates_and_deletes_too() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("更", "bundle-3", "2024-04-01"));
+    let gone = tester.create(&height(&who, "2026-01-01", "60"));
+    let mut changed = tester.get(&format!("Patient/{who}")).expect(200).json();
+    changed["gender"] = json!("male");
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": changed, "request": {"method": "PUT", "url": format!("Patient/{who}"), "ifMatch": "W/\"1\""}},
+        {"request": {"method": "DELETE", "url": format!("Observation/{gone}")}},
+    ]});
+    tester.post("", &bundle).expect(200);
+    assert_eq!(tester.get(&format!("Patient/{who}")).expect(200).json()["gender"], "male");
+    tester.get(&format!("Observation/{gone}")).refused(410);
+    let stale = tester.post("", &bundle);
+    assert_eq!(stale.status, 412, "If-Match of an entry is kept: {}", stale.text());
+    refused_bundle(&tester, &json!({"resourceType": "Bundle", "type": "searchset"}));
+    refused_bundle(
+        &tester,
+        &json!({"resourceType": "Bundle", "type": "transaction", "entry": [{"resource": changed}]}),
+    );
+    let twice = json!({"fullUrl": urn(9), "resource": patient("重", "twice", "2024-04-01"), "request": {"method": "PUT", "url": format!("Patient/{who}")}});
+    refused_bundle(&tester, &json!({"resourceType": "Bundle", "type": "transaction", "entry": [twice, twice]}));
+}
+
+fn refused_bundle(tester: &Caller, bundle: &Value) {
+    let answer = tester.post("", bundle);
+    assert!([400, 422].contains(&answer.status), "{bundle}: {} {}", answer.status, answer.text());
+}
+
+#[test]
+fn history_is_kept_and_paged() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("歴", "history-1", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let mut resource = tester.get(&path).expect(200).json();
+    for day in 2..=5 {
+        resource["birthDate"] = json!(format!("2024-04-{day:02}"));
+        tester.put(&path, &resource).expect(200);
+    }
+    let mut url = format!("{path}/_history?_count=2");
+    let mut versions = Vec::new();
+    for _ in 0..5 {
+        let page = tester.search(&url);
+        assert!(page["entry"].as_array().is_some_and(|entries| entries.len() <= 2), "{page}");
+        versions.extend(page["entry"].as_array().into_iter().flatten().filter_map(version).map(str::to_owned));
+        match techo_conformance_tests::world::link(&page, "next") {
+            Some(next) => url = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(versions, ["5", "4", "3", "2", "1"]);
+    assert_eq!(ids(&tester.search(&format!("{path}/_history")), "match").len() <= 5, true);
+}
+
+#[test]
+fn concurrent_guarded_updates_lose_nothing() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("競", "race", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let resource = tester.get(&path).expect(200).json();
+    let wins: usize = std::thread::scope(|scope| {
+        let send = || {
+            let answer = tester.request("PUT", &path).header("If-Match", "W/\"1\"").fhir(&resource).send();
+            assert!([200, 412].contains(&answer.status), "{} {}", answer.status, answer.text());
+            usize::from(answer.status == 200)
+        };
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a request")).sum()
+    });
+    assert_eq!(wins, 1, "one of sixteen updates of version 1 may win");
+    assert_eq!(tester.get(&path).expect(200).header("ETag"), Some("W/\"2\""));
+}
