@@ -89,6 +89,9 @@ pub enum StartError {
     /// The keys that sign ID tokens.
     #[error(transparent)]
     SigningKeys(#[from] crate::auth::keys::KeyError),
+    /// TLS for fetching clients' keys.
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
     /// The authorization server.
     #[error(transparent)]
     Authorization(#[from] crate::auth::server::ServerError),

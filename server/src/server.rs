@@ -3,15 +3,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::app::{App, StartError};
-use crate::auth::jwks::FetchesKeys;
 use crate::auth::keys::SigningKeys;
 use crate::auth::login::Lanes;
 use crate::auth::password::Passwords;
 use crate::auth::server::{AuthorizationServer, Config as AuthConfig};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::fetch::RemoteKeys;
 use crate::interaction::filing::Filing;
 use crate::random::Random;
 
@@ -40,9 +41,11 @@ impl Server {
             passwords: Passwords::new(&app.random)?,
             lanes: Lanes::default(),
             files: Arc::new(Filing::new(app.clone(), app.config.operator.clone())),
-            fetches: Arc::new(NoFetching),
+            fetches: Arc::new(RemoteKeys::new(app.clock.clone())?),
         };
-        Ok(Self { app, authorization: Arc::new(authorization) })
+        let authorization = Arc::new(authorization);
+        sweep(&authorization);
+        Ok(Self { app, authorization })
     }
 
     /// Brings the audit log to the disk: before an orderly end.
@@ -53,15 +56,23 @@ impl Server {
     }
 }
 
-fn resource_types(app: &App) -> BTreeSet<String> {
-    app.definitions.resource_types().iter().map(|kind| (*kind).to_owned()).collect()
+/// Every few minutes, ends approvals that were never taken up and forgets what is
+/// long dead. Ends with the server.
+fn sweep(authorization: &Arc<AuthorizationServer>) {
+    let server = Arc::downgrade(authorization);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            let Some(server) = server.upgrade() else { return };
+            if let Err(error) = server.sweep().await {
+                tracing::error!(%error, "the clean-up of tokens failed; it is tried again");
+            }
+        }
+    });
 }
 
-/// Keys by URL are not fetched: a client's keys are registered by value.
-struct NoFetching;
+const SWEEP: Duration = Duration::from_secs(300);
 
-impl FetchesKeys for NoFetching {
-    fn fetch<'a>(&'a self, _url: &'a str, _fresh: bool) -> futures_util::future::BoxFuture<'a, Option<String>> {
-        Box::pin(std::future::ready(None))
-    }
+fn resource_types(app: &App) -> BTreeSet<String> {
+    app.definitions.resource_types().iter().map(|kind| (*kind).to_owned()).collect()
 }

@@ -27,6 +27,7 @@ pub mod policy;
 pub mod predicate;
 pub mod rule;
 pub mod subject;
+pub mod supersede;
 pub mod view;
 #[cfg(any(test, feature = "testing"))]
 pub mod worlds;

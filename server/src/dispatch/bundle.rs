@@ -252,7 +252,7 @@ impl Transaction {
             }
             self.set.conditions.push(condition);
         }
-        companions(call, &draft, rid, &about, &mut self.set).await?;
+        companions(call, &draft, rid, &about, &mut self.set);
         let put = draft.put(call, rid, None, &about, keeping).await?;
         self.set.puts.push(put.clone());
         Ok(Outcome::Written { put, created: true })

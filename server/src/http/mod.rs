@@ -4,6 +4,7 @@
 //! for FHIR, an [`crate::interaction::Interaction`] to hand on.
 
 pub mod cors;
+pub mod fetch;
 pub mod fhir;
 pub mod headers;
 pub mod health;

@@ -10,8 +10,9 @@ use techo_profiles::json::{Json, Value};
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
-use super::{About, Custody as Keeper, Importer, Part, make};
+use super::{About, Custody as Keeper, Importer, Part, immunization, make};
 use crate::app::App;
+use crate::consent::subject::SHARED;
 use crate::consent::write::Keeping;
 use crate::interaction::Error;
 use crate::interaction::plan::{self, About as Subjects, Draft};
@@ -21,6 +22,8 @@ use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::{Refused, WriteSet};
 
+/// The citizen of what is about nobody.
+const NOBODY: i64 = 0;
 /// Times a person is placed again when another import comes between.
 const TRIES: usize = 5;
 
@@ -49,6 +52,8 @@ pub struct Placing<'a> {
     pub importer: &'static Importer,
     /// The files.
     pub parts: &'a [Part<'a>],
+    /// The files may be kept: they hold no Individual Number.
+    pub keeps_files: bool,
 }
 
 /// A draft that was stored before.
@@ -173,12 +178,17 @@ impl Placing<'_> {
     async fn records(&self, drafts: &PersonDrafts, plan: &mut Plan, report: &mut FileReport) -> Result<(), Error> {
         let Some(citizen) = plan.citizen.clone() else { return Ok(()) };
         let originals = match self.importer.about {
-            About::OneCitizen => self.originals(),
-            About::SeveralCitizens => Vec::new(),
+            About::OneCitizen if self.keeps_files => self.originals(),
+            About::OneCitizen | About::SeveralCitizens => Vec::new(),
         };
+        if self.importer.name == immunization::IMPORTER.name {
+            self.beside(drafts, &citizen, report).await?;
+        }
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
         let custodian = self.keeping(&citizen).custodian;
-        let mut known = self.known(custodian, &citizen, &all).await?;
+        let mut known = self.known(custodian, citizen.key, &all).await?;
+        // Places and institutions are the publisher's, shared by all its citizens.
+        known.extend(self.known(custodian, NOBODY, &all).await?);
         let mut places = HashMap::new();
         for source in &all {
             let id = match known.get(&source.key).and_then(|known| known.stored.as_ref()) {
@@ -191,6 +201,16 @@ impl Placing<'_> {
         for source in all {
             let before = known.remove(&source.key);
             self.record(source, before, &citizen, &places, plan, report).await?;
+        }
+        Ok(())
+    }
+
+    /// Judges new doses beside those that are stored already.
+    async fn beside(&self, drafts: &PersonDrafts, citizen: &Citizen, report: &mut FileReport) -> Result<(), Error> {
+        let bodies = self.app.store.bodies_of(citizen.key, "Immunization").await?;
+        let stored = bodies.iter().map(|body| plan::parse(body)).collect::<Result<Vec<_>, _>>()?;
+        for issue in immunization::history::beside(drafts, &stored.iter().collect::<Vec<_>>()) {
+            report.push(&issue, self.carrier.japanese);
         }
         Ok(())
     }
@@ -246,8 +266,9 @@ impl Placing<'_> {
             None => self.app.store.number().await?,
         };
         plan.set.puts.push(draft.put(self.app, rid, stored, &subjects, keeping).await?);
+        let whose = if SHARED.contains(&kind) { NOBODY } else { citizen.key };
         plan.set.extras.push(self.app.store.remember(
-            (keeping.custodian, citizen.key),
+            (keeping.custodian, whose),
             &secret::hash(source.key.as_bytes()),
             rid,
             &content,
@@ -259,11 +280,19 @@ impl Placing<'_> {
     }
 
     /// What of these was stored before, by key.
-    async fn known(&self, custodian: i64, citizen: &Citizen, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
-        let hashes: BTreeMap<Vec<u8>, &str> =
-            all.iter().map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str())).collect();
+    async fn known(
+        &self,
+        custodian: i64,
+        citizen: i64,
+        all: &[&Source],
+    ) -> Result<HashMap<String, Known>, Error> {
+        let hashes: BTreeMap<Vec<u8>, &str> = all
+            .iter()
+            .filter(|source| SHARED.contains(&source.resource_type()) == (citizen == NOBODY))
+            .map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str()))
+            .collect();
         let keys: Vec<Vec<u8>> = hashes.keys().cloned().collect();
-        let found = self.app.store.remembered((custodian, citizen.key), &keys).await?;
+        let found = self.app.store.remembered((custodian, citizen), &keys).await?;
         let mut known = HashMap::new();
         for (hash, rid, content, stored) in found {
             if let Some(key) = hashes.get(&hash) {

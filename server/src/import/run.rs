@@ -5,6 +5,7 @@
 use jiff::tz::TimeZone;
 
 use super::draft::{Line, Refusal, Text};
+use super::my_number::MY_NUMBER;
 use super::place::{Carrier, Placing, keep_original};
 use super::report::{FileReport, Report};
 use super::{About, Importer, Input, Part, detect};
@@ -104,14 +105,16 @@ async fn input(
             report.push(issue, carrier.japanese);
         }
     }
-    let placing = Placing { app, carrier, importer, parts };
+    // An Individual Number is never kept, not even in the file it came in.
+    let clean = !parsed.issues.iter().any(|issue| issue.code == MY_NUMBER);
+    let placing = Placing { app, carrier, importer, parts, keeps_files: clean };
     let first = &mut reports[0];
     for (number, person) in parsed.people.iter().enumerate() {
         placing.person(person, first).await?;
         (order.progress)(number + 1, parsed.people.len());
     }
     let stored = !first.created.is_empty() || !first.updated.is_empty();
-    if importer.about == About::SeveralCitizens && stored && !carrier.dry_run {
+    if importer.about == About::SeveralCitizens && stored && clean && !carrier.dry_run {
         for part in parts {
             keep_original(app, carrier.organization.1, part.bytes).await?;
         }

@@ -30,7 +30,7 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
     let put = draft.put(call, rid, None, &about, keeping).await?;
     let mut set = WriteSet::default();
     set.conditions.extend(condition.as_ref().map(|one| one.check(call, rid)).transpose()?);
-    companions(call, &draft, rid, &about, &mut set).await?;
+    companions(call, &draft, rid, &about, &mut set);
     set.puts.push(put.clone());
     let mut reply = Reply {
         status: Status::Created,

@@ -322,13 +322,7 @@ fn numbered(dictionary: &crate::store::Dictionary, row: &Row) -> Option<IndexRow
 }
 
 /// Everything that belongs to one draft's write, beside the put itself.
-pub async fn companions(
-    call: &Call<'_>,
-    draft: &Draft,
-    rid: i64,
-    about: &About,
-    set: &mut WriteSet,
-) -> Result<(), Error> {
+pub fn companions(call: &Call<'_>, draft: &Draft, rid: i64, about: &About, set: &mut WriteSet) {
     if draft.at.kind == "Patient" {
         set.extras.push(call.store.new_citizen(rid));
     }
@@ -336,8 +330,10 @@ pub async fn companions(
         for citizen in about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref()) {
             set.extras.push(call.store.consent_changed(citizen.key));
         }
+        if draft.resource.str("status") != Some("active") {
+            set.extras.push(call.store.end_grants(&draft.at.id, call.now));
+        }
     }
-    Ok(())
 }
 
 impl Call<'_> {

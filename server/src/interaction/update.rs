@@ -87,7 +87,7 @@ pub(crate) async fn planned(
         None => call.store.number().await?,
     };
     let mut set = WriteSet::default();
-    companions(call, draft, rid, &about, &mut set).await?;
+    companions(call, draft, rid, &about, &mut set);
     let put = draft.put(call, rid, old.as_ref(), &about, keeping).await?;
     Ok(Planned { put, set, created: old.as_ref().is_none_or(Stored::is_deleted) })
 }

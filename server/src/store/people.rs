@@ -220,6 +220,14 @@ impl Store {
         self.extra(sql, [now.into(), consent.into()])
     }
 
+    /// The grants that hang on a Consent end with it: the next request by their
+    /// tokens is 401.
+    pub fn end_grants(&self, consent: &str, now: i64) -> Extra {
+        let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL AND id IN \
+                   (SELECT grant_id FROM grant_consent WHERE consent = ?)";
+        self.extra(sql, [now.into(), consent.into()])
+    }
+
     /// Binds a town's resident key to a citizen, once. Binding a key that is
     /// bound violates the primary key and fails the write.
     pub fn bind(&self, system: &str, value: &str, citizen: CitizenKey) -> Extra {

@@ -252,12 +252,14 @@ fn doses_of_an_earlier_file_count_for_the_schedule() {
 
 #[test]
 fn each_format_knows_its_own_files() {
-    let checkup = crate::import::checkup::IMPORTER;
-    for (name, ours) in [("immunizations-sjis.csv", true), ("immunizations.json", true), ("infant-checkups.csv", false)]
-    {
+    for (name, format) in [
+        ("immunizations-sjis.csv", "immunization"),
+        ("immunizations.json", "immunization"),
+        ("infant-checkups.csv", "checkup"),
+    ] {
         let bytes = own(name);
-        let part = crate::import::Part { name: None, bytes: &bytes };
-        assert_eq!(((IMPORTER.detects)(&part), (checkup.detects)(&part)), (ours, !ours), "{name}");
+        let found = crate::import::detect::detect(&crate::import::Part { name: None, bytes: &bytes });
+        assert_eq!(found.map(|importer| importer.name), Some(format), "{name}");
     }
 }
 
