@@ -21,6 +21,7 @@ pub mod seal;
 mod select;
 mod sql;
 mod visible;
+pub mod watch;
 pub mod write;
 mod writer;
 
