@@ -16,13 +16,13 @@ use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
+use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, Role, labels};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::WriteSet;
 
 /// A resource that is to be stored.
 #[derive(Debug)]

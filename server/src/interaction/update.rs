@@ -12,6 +12,7 @@ use super::filing;
 use super::plan::{Draft, companions};
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::consent::caller::Action;
+use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::Put;
 use crate::store::{Refused, WriteSet};
@@ -69,10 +70,16 @@ pub(crate) async fn planned(
     call: &Call<'_>,
     draft: &Draft,
     expected: Option<i32>,
-    pending: &HashMap<String, crate::store::people::Citizen>,
+    pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
-    let about = draft.about(call, pending).await?;
     let old = call.writable_now(&draft.at, Action::Update).await?;
+    let mut pending = pending.clone();
+    if let Some(old) = old.as_ref().filter(|_| draft.at.kind == "Patient") {
+        // A Patient that was deleted is still the one whom her next version is about.
+        let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
+        pending.insert(old.id.clone(), citizen);
+    }
+    let about = draft.about(call, &pending).await?;
     if let Some(expected) = expected
         && old.as_ref().is_none_or(|old| old.version != expected || old.is_deleted())
     {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::people::{self, Person};
+use super::people::{self, Person, Tie};
 use super::shell::{Here, Shell};
 use super::{shown, words};
 use crate::auth::login::Session;
@@ -23,12 +23,17 @@ pub struct HomePage {
 pub async fn page(call: Call<'_>, shell: Shell, session: &Session) -> Result<HomePage, Error> {
     let citizen = session.user.kind == AccountKind::Person;
     let people = if citizen { people::people(&call, shell.language).await? } else { Vec::new() };
-    let read: Vec<&Person> = people.iter().filter(|person| person.read).collect();
-    if !read.is_empty() {
+    for tie in [Tie::Own, Tie::Guardian, Tie::Shared] {
+        let read: Vec<&Person> = people.iter().filter(|person| person.read && person.tie == tie).collect();
+        if read.is_empty() {
+            continue;
+        }
         let ids: Vec<&str> = read.iter().map(|person| person.id.as_str()).collect();
         let asked = Interaction::Search("Patient".to_owned(), vec![("_id".to_owned(), ids.join(","))]);
         let disclosed = read.iter().map(|person| (person.key, "Patient".to_owned())).collect();
-        shown(&call, asked, Reply { disclosed, count: read.len(), ..Reply::default() }).await?;
+        let reply = Reply { disclosed, count: read.len(), ..Reply::default() };
+        // Each under its own purpose of use.
+        shown(&people::looking_at(call.doing(call.action), tie), asked, reply).await?;
     }
     Ok(HomePage { shell: shell.at(Here::Home), people, citizen })
 }

@@ -103,9 +103,8 @@ pub(super) const JUDGEMENT: Words = Words("判定", "Judgement");
 pub(super) const STATUS: Words = Words("状態", "Status");
 pub(super) const DOCUMENT: Words = Words("書類", "Document");
 pub(super) const TEXT: Words = Words("内容", "Content");
-pub(super) const TIMES: [Words; 2] = [Words("回目", ""), Words("回目", "")];
-pub(super) const AND_LATER: Words = Words("から", " –");
-pub(super) const AND_BEFORE: Words = Words("まで", "until ");
+pub(super) const FROM: [Words; 2] = [Words("", "from "), Words("から", "")];
+pub(super) const TILL: [Words; 2] = [Words("", "until "), Words("まで", "")];
 
 // Where records came from.
 pub(super) const FROM_APP: Words = Words("アプリまたはご本人の入力", "App or own entry");
@@ -166,6 +165,7 @@ pub(super) const NEWEST: Words = Words("最新に戻る", "Back to the newest");
 pub(super) const ALL_ACCESS: Words = Words("すべて", "Everyone");
 pub(super) const OTHERS_ACCESS: Words = Words("自分の閲覧を除く", "Without my own visits");
 pub(super) const WHAT: Words = Words("見られたもの", "What");
+pub(super) const ON_BEHALF: Words = Words("使った人", "Used by");
 pub(super) const THROUGH: Words = Words("使ったもの", "Through");
 pub(super) const WHY_ALLOWED: Words = Words("許された理由", "Allowed by");
 pub(super) const THIS_PORTAL: Words = Words("この画面", "These pages");

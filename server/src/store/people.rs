@@ -198,12 +198,13 @@ impl Store {
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
-    /// The citizen bound to a town's resident key.
-    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<CitizenKey>, StoreError> {
-        let mut sql = Sql::new("SELECT citizen FROM binding WHERE system = ");
+    /// The citizen bound to a town's resident key, and the Organization that may
+    /// publish under it.
+    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<(CitizenKey, CustodianKey)>, StoreError> {
+        let mut sql = Sql::new("SELECT citizen, custodian FROM binding WHERE system = ");
         sql.bind(system).text(" AND value = ").bind(value);
         let rows = self.fetch(sql).await?;
-        rows.first().map(|row| Ok(row.try_get_by_index(0)?)).transpose()
+        rows.first().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).transpose()
     }
 
     async fn fetch(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
@@ -235,9 +236,9 @@ impl Store {
 
     /// Binds a town's resident key to a citizen, once. Binding a key that is
     /// bound violates the primary key and fails the write.
-    pub fn bind(&self, system: &str, value: &str, citizen: CitizenKey) -> Extra {
-        let sql = "INSERT INTO binding (system, value, citizen) VALUES (?, ?, ?)";
-        self.extra(sql, [system.into(), value.into(), citizen.into()])
+    pub fn bind(&self, key: (&str, &str), citizen: CitizenKey, custodian: CustodianKey) -> Extra {
+        let sql = "INSERT INTO binding (system, value, citizen, custodian) VALUES (?, ?, ?, ?)";
+        self.extra(sql, [key.0.into(), key.1.into(), citizen.into(), custodian.into()])
     }
 }
 

@@ -6,6 +6,8 @@
 
 mod files;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::io::Write;

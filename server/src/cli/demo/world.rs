@@ -46,7 +46,7 @@ pub(super) async fn store(app: &App) -> Result<(), Failure> {
             set.extras.push(app.store.new_citizen(rid));
             for identifier in resource.list("identifier") {
                 if let (Some(system), Some(value)) = (identifier.str("system"), identifier.str("value")) {
-                    set.extras.push(app.store.bind(system, value, rid));
+                    set.extras.push(app.store.bind((system, value), rid, custodian));
                 }
             }
         }

@@ -97,14 +97,12 @@ impl Reading<'_> {
 
     pub(super) fn period(&self, period: &Json) -> String {
         let say = |text: &str| words::date(text, self.language, self.zone);
+        let around = |[before, after]: [Words; 2], text: &str| format!("{}{text}{}", self.say(before), self.say(after));
         match (period.str("start"), period.str("end")) {
             (Some(start), Some(end)) if start == end => say(start),
             (Some(start), Some(end)) => format!("{} – {}", say(start), say(end)),
-            (Some(start), None) => format!("{}{}", say(start), self.say(words::AND_LATER)),
-            (None, Some(end)) => match self.language {
-                Language::Japanese => format!("{}{}", say(end), self.say(words::AND_BEFORE)),
-                Language::English => format!("{}{}", self.say(words::AND_BEFORE), say(end)),
-            },
+            (Some(start), None) => around(words::FROM, &say(start)),
+            (None, Some(end)) => around(words::TILL, &say(end)),
             (None, None) => String::new(),
         }
     }
