@@ -167,7 +167,7 @@ fn the_same_check_ups_come_out_of_every_form() {
             assert_eq!((total(file, "created"), total(file, "updated")), (0, 0), "{other} after {name}: {file}");
         }
         let importer = world.importer();
-        assert_eq!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some(), true);
+        assert!(importer.search("Encounter?_summary=count&class=checkup")["total"].as_u64().is_some());
         valid(&world, &importer, &["Patient", "Encounter", "DiagnosticReport", "Observation"]);
     }
 }
@@ -498,7 +498,7 @@ fn the_same_door_is_open_over_http_and_a_correction_makes_a_version() {
 fn import_over_http_needs_its_scopes_and_refuses_rightly() {
     let world = World::new();
     let importer = world.importer();
-    let answer = send(&importer, "nonsense.csv", "nonsense").refused(422);
+    let answer = send(&importer, "nonsense.csv", "nonsense").expect(422);
     assert!(!answer.text().is_empty());
     let narrow = world.backend("importer", "system/Observation.cu");
     assert_eq!(send(&narrow, "checkups.csv", &row("61.2")).status, 403);

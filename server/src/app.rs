@@ -57,7 +57,7 @@ pub struct App {
     pub random: Random,
     /// The CapabilityStatement, as bytes.
     pub capabilities: Vec<u8>,
-    policies: Mutex<HashMap<(i64, i32), Option<Arc<Policy>>>>,
+    policies: Mutex<Compiled>,
 }
 
 impl Debug for App {
@@ -65,6 +65,9 @@ impl Debug for App {
         out.write_str("App")
     }
 }
+
+/// Consents by row and version; `None` for one that decides nothing.
+type Compiled = HashMap<(i64, i32), Option<Arc<Policy>>>;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]

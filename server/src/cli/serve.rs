@@ -22,7 +22,7 @@ pub struct Args {
     /// Address to listen on.
     #[arg(long, env = "TECHO_LISTEN", value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Public origin, such as https://phr.example.jp.
+    /// Public origin, such as `https://phr.example.jp`.
     #[arg(long, env = "TECHO_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Certificate chain (PEM).

@@ -79,7 +79,7 @@ struct Add {
     /// As what the professional works there.
     #[arg(long, value_name = "ROLE", requires = "org", value_parser = ROLES)]
     role: Option<String>,
-    /// Id of a RelatedPerson as whom she is guardian of its patient, as verified; may be repeated.
+    /// Id of a `RelatedPerson` as whom she is guardian of its patient, as verified; may be repeated.
     #[arg(long, value_name = "ID", conflicts_with = "practitioner")]
     guardian: Vec<String>,
     /// What was seen when the guardianship was verified.

@@ -308,7 +308,7 @@ impl Placing<'_> {
         }
     }
 
-    /// The files of one citizen, as hers: a DocumentReference and a Binary each.
+    /// The files of one citizen, as hers: a `DocumentReference` and a Binary each.
     fn originals(&self) -> Vec<Source> {
         let mut all = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {

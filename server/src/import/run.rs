@@ -107,7 +107,9 @@ async fn input(
             "どなたのファイルか指定してください(コマンドでは --patient、$import では ?patient=)。",
         );
         let refusal = Refusal { code: "patient-missing", text, at: Line::default(), offset: None };
-        reports.iter_mut().for_each(|report| report.refuse(&refusal, carrier.japanese));
+        for report in &mut reports {
+            report.refuse(&refusal, carrier.japanese);
+        }
         return Ok(reports);
     }
     for issue in &parsed.issues {
@@ -132,6 +134,8 @@ async fn input(
     reports.iter_mut().for_each(FileReport::settle);
     // The parts of one set share what was made of it.
     let outcome = reports[0].outcome;
-    reports.iter_mut().for_each(|report| report.outcome = outcome);
+    for report in &mut reports {
+        report.outcome = outcome;
+    }
     Ok(reports)
 }

@@ -1,7 +1,7 @@
 //! What the audit log is told of a call, and `AuditEvent` as a resource.
 //!
 //! Reads are appended to the log before their answer leaves; a write's record is
-//! a row of its own transaction. AuditEvents are rendered from the records when
+//! a row of its own transaction. `AuditEvent`s are rendered from the records when
 //! asked for, and nobody but the citizen's own side may ask.
 //!
 //! Source: IHE Basic Audit Log Patterns

@@ -39,7 +39,7 @@ pub struct Draft {
 }
 
 /// The patients that a draft is about, as the store knows them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct About {
     /// Those in a subject role (`consent.md` §4.5); `None` where there is no such Patient.
     pub subjects: Vec<(String, Option<Citizen>)>,
@@ -119,7 +119,7 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
-        let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
+        let new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         let facts = self.facts(&extracted, subjects, keeping);
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
@@ -248,17 +248,21 @@ impl App {
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract(kind, &resource)?;
-        self.index_rows(kind, stored.rid, &extracted, &subjects).await
+        self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await
     }
 
     /// Index rows with their numbers; what had none yet gets one.
+    ///
+    /// * `of`: the row, what was extracted from its body, and its subjects.
+    /// * `about`: patients whose keys are known, those of the same write among them:
+    ///   the store does not have these yet.
     pub async fn index_rows(
         &self,
         kind: &str,
-        rid: i64,
-        extracted: &Extracted,
-        subjects: &[CitizenKey],
+        of: (i64, &Extracted, &[CitizenKey]),
+        about: &About,
     ) -> Result<Vec<IndexRow>, Error> {
+        let (rid, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
         let wanted = wanted(extracted);
         dictionary.intern(self.store.db(), wanted).await?;
@@ -268,9 +272,14 @@ impl App {
             rows.push(numbered(dictionary, row).ok_or_else(missing)?);
         }
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
+        let known = |id: &str| {
+            let (_, citizen) = about.subjects.iter().find(|(patient, _)| patient == id)?;
+            citizen.as_ref().map(|citizen| citizen.key)
+        };
         let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
-        let mut members: Vec<CitizenKey> =
-            self.store.citizens(&ids).await?.into_values().map(|citizen| citizen.key).collect();
+        let mut members: Vec<CitizenKey> = ids.iter().filter_map(|id| known(id)).collect();
+        let others: Vec<&str> = ids.into_iter().filter(|id| known(id).is_none()).collect();
+        members.extend(self.store.compartments(&others).await?);
         if kind == "Patient" {
             members.push(rid);
         }

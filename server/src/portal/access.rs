@@ -14,7 +14,7 @@ use super::{shown, words};
 use crate::auth::wording::Language;
 use crate::interaction::{Call, Error, Interaction, Reply};
 use crate::store::StoreError;
-use crate::store::audit::{Cursor, Disclosed, Filter, Found, Kind, Outcome, Party};
+use crate::store::audit::{Cursor, Disclosed, Filter, Found, Kind, Outcome, Party, Record};
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -36,6 +36,8 @@ struct Line {
     when: String,
     who: String,
     through: Option<String>,
+    /// For whom an app did it.
+    behalf: Option<String>,
     verb: &'static str,
     whose: String,
     what: String,
@@ -111,7 +113,7 @@ async fn entries(
         seen += found.len();
         for one in found {
             after = Some(one.cursor);
-            if others && is_own(call, one.record.user.as_ref()) {
+            if others && is_own_visit(call, &one.record) {
                 continue;
             }
             if kept.len() == PAGE {
@@ -147,10 +149,26 @@ fn comma(language: Language) -> &'static str {
     language.say("、", ", ")
 }
 
-fn is_own(call: &Call<'_>, party: Option<&Party>) -> bool {
+fn is_own(call: &Call<'_>, party: &Party) -> bool {
     let own = call.caller.user.as_ref().map_or(&[][..], |user| &user.references);
-    party.is_some_and(|party| own.iter().any(|one| **one == *party.reference))
+    own.iter().any(|one| **one == *party.reference)
 }
+
+/// Whether the viewer herself looked, on these pages.
+fn is_own_visit(call: &Call<'_>, record: &Record) -> bool {
+    let here = record.client.as_ref().is_some_and(|client| *client.reference == *PORTAL);
+    here && record.user.as_ref().is_some_and(|user| is_own(call, user))
+}
+
+/// Whether an app acted for a citizen, and so is the one that looked.
+fn on_behalf(record: &Record) -> bool {
+    let app = record.client.as_ref().is_some_and(|client| *client.reference != *PORTAL);
+    let citizen = record.user.as_ref().is_some_and(|user| !user.reference.starts_with("Practitioner"));
+    app && citizen && record.organization.is_none() && !matches!(record.kind, Kind::Grant | Kind::Revoke)
+}
+
+/// The portal as a client.
+const PORTAL: &str = "Device/portal";
 
 /// What the page knows of those whom the entries name.
 struct Known<'a> {
@@ -178,21 +196,29 @@ impl<'a> Known<'a> {
         let record = &found.record;
         let disclosed = record.patients.get(found.ordinal)?;
         let whose = self.people.iter().find(|person| person.key == found.citizen)?;
-        let own = is_own(self.call, record.user.as_ref());
         let say = |words: words::Words| words.say(self.language);
-        let through = record.client.as_ref().map(|client| self.program(client));
-        let person =
-            if own { Some(say(words::YOU).to_owned()) } else { record.user.as_ref().map(|user| self.name(user)) };
+        let program = record.client.as_ref().map(|client| self.program(client));
+        let person = record.user.as_ref().map(|user| self.name(user));
         let organization = record.organization.as_ref().map(|party| self.name(party));
-        let who = match (person, organization) {
-            (Some(person), Some(organization)) => format!("{person} ({organization})"),
-            (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => through.clone().unwrap_or_else(|| say(words::SERVER).to_owned()),
+        let (who, through, behalf) = if on_behalf(record) {
+            // An app is a recipient like any other, whoever uses it.
+            (program, None, person)
+        } else {
+            let who = match (person, organization) {
+                (Some(person), Some(organization)) => Some(format!("{person} ({organization})")),
+                (one, other) => one.or(other),
+            };
+            match who {
+                Some(who) => (Some(who), program, None),
+                None => (program, None, None),
+            }
         };
+        let own = is_own_visit(self.call, record);
         Some(Line {
             when: instant(record.at, self.language, self.call.app),
-            through: through.filter(|through| *through != who),
-            who,
+            who: who.unwrap_or_else(|| say(words::SERVER).to_owned()),
+            through,
+            behalf,
             verb: say(verb(record.kind)),
             whose: whose.name.clone(),
             what: self.what(record.resource.as_deref(), record.kind, disclosed).join(comma(self.language)),
@@ -239,10 +265,10 @@ impl<'a> Known<'a> {
     }
 
     fn program(&self, client: &Party) -> String {
-        let id = client.reference.strip_prefix("Device/").unwrap_or(&client.reference);
-        if id == "portal" {
+        if *client.reference == *PORTAL {
             return words::THIS_PORTAL.say(self.language).to_owned();
         }
+        let id = client.reference.strip_prefix("Device/").unwrap_or(&client.reference);
         self.clients
             .get(id)
             .cloned()
@@ -251,6 +277,9 @@ impl<'a> Known<'a> {
     }
 
     fn name(&self, party: &Party) -> String {
+        if is_own(self.call, party) {
+            return words::YOU.say(self.language).to_owned();
+        }
         let known = self.names.get(&*party.reference).cloned();
         known.or_else(|| party.name.as_deref().map(str::to_owned)).unwrap_or_else(|| party.reference.to_string())
     }

@@ -86,7 +86,7 @@ impl Tie {
 
 /// The same call with the purpose that looking at this person has.
 #[must_use]
-pub fn looking_at<'a>(mut call: Call<'a>, tie: Tie) -> Call<'a> {
+pub fn looking_at(mut call: Call<'_>, tie: Tie) -> Call<'_> {
     let purpose = call.purpose(tie.purpose());
     Arc::make_mut(&mut call.caller).purpose = purpose;
     call.view = call.view_for(call.action);
@@ -182,8 +182,8 @@ pub async fn directory<'r>(
             for stored in call.store.reader(&call.view).many(kind, ids).await? {
                 let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
                 let resource = plan::parse(body)?;
-                let named = resource.str("name").map(str::to_owned).or_else(|| name(&resource, language.code()));
-                names.extend(named.map(|named| (format!("{kind}/{}", stored.id), named)));
+                let called = resource.str("name").map(str::to_owned).or_else(|| name(&resource, language.code()));
+                names.extend(called.map(|called| (format!("{kind}/{}", stored.id), called)));
             }
         }
     }

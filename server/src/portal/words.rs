@@ -165,6 +165,7 @@ pub(super) const NEWEST: Words = Words("最新に戻る", "Back to the newest");
 pub(super) const ALL_ACCESS: Words = Words("すべて", "Everyone");
 pub(super) const OTHERS_ACCESS: Words = Words("自分の閲覧を除く", "Without my own visits");
 pub(super) const WHAT: Words = Words("見られたもの", "What");
+pub(super) const ON_BEHALF: Words = Words("使った人", "Used by");
 pub(super) const THROUGH: Words = Words("使ったもの", "Through");
 pub(super) const WHY_ALLOWED: Words = Words("許された理由", "Allowed by");
 pub(super) const THIS_PORTAL: Words = Words("この画面", "These pages");

@@ -14,6 +14,7 @@ use super::rows;
 /// One row of an index table, without the `rid`. Reals are kept as bits, so
 /// that rows can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the fields are the columns of the table that the variant names")]
 pub enum IndexRow {
     /// `token`
     Token { param: i32, code: i64, grp: i16 },

@@ -61,6 +61,17 @@ impl Store {
         Ok(found)
     }
 
+    /// The keys of the Patients with these ids, deleted ones too: a record stays in
+    /// the compartment it was written into, whatever becomes of its Patient.
+    pub async fn compartments(&self, patients: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
+        if patients.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new("SELECT rid FROM resource WHERE kind = ");
+        sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
+        self.fetch(sql).await?.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
     /// The Patient ids of these citizens.
     pub async fn patients(&self, citizens: &[CitizenKey]) -> Result<HashMap<CitizenKey, String>, StoreError> {
         if citizens.is_empty() {

@@ -29,6 +29,7 @@ pub(super) struct Secrets {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the fixed surface")]
 struct User {
     username: String,
     password: String,
@@ -38,6 +39,7 @@ struct User {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the fixed surface")]
 struct Client {
     client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +74,7 @@ const USERS: &[Row] = &[
     ("admin", AccountKind::Operator, None, None, None),
 ];
 
-/// Sign-in name, Patient, relation, RelatedPerson.
+/// Sign-in name, Patient, relation, `RelatedPerson`.
 const AUTHORITIES: &[(&str, &str, Relation, &str)] = &[
     ("hanako", "pt-taro", Relation::Guardian, "rp-hanako-taro"),
     ("hanako", "pt-mei", Relation::Guardian, "rp-hanako-mei"),

@@ -139,7 +139,7 @@ fn document(reading: &Reading<'_>, resource: &Json) -> Parts {
     });
     let attachment = |name| {
         let contents = resource.list("content").iter();
-        contents.filter_map(|content| content.get("attachment")?.str(name)).next().map(str::to_owned)
+        contents.find_map(|content| content.get("attachment")?.str(name)).map(str::to_owned)
     };
     let mut facts = Facts::default();
     facts.add(reading, words::DOCUMENT, attachment("title"));

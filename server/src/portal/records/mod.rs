@@ -189,7 +189,7 @@ fn asked(patient: &str) -> Interaction {
 /// The domains that hold something, in the notebook's order.
 fn sections(reading: &Reading<'_>, records: Vec<Found>) -> Vec<Section> {
     let mut by_kind: HashMap<u8, Vec<Entry>> = HashMap::new();
-    for (kind, entry) in entries(reading, records) {
+    for (kind, entry) in entries(reading, &records) {
         by_kind.entry(kind).or_default().push(entry);
     }
     let mut sections = Vec::new();
@@ -203,7 +203,7 @@ fn sections(reading: &Reading<'_>, records: Vec<Found>) -> Vec<Section> {
 }
 
 /// Every record with its domain; what a report lists stands in the report's table.
-fn entries(reading: &Reading<'_>, records: Vec<Found>) -> Vec<(u8, Entry)> {
+fn entries(reading: &Reading<'_>, records: &[Found]) -> Vec<(u8, Entry)> {
     let by_reference: HashMap<String, usize> =
         records.iter().enumerate().map(|(at, found)| (format!("{}/{}", found.kind, found.id), at)).collect();
     let mut told = HashSet::new();

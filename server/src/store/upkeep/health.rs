@@ -104,13 +104,16 @@ pub async fn sample(db: &Db, count: i64) -> Result<Vec<i64>, DbErr> {
     let last = db.one("SELECT max(rid) FROM resource", []).await?;
     let last: i64 = last.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten().unwrap_or(0);
     let mut found = Vec::new();
+    let mut before = 0;
     for at in 0..count {
-        // Half of a step past each: a gap is stepped over, a small table is taken whole.
-        let from = last / count * at + (last % count) * at / count;
+        // Row numbers have gaps: where a step falls into one, the next record is taken,
+        // and none twice.
+        let from = before.max(last / count * at);
         let row = db.one("SELECT rid FROM resource WHERE rid > ? ORDER BY rid LIMIT 1", [from.into()]).await?;
-        found.extend(row.map(|row| row.try_get_by_index::<i64>(0)).transpose()?);
+        let Some(row) = row else { break };
+        before = row.try_get_by_index(0)?;
+        found.push(before);
     }
-    found.dedup();
     Ok(found)
 }
 
