@@ -429,9 +429,8 @@ pub struct Standing {
 impl Standing {
     /// Whether it names this caller: the software, the person, or where she works.
     pub fn names(&self, caller: &Caller) -> bool {
-        let device = caller.device();
         let is_caller = |actor: &Actor| match actor {
-            Actor::Client(reference) => **reference == *device,
+            Actor::Client(id) => *id == caller.client.id,
             Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
             Actor::Organization(reference) => {
                 let own = caller.client.organization.iter();
