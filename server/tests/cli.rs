@@ -269,8 +269,8 @@ fn files_come_in_once() {
     let first = place.json(&["import", "--json", &files[0], &files[1]], 0);
     assert_eq!(first["files"].as_array().map(Vec::len), Some(2));
     assert_eq!(first["files"][0]["name"], "infant-checkups.csv");
-    assert_eq!(first["files"][0]["created"], dry["files"][0]["created"], "a dry run says what would be");
-    assert!(first["files"][0]["created"]["Observation"].as_u64() > Some(0));
+    let made = |report: &Value| report["files"][0]["created"]["Observation"].as_u64();
+    assert!(made(&first) > Some(0) && made(&first) == made(&dry), "a dry run says what would be, and does nothing");
     let again = place.json(&["import", "--json", &files[0], &files[1]], 0);
     for file in again["files"].as_array().expect("files") {
         assert_eq!(file["outcome"], "unchanged");
@@ -308,7 +308,7 @@ async fn the_index_is_checked_and_set_right() {
         assert_eq!(place.json(&["reindex", "--check", "--json"], 0), sound, "{sql}");
     }
     database.execute("UPDATE resource SET epoch = epoch + 1", []).await.expect("changed");
-    let stale = place.json(&["reindex", "--check", "--json"], 1);
+    let stale = place.json(&["reindex", "--check", "--json"], 0);
     assert_eq!((&stale["different"], &stale["stale"]), (&Value::from(0), &sound["records"]));
     place.good(&["reindex"]);
     assert_eq!(place.json(&["reindex", "--check", "--json"], 0), sound);
@@ -432,8 +432,8 @@ fn commands_work_beside_a_server_but_those_that_must_not() {
     place.good(&["token", "--client", "importer", "--scope", "system/*.rs"]);
     place.good(&["doctor"]);
     let checked = place.json(&["reindex", "--check", "--json"], 0);
-    // What was there before the server got its origin is of another epoch, or nothing is.
-    assert_eq!(checked["different"], 0);
+    // What was there before the server got its origin is of another epoch.
+    assert!(checked["different"] == 0 && checked["stale"].as_u64() < checked["records"].as_u64(), "{checked}");
     let backup = place.data.join("b.techo-backup");
     let backup = backup.to_str().expect("a path");
     place.good(&["backup", backup]);
