@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 /// Longest wait for one answer; a debug build on a busy machine is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A request being put together.
 #[derive(Clone, Debug)]

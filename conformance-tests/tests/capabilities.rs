@@ -118,7 +118,8 @@ fn every_claimed_search_parameter_answers() {
             };
             let answer =
                 tester.get(&format!("{kind}?{name}={}&_count=1", techo_conformance_tests::http::encode(value)));
-            if answer.status != 200 {
+            // AuditEvents are the citizens' own: refused to the tester by its registration.
+            if answer.status != 200 && !(kind == "AuditEvent" && answer.status == 403) {
                 faults.push(format!("{kind}?{name}={value}: {} {}", answer.status, answer.text()));
             }
             checks += 1;
@@ -152,7 +153,8 @@ fn claimed_operations_exist_and_others_do_not() {
         assert!(![404, 405, 501].contains(&answer.status), "{path} is claimed: {} {}", answer.status, answer.text());
     }
     for path in ["$nonsense", "Patient/$nonsense"] {
-        tester.request("POST", path).body("application/fhir+json", "{}").send().refused(404);
+        let answer = tester.request("POST", path).body("application/fhir+json", "{}").send();
+        assert!([404, 405].contains(&answer.status), "{path}: {} {}", answer.status, answer.text());
     }
     let system = names(&rest["interaction"], "code");
     for (code, method, path) in
@@ -161,7 +163,7 @@ fn claimed_operations_exist_and_others_do_not() {
         let answer = tester.request(method, path).send();
         assert_eq!(answer.status == 200, system.contains(code), "{code}: {} {}", answer.status, answer.text());
     }
-    let batch = serde_json::json!({"resourceType": "Bundle", "type": "batch", "entry": []});
+    let batch = serde_json::json!({"resourceType": "Bundle", "type": "batch"});
     assert_eq!(tester.post("", &batch).status == 200, system.contains("batch"), "batch");
     assert!(system.contains("transaction"));
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use techo_conformance_tests::browser::{Browser, Page};
 use techo_conformance_tests::compare::fingerprint;
-use techo_conformance_tests::page::{forms, links, text};
+use techo_conformance_tests::page::{Form, forms};
 use techo_conformance_tests::sample::{IDENTIFIERS, consent, height, patient, weight};
 use techo_conformance_tests::world::{ALL, Ask, Caller, World};
 
@@ -169,49 +169,49 @@ fn writes_on_hidden_things_tell_nothing() {
 #[test]
 fn withdrawing_in_the_portal_stops_the_next_call() {
     let world = World::new();
+    let (browser, _) = world.portal_of("hanako");
+    let before = connected(&world, &browser);
     let caller = world.mother_for_daughter();
+    let mine = newer(&before, connected(&world, &browser));
     let other = world.approve(&Ask::new("app-secret", "hanako", ALL).of("pt-mei"));
     caller.get("Patient/pt-mei").expect(200);
-    let (browser, page) = world.portal_of("hanako");
-    let pressed = withdraw(&world, &browser, &page);
-    assert!(pressed.answer.status < 400, "{}", pressed.answer.text());
+    press(&browser, &mine);
     caller.get("Patient/pt-mei").refused(401);
     let refresh = world.refresh("app-public", caller.granted("refresh_token"), None).expect(400);
     assert_eq!(refresh.json()["error"], "invalid_grant");
     other.get("Patient/pt-mei").expect(200);
+    let left = connected(&world, &browser);
+    assert!(!left.iter().any(|(_, form)| key(form) == key(&mine.1)), "it is gone from the page");
+    let forged = browser.submit(&mine.0, &newer(&before, left).1, &[("csrf", "forged")]);
+    assert!(forged.answer.status >= 400 || other.get("Patient/pt-mei").status == 200, "no button without its token");
 }
 
-/// Finds the page of connected apps and presses the button of `app-public`.
-fn withdraw(world: &World, browser: &Browser, start: &Page) -> Page {
-    let management = world.discovery()["management_endpoint"].as_str().map(str::to_owned);
-    let mut pages: Vec<String> = management.into_iter().collect();
-    pages.extend(links(&start.answer.text()).iter().map(|link| start.resolve(link)));
-    for url in pages {
-        let page = browser.open(&url);
-        let html = page.answer.text();
-        for form in forms(&html).into_iter().filter(|form| form.method == "post") {
-            let names = form.fields.iter().any(|field| field.value.contains("app-public"))
-                || form.action.contains("app-public");
-            let around = html.split("<form").find(|part| part.contains(&form.action) && part.contains("csrf"));
-            let about = names || around.is_some_and(|part| part.contains("app-public"));
-            if about && !form.action.contains("sign") {
-                return press(browser, &page, &form);
-            }
-        }
-    }
-    panic!("no page of the portal withdraws an app")
+/// The forms of the page of connected apps that do something to one of them.
+fn connected(world: &World, browser: &Browser) -> Vec<(Page, Form)> {
+    let page = browser.open(&world.endpoint("management_endpoint"));
+    assert_eq!(page.answer.status, 200, "CON-7: {}", page.answer.text());
+    let all = forms(&page.answer.text()).into_iter().filter(|form| form.method == "post" && !key(form).is_empty());
+    all.map(|form| (page.clone(), form)).collect()
 }
 
-fn press(browser: &Browser, page: &Page, form: &techo_conformance_tests::page::Form) -> Page {
+/// What tells one form from another: its hidden fields, without the token.
+fn key(form: &Form) -> String {
+    let fields = form.hidden().into_iter().filter(|(name, _)| name != "csrf" && name != "lang");
+    fields.map(|(name, value)| format!("{name}={value} ")).collect()
+}
+
+#[track_caller]
+fn newer(before: &[(Page, Form)], after: Vec<(Page, Form)>) -> (Page, Form) {
+    let new = after.into_iter().find(|(_, form)| !before.iter().any(|(_, old)| key(old) == key(form)));
+    new.expect("the approved app is on the page of connected apps")
+}
+
+fn press(browser: &Browser, (page, form): &(Page, Form)) {
     let button = form.fields.iter().find(|field| field.kind == "submit" && !field.name.is_empty());
     let fields: Vec<(&str, &str)> =
         button.map(|field| (field.name.as_str(), field.value.as_str())).into_iter().collect();
     let after = browser.submit(page, form, &fields);
-    // A page may ask "really?" once more.
-    match after.form("csrf").filter(|next| next.action == form.action && text(&after.answer.text()).contains('?')) {
-        Some(next) => browser.submit(&after, &next, &fields),
-        None => after,
-    }
+    assert!(after.answer.status < 400, "{}", after.answer.text());
 }
 
 #[test]
@@ -239,9 +239,10 @@ fn an_inactive_consent_stops_the_next_call() {
 #[test]
 fn approving_again_brings_access_back() {
     let world = World::new();
+    let (browser, _) = world.portal_of("hanako");
+    let before = connected(&world, &browser);
     let first = world.mother_for_daughter();
-    let (browser, page) = world.portal_of("hanako");
-    withdraw(&world, &browser, &page);
+    press(&browser, &newer(&before, connected(&world, &browser)));
     first.get("Patient/pt-mei").refused(401);
     let second = world.mother_for_daughter();
     second.get("Patient/pt-mei").expect(200);

@@ -94,8 +94,9 @@ const TABLES: &[&str] = &[
         rid BIGINT NOT NULL, PRIMARY KEY (citizen, kind, code, at, rid)) {COMPACT}",
     // Conditional creates: the hash of (type, world, canonical query) is unique here.
     "CREATE TABLE condition (hash {BYTES} NOT NULL PRIMARY KEY, rid BIGINT NOT NULL) {COMPACT}",
-    // A town's key for a resident, bound once to one citizen.
-    "CREATE TABLE binding (system TEXT NOT NULL, value TEXT NOT NULL, citizen BIGINT NOT NULL,
+    // A town's key for a resident, bound once to one citizen; `custodian` is the
+    // Organization that may publish under it.
+    "CREATE TABLE binding (system TEXT NOT NULL, value TEXT NOT NULL, citizen BIGINT NOT NULL, custodian BIGINT NOT NULL,
         PRIMARY KEY (system, value)) {COMPACT}",
     "CREATE INDEX binding_citizen ON binding (citizen)",
     // A source's own key for a record: importing twice changes nothing.

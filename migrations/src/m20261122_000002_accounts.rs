@@ -104,6 +104,7 @@ fn people() -> Vec<TableCreateStatement> {
                 text_null("patient"),
                 text_null("fhir_user"),
                 text_null("organization"),
+                text_null("role"),
                 boolean("locked"),
                 big_integer("created"),
             ],

@@ -61,7 +61,7 @@ pub struct App {
     pub capabilities: Arc<[u8]>,
     /// Who called before, and what they may see.
     pub circles: Circles,
-    policies: Mutex<HashMap<(i64, i32), Option<Arc<Policy>>>>,
+    policies: Mutex<Compiled>,
 }
 
 impl Debug for App {
@@ -69,6 +69,9 @@ impl Debug for App {
         out.write_str("App")
     }
 }
+
+/// Consents by row and version; `None` for one that decides nothing.
+type Compiled = HashMap<(i64, i32), Option<Arc<Policy>>>;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +186,7 @@ impl App {
                     self.user(
                         bearer.account_patient.as_deref(),
                         bearer.fhir_user.as_deref(),
-                        bearer.account_organization.as_deref(),
+                        bearer.account_organization.as_deref().map(|id| (id, bearer.account_role.as_deref())),
                         &held,
                     )
                     .await?,
@@ -206,7 +209,12 @@ impl App {
     ) -> Result<Circle, Error> {
         let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
         let user = self
-            .user(account.patient.as_deref(), account.fhir_user.as_deref(), account.organization.as_deref(), &held)
+            .user(
+                account.patient.as_deref(),
+                account.fhir_user.as_deref(),
+                account.organization.as_deref().map(|id| (id, account.role.as_deref())),
+                &held,
+            )
             .await?;
         let caller = Caller {
             client: Client { id: "portal".into(), portal: true, organization: None, custodial: false },
@@ -223,7 +231,7 @@ impl App {
         &self,
         patient: Option<&str>,
         fhir_user: Option<&str>,
-        organization: Option<&str>,
+        work: Option<(&str, Option<&str>)>,
         held: &[authority::Model],
     ) -> Result<User, Error> {
         let mut references: Vec<Box<str>> = Vec::new();
@@ -232,15 +240,12 @@ impl App {
         references.extend(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person));
         references.sort();
         references.dedup();
-        let memberships = match organization {
-            Some(reference) => self
-                .organization(reference)
+        let memberships = match work {
+            Some((organization, role)) => self
+                .organization(organization)
                 .await?
                 .into_iter()
-                .map(|organization| Membership {
-                    organization,
-                    roles: vec!["physician".into(), "public-health-nurse".into()],
-                })
+                .map(|organization| Membership { organization, roles: role.iter().map(|&role| role.into()).collect() })
                 .collect(),
             None => Vec::new(),
         };
@@ -252,12 +257,12 @@ impl App {
         let id = reference.strip_prefix("Organization/").unwrap_or(reference);
         let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
         let full = format!("Organization/{id}");
-        let people = self.accounts.people_of(&full).await.map_err(StoreError::from)?;
+        let people = self.accounts.people_of(id).await.map_err(StoreError::from)?;
         Ok(Some(Organization { reference: full.into(), key, people: people.into_iter().map(Into::into).collect() }))
     }
 
     /// A purpose of use with the codes above it.
-    fn purpose(&self, code: &str) -> Purpose {
+    pub fn purpose(&self, code: &str) -> Purpose {
         let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
         let above = all
             .iter()
@@ -424,9 +429,8 @@ pub struct Standing {
 impl Standing {
     /// Whether it names this caller: the software, the person, or where she works.
     pub fn names(&self, caller: &Caller) -> bool {
-        let device = caller.device();
         let is_caller = |actor: &Actor| match actor {
-            Actor::Client(reference) => **reference == *device,
+            Actor::Client(id) => *id == caller.client.id,
             Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
             Actor::Organization(reference) => {
                 let own = caller.client.organization.iter();

@@ -105,7 +105,8 @@ impl Settings {
         config.behind_proxy = self.behind_proxy.unwrap_or(false);
         config.key_file = self.key_file;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
-        config.base_url = self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
+        config.base_url =
+            self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
         if let Some(zone) = self.zone {
             config.zone = TimeZone::get(&zone).map_err(|_| ConfigError::Zone(zone))?;
         }

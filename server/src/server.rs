@@ -71,7 +71,7 @@ fn sweep(authorization: &Arc<AuthorizationServer>) {
     });
 }
 
-const SWEEP: Duration = Duration::from_secs(300);
+const SWEEP: Duration = Duration::from_mins(5);
 
 fn resource_types(app: &App) -> BTreeSet<String> {
     app.definitions.resource_types().iter().map(|kind| (*kind).to_owned()).collect()

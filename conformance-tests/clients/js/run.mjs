@@ -5,9 +5,8 @@
 // portal; the app's next call is refused. Standard output: one JSON object.
 
 import { createServer } from "node:http";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 
@@ -45,17 +44,17 @@ const app = createServer((request, response) => {
 });
 await new Promise((ready, failed) => app.once("error", failed).listen(9871, "127.0.0.1", ready));
 
-const profile = mkdtempSync(join(tmpdir(), "techo-chromium-"));
-const browser = await chromium.launchPersistentContext(profile, {
+const chrome = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   headless: true,
-  locale: "ja-JP",
-  viewport: { width: 390, height: 844 },
   args: [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
   ],
 });
+const device = { locale: "ja-JP", viewport: { width: 390, height: 844 } };
+const browser = await chrome.newContext(device);
+const telephone = await chrome.newContext(device);
 
 async function picture(tab, name) {
   if (process.env.TECHO_TEST_PICTURES) {
@@ -64,12 +63,10 @@ async function picture(tab, name) {
 }
 
 async function signInAndApprove(tab) {
-  const user = info.users.hanako;
   await tab.goto(`${ORIGIN}/launch`);
-  await tab.fill("input[name=username]", user.username);
-  await tab.fill("input[name=password]", user.password);
+  await tab.waitForSelector("input[name=username]");
   await picture(tab, "sign-in");
-  await tab.click("form:has(input[name=username]) button[type=submit]");
+  await signIn(tab);
   await tab.waitForSelector("[name=decision]");
   const ticked = await tab.locator("input[name=scope]:checked").count();
   for (const box of await tab.locator("input[name=scope]").all()) {
@@ -94,23 +91,47 @@ const ask = (tab, path) => tab.evaluate(async (path) => {
   }
 }, path);
 
-async function withdraw() {
-  const tab = await browser.newPage();
+async function signIn(tab) {
+  const user = info.users.hanako;
+  await tab.fill("input[name=username]", user.username);
+  await tab.fill("input[name=password]", user.password);
+  await tab.click("form:has(input[name=username]) button[type=submit]");
+}
+
+// The portal on another device: its page of connected apps.
+async function openApps() {
+  const tab = await telephone.newPage();
   const discovery = await fetch(`${info.base}/.well-known/smart-configuration`).then((answer) => answer.json());
   await tab.goto(discovery.management_endpoint);
+  if (await tab.locator("input[name=username]").count()) {
+    await signIn(tab);
+    await tab.waitForLoadState();
+    await tab.goto(discovery.management_endpoint);
+  }
+  return tab;
+}
+
+// What tells one withdraw form from another: its hidden fields, without the token.
+const keys = (tab) => tab.$$eval("main form[method=post]", (forms) => forms.map((form) =>
+  [...form.querySelectorAll("input[type=hidden]")]
+    .filter((field) => !["csrf", "lang"].includes(field.name))
+    .map((field) => field.value).join(" ")));
+
+async function withdraw(tab, before) {
+  await tab.reload();
   await picture(tab, "apps");
-  const form = tab.locator('form[method=post]:has([value*="app-public"]), form[method=post][action*="app-public"]').first();
-  await form.locator("button").first().click();
-  await tab.waitForLoadState();
-  const sure = tab.locator('form[method=post]:has([name=confirm]) button, button[name=confirm]').first();
-  if (await sure.count()) await sure.click();
+  const now = await keys(tab);
+  const mine = now.findIndex((key) => key && !before.includes(key));
+  if (mine < 0) throw new Error(`the app is not on the page of connected apps: ${now}`);
+  await tab.locator("main form[method=post]").nth(mine).locator("button").click();
   await tab.waitForLoadState();
   await picture(tab, "withdrawn");
-  await tab.close();
 }
 
 const result = {};
 try {
+  const apps = await openApps();
+  const before = await keys(apps);
   const tab = await browser.newPage();
   result.preticked = await signInAndApprove(tab);
   result.state = await tab.evaluate(() => {
@@ -125,15 +146,14 @@ try {
   await tab.reload();
   await tab.waitForFunction(() => window.client || window.failed);
   result.reloaded = await ask(tab, "Patient/pt-mei");
-  await withdraw();
+  await withdraw(apps, before);
   // The library refreshes by itself on 401; the refresh token must be dead too.
   result.withdrawn = await tab.evaluate((base) => fetch(`${base}/Patient/pt-mei`, {
     headers: { Authorization: `Bearer ${window.client.state.tokenResponse.access_token}` },
   }).then((answer) => answer.status), info.base);
   result.library = await ask(tab, "Observation?patient=pt-mei");
 } finally {
-  await browser.close();
+  await chrome.close();
   app.close();
-  rmSync(profile, { recursive: true, force: true });
 }
 console.log(JSON.stringify(result));

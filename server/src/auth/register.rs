@@ -64,6 +64,8 @@ pub struct NewAccount {
     pub fhir_user: Option<String>,
     /// Id of the Organization she works for.
     pub organization: Option<String>,
+    /// As what she works there: `physician`, `dentist`, `nurse`, `pharmacist`, `public-health-nurse`.
+    pub role: Option<String>,
     /// A password, if one is to be set; otherwise one is made.
     pub password: Option<Secret>,
 }
@@ -244,6 +246,7 @@ impl AuthorizationServer {
             patient: new.patient,
             fhir_user: new.fhir_user,
             organization: new.organization,
+            role: new.role,
             locked: false,
             created: now,
         };

@@ -3,8 +3,22 @@
 //! Exit codes: 0 done, 1 failed, 2 bad usage. To add a command: a file with its
 //! `Args` and `run`, a variant in [`Command`], an arm in [`carry_out`].
 
+pub mod audit_verify;
+pub mod backup;
+pub mod client;
 pub mod demo;
+pub mod doctor;
+pub mod fhirpath;
+pub mod import;
+pub mod keys;
+pub mod migrate;
+mod open;
+pub mod reindex;
 pub mod serve;
+mod show;
+pub mod token;
+pub mod user;
+pub mod validate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,6 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Settings};
 
 /// Techo: FHIR R4 for personal health records, with consent inside every query.
@@ -44,6 +59,32 @@ enum Command {
     Demo(demo::Args),
     /// The server.
     Serve(serve::Args),
+    /// Files of towns, pharmacies and notebooks → resources.
+    Import(import::Args),
+    /// Client programs: add, list, rotate, remove.
+    Client(client::Args),
+    /// Accounts of people: add, list, reset, lock.
+    User(user::Args),
+    /// A token for the operator's hand, printed once, recorded.
+    Token(token::Args),
+    /// Checks whether files are valid FHIR resources.
+    Validate(validate::Args),
+    /// Evaluates a FHIRPath expression on a resource.
+    Fhirpath(fhirpath::Args),
+    /// Brings the schema up to date.
+    Migrate(migrate::Args),
+    /// Rebuilds or checks the search index.
+    Reindex(reindex::Args),
+    /// Copies all data into one file, beside a running server.
+    Backup(backup::Args),
+    /// Puts the data of a backup in place.
+    Restore(backup::RestoreArgs),
+    /// Checks that the audit log is what was written.
+    AuditVerify(audit_verify::Args),
+    /// The keys of this installation.
+    Keys(keys::Args),
+    /// Looks over this installation and says what to do.
+    Doctor(doctor::Args),
 }
 
 /// Why a command failed; printed as it is.
@@ -66,15 +107,21 @@ impl Place {
 
     /// The same, with the options of one command on top.
     pub fn config_with(&self, over: Settings) -> Result<Config, Failure> {
+        self.config_over(over, Settings::default())
+    }
+
+    /// The same, with `under` where nobody says anything.
+    fn config_over(&self, over: Settings, under: Settings) -> Result<Config, Failure> {
         let file = match &self.config {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
                 Settings::read(&text).map_err(|error| Failure(format!("{}: {error}", path.display())))?
             }
             None => Settings::default(),
         };
         let own = Settings { data: self.data.clone(), database: self.database.clone(), ..over };
-        own.over(file).config().map_err(|error: ConfigError| Failure::of(error))
+        own.over(file).over(under).config().map_err(|error: ConfigError| Failure::of(error))
     }
 }
 
@@ -104,5 +151,18 @@ async fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
     match cli.command {
         Command::Demo(args) => demo::run(&cli.place, args).await,
         Command::Serve(args) => serve::run(&cli.place, args).await,
+        Command::Import(args) => import::run(&cli.place, args).await,
+        Command::Client(args) => client::run(&cli.place, args).await,
+        Command::User(args) => user::run(&cli.place, args).await,
+        Command::Token(args) => token::run(&cli.place, args).await,
+        Command::Validate(args) => validate::run(&args),
+        Command::Fhirpath(args) => fhirpath::run(&args, &Clock::system()),
+        Command::Migrate(args) => migrate::run(&cli.place, args).await,
+        Command::Reindex(args) => reindex::run(&cli.place, args).await,
+        Command::Backup(args) => backup::run(&cli.place, args).await,
+        Command::Restore(args) => backup::restore(&cli.place, args).await,
+        Command::AuditVerify(args) => audit_verify::run(&cli.place, args).await,
+        Command::Keys(args) => keys::run(&cli.place, args).await,
+        Command::Doctor(args) => doctor::run(&cli.place, args).await,
     }
 }

@@ -11,15 +11,18 @@ use crate::config::{Config, Settings};
 use crate::http::{self, listen};
 use crate::random::Random;
 use crate::server::Server;
+use crate::store::upkeep;
 
 /// Options of `techo serve`.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: techo serve --data /var/lib/techo --listen 127.0.0.1:8080 --base-url https://phr.example.jp --behind-proxy")]
+#[command(
+    after_help = "Example: techo serve --data /var/lib/techo --listen 127.0.0.1:8080 --base-url https://phr.example.jp --behind-proxy"
+)]
 pub struct Args {
     /// Address to listen on.
     #[arg(long, env = "TECHO_LISTEN", value_name = "ADDR")]
     listen: Option<SocketAddr>,
-    /// Public origin, such as https://phr.example.jp.
+    /// Public origin, such as `https://phr.example.jp`.
     #[arg(long, env = "TECHO_BASE_URL", value_name = "URL")]
     base_url: Option<String>,
     /// Certificate chain (PEM).
@@ -62,6 +65,7 @@ impl Args {
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     let config = place.config_with(args.settings())?;
     let (bound, config) = bind(config)?;
+    let _hold = upkeep::hold_as_server(&config).await.map_err(Failure::of)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
     let tls = server.app.config.tls.clone();
     let listening = bound.serve(http::router(&server), tls.as_ref()).await.map_err(Failure::of)?;
@@ -75,7 +79,8 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
 /// gets the one that was taken.
 pub(super) fn bind(mut config: Config) -> Result<(listen::Bound, Config), Failure> {
     let asked = config.listen;
-    let bound = listen::bind(asked).map_err(|error| Failure(format!("{asked}: {error}; choose another with --listen")))?;
+    let bound =
+        listen::bind(asked).map_err(|error| Failure(format!("{asked}: {error}; choose another with --listen")))?;
     config.listen = bound.address;
     if asked.port() == 0 {
         config.base_url = config.base_url.replace(&asked.to_string(), &bound.address.to_string());

@@ -76,7 +76,7 @@ fn psql(cluster: &str, statement: &str) {
 async fn agrees(url: &str) {
     let zone = TimeZone::get("Asia/Tokyo").expect("a zone");
     let db = Db::open(url).await.expect("the database opens");
-    let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH)).await.expect("a new store");
+    let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH), 1).await.expect("a new store");
     let (mut cases, mut shown) = (0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed);

@@ -13,7 +13,7 @@ use techo_profiles::json::{Json, Value, splice};
 use crate::consent::caller::Action;
 use crate::interaction::conditional::Condition;
 use crate::interaction::plan::{Draft, companions, parse};
-use crate::interaction::{Call, Error, Interaction, Issue, Location, Reply, Status, create, delete, update};
+use crate::interaction::{Call, Error, Interaction, Issue, Location, Reply, Status, create, delete, filing, update};
 use crate::store::people::Citizen;
 use crate::store::write::{Put, instant};
 use crate::store::{Refused, WriteSet};
@@ -106,7 +106,7 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
             reply.disclosed.extend(put.facts.subjects.iter().map(|citizen| (*citizen, kind.clone())));
         }
     }
-    let stamp = match call.commit(std::mem::take(&mut plan.set), &reply).await? {
+    let stamp = match call.commit(std::mem::take(&mut plan.set)).await? {
         Ok(done) => done.stamp,
         Err(refused) => return Err(lost(&refused)),
     };
@@ -253,6 +253,7 @@ impl Transaction {
             self.set.conditions.push(condition);
         }
         companions(call, &draft, rid, &about, &mut self.set);
+        filing::supersede(call, &draft, &about, &mut self.set).await?;
         let put = draft.put(call, rid, None, &about, keeping).await?;
         self.set.puts.push(put.clone());
         Ok(Outcome::Written { put, created: true })

@@ -12,7 +12,7 @@ use crate::config::Config;
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
 
-/// Types that are answered in part: AuditEvents are rendered from the log.
+/// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = &["AuditEvent"];
 
 /// The search parameters of AuditEvent.
@@ -85,6 +85,7 @@ fn resource(definitions: &Definitions, kind: &str) -> Json {
         "readHistory": true,
         "updateCreate": (!read_only),
         "conditionalCreate": (!read_only),
+        "conditionalRead": "not-match",
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local"]
     });

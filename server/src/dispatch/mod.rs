@@ -20,7 +20,13 @@ pub struct Origin<'a> {
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
-    let call = app.call(origin.token, origin.lenient, &interaction).await?;
+    let call = match app.call(origin.token, origin.lenient, &interaction).await {
+        Ok(call) => call,
+        Err(error) => {
+            app.record_stranger(&interaction).await?;
+            return Err(error);
+        }
+    };
     let result = run(&call, &interaction).await;
     call.record(&interaction, &result).await?;
     result

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Path, RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::negotiate::{self, Return, Wishes};
@@ -88,7 +88,15 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let query = pairs(query.as_deref().unwrap_or_default());
-    answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await
+    let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
+    // Conditional read: decided on the answer, so that what is hidden stays 404.
+    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !tag.is_empty() && known.split(',').any(|one| one.trim() == tag || one.trim() == "*") {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+    }
+    response
 }
 
 /// `PUT [type]/[id]`

@@ -13,6 +13,7 @@ pub mod negotiate;
 pub mod oauth;
 pub mod operation;
 pub mod outcome;
+pub mod portal;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -48,5 +49,13 @@ pub fn router(server: &Server) -> Router {
         .route("/health/ready", get(health::ready))
         .with_state(app);
     let oauth = oauth::router(server.authorization.clone());
-    Router::new().merge(fhir).merge(open).merge(oauth).merge(health).fallback(fhir::no_such_path).layer(from_fn(headers::security))
+    let portal = portal::router(server);
+    Router::new()
+        .merge(fhir)
+        .merge(open)
+        .merge(oauth)
+        .merge(health)
+        .merge(portal)
+        .fallback(fhir::no_such_path)
+        .layer(from_fn(headers::security))
 }

@@ -21,6 +21,8 @@ use axum::routing::{any, get, post};
 
 pub use cookie::session;
 pub use page::{STYLE_PATH, page, style_address};
+pub(super) use page::{failed, see_other, stale_form};
+pub(super) use signin::ask;
 
 use super::cors;
 use crate::auth::server::AuthorizationServer;

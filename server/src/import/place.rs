@@ -116,7 +116,10 @@ impl Placing<'_> {
             Identity::Resident { municipality, number } => {
                 let system = make::resident_system(municipality);
                 match self.app.store.bound(&system, number).await? {
-                    Some(key) => {
+                    // Someone else's key is answered like one that may not be used: nothing is
+                    // told of whom it is bound to.
+                    Some((_, custodian)) if custodian != self.carrier.organization.1 => (None, None),
+                    Some((key, _)) => {
                         let patient = self.app.store.patients(&[key]).await?.remove(&key).unwrap_or_default();
                         let citizen = self.app.store.citizens(&[&patient]).await?.remove(&patient);
                         match citizen {
@@ -168,7 +171,7 @@ impl Placing<'_> {
         let keeping = Keeping { custodian: self.carrier.organization.1, custody: Custody::Published };
         plan.set.puts.push(draft.put(self.app, rid, None, &subjects, keeping).await?);
         plan.set.extras.push(self.app.store.new_citizen(rid));
-        plan.set.extras.push(self.app.store.bind(system, number, rid));
+        plan.set.extras.push(self.app.store.bind((system, number), rid, self.carrier.organization.1));
         plan.changed.push(format!("Patient/{}", citizen.patient));
         FileReport::count(&mut report.created, "Patient");
         plan.citizen = Some(citizen);
@@ -280,12 +283,7 @@ impl Placing<'_> {
     }
 
     /// What of these was stored before, by key.
-    async fn known(
-        &self,
-        custodian: i64,
-        citizen: i64,
-        all: &[&Source],
-    ) -> Result<HashMap<String, Known>, Error> {
+    async fn known(&self, custodian: i64, citizen: i64, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
         let hashes: BTreeMap<Vec<u8>, &str> = all
             .iter()
             .filter(|source| SHARED.contains(&source.resource_type()) == (citizen == NOBODY))
@@ -310,7 +308,7 @@ impl Placing<'_> {
         }
     }
 
-    /// The files of one citizen, as hers: a DocumentReference and a Binary each.
+    /// The files of one citizen, as hers: a `DocumentReference` and a Binary each.
     fn originals(&self) -> Vec<Source> {
         let mut all = Vec::new();
         for (number, part) in self.parts.iter().enumerate() {
@@ -318,7 +316,9 @@ impl Placing<'_> {
             let at = Line { part: number, line: 0 };
             let (binary, document) = (draft::key(&["original", &hash]), draft::key(&["document", &hash]));
             all.push(Source::put(binary.clone(), make::binary(part.bytes), at));
-            all.push(Source::put(document, make::document(self.importer.name, part, &hash, &binary), at));
+            // Another name of the same file is no change.
+            let document = Source::put(document, make::document(self.importer.name, part, &hash, &binary), at);
+            all.push(Source { incidental: &["content"], ..document });
         }
         all
     }

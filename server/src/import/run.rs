@@ -4,7 +4,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::draft::{Line, Refusal, Text};
+use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
 use super::my_number::MY_NUMBER;
 use super::place::{Carrier, Placing, keep_original};
 use super::report::{FileReport, Report};
@@ -100,6 +100,18 @@ async fn input(
         }
         return Ok(reports);
     }
+    let given = |person: &PersonDrafts| person.person.identity == Identity::Given;
+    if carrier.patient.is_none() && parsed.people.iter().any(given) {
+        let text = Text::new(
+            "Name the patient whose file this is: --patient on the command line, ?patient= for $import.",
+            "どなたのファイルか指定してください(コマンドでは --patient、$import では ?patient=)。",
+        );
+        let refusal = Refusal { code: "patient-missing", text, at: Line::default(), offset: None };
+        for report in &mut reports {
+            report.refuse(&refusal, carrier.japanese);
+        }
+        return Ok(reports);
+    }
     for issue in &parsed.issues {
         if let Some(report) = reports.get_mut(issue.at.part) {
             report.push(issue, carrier.japanese);
@@ -122,6 +134,8 @@ async fn input(
     reports.iter_mut().for_each(FileReport::settle);
     // The parts of one set share what was made of it.
     let outcome = reports[0].outcome;
-    reports.iter_mut().for_each(|report| report.outcome = outcome);
+    for report in &mut reports {
+        report.outcome = outcome;
+    }
     Ok(reports)
 }

@@ -1,7 +1,7 @@
 //! What the audit log is told of a call, and `AuditEvent` as a resource.
 //!
 //! Reads are appended to the log before their answer leaves; a write's record is
-//! a row of its own transaction. AuditEvents are rendered from the records when
+//! a row of its own transaction. `AuditEvent`s are rendered from the records when
 //! asked for, and nobody but the citizen's own side may ask.
 //!
 //! Source: IHE Basic Audit Log Patterns
@@ -12,11 +12,23 @@ use techo_profiles::json::Json;
 
 use super::search::Bundle;
 use super::{Call, Error, Interaction, Issue, Location, Reply};
+use crate::app::App;
 use crate::consent::view::{CitizenKey, Reach};
 use crate::search::time::span;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
-use crate::store::write::Extra;
+use crate::store::write::{Extra, Method, Put};
+
+impl App {
+    /// Keeps the record of a request whose token is not, or no longer, good.
+    pub async fn record_stranger(&self, interaction: &Interaction) -> Result<(), Error> {
+        let mut record = Record::new(self.clock.micros(), Kind::Refusal, Outcome::Refused);
+        record.reason = Some("no-valid-token".into());
+        record.query = Some(asked(interaction).into());
+        self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
+        Ok(())
+    }
+}
 
 impl Call<'_> {
     /// Keeps the record of what was answered or refused, before it leaves.
@@ -50,17 +62,28 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// The record of a write, for its own transaction.
-    pub(super) async fn write_record(&self, reply: &Reply) -> Result<Option<Extra>, Error> {
-        let kind = match self.action {
-            crate::consent::caller::Action::Delete => Kind::Delete,
-            crate::consent::caller::Action::Update => Kind::Update,
-            _ => Kind::Create,
-        };
-        let mut record = self.record_of(kind, Outcome::Success);
-        record.patients = self.disclosed(&reply.disclosed).await?;
-        record.resource = reply.about.as_ref().map(|at| at.reference().into());
-        Ok(Some(self.store.audit_row(self.audit.row(record))))
+    /// The records of a set of writes, for its own transaction: one for what is
+    /// made, one for what is changed, one for what is deleted.
+    pub(super) async fn write_records(&self, puts: &[Put]) -> Result<Vec<Extra>, Error> {
+        let mut extras = Vec::new();
+        for kind in [Kind::Create, Kind::Update, Kind::Delete] {
+            let of_kind: Vec<&Put> = puts.iter().filter(|put| kind_of(put.method) == kind).collect();
+            if of_kind.is_empty() {
+                continue;
+            }
+            let mut pairs = Vec::new();
+            for put in &of_kind {
+                let name = self.type_name(put.kind);
+                pairs.extend(put.facts.subjects.iter().map(|citizen| (*citizen, name.clone())));
+            }
+            let mut record = self.record_of(kind, Outcome::Success);
+            record.patients = self.disclosed(&pairs).await?;
+            if let [one] = of_kind[..] {
+                record.resource = Some(format!("{}/{}", self.type_name(one.kind), one.id).into());
+            }
+            extras.push(self.store.audit_row(self.audit.row(record)));
+        }
+        Ok(extras)
     }
 
     fn record_of(&self, kind: Kind, outcome: Outcome) -> Record {
@@ -134,6 +157,14 @@ impl Call<'_> {
         citizens.sort_unstable();
         citizens.dedup();
         citizens
+    }
+}
+
+fn kind_of(method: Method) -> Kind {
+    match method {
+        Method::Create => Kind::Create,
+        Method::Update => Kind::Update,
+        Method::Delete | Method::Withdraw => Kind::Delete,
     }
 }
 

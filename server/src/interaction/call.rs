@@ -9,7 +9,7 @@ use std::sync::Arc;
 use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
-use super::{Call, Error, Interaction, Issue, Location, Reply};
+use super::{Call, Error, Interaction, Issue, Location};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate};
 use crate::consent::write::{self, Keeping};
@@ -82,6 +82,7 @@ impl App {
             fhir_user: account.fhir_user.clone(),
             account_patient: account.patient.clone(),
             account_organization: account.organization.clone(),
+            account_role: account.role.clone(),
         };
         Ok(Call {
             app: self,
@@ -255,9 +256,9 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Writes a set, its audit record in the same transaction.
-    pub async fn commit(&self, mut set: WriteSet, reply: &Reply) -> Result<Result<Committed, Refused>, Error> {
-        set.extras.extend(self.write_record(reply).await?);
+    /// Writes a set, its audit records in the same transaction.
+    pub async fn commit(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, Error> {
+        set.extras.extend(self.write_records(&set.puts).await?);
         Ok(self.store.write(set).await?)
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::conditional::{self, Condition};
+use super::filing;
 use super::plan::{Draft, companions};
 use super::{Call, Error, Location, Reply, Status};
 use crate::consent::caller::Action;
@@ -31,6 +32,7 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
     let mut set = WriteSet::default();
     set.conditions.extend(condition.as_ref().map(|one| one.check(call, rid)).transpose()?);
     companions(call, &draft, rid, &about, &mut set);
+    filing::supersede(call, &draft, &about, &mut set).await?;
     set.puts.push(put.clone());
     let mut reply = Reply {
         status: Status::Created,
@@ -39,7 +41,7 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
         disclosed: put.facts.subjects.iter().map(|citizen| (*citizen, kind.to_owned())).collect(),
         ..Reply::default()
     };
-    match call.commit(set, &reply).await? {
+    match call.commit(set).await? {
         Ok(done) => {
             reply.version = Some((1, done.stamp));
             reply.location = Some(version_url(&draft.at, 1));

@@ -34,7 +34,7 @@ pub async fn delete(call: &Call<'_>, at: &Location, expected: Option<i32>) -> Re
         };
         let mut set = set;
         set.puts.push(put);
-        match call.commit(set, &reply).await? {
+        match call.commit(set).await? {
             Ok(done) => {
                 reply.version = Some((version, done.stamp));
                 return Ok(reply);

@@ -133,7 +133,6 @@ impl Error {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm an error, read as a table")]
 fn explained(error: &Error) -> (u16, Vec<Issue>) {
     match error {
         Error::Invalid(issues) => (400, issues.clone()),
@@ -234,5 +233,5 @@ fn internal() -> Issue {
 
 /// A name out of a URL, shortened: it is echoed.
 fn shown(text: &str) -> String {
-    text.chars().filter(|letter| letter.is_ascii_graphic()).take(64).collect()
+    text.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

@@ -22,6 +22,8 @@ use crate::app::App;
 use crate::auth::person::{ActsFor, Relation};
 use crate::auth::server::{Approval, FilesConsent, FilingError};
 use crate::consent::filed;
+use crate::consent::policy;
+use crate::consent::supersede::{Filed, supersedes};
 use crate::consent::write::Keeping;
 use crate::consent::{View, Work, system};
 use crate::store::audit::{Consented, Disclosed, Kind, Layer, Outcome, Party, Record};
@@ -229,6 +231,44 @@ async fn standing(app: &App, citizen: &Citizen, triple: &str) -> Result<Vec<Stor
         }
     }
     Ok(found)
+}
+
+/// Makes the Consents inactive that this one takes the place of (`consent.md` §4.3, §4.4).
+pub(crate) async fn supersede(
+    call: &super::Call<'_>,
+    draft: &Draft,
+    about: &plan::About,
+    set: &mut WriteSet,
+) -> Result<(), Error> {
+    if draft.at.kind != "Consent" {
+        return Ok(());
+    }
+    let terms = crate::app::ConsentTerms::new(call.app, std::collections::HashSet::new());
+    let compiled = |consent: &Json| {
+        let policy = policy::compile(consent, &policy::Stored(&terms), &call.config.zone);
+        policy.map_err(|_| Error::Internal("a stored Consent is not enforceable".into()))
+    };
+    let own = compiled(&draft.resource)?;
+    for citizen in about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref()) {
+        let known = call.store.consents(&[citizen.key]).await?;
+        let ids: Vec<&str> = known.iter().map(|one| one.id.as_str()).filter(|id| *id != draft.at.id).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        for stored in call.store.reader(&own_work()).many("Consent", &ids).await? {
+            let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
+            let other = plan::parse(body)?;
+            let policy = compiled(&other)?;
+            let (new, old) = (
+                Filed { consent: &draft.resource, policy: own.as_ref() },
+                Filed { consent: &other, policy: policy.as_ref() },
+            );
+            if supersedes(new, old) {
+                set.puts.push(inactive(call.app, &stored).await?.1);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_active(stored: &Stored) -> Result<bool, Error> {

@@ -24,7 +24,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     for (name, value) in query {
         match name.as_str() {
             "_count" => {
-                limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST))
+                limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST));
             }
             "_page" => below = open_page(call, at, value)?,
             "_format" | "_pretty" => {}
@@ -42,7 +42,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     let own = format!("{}/{}/_history", &call.base, at.reference());
     bundle.link("self", &own);
     if let (true, Some(last)) = (more, versions.last()) {
-        let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes())?;
+        let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes());
         bundle.link("next", &page_link(&own, &sealed));
     }
     let mut reply = Reply::default();

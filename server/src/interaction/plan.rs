@@ -16,13 +16,13 @@ use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
+use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, Role, labels};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
-use crate::store::WriteSet;
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Draft {
 }
 
 /// The patients that a draft is about, as the store knows them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct About {
     /// Those in a subject role (`consent.md` §4.5); `None` where there is no such Patient.
     pub subjects: Vec<(String, Option<Citizen>)>,
@@ -119,7 +119,7 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
-        let new = app.index_rows(&self.at.kind, rid, &extracted, &subjects).await?;
+        let new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         let facts = self.facts(&extracted, subjects, keeping);
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
@@ -187,8 +187,43 @@ impl Draft {
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
-        index::extract(self.definitions, kind, resource, &self.local())
-            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))
+        let mut extracted = index::extract(self.definitions, kind, resource, &self.local())
+            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+        if kind == "Consent" {
+            extracted.rows.extend(self.actors(resource.get("provision")));
+        }
+        Ok(extracted)
+    }
+
+    /// Every actor that a provision names at any depth, and `*` for a provision that
+    /// names none: by these rows a Consent is found for whoever it may concern.
+    fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
+        let Some(provision) = provision else { return Vec::new() };
+        let row = |kind: u16, id: &str| Row {
+            param: ACTOR_ANY.into(),
+            grp: 0,
+            cell: Cell::Reference { kind, id: id.into() },
+        };
+        let mut rows: Vec<Row> = Vec::new();
+        for actor in provision.list("actor") {
+            let reference = actor.at(&["reference", "reference"]).and_then(Json::as_str);
+            if let Some((kind, id)) = reference.and_then(|text| text.split_once('/')) {
+                rows.extend(self.definitions.type_number(kind).map(|kind| row(kind, id)));
+            }
+        }
+        if rows.is_empty() {
+            rows.push(row(0, "*"));
+        }
+        for nested in provision.list("provision") {
+            rows.extend(self.actors(Some(nested)));
+        }
+        let mut unique: Vec<Row> = Vec::new();
+        for row in rows {
+            if !unique.contains(&row) {
+                unique.push(row);
+            }
+        }
+        unique
     }
 
     /// Refuses what breaks FHIR's structure.
@@ -213,17 +248,21 @@ impl App {
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract(kind, &resource)?;
-        self.index_rows(kind, stored.rid, &extracted, &subjects).await
+        self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await
     }
 
     /// Index rows with their numbers; what had none yet gets one.
+    ///
+    /// * `of`: the row, what was extracted from its body, and its subjects.
+    /// * `about`: patients whose keys are known, those of the same write among them:
+    ///   the store does not have these yet.
     pub async fn index_rows(
         &self,
         kind: &str,
-        rid: i64,
-        extracted: &Extracted,
-        subjects: &[CitizenKey],
+        of: (i64, &Extracted, &[CitizenKey]),
+        about: &About,
     ) -> Result<Vec<IndexRow>, Error> {
+        let (rid, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
         let wanted = wanted(extracted);
         dictionary.intern(self.store.db(), wanted).await?;
@@ -233,9 +272,14 @@ impl App {
             rows.push(numbered(dictionary, row).ok_or_else(missing)?);
         }
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
+        let known = |id: &str| {
+            let (_, citizen) = about.subjects.iter().find(|(patient, _)| patient == id)?;
+            citizen.as_ref().map(|citizen| citizen.key)
+        };
         let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
-        let mut members: Vec<CitizenKey> =
-            self.store.citizens(&ids).await?.into_values().map(|citizen| citizen.key).collect();
+        let mut members: Vec<CitizenKey> = ids.iter().filter_map(|id| known(id)).collect();
+        let others: Vec<&str> = ids.into_iter().filter(|id| known(id).is_none()).collect();
+        members.extend(self.store.compartments(&others).await?);
         if kind == "Patient" {
             members.push(rid);
         }
@@ -255,6 +299,9 @@ impl App {
         Ok(rows)
     }
 }
+
+/// The index of [`App::actors`]; R4's own `actor` covers the outermost provision only.
+const ACTOR_ANY: &str = "Consent.actor-any";
 
 /// Rows that stay even when the record is deleted: they decide who may know.
 pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
@@ -331,7 +378,7 @@ pub fn companions(call: &Call<'_>, draft: &Draft, rid: i64, about: &About, set: 
             set.extras.push(call.store.consent_changed(citizen.key));
         }
         if draft.resource.str("status") != Some("active") {
-            set.extras.push(call.store.end_grants(&draft.at.id, call.now));
+            set.extras.push(call.store.end_grants_of(&draft.at.id, call.now));
         }
     }
 }

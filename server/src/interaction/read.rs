@@ -13,6 +13,9 @@ use crate::store::reader::Stored;
 /// once visible to this caller.
 pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    if at.kind == "AuditEvent" {
+        return super::audit::read(call, at).await;
+    }
     let found = call.store.reader(&call.view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
     call.reply(found).await
 }

@@ -49,8 +49,8 @@ impl Call<'_> {
     }
 
     /// Seals a page link for this caller alone.
-    pub(super) fn seal_page(&self, bytes: &[u8]) -> Result<String, Error> {
-        Ok(self.sealer.seal_link(self.world_name().as_bytes(), bytes))
+    pub(super) fn seal_page(&self, bytes: &[u8]) -> String {
+        self.sealer.seal_link(self.world_name().as_bytes(), bytes)
     }
 
     /// Opens a page link that was sealed for this caller.

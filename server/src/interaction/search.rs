@@ -25,6 +25,9 @@ const INCLUDED: u32 = 1000;
 /// Searches one type.
 pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> Result<Reply, Error> {
     call.may(Action::Search, kind)?;
+    if kind == "AuditEvent" {
+        return super::audit::search(call, query).await;
+    }
     let (plan, after) = match query.iter().find(|(name, _)| name == "_page") {
         Some((_, sealed)) => resumed(call, kind, sealed)?,
         None => (call.plan(kind, query, call.lenient)?, None),
@@ -46,7 +49,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
     if let (Some(next), true) = (&page.next, limit > 0) {
         let cursor = Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
-        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)?));
+        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
     }
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
     for row in &page.rows {

@@ -22,7 +22,7 @@ pub fn stamp(text: &[u8], resource: &Json, id: &str, version: i32) -> Body {
         None => inserted.push_str(&format!(",\"id\":\"{id}\"")),
     }
     // The edit that holds the room, and where in it the stamp begins.
-    let (mut edit, mut within) = (0, 0);
+    let (edit, mut within);
     match resource.get("meta").filter(|meta| meta.is_object()) {
         Some(meta) => {
             let mut missing = String::new();

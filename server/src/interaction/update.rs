@@ -8,9 +8,11 @@
 use std::collections::HashMap;
 
 use super::create::version_url;
+use super::filing;
 use super::plan::{Draft, companions};
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::consent::caller::Action;
+use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::Put;
 use crate::store::{Refused, WriteSet};
@@ -36,7 +38,7 @@ pub async fn update(call: &Call<'_>, at: &Location, body: &[u8], expected: Optio
         };
         let mut set = planned.set;
         set.puts.push(planned.put.clone());
-        match call.commit(set, &reply).await? {
+        match call.commit(set).await? {
             Ok(done) => {
                 let version = planned.put.expected.unwrap_or(0) + 1;
                 reply.version = Some((version, done.stamp));
@@ -68,10 +70,16 @@ pub(crate) async fn planned(
     call: &Call<'_>,
     draft: &Draft,
     expected: Option<i32>,
-    pending: &HashMap<String, crate::store::people::Citizen>,
+    pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
-    let about = draft.about(call, pending).await?;
     let old = call.writable_now(&draft.at, Action::Update).await?;
+    let mut pending = pending.clone();
+    if let Some(old) = old.as_ref().filter(|_| draft.at.kind == "Patient") {
+        // A Patient that was deleted is still the one whom her next version is about.
+        let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
+        pending.insert(old.id.clone(), citizen);
+    }
+    let about = draft.about(call, &pending).await?;
     if let Some(expected) = expected
         && old.as_ref().is_none_or(|old| old.version != expected || old.is_deleted())
     {
@@ -88,6 +96,7 @@ pub(crate) async fn planned(
     };
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
+    filing::supersede(call, draft, &about, &mut set).await?;
     if let (Some(old), "Consent") = (&old, draft.at.kind.as_str()) {
         // Whoever it was about before.
         for citizen in call.store.subjects_of(old).await? {

@@ -14,6 +14,7 @@ use super::rows;
 /// One row of an index table, without the `rid`. Reals are kept as bits, so
 /// that rows can be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the fields are the columns of the table that the variant names")]
 pub enum IndexRow {
     /// `token`
     Token { param: i32, code: i64, grp: i16 },
@@ -146,6 +147,23 @@ impl IndexRow {
             }
             Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
         }
+    }
+}
+
+impl IndexRow {
+    /// The table it belongs to.
+    pub fn table_name(&self) -> &'static str {
+        TABLES[self.table()].name
+    }
+
+    /// A statement that finds this row of record `rid` by its key, and its values.
+    pub(super) fn presence(&self, rid: i64) -> (String, Vec<Value>) {
+        let table = &TABLES[self.table()];
+        let values = self.values(rid);
+        let at = |key: &&str| table.columns.iter().position(|column| column == key);
+        let values = table.key.iter().filter_map(at).map(|at| values[at].clone()).collect();
+        let key: Vec<String> = table.key.iter().map(|key| format!("{key} = ?")).collect();
+        (format!("SELECT 1 FROM {} WHERE {}", table.name, key.join(" AND ")), values)
     }
 }
 

@@ -20,6 +20,7 @@ mod rows;
 pub mod seal;
 mod select;
 mod sql;
+pub mod upkeep;
 mod visible;
 pub mod watch;
 pub mod write;

@@ -61,6 +61,17 @@ impl Store {
         Ok(found)
     }
 
+    /// The keys of the Patients with these ids, deleted ones too: a record stays in
+    /// the compartment it was written into, whatever becomes of its Patient.
+    pub async fn compartments(&self, patients: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
+        if patients.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new("SELECT rid FROM resource WHERE kind = ");
+        sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
+        self.fetch(sql).await?.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+    }
+
     /// The Patient ids of these citizens.
     pub async fn patients(&self, citizens: &[CitizenKey]) -> Result<HashMap<CitizenKey, String>, StoreError> {
         if citizens.is_empty() {
@@ -171,26 +182,29 @@ impl Store {
         if pairs.is_empty() {
             return Ok(Vec::new());
         }
-        let any = pairs.into_iter().map(|(kind, id)| {
+        // A Consent that names nobody is for everyone.
+        let everyone = (0, "*".to_owned());
+        let any = pairs.into_iter().chain([everyone]).map(|(kind, id)| {
             let mut one = Sql::new("(t.kind = ");
             one.bind(kind).text(" AND t.id = ").bind(id).text(")");
             one
         });
         let mut sql = Sql::new(
             "SELECT DISTINCT r.citizen FROM resource r WHERE r.deleted = 0 AND r.citizen IS NOT NULL AND r.rid IN (SELECT t.rid FROM reference t \
-             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor') AND ",
+             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
         );
         sql.push(Sql::or(any.collect())).text(") ORDER BY r.citizen");
         let rows = self.fetch(sql).await?;
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }
 
-    /// The citizen bound to a town's resident key.
-    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<CitizenKey>, StoreError> {
-        let mut sql = Sql::new("SELECT citizen FROM binding WHERE system = ");
+    /// The citizen bound to a town's resident key, and the Organization that may
+    /// publish under it.
+    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<(CitizenKey, CustodianKey)>, StoreError> {
+        let mut sql = Sql::new("SELECT citizen, custodian FROM binding WHERE system = ");
         sql.bind(system).text(" AND value = ").bind(value);
         let rows = self.fetch(sql).await?;
-        rows.first().map(|row| Ok(row.try_get_by_index(0)?)).transpose()
+        rows.first().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).transpose()
     }
 
     async fn fetch(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
@@ -220,19 +234,11 @@ impl Store {
         self.extra(sql, [now.into(), consent.into()])
     }
 
-    /// The grants that hang on a Consent end with it: the next request by their
-    /// tokens is 401.
-    pub fn end_grants(&self, consent: &str, now: i64) -> Extra {
-        let sql = "UPDATE app_grant SET ended = ? WHERE ended IS NULL AND id IN \
-                   (SELECT grant_id FROM grant_consent WHERE consent = ?)";
-        self.extra(sql, [now.into(), consent.into()])
-    }
-
     /// Binds a town's resident key to a citizen, once. Binding a key that is
     /// bound violates the primary key and fails the write.
-    pub fn bind(&self, system: &str, value: &str, citizen: CitizenKey) -> Extra {
-        let sql = "INSERT INTO binding (system, value, citizen) VALUES (?, ?, ?)";
-        self.extra(sql, [system.into(), value.into(), citizen.into()])
+    pub fn bind(&self, key: (&str, &str), citizen: CitizenKey, custodian: CustodianKey) -> Extra {
+        let sql = "INSERT INTO binding (system, value, citizen, custodian) VALUES (?, ?, ?, ?)";
+        self.extra(sql, [key.0.into(), key.1.into(), citizen.into(), custodian.into()])
     }
 }
 

@@ -108,7 +108,7 @@ impl Watch {
         let mut sql = Sql::new(
             "SELECT string_agg(w.organization || ' ' || COALESCE(w.fhir_user, ''), ',') FROM account w WHERE w.organization IN ",
         );
-        sql.list(self.organizations.iter().cloned());
+        sql.list(self.organizations.iter().map(|one| one.strip_prefix("Organization/").unwrap_or(one).to_owned()));
         Some(sql)
     }
 
@@ -126,9 +126,11 @@ impl Watch {
         if any.is_empty() {
             return None;
         }
+        // A Consent that names nobody is for everyone.
+        let any = any.into_iter().chain([Sql::new("(n.kind = 0 AND n.id = '*')")]).collect();
         let mut sql = Sql::new(
             "SELECT string_agg(CAST(n.rid AS TEXT), ',') FROM reference n \
-             WHERE n.param = (SELECT id FROM parameter WHERE name = 'Consent.actor') AND ",
+             WHERE n.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
         );
         sql.push(Sql::or(any));
         Some(sql)

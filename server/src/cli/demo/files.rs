@@ -15,15 +15,18 @@ macro_rules! sample {
     };
 }
 
+/// A file: its name and its bytes.
+type Sample = (&'static str, &'static [u8]);
+
 /// Files of the town.
-const TOWN: &[(&str, &[u8])] = &[
+const TOWN: &[Sample] = &[
     sample!("municipal/infant-checkups.csv"),
     sample!("municipal/immunizations-sjis.csv"),
     sample!("municipal/immunizations.json"),
 ];
 
 /// Medication notebooks, with whose they are. The files of one row belong together.
-const NOTEBOOKS: &[(&str, &[(&str, &[u8])])] = &[
+const NOTEBOOKS: &[(&str, &[Sample])] = &[
     ("pt-mei", &[sample!("jahis/mei-notebook-sjis.txt")]),
     (
         "pt-taro",

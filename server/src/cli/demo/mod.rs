@@ -6,6 +6,8 @@
 
 mod files;
 mod secrets;
+#[cfg(test)]
+mod tests;
 mod world;
 
 use std::io::Write;
@@ -20,6 +22,7 @@ use crate::config::Settings;
 use crate::http::{self, listen};
 use crate::random::Random;
 use crate::server::Server;
+use crate::store::upkeep;
 
 use secrets::Secrets;
 
@@ -43,6 +46,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
         ..Settings::default()
     })?;
     let (bound, config) = bind(config)?;
+    let _hold = upkeep::hold_as_server(&config).await.map_err(Failure::of)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
     let secrets = prepare(&server).await?;
     let listening = bound.serve(http::router(&server), None).await.map_err(Failure::of)?;

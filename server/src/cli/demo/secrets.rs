@@ -29,6 +29,7 @@ pub(super) struct Secrets {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the fixed surface")]
 struct User {
     username: String,
     password: String,
@@ -38,6 +39,7 @@ struct User {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the fixed surface")]
 struct Client {
     client_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,19 +49,32 @@ struct Client {
     jwks_file: Option<PathBuf>,
 }
 
-/// Sign-in name, kind, Patient, fhirUser, Organization.
-type Row = (&'static str, AccountKind, Option<&'static str>, Option<&'static str>, Option<&'static str>);
+/// Sign-in name, kind, Patient, fhirUser, Organization and role there.
+type Row =
+    (&'static str, AccountKind, Option<&'static str>, Option<&'static str>, Option<(&'static str, &'static str)>);
 
 const USERS: &[Row] = &[
     ("hanako", AccountKind::Person, Some("pt-hanako"), Some("Person/hanako"), None),
     ("kazuko", AccountKind::Person, None, Some("Person/kazuko"), None),
-    ("dr-sato", AccountKind::Professional, None, Some("Practitioner/dr-sato"), Some("org-sakura-clinic")),
-    ("nurse-ito", AccountKind::Professional, None, Some("Practitioner/nurse-ito"), Some("org-city")),
+    (
+        "dr-sato",
+        AccountKind::Professional,
+        None,
+        Some("Practitioner/dr-sato"),
+        Some(("org-sakura-clinic", "physician")),
+    ),
+    (
+        "nurse-ito",
+        AccountKind::Professional,
+        None,
+        Some("Practitioner/nurse-ito"),
+        Some(("org-city", "public-health-nurse")),
+    ),
     ("stranger", AccountKind::Person, Some("pt-stranger"), Some("Patient/pt-stranger"), None),
     ("admin", AccountKind::Operator, None, None, None),
 ];
 
-/// Sign-in name, Patient, relation, RelatedPerson.
+/// Sign-in name, Patient, relation, `RelatedPerson`.
 const AUTHORITIES: &[(&str, &str, Relation, &str)] = &[
     ("hanako", "pt-taro", Relation::Guardian, "rp-hanako-taro"),
     ("hanako", "pt-mei", Relation::Guardian, "rp-hanako-mei"),
@@ -69,7 +84,8 @@ const AUTHORITIES: &[(&str, &str, Relation, &str)] = &[
 
 const REDIRECTS: &[&str] = &["http://127.0.0.1:9871/app/index.html", "http://127.0.0.1:9871/cb"];
 const LAUNCH: &str = "http://127.0.0.1:9871/launch";
-const APP_SCOPES: &str = "patient/*.cruds user/*.cruds launch launch/patient launch/encounter openid fhirUser offline_access online_access";
+const APP_SCOPES: &str =
+    "patient/*.cruds user/*.cruds launch launch/patient launch/encounter openid fhirUser offline_access online_access";
 const ALL: &str = "system/*.cruds";
 
 /// A client of the sample world.
@@ -87,7 +103,13 @@ const CLIENTS: &[Registration] = &[
     app("app-secret", ClientKind::Secret, ("見本アプリ(秘密鍵)", "Sample app (secret)")),
     app("app-keys", ClientKind::Keys, ("見本アプリ(公開鍵)", "Sample app (keys)")),
     backend("importer", ("例町 取込", "Town importer"), ALL, Some("org-city"), true),
-    backend("ehr-sakura", ("さくら小児科 電子カルテ", "Sakura EHR"), "system/launch.c", Some("org-sakura-clinic"), false),
+    backend(
+        "ehr-sakura",
+        ("さくら小児科 電子カルテ", "Sakura EHR"),
+        "system/launch.c",
+        Some("org-sakura-clinic"),
+        false,
+    ),
     backend("researcher", ("研究", "Researcher"), "system/*.rs", None, false),
     backend("tester", ("試験", "Tester"), ALL, Some("org-test"), true),
 ];
@@ -110,9 +132,9 @@ impl Secrets {
     /// The secrets of an earlier start.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
         match std::fs::read(path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map(Some)
-                .map_err(|error| Failure(format!("{}: {error}; remove the data directory to begin anew", path.display()))),
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| {
+                Failure(format!("{}: {error}; remove the data directory to begin anew", path.display()))
+            }),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Failure(format!("{}: {error}", path.display()))),
         }
@@ -121,13 +143,14 @@ impl Secrets {
     /// Adds accounts and clients, with new secrets.
     pub(super) async fn make(server: &Server) -> Result<Self, Failure> {
         let mut secrets = Self { users: BTreeMap::new(), clients: BTreeMap::new() };
-        for (name, kind, patient, fhir_user, organization) in USERS {
+        for (name, kind, patient, fhir_user, work) in USERS {
             let account = NewAccount {
                 name: (*name).to_owned(),
                 kind: *kind,
                 patient: patient.map(str::to_owned),
                 fhir_user: fhir_user.map(str::to_owned),
-                organization: organization.map(str::to_owned),
+                organization: work.map(|(organization, _)| organization.to_owned()),
+                role: work.map(|(_, role)| role.to_owned()),
                 password: None,
             };
             let password = server.authorization.add_account(account).await.map_err(Failure::of)?;

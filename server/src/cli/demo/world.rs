@@ -39,13 +39,14 @@ pub(super) async fn store(app: &App) -> Result<(), Failure> {
             Keeper::Organization(id) => keys.get(&format!("Organization/{id}")).copied().unwrap_or(rid),
         };
         keys.insert(format!("{kind}/{id}"), rid);
-        let draft = Draft::read(app, &kind, id.clone(), resource.to_string().into_bytes()).map_err(|error| explained(&error))?;
+        let draft = Draft::read(app, &kind, id.clone(), resource.to_string().into_bytes())
+            .map_err(|error| explained(&error))?;
         if kind == "Patient" {
             citizens.insert(id.clone(), Citizen { key: rid, patient: id, custodian });
             set.extras.push(app.store.new_citizen(rid));
             for identifier in resource.list("identifier") {
                 if let (Some(system), Some(value)) = (identifier.str("system"), identifier.str("value")) {
-                    set.extras.push(app.store.bind(system, value, rid));
+                    set.extras.push(app.store.bind((system, value), rid, custodian));
                 }
             }
         }
@@ -66,7 +67,8 @@ pub(super) async fn store(app: &App) -> Result<(), Failure> {
 /// An error with what it says of each element.
 pub(super) fn explained(error: &crate::interaction::Error) -> Failure {
     let (_, issues) = error.explained();
-    let texts = issues.iter().map(|issue| format!("{}: {}", issue.expression.as_deref().unwrap_or_default(), issue.text));
+    let texts =
+        issues.iter().map(|issue| format!("{}: {}", issue.expression.as_deref().unwrap_or_default(), issue.text));
     Failure(texts.collect::<Vec<_>>().join("; "))
 }
 

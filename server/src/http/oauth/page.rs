@@ -120,7 +120,7 @@ pub(super) fn no_such_request(server: &OauthState, language: Language, error: Pa
     page(server, StatusCode::BAD_REQUEST, &ErrorPage { frame: frame(language, None), title, text }, None)
 }
 
-pub(super) fn stale_form(server: &OauthState, language: Language) -> Response {
+pub(in crate::http) fn stale_form(server: &OauthState, language: Language) -> Response {
     let title = language.say("ページの期限が切れました", "This page has expired");
     let text = language.say(
         "もう一度、最初からやり直してください。クッキーが無効になっている場合は有効にしてください。",
@@ -129,7 +129,7 @@ pub(super) fn stale_form(server: &OauthState, language: Language) -> Response {
     page(server, StatusCode::FORBIDDEN, &ErrorPage { frame: frame(language, None), title, text }, None)
 }
 
-pub(super) fn failed(server: &OauthState, language: Language, error: &ServerError) -> Response {
+pub(in crate::http) fn failed(server: &OauthState, language: Language, error: &ServerError) -> Response {
     tracing::error!(%error, "the authorization server failed");
     let title = language.say("サーバーの問題", "A problem on the server");
     let text = language.say(
@@ -140,7 +140,7 @@ pub(super) fn failed(server: &OauthState, language: Language, error: &ServerErro
 }
 
 /// Goes on elsewhere, by GET (RFC 9700 §4.12: never 307).
-pub(super) fn see_other(location: &str) -> Response {
+pub(in crate::http) fn see_other(location: &str) -> Response {
     match HeaderValue::from_str(location) {
         Ok(location) => {
             let headers = [

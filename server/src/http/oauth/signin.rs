@@ -53,6 +53,11 @@ impl Before {
     }
 }
 
+/// The sign-in page in the place of one of the portal's, to which it leads.
+pub(in crate::http) fn ask(server: &OauthState, headers: &HeaderMap, language: Language, here: String) -> Response {
+    show(server, headers, language, Before { next: here, client: None, form_action: None }, None)
+}
+
 /// The sign-in page.
 pub(super) fn show(
     server: &OauthState,

@@ -105,6 +105,8 @@ impl Accounts {
 
 impl Accounts {
     /// References of the people who work at an organization.
+    ///
+    /// * `organization`: its id.
     pub async fn people_of(&self, organization: &str) -> Result<Vec<String>, DbErr> {
         let rows = account::Entity::find()
             .filter(account::Column::Organization.eq(organization))

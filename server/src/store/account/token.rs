@@ -61,6 +61,8 @@ pub struct BearerRow {
     pub account_patient: Option<String>,
     /// Where she works.
     pub account_organization: Option<String>,
+    /// As what she works there.
+    pub account_role: Option<String>,
 }
 
 /// Everything on which a token's life hangs is asked in one statement: its own
@@ -69,7 +71,7 @@ pub struct BearerRow {
 const BEARER: &str = "t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_id_token, t.issued, t.expires, \
     t.client, c.kind AS client_kind, c.organization AS client_organization, c.custodial, \
     t.account, a.name AS account_name, a.kind AS account_kind, a.fhir_user, a.patient AS account_patient, \
-    a.organization AS account_organization";
+    a.organization AS account_organization, a.role AS account_role";
 
 const BEARER_FROM: &str = " \
     FROM access_token t JOIN client c ON c.id = t.client \

@@ -22,6 +22,8 @@ pub struct Model {
     pub fhir_user: Option<String>,
     /// Id of the Organization she works for.
     pub organization: Option<String>,
+    /// As what she works there: a code of `consent::caller::ROLES`.
+    pub role: Option<String>,
     /// Whether she is shut out.
     pub locked: bool,
     /// When it was made.

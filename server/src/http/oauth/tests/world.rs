@@ -292,6 +292,7 @@ async fn people(server: &AuthorizationServer) {
             patient: patient.map(str::to_owned),
             fhir_user: fhir_user.map(str::to_owned),
             organization: None,
+            role: None,
             password: Some(Secret::new(PASSWORD)),
         };
         server.add_account(new).await.expect("added");

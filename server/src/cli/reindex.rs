@@ -1,0 +1,204 @@
+//! `techo reindex`: makes the index rows equal to what the bodies say, or checks that they are.
+//!
+//! One snapshot of the database is walked record by record; each body is indexed
+//! anew and compared with the rows found. What differs is set right in small
+//! transactions, each under the record's version, so that it works beside a
+//! running server: a record that is written meanwhile is indexed by its own write.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use super::open::{self, Missing};
+use super::show::{self, Progress};
+use super::{Failure, Place};
+use crate::app::App;
+use crate::http::listen::asked_to_end;
+use crate::store::index::IndexRow;
+use crate::store::reader::Stored;
+use crate::store::upkeep::{Fix, Indexed, Snapshot};
+
+/// Options of `techo reindex`.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "Examples:
+  techo reindex
+  techo reindex --check --json
+
+With --check nothing is changed; exit code 1 if any row differs. A run that was stopped
+says with which --from it is continued.")]
+pub struct Args {
+    /// Compare only.
+    #[arg(long)]
+    check: bool,
+    /// The first record, by its row number.
+    #[arg(long, value_name = "RID", default_value_t = 0)]
+    from: i64,
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default, Serialize)]
+struct Tally {
+    /// Records looked at.
+    records: u64,
+    /// Index rows that the bodies give.
+    rows: u64,
+    /// Records of which rows differ.
+    different: u64,
+    /// Rows that should be there and are not, by table.
+    missing: BTreeMap<&'static str, u64>,
+    /// Rows that are there and should not be, by table.
+    extra: BTreeMap<&'static str, u64>,
+    /// Records indexed under another epoch.
+    stale: u64,
+    /// Records that were written meanwhile.
+    changed_meanwhile: u64,
+    /// Records set right.
+    fixed: u64,
+    /// Where to continue, if it was stopped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stopped_before: Option<i64>,
+}
+
+/// Checks or rebuilds the index.
+pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
+    let app = open::app(place, Missing::Refuse).await?;
+    let progress = Progress::new("records", 0, args.json);
+    let tally = walk(&app, &args, &progress).await;
+    progress.end();
+    let tally = tally?;
+    if !args.check {
+        let record = open::act(&app, crate::store::audit::Kind::Operator, "reindex", None);
+        open::recorded(&app, record).await?;
+    }
+    print(&tally, &args)?;
+    let good = tally.stopped_before.is_none() && (!args.check || tally.different + tally.stale == 0);
+    Ok(show::code(good))
+}
+
+async fn walk(app: &App, args: &Args, progress: &Progress) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let total = app.store.records().await.map_err(Failure::of)?;
+    let snapshot = Snapshot::open(&app.config.database_url()).await.map_err(Failure::of)?;
+    let mut walk = snapshot.walk(args.from).await.map_err(Failure::of)?;
+    let stop = asked_to_end();
+    tokio::pin!(stop);
+    loop {
+        let batch = tokio::select! {
+            biased;
+            () = &mut stop => None,
+            batch = walk.batch(BATCH) => Some(batch.map_err(Failure::of)?),
+        };
+        let Some(batch) = batch else {
+            tally.stopped_before = Some(tally.stopped_before.unwrap_or(args.from));
+            return Ok(tally);
+        };
+        let Some(last) = batch.last().map(|one| one.rid) else { break };
+        let fixes = compared(app, batch, &mut tally).await?;
+        if !args.check {
+            let done = app.store.set_right(&fixes).await.map_err(Failure::of)?;
+            tally.fixed += done as u64;
+            tally.changed_meanwhile += (fixes.len() - done) as u64;
+        }
+        // Kept while the walk goes on; taken back at its end.
+        tally.stopped_before = Some(last + 1);
+        progress.at(tally.records, total);
+    }
+    tally.stopped_before = None;
+    Ok(tally)
+}
+
+/// The records of a batch whose rows are not what their bodies give.
+async fn compared(app: &App, batch: Vec<Indexed>, tally: &mut Tally) -> Result<Vec<Fix>, Failure> {
+    let rids: Vec<i64> = batch.iter().filter(|one| one.version.is_some()).map(|one| one.rid).collect();
+    let bodies: HashMap<i64, Stored> =
+        app.store.rows(&rids).await.map_err(Failure::of)?.into_iter().map(|stored| (stored.rid, stored)).collect();
+    let mut fixes = Vec::new();
+    for one in batch {
+        tally.records += u64::from(one.version.is_some());
+        let stored = bodies.get(&one.rid);
+        if stored.map(|stored| stored.version) != one.version.map(|(version, _)| version) {
+            tally.changed_meanwhile += 1;
+            continue;
+        }
+        let rebuilt = match stored {
+            Some(stored) => app
+                .rows_of(stored)
+                .await
+                .map_err(|error| Failure(format!("row {}: {}", one.rid, show::explained(&error))))?,
+            None => Vec::new(),
+        };
+        let stale = one.version.is_some_and(|(_, epoch)| epoch != app.store.epoch());
+        tally.stale += u64::from(stale);
+        let differs = tally.compare(&one.rows, &rebuilt);
+        if differs || stale {
+            let version = one.version.map(|(version, _)| version);
+            fixes.push(Fix { rid: one.rid, version, stored: one.rows, rebuilt });
+        }
+    }
+    Ok(fixes)
+}
+
+impl Tally {
+    /// Counts what differs; whether anything does.
+    fn compare(&mut self, found: &[IndexRow], expected: &[IndexRow]) -> bool {
+        let found: HashSet<&IndexRow> = found.iter().collect();
+        let expected: HashSet<&IndexRow> = expected.iter().collect();
+        self.rows += expected.len() as u64;
+        let mut differs = false;
+        for row in expected.difference(&found) {
+            *self.missing.entry(row.table_name()).or_default() += 1;
+            differs = true;
+        }
+        for row in found.difference(&expected) {
+            *self.extra.entry(row.table_name()).or_default() += 1;
+            differs = true;
+        }
+        self.different += u64::from(differs);
+        differs
+    }
+}
+
+fn print(tally: &Tally, args: &Args) -> Result<(), Failure> {
+    if args.json {
+        return show::json(tally);
+    }
+    let Tally { records, rows, different, stale, changed_meanwhile, fixed, .. } = tally;
+    show::line(format!("{records} records, {rows} index rows; {different} records differ, {stale} of an older epoch"))?;
+    for (word, counts) in [("missing", &tally.missing), ("extra", &tally.extra)] {
+        for (table, count) in counts {
+            show::line(format!("  {word} in {table}: {count}"))?;
+        }
+    }
+    if *changed_meanwhile > 0 {
+        show::line(format!("  {changed_meanwhile} records were written meanwhile and indexed by their own writes"))?;
+    }
+    match (args.check, tally.stopped_before) {
+        (_, Some(rid)) => show::line(format!("stopped; continue with --from {rid}")),
+        (true, None) if different + stale > 0 => show::line("set right with: techo reindex"),
+        (true, None) => show::line("the index is what the records say"),
+        (false, None) => show::line(format!("{fixed} records set right")),
+    }
+}
+
+/// Records a step.
+const BATCH: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_counted_by_table() {
+        let date = |low| IndexRow::Date { param: 1, low, high: low + 1, grp: 0 };
+        let uri = IndexRow::Uri { param: 2, value: "urn:x".to_owned(), grp: 0 };
+        let mut tally = Tally::default();
+        assert!(!tally.compare(&[date(1), uri.clone()], &[uri.clone(), date(1)]), "order does not count");
+        assert!(!tally.compare(&[uri.clone()], &[uri.clone(), uri.clone()]), "a row twice is one row");
+        assert!(tally.compare(&[date(1), date(2)], &[date(1), uri]));
+        assert_eq!((tally.different, tally.missing["uri"], tally.extra["date"]), (1, 1, 1));
+    }
+}

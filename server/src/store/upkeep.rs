@@ -1,0 +1,84 @@
+//! What upkeep asks of the database: who uses it, is its index right, how is it.
+//!
+//! Nothing here answers a request. The callers are the commands `migrate`,
+//! `reindex`, `backup`, `restore`, `doctor` and the operator's registrations;
+//! none of them shows a body to anyone.
+//!
+//! To add a check for `techo doctor`: a function in `health.rs`, a line in
+//! `cli/doctor.rs`.
+
+mod health;
+mod hold;
+mod origin;
+mod snapshot;
+
+pub use health::{Fact, audit_bytes, facts, free_bytes, newest, pending, sample};
+pub use hold::{Hold, HoldError, Use, alone, copy_database, exists, hold, hold_as_server, in_use, migrate, place};
+pub use origin::{Origin, remember, remembered};
+pub use snapshot::{Fix, Indexed, Snapshot, Walk};
+
+use sea_orm::ConnectionTrait;
+use techo_profiles::Definitions;
+
+use super::Store;
+use super::error::StoreError;
+use super::reader::{COLUMNS, Stored, stored};
+use super::sql::Sql;
+
+impl Store {
+    /// The current versions in these rows, deleted ones too.
+    pub async fn rows(&self, rids: &[i64]) -> Result<Vec<Stored>, StoreError> {
+        let mut found = Vec::with_capacity(rids.len());
+        for rids in rids.chunks(256) {
+            let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.rid IN "));
+            sql.list(rids.iter().copied()).text(" ORDER BY r.rid");
+            let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
+            for row in &rows {
+                found.push(stored(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The body of one live record, for the operator's registrations: a
+    /// `RelatedPerson` names the patient for whom an authority is entered.
+    pub async fn body(&self, kind: &str, id: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let number = Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok());
+        let sql = "SELECT body FROM resource WHERE deleted = 0 AND kind = ? AND id = ?";
+        let row = self.db().one(sql, [number.unwrap_or(0).into(), id.into()]).await?;
+        row.map(|row| Ok(row.try_get_by_index::<Option<Vec<u8>>>(0)?)).transpose().map(Option::flatten)
+    }
+
+    /// How many records there are, deleted ones too.
+    pub async fn records(&self) -> Result<u64, StoreError> {
+        let row = self.db().one("SELECT count(*) FROM resource", []).await?;
+        let count: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0);
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Sets index rows right in one transaction; answers how many of the records
+    /// still had the version that the fix was made for. The others were written
+    /// meanwhile, and their own write indexed them.
+    pub async fn set_right(&self, fixes: &[Fix]) -> Result<usize, StoreError> {
+        let mut done = 0;
+        let transaction = self.db().begin().await?;
+        let backend = self.db().backend();
+        let mut changes = super::index::Changes::default();
+        for fix in fixes {
+            if let Some(version) = fix.version {
+                // Writing first takes the lock: nobody changes the record until the commit.
+                let sql = "UPDATE resource SET epoch = ? WHERE rid = ? AND version = ?";
+                let values = [self.epoch().into(), fix.rid.into(), version.into()];
+                let touched = transaction.execute_raw(super::db::statement(backend, sql, values)).await?;
+                if touched.rows_affected() == 0 {
+                    continue;
+                }
+            }
+            changes.of(fix.rid, &fix.stored, &fix.rebuilt);
+            done += 1;
+        }
+        changes.apply(&transaction, backend).await?;
+        transaction.commit().await?;
+        Ok(done)
+    }
+}
