@@ -164,6 +164,7 @@ mod tests {
             fhir_user: None,
             account_patient: None,
             account_organization: None,
+            account_role: None,
         }
     }
 
