@@ -30,6 +30,8 @@ impl MigrationTrait for Migration {
 const INDEXES: &[(&str, &[&str])] = &[
     ("client_redirect", &["origin"]),
     ("authority", &["account"]),
+    ("authority", &["patient"]),
+    ("account", &["organization"]),
     ("session", &["account"]),
     ("session", &["expires"]),
     ("app_grant", &["account"]),

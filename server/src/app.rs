@@ -10,6 +10,7 @@ use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 use techo_terminology::Terminology;
 
+use crate::circles::{Circles, Views};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::caller::{
@@ -28,6 +29,7 @@ use crate::store::entity::authority;
 use crate::store::keys::Keys;
 use crate::store::people::StoredConsent;
 use crate::store::seal::Sealer;
+use crate::store::watch::Watch;
 use crate::store::{Db, Store, StoreError};
 
 /// Policies kept compiled, by row and version.
@@ -56,7 +58,9 @@ pub struct App {
     /// Chance.
     pub random: Random,
     /// The CapabilityStatement, as bytes.
-    pub capabilities: Vec<u8>,
+    pub capabilities: Arc<[u8]>,
+    /// Who called before, and what they may see.
+    pub circles: Circles,
     policies: Mutex<Compiled>,
 }
 
@@ -119,7 +123,8 @@ impl App {
         let sealer = Sealer::new(&keys, random.clone());
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
-        let capabilities = crate::dispatch::capabilities::statement(&config, definitions).to_string().into_bytes();
+        let capabilities =
+            crate::dispatch::capabilities::statement(&config, definitions).to_string().into_bytes().into();
         Ok(Self {
             config,
             definitions,
@@ -132,6 +137,7 @@ impl App {
             clock,
             random,
             capabilities,
+            circles: Circles::default(),
             policies: Mutex::default(),
         })
     }
@@ -192,7 +198,7 @@ impl App {
             patient: bearer.patient.as_deref().map(Into::into),
         };
         let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
-        Ok(Circle { caller, candidates, standing })
+        Ok(Circle::new(bearer.account.as_deref(), caller, &held, candidates, standing))
     }
 
     /// The citizen herself in the product's own portal.
@@ -218,7 +224,7 @@ impl App {
             patient: None,
         };
         let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
-        Ok(Circle { caller, candidates, standing })
+        Ok(Circle::new(Some(&account.id), caller, &held, candidates, standing))
     }
 
     async fn user(
@@ -280,14 +286,7 @@ impl App {
             people.insert(citizen.key, patient);
         }
         if caller.patient.is_none() {
-            let mut actors: Vec<&str> = Vec::new();
-            if let Some(user) = &caller.user {
-                actors.extend(user.references.iter().map(|one| &**one));
-                actors.extend(user.memberships.iter().map(|one| &*one.organization.reference));
-            } else if let Some(organization) = &caller.client.organization {
-                actors.push(&organization.reference);
-            }
-            let sharing = self.store.sharing_with(&actors).await?;
+            let sharing = self.store.sharing_with(&caller.shared_with()).await?;
             people.extend(self.store.patients(&sharing).await?);
         }
         let people: Vec<(CitizenKey, String)> = people.into_iter().collect();
@@ -366,14 +365,52 @@ impl App {
 }
 
 /// Who calls, and what decides about what she may see.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Circle {
     /// Who calls.
-    pub caller: Caller,
+    pub caller: Arc<Caller>,
     /// The citizens who come into question.
-    pub candidates: Vec<Candidate>,
+    pub candidates: Arc<Vec<Candidate>>,
     /// Their Consents in force, as stored.
-    pub standing: Vec<Standing>,
+    pub standing: Arc<Vec<Standing>>,
+    /// What may be seen, by action.
+    pub views: Arc<Views>,
+    /// What all this was made from.
+    pub watch: Watch,
+}
+
+impl Circle {
+    fn new(
+        account: Option<&str>,
+        caller: Caller,
+        held: &[authority::Model],
+        candidates: Vec<Candidate>,
+        standing: Vec<Standing>,
+    ) -> Self {
+        let mut patients: Vec<String> = held.iter().map(|one| one.patient.clone()).collect();
+        patients.extend(caller.patient.as_deref().map(str::to_owned));
+        patients.extend(candidates.iter().map(|one| one.patient.to_string()));
+        patients.sort();
+        patients.dedup();
+        let work = caller.user.iter().flat_map(|user| &user.memberships).map(|one| &one.organization);
+        let organizations = caller.client.organization.iter().chain(work).map(|one| one.reference.to_string());
+        // A patient in context leaves everyone else out, whoever shares.
+        let actors = if caller.patient.is_some() { Vec::new() } else { caller.shared_with() };
+        let watch = Watch {
+            account: account.map(str::to_owned),
+            patients,
+            citizens: candidates.iter().map(|one| one.citizen).collect(),
+            organizations: organizations.collect(),
+            actors: actors.into_iter().map(str::to_owned).collect(),
+        };
+        Self {
+            caller: Arc::new(caller),
+            candidates: Arc::new(candidates),
+            standing: Arc::new(standing),
+            views: Arc::default(),
+            watch,
+        }
+    }
 }
 
 /// A Consent in force.
@@ -392,9 +429,8 @@ pub struct Standing {
 impl Standing {
     /// Whether it names this caller: the software, the person, or where she works.
     pub fn names(&self, caller: &Caller) -> bool {
-        let device = caller.device();
         let is_caller = |actor: &Actor| match actor {
-            Actor::Client(reference) => **reference == *device,
+            Actor::Client(id) => *id == caller.client.id,
             Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
             Actor::Organization(reference) => {
                 let own = caller.client.organization.iter();

@@ -21,6 +21,7 @@ use super::open::{self, Missing};
 use super::show::{self, Progress};
 use super::{Failure, Place};
 use crate::app::App;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::random::Random;
 use crate::store::audit::Kind;
@@ -132,10 +133,9 @@ fn gather(root: &Path, folder: &Path, without: &[&Path], into: &mut Vec<(String,
             whole
                 .to_string_lossy()
                 .strip_prefix(&*out.to_string_lossy())
-                .is_some_and(|rest| matches!(rest, "" | "-wal" | "-shm" | "-journal" | ".lock"))
+                .is_some_and(|rest| matches!(rest, "" | "-wal" | "-shm" | "-journal"))
         });
-        let passing = name == "lock" || name.ends_with(SUFFIX) || name.ends_with("part");
-        if !kind.is_file() || of_database || passing {
+        if !kind.is_file() || of_database || passed_over(&name) {
             continue;
         }
         if let Ok(inside) = path.strip_prefix(root) {
@@ -153,7 +153,7 @@ pub async fn restore(place: &Place, args: RestoreArgs) -> Result<ExitCode, Failu
     let Some(database) = upkeep::place(&config) else { return Err(postgres()) };
     let checked = unpack(&args.file, None, args.json)?;
     let _alone = upkeep::alone(&config).await.map_err(Failure::of)?;
-    let present = present(&config, &database);
+    let present = present(&config, &database)?;
     if !present.is_empty() && !args.force {
         return Err(Failure(format!(
             "{} holds data already; name an empty directory with --data, or set them aside with --force",
@@ -176,7 +176,7 @@ pub async fn restore(place: &Place, args: RestoreArgs) -> Result<ExitCode, Failu
     });
     let _ = fs::remove_dir_all(&coming);
     let aside = done?;
-    // The schema of an older program is brought up to date by whoever starts next.
+    record(config.clone()).await?;
     if args.json {
         show::json(&json!({"files": checked.len(), "set_aside": aside}))?;
     } else {
@@ -187,6 +187,13 @@ pub async fn restore(place: &Place, args: RestoreArgs) -> Result<ExitCode, Failu
         show::note("look it over with: techo doctor");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens what was restored, bringing an older schema up to date, and records the act in its log.
+async fn record(config: Config) -> Result<(), Failure> {
+    let opened = App::start(config, Clock::system(), Random::system()).await;
+    let app = opened.map_err(|error| Failure(format!("restored, but it does not open: {error}")))?;
+    open::recorded(&app, open::act(&app, Kind::Operator, "restore", None)).await
 }
 
 /// Reads the whole backup, verifying it; writes its files into a folder, if one is named.
@@ -220,22 +227,38 @@ fn is_inside(name: &str) -> bool {
         && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// What stands where the backup goes.
-fn present(config: &Config, database: &Path) -> Vec<PathBuf> {
+/// What stands where the backup goes: all of the data directory but configuration,
+/// locks and what restores left, and the database and keys wherever they are.
+fn present(config: &Config, database: &Path) -> Result<Vec<PathBuf>, Failure> {
     let with = |suffix: &str| {
         let mut path = database.as_os_str().to_owned();
         path.push(suffix);
         PathBuf::from(path)
     };
-    [with(""), with("-wal"), with("-shm"), config.file("audit"), config.keys_path(), config.file(super::keys::SIGNING)]
-        .into_iter()
-        .chain([config.file("demo.json")])
-        .filter(|path| path.exists())
-        .collect()
+    let mut found = vec![with(""), with("-wal"), with("-shm"), config.keys_path()];
+    if config.data.exists() {
+        let entries = fs::read_dir(&config.data).map_err(|error| at(&config.data, &error))?;
+        for entry in entries {
+            let path = entry.map_err(|error| at(&config.data, &error))?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !passed_over(&name) && !name.starts_with(REPLACED) && !name.starts_with(COMING) {
+                found.push(path);
+            }
+        }
+    }
+    found.retain(|path| path.exists());
+    found.sort();
+    found.dedup();
+    Ok(found)
+}
+
+/// Files that are not data: locks, what is being made, other backups, configuration.
+fn passed_over(name: &str) -> bool {
+    ["lock", "part", SUFFIX, ".toml"].iter().any(|end| name.ends_with(end))
 }
 
 fn set_aside(present: &[PathBuf], aside: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(aside).map_err(|error| at(aside, &error))?;
+    archive::private_folders(aside).map_err(|error| at(aside, &error))?;
     for path in present {
         let name = path.file_name().unwrap_or_default();
         fs::rename(path, aside.join(name)).map_err(|error| at(path, &error))?;

@@ -186,7 +186,11 @@ async fn add(place: &Place, args: Add) -> Result<ExitCode, Failure> {
         Err(error) => return show::refused(&error),
     };
     if let Some(organization) = &organization {
-        make_organization(&server.app, organization, args.org_name.as_deref()).await?;
+        if let Err(failure) = make_organization(&server.app, organization, args.org_name.as_deref()).await {
+            // Half a registration would look like a whole one.
+            server.authorization.remove_client(&id).await.map_err(Failure::of)?;
+            return Err(failure);
+        }
     }
     told(&server, "client-add", &id).await?;
     let said = Said { client_id: &id, kind: kind.name(), client_secret: secret.as_ref().map(Secret::reveal) };

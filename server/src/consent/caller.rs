@@ -208,6 +208,18 @@ impl Caller {
         format!("Device/{}", self.client.id)
     }
 
+    /// References by whose naming in a Consent a citizen shares with this caller.
+    pub fn shared_with(&self) -> Vec<&str> {
+        match (&self.user, &self.client.organization) {
+            (Some(user), _) => {
+                let work = user.memberships.iter().map(|one| &*one.organization.reference);
+                user.references.iter().map(|one| &**one).chain(work).collect()
+            }
+            (None, Some(organization)) => vec![&*organization.reference],
+            (None, None) => Vec::new(),
+        }
+    }
+
     /// A backend that may publish for its Organization: that Organization's key.
     pub fn publisher(&self) -> Option<CustodianKey> {
         let alone = self.user.is_none() && self.client.custodial;

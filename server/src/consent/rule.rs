@@ -61,7 +61,7 @@ pub struct Node {
 pub enum Actor {
     /// `Patient/…`, `RelatedPerson/…`, `Practitioner/…`, `Person/…`
     Person(Box<str>),
-    /// `Device/<client id>`
+    /// The id of a client, whose Device is `Device/<id>`.
     Client(Box<str>),
     /// `Organization/…`
     Organization(Box<str>),

@@ -24,7 +24,7 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
-    let mut response = Response::new(Body::from(app.capabilities.clone()));
+    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response
 }

@@ -1,7 +1,7 @@
 //! From an access token to a [`Call`]: who asks, and what she may see.
 //!
-//! Everything is asked anew at every request, before any data is read: a
-//! request that begins after a revocation was committed sees it.
+//! Whether everything still holds is asked anew at every request, before any
+//! data is read: a request that begins after a revocation was committed sees it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location};
-use crate::app::{App, ConsentTerms};
+use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate};
 use crate::consent::write::{self, Keeping};
 use crate::consent::{View, decide, policy};
@@ -27,20 +27,31 @@ impl App {
     /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
     pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
         let now = self.clock.micros();
-        let bearer =
-            self.accounts.bearer(&secret::hash(token.as_bytes()), now).await.map_err(crate::store::StoreError::from)?;
-        let bearer = bearer.ok_or(Error::Unauthorized)?;
-        let circle = self.circle(&bearer, now).await?;
-        let view = decide(&circle.caller, now, interaction.action(), &circle.candidates);
+        let hash = secret::hash(token.as_bytes());
+        let known = self.circles.of(hash.as_ref());
+        let watch = known.as_deref().map(|known| &known.watch);
+        let found = self.accounts.bearer_watched(hash.as_ref(), now, watch).await;
+        let (bearer, mark) = found.map_err(crate::store::StoreError::from)?.ok_or(Error::Unauthorized)?;
+        let kept = known.as_deref().and_then(|known| known.circle(&bearer, &mark, now));
+        let circle = match kept {
+            Some(circle) => circle,
+            None => {
+                let circle = self.circle(&bearer, now).await?;
+                self.circles.keep(hash.as_ref(), known.as_deref(), mark, &bearer, &circle, now);
+                circle
+            }
+        };
+        let action = interaction.action();
         Ok(Call {
             app: self,
             bearer: Arc::new(bearer),
-            caller: Arc::new(circle.caller),
-            candidates: Arc::new(circle.candidates),
-            standing: Arc::new(circle.standing),
+            view: circle.view(action, now),
+            caller: circle.caller,
+            candidates: circle.candidates,
+            standing: circle.standing,
+            views: circle.views,
             now,
-            action: interaction.action(),
-            view,
+            action,
             lenient,
             base: self.config.fhir_base(),
         })
@@ -52,7 +63,6 @@ impl App {
     pub async fn portal_call(&self, account: &account::Model, action: Action) -> Result<Call<'_>, Error> {
         let now = self.clock.micros();
         let circle = self.portal_circle(account, now).await?;
-        let view = decide(&circle.caller, now, action, &circle.candidates);
         let bearer = BearerRow {
             id: "portal".into(),
             grant_id: None,
@@ -77,15 +87,23 @@ impl App {
         Ok(Call {
             app: self,
             bearer: Arc::new(bearer),
-            caller: Arc::new(circle.caller),
-            candidates: Arc::new(circle.candidates),
-            standing: Arc::new(circle.standing),
+            view: circle.view(action, now),
+            caller: circle.caller,
+            candidates: circle.candidates,
+            standing: circle.standing,
+            views: circle.views,
             now,
             action,
-            view,
             lenient: false,
             base: self.config.fhir_base(),
         })
+    }
+}
+
+impl Circle {
+    /// What its caller may do `action` with.
+    fn view(&self, action: Action, now: i64) -> Arc<View> {
+        self.views.of(action, || decide(&self.caller, now, action, &self.candidates))
     }
 }
 
@@ -111,6 +129,7 @@ impl<'a> Call<'a> {
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
             standing: self.standing.clone(),
+            views: self.views.clone(),
             now: self.now,
             action,
             view: self.view_for(action),
@@ -120,12 +139,12 @@ impl<'a> Call<'a> {
     }
 
     /// What the caller may do `action` with.
-    pub fn view_for(&self, action: Action) -> View {
-        decide(&self.caller, self.now, action, &self.candidates)
+    pub fn view_for(&self, action: Action) -> Arc<View> {
+        self.views.of(action, || decide(&self.caller, self.now, action, &self.candidates))
     }
 
     /// The world in which a condition is judged: what the caller can search.
-    pub fn world(&self) -> View {
+    pub fn world(&self) -> Arc<View> {
         self.view_for(Action::Search)
     }
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 pub use error::{Error, Issue};
 
 use crate::app::{App, Standing};
+use crate::circles::Views;
 use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
@@ -130,7 +131,9 @@ pub struct Call<'a> {
     /// What she is about to do.
     pub action: Action,
     /// What she may do that with.
-    pub view: View,
+    pub view: Arc<View>,
+    /// The same for other actions.
+    pub views: Arc<Views>,
     /// `Prefer: handling=lenient`: unknown search parameters are passed over.
     pub lenient: bool,
     /// The public base of FHIR URLs, without a slash at the end.

@@ -97,6 +97,12 @@ pub(crate) async fn planned(
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
     filing::supersede(call, draft, &about, &mut set).await?;
+    if let (Some(old), "Consent") = (&old, draft.at.kind.as_str()) {
+        // Whoever it was about before.
+        for citizen in call.store.subjects_of(old).await? {
+            set.extras.push(call.store.consent_changed(citizen));
+        }
+    }
     let put = draft.put(call, rid, old.as_ref(), &about, keeping).await?;
     Ok(Planned { put, set, created: old.as_ref().is_none_or(Stored::is_deleted) })
 }

@@ -10,9 +10,9 @@ use askama::Template;
 use super::apps::{clients, instant};
 use super::people::{self, Person, Tie};
 use super::shell::{Here, Shell};
-use super::{shown, words};
+use super::{shown_of, words};
 use crate::auth::wording::Language;
-use crate::interaction::{Call, Error, Interaction, Reply};
+use crate::interaction::{Call, Error, Interaction};
 use crate::store::StoreError;
 use crate::store::audit::{Cursor, Disclosed, Filter, Found, Kind, Outcome, Party, Record};
 
@@ -36,6 +36,8 @@ struct Line {
     when: String,
     who: String,
     through: Option<String>,
+    /// What `through` is: the means, or the app that was allowed.
+    label: &'static str,
     /// For whom an app did it.
     behalf: Option<String>,
     verb: &'static str,
@@ -81,13 +83,10 @@ pub async fn page(call: Call<'_>, shell: Shell, asked: Asked) -> Result<AccessPa
     let (found, next) = entries(&call, &people, after, asked.others).await?;
     let known = Known::of(&call, &shell, &people, &found).await?;
     let lines = together(found.iter().filter_map(|one| known.line(one)), shell.language);
-    if !found.is_empty() {
-        let disclosed = found.iter().map(|one| (one.citizen, "AuditEvent".to_owned())).collect();
-        let reply = Reply { disclosed, count: found.len(), ..Reply::default() };
-        let ids: Vec<String> = people.iter().map(|person| format!("Patient/{}", person.id)).collect();
-        shown(&call, Interaction::Search("AuditEvent".to_owned(), vec![("patient".to_owned(), ids.join(","))]), reply)
-            .await?;
-    }
+    let disclosed: Vec<_> = found.iter().map(|one| (one.citizen, "AuditEvent".to_owned())).collect();
+    let everyone: Vec<&Person> = people.iter().collect();
+    let question = |ids| Interaction::Search("AuditEvent".to_owned(), vec![("patient".to_owned(), ids)]);
+    shown_of(&call, &everyone, &disclosed, question).await?;
     let others = if asked.others { "&others=1" } else { "" };
     let older = next.map(|next| {
         let sealed = call.sealer.seal_link(context.as_bytes(), &next.bytes());
@@ -200,6 +199,7 @@ impl<'a> Known<'a> {
         let program = record.client.as_ref().map(|client| self.program(client));
         let person = record.user.as_ref().map(|user| self.name(user));
         let organization = record.organization.as_ref().map(|party| self.name(party));
+        let permission = matches!(record.kind, Kind::Grant | Kind::Revoke);
         let (who, through, behalf) = if on_behalf(record) {
             // An app is a recipient like any other, whoever uses it.
             (program, None, person)
@@ -221,9 +221,14 @@ impl<'a> Known<'a> {
             behalf,
             verb: say(verb(record.kind)),
             whose: whose.name.clone(),
-            what: self.what(record.resource.as_deref(), record.kind, disclosed).join(comma(self.language)),
+            what: if permission {
+                String::new()
+            } else {
+                self.what(record.resource.as_deref(), record.kind, disclosed).join(comma(self.language))
+            },
             purpose: record.purpose.as_deref().map(|code| words::purpose(code, self.language)),
-            why: self.why(record.client.as_ref(), disclosed),
+            why: if permission { None } else { self.why(record.client.as_ref(), disclosed) },
+            label: say(if record.kind == Kind::Grant { words::APP } else { words::THROUGH }),
             refused: match record.outcome {
                 Outcome::Success => None,
                 Outcome::Refused => Some(say(words::REFUSED)),

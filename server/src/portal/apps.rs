@@ -12,7 +12,7 @@ use techo_profiles::json::Json;
 
 use super::people::{self, Person, Tie};
 use super::shell::{Here, Shell};
-use super::{shown, words};
+use super::{shown_of, words};
 use crate::app::App;
 use crate::auth::login::Session;
 use crate::auth::scope::{Meaning, Scope, Scopes};
@@ -20,8 +20,9 @@ use crate::auth::server::AuthorizationServer;
 use crate::auth::wording::{self, Language};
 use crate::consent::label;
 use crate::consent::policy::KIND_SYSTEM;
+use crate::consent::view::CitizenKey;
 use crate::interaction::filing::{self, EndedBy};
-use crate::interaction::{Call, Error, Interaction, Reply, is_id, plan};
+use crate::interaction::{Call, Error, Interaction, is_id, plan};
 use crate::store::StoreError;
 use crate::store::account::GrantWithConsents;
 use crate::store::audit::{Filter, Kind, Party};
@@ -86,13 +87,11 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, done: bool) -
     let mut shares: Vec<Share> =
         consents.iter().map(|(person, id, consent)| known.share(person, id, consent, &grants)).collect();
     shares.extend(grants.iter().filter(|one| one.consents.is_empty()).map(|one| known.sign_in(one)));
-    if !disclosed.is_empty() {
-        let ids: Vec<String> = people.iter().map(|person| format!("Patient/{}", person.id)).collect();
-        let query = vec![("patient".to_owned(), ids.join(",")), ("status".to_owned(), "active".to_owned())];
-        let count = disclosed.len();
-        let reply = Reply { disclosed, count, ..Reply::default() };
-        shown(&call, Interaction::Search("Consent".to_owned(), query), reply).await?;
-    }
+    let asked = |ids: String| {
+        let query = vec![("patient".to_owned(), ids), ("status".to_owned(), "active".to_owned())];
+        Interaction::Search("Consent".to_owned(), query)
+    };
+    shown_of(&call, &people, &disclosed, asked).await?;
     Ok(AppsPage { shell: shell.at(Here::Apps), shares, done })
 }
 
@@ -174,8 +173,8 @@ struct Known<'a> {
     own: Vec<Box<str>>,
     clients: HashMap<String, String>,
     names: HashMap<String, String>,
-    /// The latest use, by reference of the app or person.
-    used: HashMap<String, i64>,
+    /// The latest use of someone's records, by her key and the reference of the app or person.
+    used: HashMap<(CitizenKey, String), i64>,
 }
 
 impl<'a> Known<'a> {
@@ -222,7 +221,11 @@ impl<'a> Known<'a> {
             since: self.date(consent.str("dateTime").or_else(|| period("start")).unwrap_or_default()),
             until: period("end").map(|end| self.date(end)),
             by: performer.map(|one| self.name(one)),
-            last: references.iter().filter_map(|one| self.used.get(*one)).max().map(|at| self.instant(*at)),
+            last: references
+                .iter()
+                .filter_map(|one| self.used.get(&(person.key, (*one).to_owned())))
+                .max()
+                .map(|at| self.instant(*at)),
             field: "consent",
             id: id.to_owned(),
         }
@@ -281,7 +284,7 @@ pub(super) fn instant(micros: i64, language: Language, app: &App) -> String {
 }
 
 /// The latest use of these people's records by each app and person.
-async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<String, i64>, Error> {
+async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<(CitizenKey, String), i64>, Error> {
     let citizens: Vec<i64> = people.iter().map(|person| person.key).collect();
     let filter = Filter { citizens: &citizens, from: None, until: None, kinds: USES, after: None, limit: LOOKED_BACK };
     let found = call.audit.entries(&filter).await.map_err(|error| StoreError::Audit(error.to_string()))?;
@@ -290,7 +293,7 @@ async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<String, i64
         let record = &one.record;
         for party in [&record.client, &record.user, &record.organization].into_iter().flatten() {
             // Newest first: the first one found is the latest.
-            used.entry(party.reference.to_string()).or_insert(record.at);
+            used.entry((one.citizen, party.reference.to_string())).or_insert(record.at);
         }
     }
     Ok(used)

@@ -22,7 +22,10 @@ mod words;
 use crate::app::App;
 use crate::auth::login::Session;
 use crate::consent::caller::Action;
+use crate::consent::view::CitizenKey;
 use crate::interaction::{Call, Error, Interaction, Location, Reply, is_id};
+
+use people::{Person, Tie};
 
 /// The call of the person who is signed in, about to do `action`.
 ///
@@ -49,4 +52,30 @@ pub async fn refused(call: &Call<'_>, patient: &str) -> Error {
 /// Records what a page is about to show.
 async fn shown(call: &Call<'_>, asked: Interaction, reply: Reply) -> Result<(), Error> {
     call.record(&asked, &Ok(reply)).await
+}
+
+/// Records what a page about several people is about to show, each under the
+/// purpose that looking at her has. Their names are on the page too.
+///
+/// * `disclosed`: whose, and of which type; `asked`: the question to the API that
+///   the page stands for, of `Patient/a,Patient/b`.
+async fn shown_of(
+    call: &Call<'_>,
+    people: &[&Person],
+    disclosed: &[(CitizenKey, String)],
+    asked: impl Fn(String) -> Interaction,
+) -> Result<(), Error> {
+    for tie in [Tie::Own, Tie::Guardian, Tie::Shared] {
+        let of_tie: Vec<&Person> = people.iter().copied().filter(|person| person.tie == tie && person.read).collect();
+        if of_tie.is_empty() {
+            continue;
+        }
+        let named = of_tie.iter().map(|person| (person.key, "Patient".to_owned()));
+        let own = disclosed.iter().filter(|(key, _)| of_tie.iter().any(|person| person.key == *key)).cloned();
+        let disclosed: Vec<_> = named.chain(own).collect();
+        let ids: Vec<String> = of_tie.iter().map(|person| format!("Patient/{}", person.id)).collect();
+        let reply = Reply { count: disclosed.len(), disclosed, ..Reply::default() };
+        shown(&people::looking_at(call.doing(call.action), tie), asked(ids.join(",")), reply).await?;
+    }
+    Ok(())
 }

@@ -137,11 +137,11 @@ pub(super) const WITHDRAW: Words = Words("取り消す", "Withdraw");
 pub(super) const WITHDRAWN_NOW: Words =
     Words("取り消しました。これからは記録を見られません。", "Withdrawn. The records can no longer be seen there.");
 pub(super) const WHOSE: Words = Words("どなたの記録", "Whose records");
-pub(super) const ALLOWED: Words = Words("許可していること", "Allowed");
+pub(super) const ALLOWED: Words = Words("許可の内容", "Allowed");
 pub(super) const NOT_ALLOWED: Words = Words("見せないこと", "Kept back");
 pub(super) const SINCE: Words = Words("許可した日", "Since");
 pub(super) const UNTIL: Words = Words("いつまで", "Until");
-pub(super) const LAST_USED: Words = Words("最後に使われた日時", "Last used");
+pub(super) const LAST_USED: Words = Words("最後の利用", "Last used");
 pub(super) const NOT_USED: Words = Words("最近の利用はありません", "Not used lately");
 pub(super) const GIVEN_BY: Words = Words("許可した人", "Allowed by");
 pub(super) const PURPOSE: Words = Words("目的", "Purpose");

@@ -22,6 +22,7 @@ mod select;
 mod sql;
 pub mod upkeep;
 mod visible;
+pub mod watch;
 pub mod write;
 mod writer;
 

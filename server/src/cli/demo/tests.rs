@@ -202,7 +202,7 @@ async fn the_mother_sees_allows_and_withdraws() {
     let others = mother.get("/access?others=1").await.body;
     assert!(others.contains("Sample app") && !others.contains("These pages"), "an app is a recipient like any other");
     let looked = mother.get("/access").await.body;
-    for text in ["Sample app", "allowed access to", "Permission for", "At the family&#39;s request"] {
+    for text in ["Sample app", "allowed access to", "Permission for “Sample app”", "At the family&#39;s request"] {
         assert!(looked.contains(text), "{text}");
     }
 

@@ -138,7 +138,7 @@ fn document(reading: &Reading<'_>, resource: &Json) -> Parts {
         known.map(|known| reading.say(known).to_owned()).or_else(|| reading.concept(kind))
     });
     let attachment = |name| {
-        let contents = resource.list("content").iter();
+        let mut contents = resource.list("content").iter();
         contents.find_map(|content| content.get("attachment")?.str(name)).map(str::to_owned)
     };
     let mut facts = Facts::default();

@@ -1,13 +1,17 @@
 //! Access tokens, refresh tokens and client assertions.
 
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
+};
 
 use super::grant::{CodeTaken, spend_code};
 use super::{Accounts, insert};
 use crate::store::entity::{
     access_token, assertion, authorization_code, failed_sign_in, known_browser, refresh_token, session,
 };
+use crate::store::sql::Sql;
+use crate::store::watch::Watch;
 
 /// The tokens of one answer.
 #[derive(Clone, Debug)]
@@ -64,18 +68,21 @@ pub struct BearerRow {
 /// Everything on which a token's life hangs is asked in one statement: its own
 /// time, the client, the grant, the account, and the approver's authority over
 /// the patient at this instant.
-const BEARER: &str = "SELECT t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_id_token, t.issued, t.expires, \
+const BEARER: &str = "t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_id_token, t.issued, t.expires, \
     t.client, c.kind AS client_kind, c.organization AS client_organization, c.custodial, \
     t.account, a.name AS account_name, a.kind AS account_kind, a.fhir_user, a.patient AS account_patient, \
-    a.organization AS account_organization, a.role AS account_role \
+    a.organization AS account_organization, a.role AS account_role";
+
+const BEARER_FROM: &str = " \
     FROM access_token t JOIN client c ON c.id = t.client \
-    LEFT JOIN account a ON a.id = t.account LEFT JOIN app_grant g ON g.id = t.grant_id \
-    WHERE t.hash = ? AND t.expires > ? AND t.revoked = 0 AND NOT c.disabled \
+    LEFT JOIN account a ON a.id = t.account LEFT JOIN app_grant g ON g.id = t.grant_id";
+
+const BEARER_ALIVE: &str = " AND t.revoked = 0 AND NOT c.disabled \
     AND (t.grant_id IS NULL OR (g.id IS NOT NULL AND g.ended IS NULL)) \
     AND (t.account IS NULL OR NOT a.locked) \
     AND (t.patient IS NULL OR t.account IS NULL OR a.kind = 'professional' OR EXISTS \
     (SELECT 1 FROM authority u WHERE u.account = t.account AND u.patient = t.patient \
-    AND u.valid_from <= ? AND (u.valid_until IS NULL OR u.valid_until > ?)))";
+    AND u.valid_from <= ";
 
 impl Accounts {
     /// Exchanges a code for tokens: both happen, or neither.
@@ -125,8 +132,23 @@ impl Accounts {
 
     /// A living access token, by its hash.
     pub async fn bearer(&self, hash: &[u8], now: i64) -> Result<Option<BearerRow>, DbErr> {
-        let row = self.db.one(BEARER, [hash.to_vec().into(), now.into(), now.into(), now.into()]).await?;
-        row.map(|row| BearerRow::from_query_result(&row, "")).transpose()
+        Ok(self.bearer_watched(hash, now, None).await?.map(|(bearer, _)| bearer))
+    }
+
+    /// A living access token, by its hash, with the mark of `watch` at the same instant.
+    pub async fn bearer_watched(
+        &self,
+        hash: &[u8],
+        now: i64,
+        watch: Option<&Watch>,
+    ) -> Result<Option<(BearerRow, String)>, DbErr> {
+        let mut sql = Sql::new("SELECT ");
+        sql.text(BEARER).text(", ").push(watch.map_or_else(|| Sql::new("''"), |watch| watch.mark(now)));
+        sql.text(" AS mark").text(BEARER_FROM).text(" WHERE t.hash = ").bind(hash.to_vec());
+        sql.text(" AND t.expires > ").bind(now).text(BEARER_ALIVE).bind(now);
+        sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+        let Some(row) = self.db.read().query_one_raw(sql.statement(self.db.backend())).await? else { return Ok(None) };
+        Ok(Some((BearerRow::from_query_result(&row, "")?, row.try_get("", "mark")?)))
     }
 
     /// An access token by its hash, dead or alive.

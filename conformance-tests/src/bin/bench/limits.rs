@@ -1,0 +1,230 @@
+//! What the machine itself can do, measured in the same run and by the same
+//! client: axum without work, the bare statement behind axum, a bare group
+//! commit of rows that the server wrote, and the disk's own sync.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{Path as UrlPath, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement,
+    TransactionTrait, Value,
+};
+
+/// The columns that the server's own read brings.
+const BY_ID: &str = "SELECT r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+                     r.custody, r.method, r.epoch, r.body FROM resource r WHERE r.kind = ? AND r.id = ?";
+const SEARCH: &str = "SELECT r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
+                      r.custody, r.method, r.epoch, r.body FROM clinical x JOIN resource r ON r.rid = x.rid \
+                      WHERE x.citizen = ? AND x.kind = ? AND x.code IN (SELECT id FROM code WHERE code = ?) \
+                      AND r.deleted = 0 ORDER BY r.rid LIMIT 20";
+
+/// Opens the database as the server does.
+pub(crate) async fn open(file: &Path, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(format!("sqlite:{}", file.display()));
+    options.max_connections(connections).min_connections(1).test_before_acquire(false).sqlx_logging(false);
+    options.map_sqlx_sqlite_opts(|sqlite| {
+        sqlite
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .statement_cache_capacity(512)
+            .pragma("cache_size", "-16000")
+            .pragma("mmap_size", "268435456")
+            .pragma("temp_store", "memory")
+    });
+    Database::connect(options).await
+}
+
+fn sql(text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    Statement::from_sql_and_values(DatabaseBackend::Sqlite, text, values)
+}
+
+/// Kind and row number of the record with this id.
+pub(crate) async fn place(db: &DatabaseConnection, id: &str) -> Result<(i64, i64), DbErr> {
+    let row = db.query_one_raw(sql("SELECT rid, kind FROM resource WHERE id = ?", [id.into()])).await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound(id.to_owned()))?;
+    Ok((row.try_get_by_index(0)?, row.try_get_by_index::<i64>(1)?))
+}
+
+/// The first column of the first row.
+pub(crate) async fn number(db: &DatabaseConnection, text: &str) -> Result<i64, DbErr> {
+    let row = db.query_one_raw(sql(text, [])).await?;
+    row.ok_or_else(|| DbErr::RecordNotFound(text.to_owned()))?.try_get_by_index(0)
+}
+
+/// Serves the bare answers on a free port; its address.
+pub(crate) async fn serve(db: DatabaseConnection) -> std::io::Result<String> {
+    let router = Router::new()
+        .route("/hello", get(|| async { "hello" }))
+        .route("/row/{kind}/{id}", get(row))
+        .route("/search/{citizen}/{kind}/{code}", get(search))
+        .with_state(db);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?.to_string();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    Ok(address)
+}
+
+async fn row(State(db): State<DatabaseConnection>, UrlPath((kind, id)): UrlPath<(i64, String)>) -> Answer {
+    bodies(&db, sql(BY_ID, [kind.into(), id.into()])).await
+}
+
+async fn search(
+    State(db): State<DatabaseConnection>,
+    UrlPath((citizen, kind, code)): UrlPath<(i64, i64, String)>,
+) -> Answer {
+    bodies(&db, sql(SEARCH, [citizen.into(), kind.into(), code.into()])).await
+}
+
+type Answer = Result<Vec<u8>, StatusCode>;
+
+async fn bodies(db: &DatabaseConnection, statement: Statement) -> Answer {
+    let rows = db.query_all_raw(statement).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    if rows.is_empty() {
+        return Err(StatusCode::NOT_FOUND);
+    }
+    let mut all = Vec::with_capacity(16 << 10);
+    for row in rows {
+        let body: Vec<u8> = row.try_get_by_index(12).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+        all.extend_from_slice(&body);
+    }
+    Ok(all)
+}
+
+/// Tables with rows of a record, the record itself first.
+const TABLES: &[&str] = &[
+    "resource",
+    "token",
+    "ident",
+    "string",
+    "date",
+    "number",
+    "quantity",
+    "uri",
+    "reference",
+    "compartment",
+    "clinical",
+];
+
+/// The rows of some records of one table.
+struct Rows {
+    table: &'static str,
+    columns: Vec<String>,
+    /// By record.
+    rows: Vec<Vec<Vec<Value>>>,
+}
+
+/// Writes copies of what the server wrote, `batch` records a commit; records a second.
+///
+/// * `copy`: a database of its own, with the same tables and as many rows.
+pub(crate) async fn group_commit(
+    copy: &DatabaseConnection,
+    kind: i64,
+    batch: usize,
+    time: Duration,
+) -> Result<f64, DbErr> {
+    let newest = "SELECT rid FROM resource WHERE kind = ? AND deleted = 0 ORDER BY rid DESC LIMIT 64";
+    let newest = copy.query_all_raw(sql(newest, [kind.into()])).await?;
+    let rids: Vec<i64> = newest.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
+    let mut tables = Vec::new();
+    for table in TABLES {
+        tables.push(rows_of(copy, table, &rids).await?);
+    }
+    let mut next = number(copy, "SELECT MAX(rid) FROM resource").await? + 1;
+    let (start, mut written) = (Instant::now(), 0_u32);
+    while start.elapsed() < time {
+        let transaction = copy.begin().await?;
+        for one in &tables {
+            for statement in inserts(one, next, batch, rids.len()) {
+                transaction.execute_raw(statement).await?;
+            }
+        }
+        transaction.commit().await?;
+        next += i64::try_from(batch).unwrap_or(0);
+        written += u32::try_from(batch).unwrap_or(0);
+    }
+    Ok(f64::from(written) / start.elapsed().as_secs_f64())
+}
+
+async fn rows_of(db: &DatabaseConnection, table: &'static str, rids: &[i64]) -> Result<Rows, DbErr> {
+    let mut found = Rows { table, columns: Vec::new(), rows: Vec::new() };
+    for rid in rids {
+        let rows = db.query_all_raw(sql(&format!("SELECT * FROM {table} WHERE rid = ?"), [(*rid).into()])).await?;
+        if let Some(first) = rows.first() {
+            found.columns = first.column_names();
+        }
+        found.rows.push(rows.iter().map(|row| values(row, found.columns.len())).collect::<Result<_, _>>()?);
+    }
+    Ok(found)
+}
+
+/// The values of a row as they are stored.
+fn values(row: &QueryResult, columns: usize) -> Result<Vec<Value>, DbErr> {
+    (0..columns)
+        .map(|at| {
+            if let Ok(value) = row.try_get_by_index::<Option<i64>>(at) {
+                return Ok(value.into());
+            }
+            if let Ok(value) = row.try_get_by_index::<Option<f64>>(at) {
+                return Ok(value.into());
+            }
+            if let Ok(value) = row.try_get_by_index::<Option<String>>(at) {
+                return Ok(value.into());
+            }
+            row.try_get_by_index::<Option<Vec<u8>>>(at).map(Into::into)
+        })
+        .collect()
+}
+
+/// Multi-row inserts of `batch` records from number `next` on.
+fn inserts(of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
+    let mut rows: Vec<Vec<Value>> = Vec::new();
+    for (number, rid) in (next..).take(batch).enumerate() {
+        for row in &of.rows[number % kinds] {
+            let mut row = row.clone();
+            for (column, value) in of.columns.iter().zip(&mut row) {
+                match column.as_str() {
+                    "rid" => *value = rid.into(),
+                    "id" if of.table == "resource" => *value = format!("bare-{rid}").into(),
+                    _ => {}
+                }
+            }
+            rows.push(row);
+        }
+    }
+    let marks = format!("({})", vec!["?"; of.columns.len()].join(", "));
+    rows.chunks(1000)
+        .map(|chunk| {
+            let text = format!(
+                "INSERT INTO {} ({}) VALUES {}",
+                of.table,
+                of.columns.join(", "),
+                vec![marks.as_str(); chunk.len()].join(", ")
+            );
+            sql(&text, chunk.iter().flatten().cloned())
+        })
+        .collect()
+}
+
+/// Median of 4 KB written and brought to the disk, in milliseconds.
+pub(crate) fn disk_sync(directory: &Path) -> std::io::Result<f64> {
+    let path = directory.join("bench-sync");
+    let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        let before = Instant::now();
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        times.push(before.elapsed());
+    }
+    std::fs::remove_file(path)?;
+    times.sort_unstable();
+    Ok(times[times.len() / 2].as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,186 @@
+//! The scene: a running server, its citizens, and tokens that stay fresh.
+
+use std::fs;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use techo_conformance_tests::http::Request;
+use techo_conformance_tests::server::Server;
+use techo_conformance_tests::world::{Ask, World};
+
+use crate::client::{exchange, request};
+use crate::data;
+
+/// A token is renewed at this age; the server gives it five minutes.
+const AGE: Duration = Duration::from_secs(150);
+/// What the citizen's app may do.
+const SCOPE: &str = "launch/patient openid fhirUser offline_access patient/*.cruds";
+/// Whose records the citizen's app reads: a child of the sample mother.
+pub(crate) const CHILD: &str = "pt-mei";
+/// Connections that load.
+const LOADERS: usize = 8;
+
+/// A running server with what was loaded.
+pub(crate) struct Scene {
+    /// People and programs.
+    pub(crate) world: World,
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+    /// Ids of the Patients that were loaded.
+    pub(crate) patients: Vec<String>,
+    /// Ids of their Observations.
+    pub(crate) observations: Vec<String>,
+    /// Ids of the Observations of [`CHILD`].
+    pub(crate) childs: Vec<String>,
+    tokens: Mutex<Vec<(String, Instant, String)>>,
+    refresh: Mutex<(String, String, Instant)>,
+}
+
+/// What the starts took.
+pub(crate) struct Starts {
+    /// The very first, with the whole sample world.
+    pub(crate) first: Duration,
+    /// On data that are there, until `/health/ready` answers 200.
+    pub(crate) again: Duration,
+    /// Resident memory before any request.
+    pub(crate) idle: f64,
+}
+
+impl Scene {
+    /// Starts the program twice: on nothing, and on what it left.
+    pub(crate) fn start() -> (Self, Starts) {
+        let before = Instant::now();
+        let server = Server::first();
+        let first = before.elapsed();
+        let before = Instant::now();
+        let world = World::over(server.killed_and_restarted());
+        let ready = Request::get(&format!("{}/health/ready", world.portal.trim_end_matches('/')));
+        while ready.send().status != 200 {
+            assert!(before.elapsed() < Duration::from_secs(60), "the server does not become ready");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let starts = Starts { first, again: before.elapsed(), idle: memory(world.server.pid()) };
+        let address = world.base.trim_start_matches("http://").trim_end_matches("/fhir").to_owned();
+        let hers = world.approve(&Ask::new("app-public", "hanako", SCOPE).of(CHILD));
+        let refresh = (hers.token.clone(), hers.granted("refresh_token").to_owned(), Instant::now());
+        let scene = Self {
+            world,
+            address,
+            patients: Vec::new(),
+            observations: Vec::new(),
+            childs: Vec::new(),
+            tokens: Mutex::default(),
+            refresh: Mutex::new(refresh),
+        };
+        (scene, starts)
+    }
+
+    /// A token of a program, not older than [`AGE`].
+    pub(crate) fn program(&self, name: &str) -> String {
+        let mut tokens = self.tokens.lock().expect("no loader panics with it");
+        tokens.retain(|(_, made, _)| made.elapsed() < AGE);
+        if let Some((_, _, token)) = tokens.iter().find(|(known, _, _)| known == name) {
+            return token.clone();
+        }
+        let token = self.world.backend(name, "system/*.cruds").token;
+        tokens.push((name.to_owned(), Instant::now(), token.clone()));
+        token
+    }
+
+    /// The token of the citizen's app, not older than [`AGE`].
+    pub(crate) fn app(&self) -> String {
+        let mut held = self.refresh.lock().expect("no loader panics with it");
+        if held.2.elapsed() >= AGE {
+            let answer = self.world.refresh("app-public", &held.1, None).expect(200).json();
+            let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+            *held = (text("access_token"), text("refresh_token"), Instant::now());
+        }
+        held.0.clone()
+    }
+
+    /// Loads `citizens`, their Observations and Consents; resources a second.
+    pub(crate) fn load(&mut self, runtime: &tokio::runtime::Runtime, citizens: u32) -> f64 {
+        let start = Instant::now();
+        let (mut next, mut resources) = (0, 0);
+        while next < citizens {
+            let token = self.program("tester");
+            let upper = citizens.min(next + 64);
+            let bodies = (next..upper).map(|number| data::citizen(number).to_string()).collect();
+            for (kind, id) in runtime.block_on(send(&self.address, &token, bodies)) {
+                resources += 1;
+                if kind == "Patient" { self.patients.push(id) } else { self.observations.push(id) }
+            }
+            next = upper;
+        }
+        let rate = f64::from(resources) / start.elapsed().as_secs_f64();
+        for chunk in self.patients.chunks(64) {
+            let token = self.program("tester");
+            let bodies = chunk.iter().map(|id| data::consents(id, &format!("Patient/{id}")).to_string()).collect();
+            runtime.block_on(send(&self.address, &token, bodies));
+        }
+        let body = data::batch(CHILD, data::observations()).to_string();
+        let made = runtime.block_on(send(&self.address, &self.program("importer"), vec![body]));
+        self.childs = made.into_iter().map(|(_, id)| id).collect();
+        let consents = data::consents(CHILD, "RelatedPerson/rp-hanako-mei").to_string();
+        runtime.block_on(send(&self.address, &self.app(), vec![consents]));
+        rate
+    }
+
+    /// Resident memory of the server in MB.
+    pub(crate) fn memory(&self) -> f64 {
+        memory(self.world.server.pid())
+    }
+}
+
+/// Posts transactions over a few connections; type and id of each resource made.
+async fn send(address: &str, token: &str, bodies: Vec<String>) -> Vec<(String, String)> {
+    let mut lanes: Vec<Vec<String>> = vec![Vec::new(); LOADERS];
+    for (number, body) in bodies.into_iter().enumerate() {
+        lanes[number % LOADERS].push(body);
+    }
+    let tasks: Vec<_> = lanes
+        .into_iter()
+        .map(|lane| {
+            let (address, token) = (address.to_owned(), token.to_owned());
+            tokio::spawn(async move {
+                let (mut connection, mut made) = (None, Vec::new());
+                for body in lane {
+                    let bytes = request("POST", "/fhir", &token, body.as_bytes());
+                    let (status, answer) = exchange(&mut connection, &address, &bytes).await.expect("an answer");
+                    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+                    made.extend(places(&answer));
+                }
+                made
+            })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(task.await.expect("a loader does not fail"));
+    }
+    all
+}
+
+fn places(answer: &[u8]) -> Vec<(String, String)> {
+    let bundle: Value = serde_json::from_slice(answer).expect("a Bundle");
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|entry| entry["response"]["location"].as_str())
+        .filter_map(|location| {
+            let path = location.split("/_history").next()?;
+            let mut parts = path.rsplit('/');
+            let id = parts.next()?.to_owned();
+            Some((parts.next()?.to_owned(), id))
+        })
+        .collect()
+}
+
+/// Resident memory of a process in MB.
+fn memory(pid: u32) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+    kilobytes.unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,123 @@
+//! Who calls and what may be seen, kept between requests of one token.
+//!
+//! Nothing is answered from memory alone: every request asks, in one statement,
+//! whether the token still lives and whether anything watched has changed
+//! ([`crate::store::watch`]). Only then is the kept [`Circle`] used, so a request
+//! that begins after a revocation was committed sees it. What depends on the time
+//! of day (a Consent's period) bounds how long a circle is kept.
+//!
+//! The mark is asked for *before* the circle is gathered: a change in between
+//! leaves an old mark beside a new circle, which the next request finds out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::Circle;
+use crate::consent::View;
+use crate::consent::caller::Action;
+use crate::store::account::BearerRow;
+use crate::store::watch::Watch;
+
+/// Tokens remembered at once.
+const TOKENS: usize = 1024;
+/// A circle of more citizens is gathered anew each time.
+const CITIZENS: usize = 4096;
+
+/// Circles by token hash.
+#[derive(Debug, Default)]
+pub struct Circles(Mutex<HashMap<Vec<u8>, Arc<Known>>>);
+
+/// What is remembered of a token.
+#[derive(Debug)]
+pub struct Known {
+    /// What to watch.
+    pub watch: Watch,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    bearer: BearerRow,
+    mark: String,
+    circle: Circle,
+    from: i64,
+    until: i64,
+}
+
+impl Known {
+    /// The circle, if it is what would be gathered now.
+    ///
+    /// * `mark`: asked for with this one's own watch, in this request.
+    pub fn circle(&self, bearer: &BearerRow, mark: &str, now: i64) -> Option<Circle> {
+        let kept = self.kept.as_ref()?;
+        let holds = kept.bearer == *bearer && kept.mark == mark && kept.from <= now && now < kept.until;
+        holds.then(|| kept.circle.clone())
+    }
+}
+
+impl Circles {
+    /// What is remembered of a token.
+    pub fn of(&self, hash: &[u8]) -> Option<Arc<Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    /// Remembers a circle that was gathered at `now`, after `mark` was asked for
+    /// with the watch of `known`.
+    pub fn keep(
+        &self,
+        hash: &[u8],
+        known: Option<&Known>,
+        mark: String,
+        bearer: &BearerRow,
+        circle: &Circle,
+        now: i64,
+    ) {
+        if circle.watch.citizens.len() > CITIZENS {
+            return;
+        }
+        // The mark says something of this circle only if it looked at all of it.
+        let watched = known.is_some_and(|known| known.watch == circle.watch);
+        let kept = watched.then(|| Kept {
+            bearer: bearer.clone(),
+            mark,
+            circle: circle.clone(),
+            from: now,
+            until: circle.turns(now),
+        });
+        let known = Arc::new(Known { watch: circle.watch.clone(), kept });
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= TOKENS {
+            all.retain(|_, known| known.kept.as_ref().is_some_and(|kept| kept.bearer.expires > now));
+            if all.len() >= TOKENS {
+                all.clear();
+            }
+        }
+        all.insert(hash.to_vec(), known);
+    }
+}
+
+impl Circle {
+    /// The next instant at which the Consents in force say something else by their periods.
+    fn turns(&self, now: i64) -> i64 {
+        let nodes = self.standing.iter().flat_map(|one| std::iter::once(&one.policy.root).chain(&one.policy.nested));
+        let ends = nodes.filter_map(|node| node.period.as_ref()).flat_map(|period| [period.start, period.end]);
+        ends.filter(|end| *end > now).min().unwrap_or(i64::MAX)
+    }
+}
+
+/// What each action may see, decided once for a circle.
+#[derive(Debug, Default)]
+pub struct Views(Mutex<Vec<(Action, Arc<View>)>>);
+
+impl Views {
+    /// The view for `action`, made if it is not there.
+    pub fn of(&self, action: Action, make: impl FnOnce() -> View) -> Arc<View> {
+        let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, view)) = views.iter().find(|(one, _)| *one == action) {
+            return view.clone();
+        }
+        let view = Arc::new(make());
+        views.push((action, view.clone()));
+        view
+    }
+}

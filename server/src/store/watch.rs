@@ -1,0 +1,138 @@
+//! Whether what a decision was made from is still so: one text, asked for in the
+//! statement that every request begins with.
+//!
+//! A decision's ingredients (authority, the citizens, their Consents, the
+//! Organization) take many statements to gather. They are kept with their
+//! [`Watch`], and each request asks for the watch's *mark* as it stands now. The
+//! same mark: nothing that was gathered has changed, and nobody has joined. To
+//! watch one more thing: a part in [`Watch::mark`].
+
+use techo_profiles::Definitions;
+
+use super::sql::Sql;
+use crate::consent::view::CitizenKey;
+
+/// What to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Whose authority counts.
+    pub account: Option<String>,
+    /// Ids of the Patients who come into question, those not there (yet) too.
+    pub patients: Vec<String>,
+    /// Those who are there.
+    pub citizens: Vec<CitizenKey>,
+    /// Where the caller works or is registered, `Organization/org-city`.
+    pub organizations: Vec<String>,
+    /// References whose naming in a Consent brings one more citizen into question.
+    pub actors: Vec<String>,
+}
+
+impl Watch {
+    /// An expression whose value changes with anything watched.
+    ///
+    /// The order of what is put together is the database's own; another order
+    /// gives another text, for which all is gathered anew.
+    pub(super) fn mark(&self, now: i64) -> Sql {
+        let mut mark = Sql::new("''");
+        let parts = [self.authority(now), self.present(), self.versions(), self.people(), self.sharing()];
+        for part in parts.into_iter().flatten() {
+            mark.text(" || '|' || COALESCE((").push(part).text("), '')");
+        }
+        mark
+    }
+
+    /// Who holds authority at this instant: the account over anyone, anyone over the patients.
+    fn authority(&self, now: i64) -> Option<Sql> {
+        if self.account.is_none() && self.patients.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new(
+            "SELECT string_agg(u.id || ' ' || u.account || ' ' || u.patient || ' ' || u.kind || ' ' || \
+             COALESCE(u.related_person, '') || ' ' || CAST(u.valid_from AS TEXT) || ' ' || \
+             CAST(COALESCE(u.valid_until, 0) AS TEXT), ',') FROM authority u WHERE (u.patient IN ",
+        );
+        sql.list(self.patients.iter().cloned());
+        if let Some(account) = &self.account {
+            sql.text(" OR u.account = ").bind(account.as_str());
+        }
+        sql.text(") AND u.valid_from <= ").bind(now);
+        sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")");
+        Some(sql)
+    }
+
+    /// Which of the Patients and Organizations are there, and in whose keeping.
+    fn present(&self) -> Option<Sql> {
+        let number = |kind: &str| {
+            let number = Definitions::embedded().type_number(kind);
+            number.and_then(|number| i16::try_from(number).ok()).unwrap_or(0)
+        };
+        let organizations = self.organizations.iter().filter_map(|one| one.strip_prefix("Organization/"));
+        let mut any = Vec::new();
+        for (kind, ids) in
+            [("Patient", self.patients.clone()), ("Organization", organizations.map(str::to_owned).collect())]
+        {
+            if !ids.is_empty() {
+                let mut one = Sql::new("(p.kind = ");
+                one.bind(number(kind)).text(" AND p.id IN ").list(ids).text(")");
+                any.push(one);
+            }
+        }
+        if any.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new(
+            "SELECT string_agg(p.id || ' ' || CAST(p.rid AS TEXT) || ' ' || CAST(p.custodian AS TEXT), ',') \
+             FROM resource p WHERE p.deleted = 0 AND ",
+        );
+        sql.push(Sql::or(any));
+        Some(sql)
+    }
+
+    /// The consent versions: each rises with every Consent about her.
+    fn versions(&self) -> Option<Sql> {
+        if self.citizens.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new(
+            "SELECT string_agg(CAST(z.rid AS TEXT) || ' ' || CAST(z.version AS TEXT), ',') FROM citizen z WHERE z.rid IN ",
+        );
+        sql.list(self.citizens.iter().copied());
+        Some(sql)
+    }
+
+    /// Who works at the Organizations.
+    fn people(&self) -> Option<Sql> {
+        if self.organizations.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new(
+            "SELECT string_agg(w.organization || ' ' || COALESCE(w.fhir_user, ''), ',') FROM account w WHERE w.organization IN ",
+        );
+        sql.list(self.organizations.iter().map(|one| one.strip_prefix("Organization/").unwrap_or(one).to_owned()));
+        Some(sql)
+    }
+
+    /// The Consents that name an actor.
+    fn sharing(&self) -> Option<Sql> {
+        let pairs = self.actors.iter().filter_map(|actor| actor.split_once('/'));
+        let any: Vec<Sql> = pairs
+            .filter_map(|(kind, id)| {
+                let number = i16::try_from(Definitions::embedded().type_number(kind)?).ok()?;
+                let mut one = Sql::new("(n.kind = ");
+                one.bind(number).text(" AND n.id = ").bind(id).text(")");
+                Some(one)
+            })
+            .collect();
+        if any.is_empty() {
+            return None;
+        }
+        // A Consent that names nobody is for everyone.
+        let any = any.into_iter().chain([Sql::new("(n.kind = 0 AND n.id = '*')")]).collect();
+        let mut sql = Sql::new(
+            "SELECT string_agg(CAST(n.rid AS TEXT), ',') FROM reference n \
+             WHERE n.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
+        );
+        sql.push(Sql::or(any));
+        Some(sql)
+    }
+}
