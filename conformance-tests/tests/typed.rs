@@ -45,7 +45,9 @@ fn every_stored_resource_is_read_by_an_independent_model() {
         }
     }
     let importer = world.importer();
-    for kind in ["Encounter", "DiagnosticReport", "Observation", "Immunization", "Provenance", "Location", "Organization"] {
+    for kind in
+        ["Encounter", "DiagnosticReport", "Observation", "Immunization", "Provenance", "Location", "Organization"]
+    {
         for entry in importer.search(&format!("{kind}?_count=1000"))["entry"].as_array().into_iter().flatten() {
             parse(&entry["resource"]);
             read += 1;
@@ -59,7 +61,8 @@ fn every_stored_resource_is_read_by_an_independent_model() {
 
 /// Parses, and keeps the type and the id: nothing was dropped on the way.
 fn parse(resource: &Value) {
-    let typed: Resource = serde_json::from_value(resource.clone()).unwrap_or_else(|error| panic!("{error}: {resource}"));
+    let typed: Resource =
+        serde_json::from_value(resource.clone()).unwrap_or_else(|error| panic!("{error}: {resource}"));
     let back = serde_json::to_value(&typed).unwrap_or_else(|error| panic!("{error}: {resource}"));
     assert_eq!(members(resource), members(&back), "{resource}");
 }
