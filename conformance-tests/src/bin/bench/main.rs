@@ -259,7 +259,8 @@ impl Bench {
             if seconds_of(recorded).is_some_and(|at| at >= last) {
                 break true;
             }
-            if start.elapsed() > Duration::from_secs(120) {
+            if start.elapsed() > Duration::from_secs(60) {
+                eprintln!("the newest audit record: {bundle}");
                 break false;
             }
             std::thread::sleep(Duration::from_millis(50));
