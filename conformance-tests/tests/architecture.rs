@@ -102,7 +102,8 @@ fn no_function_is_too_long() {
 
 /// rustfmt closes a function on a line of its own, indented as it began.
 fn long_functions(name: &str, text: &str) -> Vec<String> {
-    let lines: Vec<&str> = text.lines().collect();
+    // A table of cases at a file's bottom may be as long as its cases.
+    let lines: Vec<&str> = text.lines().take_while(|line| *line != "#[cfg(test)]").collect();
     let mut faults = Vec::new();
     for (start, line) in lines.iter().enumerate() {
         let body = line.trim_start();

@@ -60,7 +60,6 @@ fn issues(file: &Value) -> Vec<(u64, String)> {
 }
 
 #[test]
-#[ignore = "known: two sample files write the same Location differently"]
 fn our_own_samples_are_imported_already_and_change_nothing_again() {
     let world = World::new();
     for name in ["municipal/infant-checkups.csv", "municipal/immunizations-sjis.csv", "municipal/immunizations.json"] {
@@ -100,7 +99,6 @@ fn our_own_bad_samples_are_refused() {
 }
 
 #[test]
-#[ignore = "known: Provenance.target does not name the Patient, so her apps do not find it"]
 fn the_mother_reads_what_the_files_held() {
     let world = World::new();
     let mother = world.mother_for_daughter();
@@ -131,7 +129,6 @@ fn the_mother_reads_what_the_files_held() {
 }
 
 #[test]
-#[ignore = "known: a dry run counts a place twice that the file names twice"]
 fn a_dry_run_writes_nothing() {
     let Some(samples) = shared() else { return missing() };
     let world = World::new();
