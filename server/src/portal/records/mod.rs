@@ -189,7 +189,7 @@ fn asked(patient: &str) -> Interaction {
 /// The domains that hold something, in the notebook's order.
 fn sections(reading: &Reading<'_>, records: &[Found]) -> Vec<Section> {
     let mut by_kind: HashMap<u8, Vec<Entry>> = HashMap::new();
-    for (kind, entry) in entries(reading, &records) {
+    for (kind, entry) in entries(reading, records) {
         by_kind.entry(kind).or_default().push(entry);
     }
     let mut sections = Vec::new();
