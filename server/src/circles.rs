@@ -121,3 +121,69 @@ impl Views {
         view
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::consent::caller::{Caller, Client, Purpose};
+
+    fn circle(citizens: &[i64]) -> Circle {
+        let caller = Caller {
+            client: Client::default(),
+            user: None,
+            purpose: Purpose::new("TREAT", &[]),
+            scopes: crate::auth::scope::Scopes::default(),
+            patient: None,
+        };
+        Circle {
+            caller: Arc::new(caller),
+            candidates: Arc::default(),
+            standing: Arc::default(),
+            views: Arc::default(),
+            watch: Watch { citizens: citizens.to_vec(), ..Watch::default() },
+        }
+    }
+
+    fn bearer(scopes: &str) -> BearerRow {
+        BearerRow {
+            id: "t".into(),
+            grant_id: None,
+            scopes: scopes.into(),
+            patient: None,
+            purpose: "TREAT".into(),
+            with_id_token: false,
+            issued: 0,
+            expires: 1000,
+            client: "c".into(),
+            client_kind: "backend".into(),
+            client_organization: None,
+            custodial: false,
+            account: None,
+            account_name: None,
+            account_kind: None,
+            fhir_user: None,
+            account_patient: None,
+            account_organization: None,
+            account_role: None,
+        }
+    }
+
+    #[test]
+    fn a_circle_is_used_again_only_if_all_it_was_made_from_was_watched_and_is_the_same() {
+        let (circles, bearer_now) = (Circles::default(), bearer("system/*.rs"));
+        let found = |bearer: &BearerRow, mark: &str, now| {
+            circles.of(b"h").expect("remembered").circle(bearer, mark, now).is_some()
+        };
+        circles.keep(b"h", None, "made without a watch".into(), &bearer_now, &circle(&[1]), 10);
+        assert!(!found(&bearer_now, "made without a watch", 11), "nothing was watched yet");
+        let known = circles.of(b"h").expect("remembered");
+        circles.keep(b"h", Some(&known), "m".into(), &bearer_now, &circle(&[1, 2]), 20);
+        assert!(!found(&bearer_now, "m", 21), "the mark did not look at the second citizen");
+        let known = circles.of(b"h").expect("remembered");
+        circles.keep(b"h", Some(&known), "m".into(), &bearer_now, &circle(&[1, 2]), 30);
+        assert!(found(&bearer_now, "m", 31));
+        assert!(!found(&bearer_now, "n", 31), "something changed");
+        assert!(!found(&bearer("system/*.r"), "m", 31), "the token is another");
+        assert!(!found(&bearer_now, "m", 29), "the clock went back");
+    }
+}

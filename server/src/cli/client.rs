@@ -185,6 +185,7 @@ async fn add(place: &Place, args: Add) -> Result<ExitCode, Failure> {
         Ok(secret) => secret,
         Err(error) => return show::refused(&error),
     };
+    #[expect(clippy::collapsible_if, reason = "the inner one undoes what was begun")]
     if let Some(organization) = &organization {
         if let Err(failure) = make_organization(&server.app, organization, args.org_name.as_deref()).await {
             // Half a registration would look like a whole one.

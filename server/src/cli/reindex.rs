@@ -52,7 +52,8 @@ struct Tally {
     missing: BTreeMap<&'static str, u64>,
     /// Rows that are there and should not be, by table.
     extra: BTreeMap<&'static str, u64>,
-    /// Records indexed under another epoch.
+    /// Records indexed under another epoch: other rules, or another public origin. Their
+    /// rows may well be the same; only what differs is a fault.
     stale: u64,
     /// Records that were written meanwhile.
     changed_meanwhile: u64,
@@ -75,7 +76,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
         open::recorded(&app, record).await?;
     }
     print(&tally, &args)?;
-    let good = tally.stopped_before.is_none() && (!args.check || tally.different + tally.stale == 0);
+    let good = tally.stopped_before.is_none() && (!args.check || tally.different == 0);
     Ok(show::code(good))
 }
 
@@ -178,7 +179,7 @@ fn print(tally: &Tally, args: &Args) -> Result<(), Failure> {
     }
     match (args.check, tally.stopped_before) {
         (_, Some(rid)) => show::line(format!("stopped; continue with --from {rid}")),
-        (true, None) if different + stale > 0 => show::line("set right with: techo reindex"),
+        (true, None) if *different > 0 => show::line("set right with: techo reindex"),
         (true, None) => show::line("the index is what the records say"),
         (false, None) => show::line(format!("{fixed} records set right")),
     }
@@ -197,7 +198,7 @@ mod tests {
         let uri = IndexRow::Uri { param: 2, value: "urn:x".to_owned(), grp: 0 };
         let mut tally = Tally::default();
         assert!(!tally.compare(&[date(1), uri.clone()], &[uri.clone(), date(1)]), "order does not count");
-        assert!(!tally.compare(&[uri.clone()], &[uri.clone(), uri.clone()]), "a row twice is one row");
+        assert!(!tally.compare(std::slice::from_ref(&uri), &[uri.clone(), uri.clone()]), "a row twice is one row");
         assert!(tally.compare(&[date(1), date(2)], &[date(1), uri]));
         assert_eq!((tally.different, tally.missing["uri"], tally.extra["date"]), (1, 1, 1));
     }

@@ -37,7 +37,7 @@ pub const CLINIC: i64 = 501;
 /// Key of the town, where the nurse works and which publishes.
 pub const TOWN: i64 = 502;
 
-/// A repeatable stream of choices (SplitMix64).
+/// A repeatable stream of choices (`SplitMix64`).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 

@@ -14,8 +14,8 @@ pub async fn live() -> &'static str {
 
 /// 200 while the database answers, else 503.
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    match app.store.db().one("SELECT 1", []).await {
-        Ok(_) => (StatusCode::OK, "ready\n"),
+    match app.store.answers().await {
+        Ok(()) => (StatusCode::OK, "ready\n"),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
     }
 }

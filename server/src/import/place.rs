@@ -4,7 +4,8 @@
 //! hash of its content: importing twice changes nothing, a corrected value makes
 //! a new version. All that one file says of one citizen is one transaction.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use techo_profiles::json::{Json, Value};
 
@@ -54,6 +55,8 @@ pub struct Placing<'a> {
     pub parts: &'a [Part<'a>],
     /// The files may be kept: they hold no Individual Number.
     pub keeps_files: bool,
+    /// Places and institutions that a dry run has counted as made.
+    pub counted: Mutex<HashSet<String>>,
 }
 
 /// A draft that was stored before.
@@ -231,7 +234,9 @@ impl Placing<'_> {
         let content = content(source);
         let mut resource = source.resource.clone();
         if let Some(known) = &before {
-            if known.content == content {
+            // A place or institution is what its first telling says: files differ in
+            // what they say of it, and would change it in turn.
+            if known.content == content || SHARED.contains(&kind) {
                 FileReport::count(&mut report.unchanged, kind);
                 return Ok(());
             }
@@ -277,7 +282,14 @@ impl Placing<'_> {
             &content,
         ));
         plan.changed.push(place.clone());
-        let counts = if before.is_some() { &mut report.updated } else { &mut report.created };
+        let first = !self.carrier.dry_run
+            || !SHARED.contains(&kind)
+            || self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(source.key.clone());
+        let counts = match (&before, first) {
+            (Some(_), _) => &mut report.updated,
+            (None, true) => &mut report.created,
+            (None, false) => &mut report.unchanged,
+        };
         FileReport::count(counts, kind);
         Ok(())
     }
@@ -326,8 +338,13 @@ impl Placing<'_> {
     async fn provenance(&self, plan: &mut Plan) -> Result<(), Error> {
         let Some(citizen) = &plan.citizen else { return Ok(()) };
         let hashes: Vec<String> = self.parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
+        // The citizen first: by her it is found.
+        let own = |place: &&String| !SHARED.iter().any(|kind| place.starts_with(&format!("{kind}/")));
+        let mut targets = vec![format!("Patient/{}", citizen.patient)];
+        targets
+            .extend(plan.changed.iter().filter(own).filter(|place| **place != targets[0]).cloned().collect::<Vec<_>>());
         let resource = make::provenance(
-            &plan.changed,
+            &targets,
             self.app.clock.now(),
             &self.carrier.organization.0,
             &self.carrier.device,

@@ -2,6 +2,8 @@
 //!
 //! `techo import` and `POST /fhir/$import` both come here.
 
+use std::sync::Mutex;
+
 use jiff::tz::TimeZone;
 
 use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
@@ -119,7 +121,7 @@ async fn input(
     }
     // An Individual Number is never kept, not even in the file it came in.
     let clean = !parsed.issues.iter().any(|issue| issue.code == MY_NUMBER);
-    let placing = Placing { app, carrier, importer, parts, keeps_files: clean };
+    let placing = Placing { app, carrier, importer, parts, keeps_files: clean, counted: Mutex::default() };
     let first = &mut reports[0];
     for (number, person) in parsed.people.iter().enumerate() {
         placing.person(person, first).await?;

@@ -13,6 +13,7 @@ use techo_profiles::json::Json;
 use super::search::Bundle;
 use super::{Call, Error, Interaction, Issue, Location, Reply};
 use crate::app::App;
+use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
 use crate::search::time::span;
 use crate::store::StoreError;
@@ -58,8 +59,21 @@ impl Call<'_> {
             record.patients = self.disclosed(&reply.disclosed).await?;
             record.resource = reply.about.as_ref().map(|at| at.reference().into());
         }
+        if result.is_err() {
+            record.patients = self.refused_about();
+        }
         self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
         Ok(())
+    }
+
+    /// Whom a refused request was about, as far as the token says it: nothing is
+    /// looked up for the record.
+    fn refused_about(&self) -> Vec<Disclosed> {
+        let in_context = |one: &&Candidate| self.caller.patient.as_ref() == Some(&one.patient);
+        let one = self.candidates.iter().find(in_context);
+        one.map(|one| Disclosed { layer: Some(Layer::Scope), ..Disclosed::of(one.citizen, one.patient.clone()) })
+            .into_iter()
+            .collect()
     }
 
     /// The records of a set of writes, for its own transaction: one for what is

@@ -72,7 +72,11 @@ pub(crate) async fn planned(
     expected: Option<i32>,
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
-    let old = call.writable_now(&draft.at, Action::Update).await?;
+    let old = match call.writable_now(&draft.at, Action::Update).await {
+        // Who may not choose ids learns nothing of whether this one is in use.
+        Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
+        found => found?,
+    };
     let mut pending = pending.clone();
     if let Some(old) = old.as_ref().filter(|_| draft.at.kind == "Patient") {
         // A Patient that was deleted is still the one whom her next version is about.

@@ -95,16 +95,22 @@ pub fn looking_at(mut call: Call<'_>, tie: Tie) -> Call<'_> {
 
 /// The people of a call: herself, then children by age, then those who share.
 pub async fn people(call: &Call<'_>, language: Language) -> Result<Vec<Person>, Error> {
+    // What is shared with someone is shared for a purpose of its own.
+    let shared = looking_at(call.doing(call.action), Tie::Shared);
     let ties: HashMap<&str, (CitizenKey, Tie)> = call
         .candidates
         .iter()
         .map(|one| (&*one.patient, (one.citizen, Tie::of(one, call.now))))
-        .filter(|(_, (key, tie))| *tie != Tie::Shared || sees(call, *key))
+        .filter(|(_, (key, tie))| *tie != Tie::Shared || sees(&shared, *key))
         .collect();
-    let ids: Vec<&str> = ties.keys().copied().collect();
     let mut found = Vec::new();
     let mut bodies = HashMap::new();
-    if !ids.is_empty() {
+    for (call, through) in [(call, false), (&shared, true)] {
+        let of_kind = ties.iter().filter(|(_, (_, tie))| (*tie == Tie::Shared) == through);
+        let ids: Vec<&str> = of_kind.map(|(id, _)| *id).collect();
+        if ids.is_empty() {
+            continue;
+        }
         for stored in call.store.reader(&call.view).many("Patient", &ids).await? {
             let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
             bodies.insert(stored.id.clone(), plan::parse(body)?);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
-    QueryResult, Statement, TransactionTrait, Value,
+    QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
@@ -54,8 +54,13 @@ impl Db {
     }
 
     /// Begins a write transaction. Dropped without `commit`, it rolls back.
+    ///
+    /// On SQLite it takes the write lock at once, waiting for other processes: one
+    /// that began by reading would be refused as soon as another process wrote in between.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.write.begin().await
+        let sqlite = (self.backend == DatabaseBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+        let options = TransactionOptions { sqlite_transaction_mode: sqlite, ..TransactionOptions::default() };
+        self.write.begin_with_options(options).await
     }
 
     /// SQLite or PostgreSQL.

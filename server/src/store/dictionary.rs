@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 
 use super::db::{Db, statement};
 use super::error::StoreError;
@@ -47,7 +47,7 @@ impl Dictionary {
         if wanted.systems.is_empty() && wanted.codes.is_empty() && wanted.parameters.is_empty() {
             return Ok(());
         }
-        let transaction = db.write().begin().await?;
+        let transaction = db.begin().await?;
         let backend = db.backend();
         let mut systems = Vec::new();
         for uri in &wanted.systems {

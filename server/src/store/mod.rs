@@ -81,6 +81,12 @@ impl Store {
         self.writer.write(set).await
     }
 
+    /// Whether the database answers.
+    pub async fn answers(&self) -> Result<(), StoreError> {
+        self.db.one("SELECT 1", []).await?;
+        Ok(())
+    }
+
     /// The database, for the blocks of the store that live beside the records.
     pub fn db(&self) -> &Db {
         &self.db

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use techo_profiles::json;
 use techo_profiles::json::Json;
 use tower::ServiceExt;
 
@@ -266,6 +267,59 @@ async fn nobody_else_sees_or_withdraws_anything() {
         assert_eq!((taken.status.as_u16(), taken.body), (404, nothing.body), "{user}");
     }
     assert_eq!(world.fhir(&access, "Observation?patient=pt-mei").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_grandmother_sees_what_is_shared_with_her_until_it_is_withdrawn() {
+    let world = World::new().await;
+    let mut mother = Browser::of(&world, "hanako").await;
+    let (access, _) = mother.connect("launch/patient offline_access patient/*.cruds", "pt-mei").await;
+    let coding = |system: &str, code: &str| json!({"coding": [{"system": system, "code": code}]});
+    let class = |code: &str| json!({"system": "http://hl7.org/fhir/resource-types", "code": code});
+    let consent = json!({
+        "resourceType": "Consent", "status": "active",
+        "scope": (coding("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")),
+        "category": [(coding("http://loinc.org", "59284-0"))],
+        "patient": {"reference": "Patient/pt-mei"}, "dateTime": "2026-11-01",
+        "performer": [{"reference": "RelatedPerson/rp-hanako-mei"}],
+        "organization": [{"reference": "Organization/org-city"}],
+        "sourceAttachment": {"title": "t"},
+        "policyRule": (coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", "OPTIN")),
+        "provision": {
+            "actor": [{
+                "role": (coding("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")),
+                "reference": {"reference": "RelatedPerson/rp-kazuko-mei", "display": "佐藤 和子"}
+            }],
+            "action": [(coding("http://terminology.hl7.org/CodeSystem/consentaction", "access"))],
+            "purpose": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "SUPNWK"}],
+            "class": [(class("Patient")), (class("Observation"))]
+        }
+    });
+    let request = Request::post("/fhir/Consent")
+        .header(header::AUTHORIZATION, format!("Bearer {access}"))
+        .header(header::CONTENT_TYPE, "application/fhir+json")
+        .body(Body::from(consent.to_string()))
+        .expect("a request");
+    let made = world.send(request).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+
+    let mut grandmother = Browser::of(&world, "kazuko").await;
+    let home = grandmother.get("/").await.body;
+    assert!(home.contains("山田 芽衣") && home.contains("Shared with you") && !home.contains("山田 太郎"), "{home}");
+    let records = grandmother.get("/records/pt-mei").await.body;
+    assert!(records.contains("Body weight") && !records.contains("GV783"), "weights, no vaccinations");
+    assert_eq!(grandmother.get("/records/pt-taro").await.status, 404);
+    assert!(!grandmother.get("/access").await.body.contains("山田"), "the trail is the citizen's side's alone");
+
+    let apps = mother.get("/apps").await.body;
+    let share = apps.find("佐藤 和子").map(|at| &apps[at..]).expect("the share is listed");
+    assert!(share.contains("Measurements and test values") && share.contains("Support by people close"), "{share}");
+    let looked = mother.get("/access?others=1").await.body;
+    assert!(looked.contains("Your permission") && looked.contains("Support by people close"), "{looked}");
+    let (csrf, consent) = (field(&apps, "csrf"), field(share, "consent"));
+    mother.post("/apps/withdraw", &[("csrf", &csrf), ("consent", &consent)]).await;
+    assert_eq!(grandmother.get("/records/pt-mei").await.status, 404);
+    assert_eq!(world.fhir(&access, "Observation?patient=pt-mei").await.0, 200, "the app's own stands");
 }
 
 #[tokio::test]

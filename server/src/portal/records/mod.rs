@@ -98,9 +98,9 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, patient: &str
     let everyone = people::people(&call, shell.language).await?;
     let person = everyone.into_iter().find(|person| person.id == *patient);
     let Some(person) = person else { return Err(refused(&call, patient).await) };
-    let mut records = Records::of(&call, &person, citizen).await?;
+    let records = Records::of(&call, &person, citizen).await?;
     let reading = records.reading(&call, &shell).await?;
-    let sections = sections(&reading, std::mem::take(&mut records.all));
+    let sections = sections(&reading, &records.all);
     let cut = records.cut;
     shown(&call, asked(patient), records.reply(&person)).await?;
     Ok(RecordsPage { shell: shell.at(Here::Records), person, sections, cut })
@@ -187,9 +187,9 @@ fn asked(patient: &str) -> Interaction {
 }
 
 /// The domains that hold something, in the notebook's order.
-fn sections(reading: &Reading<'_>, records: Vec<Found>) -> Vec<Section> {
+fn sections(reading: &Reading<'_>, records: &[Found]) -> Vec<Section> {
     let mut by_kind: HashMap<u8, Vec<Entry>> = HashMap::new();
-    for (kind, entry) in entries(reading, &records) {
+    for (kind, entry) in entries(reading, records) {
         by_kind.entry(kind).or_default().push(entry);
     }
     let mut sections = Vec::new();

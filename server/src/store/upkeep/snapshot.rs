@@ -74,7 +74,7 @@ impl Snapshot {
             .iter()
             .enumerate()
             .map(|(number, (table, columns))| {
-                format!("SELECT {number} AS part, rid, {} FROM {table} WHERE rid >= ?", padded(columns))
+                format!("SELECT CAST({number} AS BIGINT) AS part, rid, {} FROM {table} WHERE rid >= ?", padded(columns))
             })
             .collect();
         let sql = format!("{} ORDER BY 2, 1", arms.join(" UNION ALL "));

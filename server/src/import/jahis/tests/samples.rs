@@ -58,6 +58,8 @@ fn check(folder: &Path, rows: &[Row<'_>]) {
     }
 }
 
+const SINGLE: &str = "AllergyIntolerance 2, Condition 1, MedicationStatement 3";
+
 #[test]
 fn our_samples() {
     const SPLIT: [&str; 2] = ["taro-split-1of2-sjis.txt", "taro-split-2of2-sjis.txt"];
@@ -82,7 +84,6 @@ fn our_samples() {
 #[test]
 fn shared_samples() {
     let Some(folder) = shared() else { return };
-    const SINGLE: &str = "AllergyIntolerance 2, Condition 1, MedicationStatement 3";
     let rows: &[Row<'_>] = &[
         (&["tc08-single-sjis.txt"], SINGLE, &[]),
         (&["tc08-single-lf.txt"], SINGLE, &[]),
