@@ -46,7 +46,8 @@ fn the_token_answer_has_its_shape() {
 fn a_bad_code_exchange_is_refused() {
     let world = World::new();
     let ask = Ask::new("app-public", "hanako", "launch/patient patient/Observation.rs").of("pt-mei");
-    let try_with = |change: &dyn Fn(&mut Vec<(&'static str, String)>)| {
+    type Form = Vec<(&'static str, String)>;
+    let try_with = |change: &dyn Fn(&mut Form)| {
         let coded = world.code(&ask);
         let mut fields = vec![
             ("grant_type", "authorization_code".to_owned()),

@@ -200,8 +200,8 @@ fn resources_are_checked_and_asked() {
     );
     let bad = file("bad.json", "{\"resourceType\":\"Patient\",\n \"birthDay\":\"2021-11-03\"}");
     let broken = file("broken.json", "{\"resourceType\":");
-    let fine = place.json(&["validate", &good], 0);
-    assert_eq!(fine["issue"][0]["severity"], "information");
+    let valid = place.json(&["validate", &good], 0);
+    assert_eq!(valid["issue"][0]["severity"], "information");
     let lines = place.ends(&["validate", &good, &bad, &broken], 1);
     let outcomes: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(outcomes.len(), 3);

@@ -11,7 +11,7 @@ use techo_profiles::json::Json;
 use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location};
 use crate::app::{App, Circle, ConsentTerms};
-use crate::consent::caller::{Action, Candidate};
+use crate::consent::caller::{Action, Candidate, Purpose};
 use crate::consent::write::{self, Keeping};
 use crate::consent::{View, decide, policy};
 use crate::secret;
@@ -136,6 +136,15 @@ impl<'a> Call<'a> {
             lenient: self.lenient,
             base: self.base.clone(),
         }
+    }
+
+    /// The same under another purpose of use. Views made for the first say nothing of it.
+    #[must_use]
+    pub fn under(mut self, purpose: Purpose) -> Self {
+        Arc::make_mut(&mut self.caller).purpose = purpose;
+        self.views = Arc::default();
+        self.view = self.view_for(self.action);
+        self
     }
 
     /// What the caller may do `action` with.

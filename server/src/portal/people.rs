@@ -2,7 +2,6 @@
 //! authority for, and those who share with her.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -86,11 +85,9 @@ impl Tie {
 
 /// The same call with the purpose that looking at this person has.
 #[must_use]
-pub fn looking_at(mut call: Call<'_>, tie: Tie) -> Call<'_> {
+pub fn looking_at(call: Call<'_>, tie: Tie) -> Call<'_> {
     let purpose = call.purpose(tie.purpose());
-    Arc::make_mut(&mut call.caller).purpose = purpose;
-    call.view = call.view_for(call.action);
-    call
+    call.under(purpose)
 }
 
 /// The people of a call: herself, then children by age, then those who share.
