@@ -86,6 +86,15 @@ const TABLES: &[&str] = &[
         PRIMARY KEY (param, value, rid, grp)) {COMPACT}",
     "CREATE TABLE reference (param INTEGER NOT NULL, kind SMALLINT NOT NULL, id TEXT NOT NULL, rid BIGINT NOT NULL,
         grp SMALLINT NOT NULL, PRIMARY KEY (param, kind, id, rid, grp)) {COMPACT}",
+    // From a record to its index rows: how a search about one person tests a span, and how a record's rows go.
+    "CREATE INDEX token_rid ON token (rid, param)",
+    "CREATE INDEX ident_rid ON ident (rid, param)",
+    "CREATE INDEX string_rid ON string (rid, param)",
+    "CREATE INDEX date_rid ON date (rid, param)",
+    "CREATE INDEX number_rid ON number (rid, param)",
+    "CREATE INDEX quantity_rid ON quantity (rid, param)",
+    "CREATE INDEX uri_rid ON uri (rid, param)",
+    "CREATE INDEX reference_rid ON reference (rid, param)",
     // Exactly CompartmentDefinition/patient's members.
     "CREATE TABLE compartment (citizen BIGINT NOT NULL, kind SMALLINT NOT NULL, rid BIGINT NOT NULL,
         PRIMARY KEY (citizen, kind, rid)) {COMPACT}",

@@ -37,7 +37,7 @@ impl Store {
             sql.list(known.iter().map(|(_, rid, _)| *rid));
             let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
             let mut now: HashMap<i64, Stored> =
-                rows.iter().map(stored).map(|row| row.map(|row| (row.rid, row))).collect::<Result<_, _>>()?;
+                rows.iter().map(|row| stored(row, 0).map(|row| (row.rid, row))).collect::<Result<_, _>>()?;
             found.extend(known.into_iter().map(|(key, rid, content)| (key, rid, content, now.remove(&rid))));
         }
         Ok(found)
