@@ -65,6 +65,9 @@ const TABLES: &[&str] = &[
     "CREATE INDEX subject_citizen ON subject (citizen, rid)",
     // A citizen's consent version rises in every transaction that changes what may be seen of her.
     "CREATE TABLE citizen (rid BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL) {COMPACT}",
+    // An actor's version rises with every Consent that names it, or no longer does; `*` is everyone.
+    "CREATE TABLE actor (kind SMALLINT NOT NULL, id TEXT NOT NULL, version BIGINT NOT NULL,
+        PRIMARY KEY (kind, id)) {COMPACT}",
     "CREATE TABLE system (id {SERIAL}, uri TEXT NOT NULL UNIQUE)",
     "CREATE TABLE code (id {SERIAL}, system BIGINT NOT NULL, code TEXT NOT NULL, UNIQUE (code, system))",
     "CREATE TABLE parameter (id {SERIAL}, name TEXT NOT NULL UNIQUE)",

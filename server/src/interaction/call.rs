@@ -218,7 +218,7 @@ impl<'a> Call<'a> {
         about: &About,
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
-        let subjects = self.subjects(about).await?;
+        let subjects = self.subjects(about, draft.at.kind == "Consent").await?;
         // In a block: what is asked may not live across the next await.
         let keeping = {
             let asked = write::Asked {
@@ -243,18 +243,22 @@ impl<'a> Call<'a> {
     }
 
     /// The subjects of a draft as the decision needs them.
-    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
+    ///
+    /// * `consent`: the draft is a Consent.
+    async fn subjects(&self, about: &About, consent: bool) -> Result<Vec<write::Subject>, Error> {
         let mut subjects = Vec::new();
         for (patient, citizen) in &about.subjects {
             let candidate = match citizen {
                 Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
                 None => None,
             };
+            // Only who gives a Consent must hold authority; nothing else asks for it.
+            let holders = if consent { self.app.holders(patient, self.now).await? } else { Vec::new() };
             subjects.push(write::Subject {
                 patient: patient.as_str().into(),
                 custodian: citizen.as_ref().map(|citizen| citizen.custodian),
                 candidate,
-                holders: self.app.holders(patient, self.now).await?,
+                holders,
             });
         }
         Ok(subjects)
@@ -263,6 +267,11 @@ impl<'a> Call<'a> {
     async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
         if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
             return Ok(known.clone());
+        }
+        // A publisher writes by its custody: the citizens' Consents do not count there.
+        if self.caller.publisher().is_some() {
+            let patient = patient.into();
+            return Ok(Candidate { citizen: key, patient, authority: None, blocked: false, consents: Vec::new() });
         }
         let (mut found, _) = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))

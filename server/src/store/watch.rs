@@ -129,7 +129,7 @@ impl Watch {
         Some(sql)
     }
 
-    /// The Consents that name an actor.
+    /// How often the Consents that name an actor have changed.
     fn sharing(&self) -> Option<Sql> {
         let pairs = self.actors.iter().filter_map(|actor| actor.split_once('/'));
         let any: Vec<Sql> = pairs
@@ -146,8 +146,7 @@ impl Watch {
         // A Consent that names nobody is for everyone.
         let any = any.into_iter().chain([Sql::new("(n.kind = 0 AND n.id = '*')")]).collect();
         let mut sql = Sql::new(
-            "SELECT string_agg(CAST(n.rid AS TEXT), ',') FROM reference n \
-             WHERE n.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
+            "SELECT string_agg(CAST(n.kind AS TEXT) || n.id || ' ' || CAST(n.version AS TEXT), ',') FROM actor n WHERE ",
         );
         sql.push(Sql::or(any));
         Some(sql)
