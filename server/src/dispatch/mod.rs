@@ -20,6 +20,13 @@ pub struct Origin<'a> {
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
+    if let Some(call) = app.presumed(origin.token, origin.lenient, &interaction) {
+        let result = run(&call, &interaction).await;
+        if call.confirmed() {
+            call.record(&interaction, &result).await?;
+            return result;
+        }
+    }
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
         Ok(call) => call,
         Err(error) => {

@@ -20,7 +20,7 @@ use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, Role, labels};
 use crate::store::index::IndexRow;
-use crate::store::people::Citizen;
+use crate::store::people::{ACTOR_ANY, Citizen};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 
@@ -196,7 +196,8 @@ impl App {
     }
 
     /// Every actor that a provision names at any depth, and `*` for a provision that
-    /// names none: by these rows a Consent is found for whoever it may concern.
+    /// names none: by these rows a Consent is found for whoever it may concern. R4's
+    /// own parameter `actor` covers the outermost provision only.
     fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
         let Some(provision) = provision else { return Vec::new() };
         let row = |kind: u16, id: &str| Row {
@@ -299,9 +300,6 @@ impl App {
         Ok(rows)
     }
 }
-
-/// The index of [`App::actors`]; R4's own `actor` covers the outermost provision only.
-const ACTOR_ANY: &str = "Consent.actor-any";
 
 /// Rows that stay even when the record is deleted: they decide who may know.
 pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
