@@ -118,7 +118,7 @@ impl Request<'_> {
             return false;
         }
         if self.publishes() {
-            return self.scoped("system", record);
+            return (self.reads() || !record.authored) && self.scoped("system", record);
         }
         self.at_work() && record.authored && self.reads() && self.scoped("user", record)
     }
@@ -139,7 +139,8 @@ impl Request<'_> {
         }
         let kept = here
             && Some(record.keeper) == self.organization()
-            && (self.publishes() || self.at_work() && record.authored && self.reads());
+            && (self.publishes() && (self.reads() || !record.authored)
+                || self.at_work() && record.authored && self.reads());
         if kept {
             return true;
         }

@@ -205,7 +205,7 @@ fn kept(caller: &Caller, action: Action, candidate: &Candidate) -> Predicate {
         return Predicate::Never;
     }
     match (caller.publisher(), caller.acting_for()) {
-        (Some(key), _) => Predicate::Keeper(key),
+        (Some(key), _) => Predicate::all([Predicate::Keeper(key), published(action)]),
         (None, Some(work)) if action.reads() => {
             Predicate::all([Predicate::Keeper(work.organization.key), Predicate::Authored])
         }
@@ -217,13 +217,19 @@ fn kept(caller: &Caller, action: Action, candidate: &Candidate) -> Predicate {
 /// corrects what it published; an Organization reads back what its people wrote.
 fn custody(caller: &Caller, action: Action) -> Option<Branch> {
     let (key, context, rows) = match (caller.publisher(), caller.acting_for()) {
-        (Some(key), _) => (key, Context::System, Predicate::Always),
+        (Some(key), _) => (key, Context::System, published(action)),
         (None, Some(work)) if action.reads() => (work.organization.key, Context::User, Predicate::Authored),
         _ => return None,
     };
     let rule = |kind: &str| if kind == "AuditEvent" { Predicate::Never } else { rows.clone() };
     let types = scoped(caller, action, &[context], rows.clone(), rule);
     (!types.is_empty()).then_some(Branch { reach: Reach::Custodian(key), types })
+}
+
+/// Of what an Organization keeps, what its backend may do `action` with: it reads
+/// back what its people wrote, and changes only what it published itself.
+fn published(action: Action) -> Predicate {
+    if action.reads() { Predicate::Always } else { Predicate::not(Predicate::Authored) }
 }
 
 /// Directory, conformance and terminology, within the scopes; for reading only.

@@ -47,7 +47,11 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     }
     let mut reply = Reply::default();
     for version in &versions {
-        bundle.push(&call.base, &at.kind, &version.id, version.body.as_deref(), &event(at, version));
+        let body = match &version.body {
+            Some(body) => Some(call.redacted(version, body.clone()).await?),
+            None => None,
+        };
+        bundle.push(&call.base, &at.kind, &version.id, body.as_deref(), &event(at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
         }

@@ -37,7 +37,7 @@ impl Call<'_> {
         let shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
         let Some(body) = found.body.clone().filter(|_| shown) else { return Err(Error::Gone) };
         let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
-        let body = self.redacted(&about, body)?;
+        let body = self.redacted(&found, body).await?;
         Ok(Reply {
             status: Status::Ok,
             body: Some(body),

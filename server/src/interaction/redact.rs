@@ -5,20 +5,18 @@
 
 use techo_profiles::json::Json;
 
-use super::{Call, Error, Location};
+use super::{Call, Error};
 use crate::consent::caller::Action;
 use crate::consent::view::Reach;
+use crate::store::reader::Stored;
 
 /// The elements that say who someone is.
 const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 
 impl Call<'_> {
-    /// The body as this caller may have it.
-    pub(super) fn redacted(&self, at: &Location, body: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let identity =
-            |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == *at.kind && **id == *at.id);
-        let named = self.view.branches().iter().any(|branch| identity(&branch.reach));
-        if !named || self.action != Action::Read || self.reaches_otherwise(at) {
+    /// The body of a version as this caller may have it.
+    pub(super) async fn redacted(&self, found: &Stored, body: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if self.action != Action::Read || !self.is_only_named(found).await? {
             return Ok(body);
         }
         let resource = Json::parse(&body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
@@ -40,12 +38,17 @@ impl Call<'_> {
         Ok(kept.to_string().into_bytes())
     }
 
-    /// Whether another branch than the identity shows resources of this type.
-    fn reaches_otherwise(&self, at: &Location) -> bool {
-        self.view
-            .branches()
-            .iter()
-            .any(|branch| !matches!(branch.reach, Reach::Identity { .. }) && branch.types.of(&at.kind).is_some())
+    /// Whether this version is visible because it is who the caller is, and for no
+    /// other reason. That another reason reaches its type is not enough: it must
+    /// reach this row.
+    async fn is_only_named(&self, found: &Stored) -> Result<bool, Error> {
+        let own = self.type_name(found.kind);
+        let names = |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == own && **id == *found.id);
+        if !self.view.branches().iter().any(|branch| names(&branch.reach)) {
+            return Ok(false);
+        }
+        let beside = self.view.beside_identity();
+        Ok(self.store.reader(&beside).version(&own, &found.id, found.version).await?.is_none())
     }
 
     /// Seals a page link for this caller alone.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use techo_profiles::json::Json;
 
-use super::{Call, Error, Issue, Location, Reply};
+use super::{Call, Error, Issue, Reply};
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
@@ -183,9 +183,7 @@ impl Call<'_> {
         mode: &str,
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
-        let at = Location { kind: kind.to_owned(), id: row.id.clone() };
-        let body = self.redacted(&at, body.clone())?;
-        bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
+        bundle.push(&self.base, kind, &row.id, Some(body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }

@@ -73,8 +73,8 @@ pub(crate) async fn planned(
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
     let old = match call.writable_now(&draft.at, Action::Update).await {
-        // Who may not choose ids learns nothing of whether this one is in use.
-        Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
+        // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
+        Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
         found => found?,
     };
     let mut pending = pending.clone();
@@ -83,16 +83,13 @@ pub(crate) async fn planned(
         let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
         pending.insert(old.id.clone(), citizen);
     }
-    let about = draft.about(call, &pending).await?;
+    let about = draft.about_for(call, &pending).await?;
     if let Some(expected) = expected
         && old.as_ref().is_none_or(|old| old.version != expected || old.is_deleted())
     {
         return Err(precondition());
     }
     let action = if old.is_some() { Action::Update } else { Action::Create };
-    if old.is_none() && call.caller.publisher().is_none() {
-        return Err(client_id());
-    }
     let keeping = call.writable(action, draft, &about, old.as_ref()).await?;
     let rid = match &old {
         Some(old) => old.rid,

@@ -8,15 +8,16 @@
 use crate::consent::predicate::Predicate;
 use crate::consent::view::{Branch, CitizenKey, Reach, View};
 
-use super::facts::{Custody, Role, label};
+use super::facts::{Custody, LABEL, Role, label};
 use super::sql::Sql;
 
 /// The condition on a row `r` of `resource` or `history` of type `kind`.
 ///
 /// * `number`: the type's number in the database.
-pub(super) fn visible(view: &View, kind: &str, number: u16) -> Sql {
+/// * `past`: the row is one of `history`.
+pub(super) fn visible(view: &View, kind: &str, number: u16, past: bool) -> Sql {
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, kind, number)).collect();
-    any.extend(shared_by_several(view, kind));
+    any.extend(shared_by_several(view, kind, past));
     Sql::or(any)
 }
 
@@ -57,7 +58,11 @@ fn reached(branch: &Branch, kind: &str, number: u16) -> Option<Sql> {
 }
 
 /// Rows with several subjects: no subject may be left unpermitted.
-fn shared_by_several(view: &View, kind: &str) -> Option<Sql> {
+///
+/// Subjects are kept for the current version alone. An old version that was about
+/// several people is shown only while the record is about the same: those who have
+/// left it since can no longer be asked.
+fn shared_by_several(view: &View, kind: &str, past: bool) -> Option<Sql> {
     let permitted: Vec<Sql> = view
         .branches()
         .iter()
@@ -77,7 +82,15 @@ fn shared_by_several(view: &View, kind: &str) -> Option<Sql> {
     if permitted.is_empty() {
         return None;
     }
-    let mut sql = Sql::new("(r.several = 1 AND NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = r.rid AND NOT ");
+    let mut sql = Sql::new("(r.several = 1 AND ");
+    if past {
+        let same = format!(
+            "EXISTS (SELECT 1 FROM resource n WHERE n.rid = r.rid AND n.several = 1 \
+             AND substr(n.labels, 1, {LABEL}) = substr(r.labels, 1, {LABEL})) AND "
+        );
+        sql.text(&same);
+    }
+    sql.text("NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = r.rid AND NOT ");
     sql.push(Sql::or(permitted)).text("))");
     Some(sql)
 }
