@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::Response;
-use techo_conformance_tests::sample::{consent, patient, transaction, urn, weight};
+use techo_conformance_tests::sample::{consent, laboratory, patient, transaction, urn, weight};
 use techo_conformance_tests::world::{Ask, Caller, World};
 
 /// Alike but for the id: whether it is hidden or never was must not show.
@@ -194,4 +194,84 @@ fn a_match_given_back_in_a_transaction_is_on_record() {
     assert!(answer.text().contains(&id), "{}", answer.text());
     // One for the search before, one for the transaction.
     assert_eq!(events(&mother), before + 2);
+}
+
+/// A report with a result that was not shared told of it by its list and its
+/// conclusion; so did a panel, an Encounter, the document's bytes and the
+/// Provenance of what was imported.
+#[test]
+fn a_list_is_shown_only_with_all_that_is_on_it() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("一覧", "lists-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let shared = weight(&who, "2026-01-10", "6.1");
+    let secret = laboratory(&who, "2026-01-11");
+    let (shown, hidden) =
+        (format!("Observation/{}", tester.create(&shared)), format!("Observation/{}", tester.create(&secret)));
+    let code = secret["code"]["coding"][0].clone();
+    let share = |class: &str| consent(&who, &subject, "permit", class, "Organization/org-city");
+    for class in
+        ["Observation", "DiagnosticReport", "Encounter", "Binary", "Provenance", "List", "Condition", "Patient"]
+    {
+        tester.create(&share(class));
+    }
+    let reference = |to: &str| json!({"reference": to});
+    let lists = |to: &[&str]| -> Vec<Value> {
+        let all: Vec<Value> = to.iter().map(|one| reference(one)).collect();
+        let mut panel = weight(&who, "2026-01-12", "6.2");
+        panel["hasMember"] = json!(all);
+        vec![
+            json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "r"},
+                "subject": reference(&subject), "result": all}),
+            panel,
+            json!({"resourceType": "List", "status": "current", "mode": "working", "subject": reference(&subject),
+                "entry": to.iter().map(|one| json!({"item": reference(one)})).collect::<Vec<_>>()}),
+            provenance(&[to, &[&*subject]].concat(), &subject),
+            json!({"resourceType": "Binary", "contentType": "text/plain", "data": "AAAA",
+                "securityContext": reference(to[to.len() - 1])}),
+        ]
+    };
+    let kind = |resource: &Value| resource["resourceType"].as_str().unwrap_or_default().to_owned();
+    let place = |resource: &Value| format!("{}/{}", kind(resource), tester.create(resource));
+    let open: Vec<String> = lists(&[&shown]).iter().map(place).collect();
+    let closed: Vec<String> = lists(&[&shown, &hidden]).iter().map(place).collect();
+    // A report of a panel: one step further.
+    let report = |panel: &str| {
+        place(&json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "p"},
+            "subject": reference(&subject), "result": [reference(panel)]}))
+    };
+    let (open_report, closed_report) = (report(&open[1]), report(&closed[1]));
+    for path in open.iter().chain(&closed).chain([&open_report, &closed_report]) {
+        town.get(path).expect(200);
+    }
+    let mut deny = consent(&who, &subject, "deny", "Observation", "Organization/org-city");
+    deny["provision"]["code"] = json!([{"coding": [code]}]);
+    let id = tester.create(&deny);
+    town.get(&hidden).refused(404);
+    for path in open.iter().chain([&open_report]) {
+        town.get(path).expect(200);
+    }
+    for path in closed.iter().chain([&closed_report]) {
+        town.get(path).refused(404);
+        tester.get(path).expect(200);
+        let (kind, id) = path.split_once('/').expect("a place");
+        if kind != "Binary" {
+            assert_eq!(town.ids(&format!("{kind}?_id={id}")), [""; 0], "{path}");
+        }
+    }
+    let reports = town.search(&format!("DiagnosticReport?subject={subject}&_total=accurate"));
+    assert_eq!(reports["total"], 2, "counted like that: {reports}");
+    // Old versions of a list are not shown at all: what they listed is not kept.
+    let mut changed = tester.get(&open[0]).json();
+    changed.as_object_mut().map(|report| report.remove("result"));
+    tester.put(&open[0], &changed).expect(200);
+    town.get(&open[0]).expect(200);
+    town.get(&format!("{}/_history/1", open[0])).refused(404);
+    deny["id"] = json!(id);
+    deny["status"] = json!("inactive");
+    tester.put(&format!("Consent/{id}"), &deny).expect(200);
+    for path in &closed {
+        town.get(path).expect(200);
+    }
 }

@@ -10,6 +10,7 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
+use crate::consent::listed::listed;
 use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
@@ -18,7 +19,7 @@ use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
-use crate::store::facts::{Facts, Role, labels, together};
+use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
@@ -124,8 +125,9 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
-        let new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        let facts = self.facts(&extracted, subjects, keeping);
+        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
+        new.extend(app.listed_rows(&self.resource));
+        let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
@@ -190,12 +192,17 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
 impl Draft {
     /// What decides about its visibility. A provision's code means any coding of
     /// the record, so all of them are labelled.
-    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+    ///
+    /// * `base`: this server's own.
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping, base: &str) -> Facts {
         let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
         let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
         let categories =
             categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
         let mut labels = labels(codes.chain(categories));
+        if !listed(&self.resource, base).is_empty() {
+            labels = format!("{LISTS} {labels}");
+        }
         if subjects.len() > 1 {
             labels = format!("{} {labels}", together(&subjects));
         }
@@ -274,7 +281,19 @@ impl App {
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract(kind, &resource)?;
-        self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await
+        let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
+        rows.extend(self.listed_rows(&resource));
+        Ok(rows)
+    }
+
+    /// What a resource lists, as index rows.
+    fn listed_rows(&self, resource: &Json) -> Vec<IndexRow> {
+        let number = |kind| i16::try_from(self.definitions.type_number(kind)?).ok();
+        let places = listed(resource, &self.config.fhir_base());
+        places
+            .into_iter()
+            .filter_map(|(kind, id)| Some(IndexRow::Listed { kind: number(kind)?, id: id.to_owned() }))
+            .collect()
     }
 
     /// What decides about the visibility of a stored version, told again from its
@@ -291,7 +310,8 @@ impl App {
         let notebook = label::tagged(&resource).filter(|said| imported && *said == before.domain);
         let at = Location { kind, id: stored.id.clone() };
         let keeping = Keeping { custodian: before.custodian, custody: before.custody };
-        Ok(Draft { at, text: Vec::new(), resource, notebook }.facts(&extracted, before.subjects.clone(), keeping))
+        let draft = Draft { at, text: Vec::new(), resource, notebook };
+        Ok(draft.facts(&extracted, before.subjects.clone(), keeping, &self.config.fhir_base()))
     }
 
     /// Index rows with their numbers; what had none yet gets one.

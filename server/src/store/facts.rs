@@ -112,6 +112,9 @@ pub fn together(subjects: &[CitizenKey]) -> String {
     hashed('m', &text)
 }
 
+/// The label of a row that lists others.
+pub const LISTS: &str = "h000000000000";
+
 /// How long a label is.
 pub(super) const LABEL: usize = 13;
 

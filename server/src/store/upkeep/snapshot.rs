@@ -142,6 +142,7 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("compartment", ["citizen", "kind", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-"]),
     ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -171,6 +172,7 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
             at: cells.integer(3)?,
         },
         11 => IndexRow::Subject { citizen: cells.integer(0)? },
+        12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
 }
