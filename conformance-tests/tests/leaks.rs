@@ -275,3 +275,50 @@ fn a_list_is_shown_only_with_all_that_is_on_it() {
         town.get(path).expect(200);
     }
 }
+
+/// The name of a patient who was not shared stood beside the reference to her.
+#[test]
+fn a_reference_to_a_hidden_thing_loses_its_display() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("呼名", "display-1", "2024-04-01"));
+    let visit = tester.create(&json!({"resourceType": "Encounter", "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"},
+        "subject": {"reference": format!("Patient/{who}")}}));
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    resource["subject"]["display"] = json!("呼名 花子");
+    resource["encounter"] = json!({"reference": format!("Encounter/{visit}"), "display": "内緒の受診"});
+    resource["performer"] = json!([{"reference": "Organization/org-city", "display": "市"}]);
+    resource["text"] =
+        json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">呼名 花子</div>"});
+    let id = tester.create(&resource);
+    let share = |class: &str| consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city");
+    tester.create(&share("Observation"));
+    let ways = |caller: &Caller| {
+        let history = caller.get(&format!("Observation/{id}/_history")).expect(200).json();
+        [
+            caller.get(&format!("Observation/{id}")).expect(200).json(),
+            caller.get(&format!("Observation/{id}/_history/1")).expect(200).json(),
+            caller.search(&format!("Observation?_id={id}"))["entry"][0]["resource"].clone(),
+            history["entry"][0]["resource"].clone(),
+        ]
+    };
+    for seen in ways(&town) {
+        let text = seen.to_string();
+        assert!(!text.contains("呼名") && !text.contains("内緒"), "{text}");
+        assert_eq!(seen["subject"]["reference"], format!("Patient/{who}"), "the opaque id stays");
+        assert_eq!(seen["performer"][0]["display"], "市", "shared directories hide nobody");
+        assert!(text.contains("SUBSETTED") && text.contains("REDACTED"), "{text}");
+    }
+    // What was cut is not written back.
+    let cut = town.get(&format!("Observation/{id}")).json();
+    tester.put(&format!("Observation/{id}"), &cut).refused(422);
+    for seen in ways(&tester) {
+        assert!(seen["text"].is_object() && seen["encounter"]["display"] == "内緒の受診", "{seen}");
+    }
+    tester.create(&share("Encounter"));
+    tester.create(&share("Patient"));
+    for seen in ways(&town) {
+        assert!(seen["text"].is_object() && seen["encounter"]["display"] == "内緒の受診", "{seen}");
+    }
+}

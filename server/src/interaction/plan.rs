@@ -464,7 +464,7 @@ impl Call<'_> {
 
     /// Whether the caller may read what is at this place, or do there what she is
     /// doing here: who may add documents need not be able to read them.
-    async fn sees(&self, at: &Location) -> Result<bool, Error> {
+    pub(super) async fn sees(&self, at: &Location) -> Result<bool, Error> {
         for action in [Action::Read, self.action] {
             let view = self.view_for(action);
             if self.store.reader(&view).current(&at.kind, &at.id).await?.is_some() {

@@ -72,6 +72,7 @@ pub(crate) async fn planned(
     expected: Option<i32>,
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
+    whole(draft)?;
     let old = match call.writable_now(&draft.at, Action::Update).await {
         // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
         Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
@@ -119,6 +120,24 @@ pub(crate) fn same_id(draft: &Draft) -> Result<(), Error> {
             "本文の id は URL の id と同じにしてください。",
         )
         .at(format!("{}.id", draft.at.kind)),
+    ]))
+}
+
+/// Refuses what this or another server handed out in part: storing it would lose
+/// what was left out.
+fn whole(draft: &Draft) -> Result<(), Error> {
+    const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+    let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
+    if !tags.iter().any(|tag| tag.str("system") == Some(SYSTEM) && tag.str("code") == Some("SUBSETTED")) {
+        return Ok(());
+    }
+    Err(Error::Unprocessable(vec![
+        Issue::error(
+            "business-rule",
+            "The tag SUBSETTED says that this is a part of the resource. Storing it would lose the rest.",
+            "SUBSETTED のタグは、リソースの一部だけであることを示します。保存すると残りが失われます。",
+        )
+        .at(format!("{}.meta.tag", draft.at.kind)),
     ]))
 }
 
