@@ -115,7 +115,10 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
         let outcome = plan.outcomes.remove(&entry.index).unwrap_or(Outcome::Nothing);
         let answer = match outcome {
             Outcome::Written { put, created } => written(call, put, created, stamp),
-            Outcome::Found(found) => found,
+            Outcome::Found(found) => {
+                reply.disclosed.extend(found.disclosed.iter().cloned());
+                found
+            }
             Outcome::Nothing => Reply { status: Status::NoContent, ..Reply::default() },
             Outcome::Later => {
                 let interaction = entry.interaction();
@@ -235,7 +238,7 @@ impl Transaction {
     async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let at = self.once(entry)?;
         let draft = Draft::read(call, &at.kind, at.id.clone(), self.rewritten(&entry.body)?)?;
-        let about = draft.about(call, &self.pending).await?;
+        let about = draft.about_for(call, &self.pending).await?;
         let keeping = call.writable(Action::Create, &draft, &about, None).await?;
         let rid = match self.pending.get(&at.id).filter(|_| at.kind == "Patient") {
             Some(citizen) => citizen.key,

@@ -2,6 +2,7 @@
 //!
 //! Source: FHIR R4 http.html#read, #vread
 
+use super::redact::Seen;
 use super::{Call, Error, Location, Reply, Status};
 use crate::consent::caller::Action;
 use crate::store::reader::Stored;
@@ -37,7 +38,7 @@ impl Call<'_> {
         let shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
         let Some(body) = found.body.clone().filter(|_| shown) else { return Err(Error::Gone) };
         let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
-        let body = self.redacted(&about, body)?;
+        let body = self.redacted(&found, body, &mut Seen::new()).await?;
         Ok(Reply {
             status: Status::Ok,
             body: Some(body),
