@@ -16,12 +16,14 @@ pub struct Origin<'a> {
     pub token: &'a str,
     /// `Prefer: handling=lenient`
     pub lenient: bool,
+    /// `Accept-Language`: Japanese rather than English.
+    pub japanese: bool,
 }
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
-        Ok(call) => call,
+        Ok(call) => Call { japanese: origin.japanese, ..call },
         Err(error) => {
             app.record_stranger(&interaction).await?;
             return Err(error);

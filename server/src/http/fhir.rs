@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Path, RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::negotiate::{self, Return, Wishes};
@@ -17,10 +18,22 @@ use crate::interaction::{Error, Interaction, Issue, Location, Reply, Status, is_
 type Answer = Response<Body>;
 type Edge = State<Arc<App>>;
 
+/// The parts of a path that a route leaves open. Bytes that are no text name nothing.
+pub struct Named<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
+        let found = Path::from_request_parts(parts, state).await;
+        found.map(|Path(found)| Self(found)).map_err(|_| refusal(&Error::NotFound, negotiate::japanese(&parts.headers)))
+    }
+}
+
 /// `GET /fhir/metadata`: open to all.
 pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let wishes = Wishes::read(&headers);
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
@@ -30,8 +43,8 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
 }
 
 /// `GET [type]?…`
-pub async fn search(edge: Edge, Path(kind): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = asked(query);
     let format = format(&query).map(str::to_owned);
     answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
 }
@@ -39,14 +52,14 @@ pub async fn search(edge: Edge, Path(kind): Path<String>, RawQuery(query): RawQu
 /// `POST [type]/_search`: parameters in the form and in the URL count together.
 pub async fn search_form(
     edge: Edge,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = media.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
-    let mut all = pairs(query.as_deref().unwrap_or_default());
+    let mut all = asked(query);
     let interaction = match received(body) {
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| all.extend(pairs(text)))
@@ -66,33 +79,32 @@ pub async fn search_form(
 /// `POST [type]`, and `POST /fhir/$operation`.
 pub async fn create(
     edge: Edge,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    let query = asked(query);
     if let Some(operation) = kind.strip_prefix('$') {
-        let query = pairs(query.as_deref().unwrap_or_default());
         return super::operation::run(edge, operation, &query, &headers, received(body)).await;
     }
     let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&query), interaction).await
 }
 
 /// `GET [type]/[id]`
 pub async fn read(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
     // Conditional read: decided on the answer, so that what is hidden stays 404.
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !tag.is_empty() && known.split(',').any(|one| one.trim() == tag || one.trim() == "*") {
+    let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
+    if tag.is_some_and(|tag| negotiate::is_known(&headers, tag)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
     }
@@ -102,7 +114,8 @@ pub async fn read(
 /// `PUT [type]/[id]`
 pub async fn update(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
@@ -112,24 +125,29 @@ pub async fn update(
         Ok(Interaction::Update { at, body: resource(&headers, body)?, expected })
     };
     let interaction = interaction();
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
 /// `DELETE [type]/[id]`
-pub async fn delete(edge: Edge, Path((kind, id)): Path<(String, String)>, headers: HeaderMap) -> Answer {
+pub async fn delete(
+    edge: Edge,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
     let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
     let interaction = interaction();
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
 /// `GET [type]/[id]/_history`
 pub async fn history(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     let format = format(&query).map(str::to_owned);
     let interaction = location(kind, id).map(|at| Interaction::History(at, query));
     answer(edge, &headers, format.as_deref(), interaction).await
@@ -138,11 +156,11 @@ pub async fn history(
 /// `GET [type]/[id]/_history/[version]`
 pub async fn vread(
     edge: Edge,
-    Path((kind, id, version)): Path<(String, String, String)>,
+    Named((kind, id, version)): Named<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     // A version that is no number was never given: it is not there.
     let interaction = location(kind, id)
         .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
@@ -150,13 +168,24 @@ pub async fn vread(
 }
 
 /// `POST [base]`: a batch or transaction.
-pub async fn bundle(edge: Edge, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer {
+pub async fn bundle(
+    edge: Edge,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     let interaction = resource(&headers, body).map(Interaction::Bundle);
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
-/// A path that is known, with a method that is not.
+/// A path that is known, with a method that is not. What is, the router writes
+/// into `Allow`: all that `OPTIONS` asks for.
 pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
+    if method == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return response;
+    }
     let issue = Issue::error(
         "not-supported",
         format!("{method} is not done here; see /fhir/metadata."),
@@ -186,7 +215,7 @@ async fn answer(
     let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
     let result = async {
         let token = bearer(headers).ok_or(Error::Unauthorized)?;
-        let origin = Origin { token, lenient: wishes.lenient };
+        let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
     };
@@ -281,6 +310,11 @@ fn bad_request(text: &str, text_ja: &str) -> Error {
 /// `a=1&b=%E5%B1%B1` → decoded pairs.
 pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+}
+
+/// The parameters of a URL.
+fn asked(query: Option<String>) -> Vec<(String, String)> {
+    pairs(&query.unwrap_or_default())
 }
 
 fn format(query: &[(String, String)]) -> Option<&str> {

@@ -53,6 +53,7 @@ impl App {
             now,
             action,
             lenient,
+            japanese: false,
             base: self.config.fhir_base(),
         })
     }
@@ -95,6 +96,7 @@ impl App {
             now,
             action,
             lenient: false,
+            japanese: false,
             base: self.config.fhir_base(),
         })
     }
@@ -134,6 +136,7 @@ impl<'a> Call<'a> {
             action,
             view: self.view_for(action),
             lenient: self.lenient,
+            japanese: self.japanese,
             base: self.base.clone(),
         }
     }

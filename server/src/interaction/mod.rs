@@ -136,6 +136,8 @@ pub struct Call<'a> {
     pub views: Arc<Views>,
     /// `Prefer: handling=lenient`: unknown search parameters are passed over.
     pub lenient: bool,
+    /// Issues inside an answer are told in Japanese.
+    pub japanese: bool,
     /// The public base of FHIR URLs, without a slash at the end.
     pub base: String,
 }
