@@ -34,6 +34,21 @@ enum Outcome {
     Later,
 }
 
+impl Outcome {
+    /// What the entry is answered, now that the transaction is written.
+    async fn answered(self, call: &Call<'_>, entry: &Entry, stamp: i64) -> Result<Reply, Error> {
+        match self {
+            Self::Written { put, created } => Ok(written(call, put, created, stamp)),
+            Self::Found(found) => Ok(found),
+            Self::Nothing => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
+            Self::Later => {
+                let interaction = entry.interaction();
+                super::run(&call.doing(interaction.action()), &interaction).await
+            }
+        }
+    }
+}
+
 /// Carries a Bundle out.
 pub async fn bundle(call: &Call<'_>, body: &[u8]) -> Result<Reply, Error> {
     let resource = parse(body)?;
@@ -112,24 +127,14 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
     let mut answers = Vec::new();
     for entry in &entries {
         let outcome = plan.outcomes.remove(&entry.index).unwrap_or(Outcome::Nothing);
-        let answer = match outcome {
-            Outcome::Written { put, created } => written(call, put, created, stamp),
-            Outcome::Found(found) => found,
-            Outcome::Nothing => Reply { status: Status::NoContent, ..Reply::default() },
-            Outcome::Later => {
-                let interaction = entry.interaction();
-                match super::run(&call.doing(interaction.action()), &interaction).await {
-                    Ok(found) => found,
-                    Err(error) => {
-                        // What was there before the commit has gone since: too late to refuse.
-                        answers.push(refusal(call, entry.index, error));
-                        continue;
-                    }
-                }
+        answers.push(match outcome.answered(call, entry, stamp).await {
+            Ok(answer) => {
+                reply.disclosed.extend(answer.disclosed.iter().cloned());
+                response(call, &answer)
             }
-        };
-        reply.disclosed.extend(answer.disclosed.iter().cloned());
-        answers.push(response(call, &answer));
+            // What was there before the commit has gone since: too late to refuse all.
+            Err(error) => refusal(call, entry.index, error),
+        });
     }
     reply.body = Some(answered("transaction-response", &answers));
     Ok(reply)

@@ -317,6 +317,7 @@ fn asked(query: Option<String>) -> Vec<(String, String)> {
     pairs(&query.unwrap_or_default())
 }
 
-fn format(query: &[(String, String)]) -> Option<&str> {
+/// `_format`
+pub fn format(query: &[(String, String)]) -> Option<&str> {
     query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str())
 }

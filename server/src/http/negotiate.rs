@@ -113,8 +113,8 @@ fn not_acceptable() -> Error {
 /// Refuses bodies that are not JSON.
 pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let charset = given.split(';').map(|part| part.trim().to_ascii_lowercase());
-    let charset = charset.filter_map(|part| part.strip_prefix("charset=").map(str::to_owned)).next();
+    let mut parts = given.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let charset = parts.find_map(|part| part.strip_prefix("charset=").map(str::to_owned));
     let utf8 = charset.is_none_or(|name| name.trim_matches('"') == "utf-8");
     if utf8 && is_ours(given) {
         return Ok(());
