@@ -2,6 +2,7 @@
 //! whether anybody touched it.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -175,6 +176,69 @@ fn a_cut_tail_is_found() {
     verified(&world.server, false);
 }
 
+/// The last records before an orderly end were not under a sealed head, so that
+/// cutting just them off left a log that looked whole.
+#[test]
+fn the_last_record_before_the_end_cannot_be_cut_off() {
+    let mut world = World::new();
+    let app = world.mother_for_daughter();
+    app.get("Patient/pt-mei").expect(200);
+    world.server.stop();
+    if on_postgres() {
+        let table = database(&world);
+        let cut = "DELETE FROM audit_log AS l USING (SELECT chain, max(number) AS last FROM audit_log GROUP BY chain) AS t \
+                   WHERE l.chain = t.chain AND l.number = t.last AND t.chain = (SELECT max(chain) FROM audit_log)";
+        postgres::sql(&table, cut);
+    } else {
+        let path = segment(&world.server.data);
+        let bytes = fs::read(&path).expect("the log can be read");
+        let last = entries(&bytes).pop().expect("the log holds records");
+        fs::write(&path, &bytes[..last.start]).expect("the log can be written");
+    }
+    verified(&world.server, false);
+}
+
+#[test]
+fn a_record_left_out_is_found() {
+    let world = stopped();
+    if on_postgres() {
+        let table = database(&world);
+        postgres::sql(&table, &format!("DELETE FROM audit_log WHERE {MIDDLE}"));
+    } else {
+        let path = segment(&world.server.data);
+        let mut bytes = fs::read(&path).expect("the log can be read");
+        let all = entries(&bytes);
+        bytes.drain(all[all.len() / 2].clone());
+        fs::write(&path, bytes).expect("the log can be written");
+    }
+    verified(&world.server, false);
+}
+
+#[test]
+fn two_records_in_another_order_are_found() {
+    let world = stopped();
+    if on_postgres() {
+        let table = database(&world);
+        let swap = format!(
+            "WITH one AS (SELECT * FROM audit_log WHERE {MIDDLE}), \
+                  two AS (SELECT l.* FROM audit_log AS l, one WHERE l.chain = one.chain AND l.number = one.number + 1) \
+             UPDATE audit_log AS l SET record = o.record, mac = o.mac FROM \
+                 (SELECT one.chain, one.number, two.record, two.mac FROM one, two UNION ALL \
+                  SELECT two.chain, two.number, one.record, one.mac FROM one, two) AS o \
+             WHERE l.chain = o.chain AND l.number = o.number"
+        );
+        postgres::sql(&table, &swap);
+    } else {
+        let path = segment(&world.server.data);
+        let mut bytes = fs::read(&path).expect("the log can be read");
+        let all = entries(&bytes);
+        let (one, two) = (all[all.len() / 2].clone(), all[all.len() / 2 + 1].clone());
+        bytes[one.start..two.end].rotate_left(one.len());
+        fs::write(&path, bytes).expect("the log can be written");
+    }
+    verified(&world.server, false);
+}
+
 #[test]
 fn a_missing_log_is_found() {
     let world = stopped();
@@ -186,6 +250,23 @@ fn a_missing_log_is_found() {
         fs::remove_file(segment(&world.server.data)).expect("the log can be removed");
     }
     verified(&world.server, false);
+}
+
+/// A record with others on both sides.
+const MIDDLE: &str =
+    "(chain, number) = (SELECT chain, max(number) / 2 FROM audit_log GROUP BY chain ORDER BY max(number) DESC LIMIT 1)";
+
+/// Where the records of a segment are: a header of 53 bytes, then each with 40
+/// bytes before it that begin with its length.
+fn entries(bytes: &[u8]) -> Vec<Range<usize>> {
+    let (mut at, mut found) = (53, Vec::new());
+    while at < bytes.len() {
+        let length = u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
+        let end = at + 40 + usize::try_from(length).expect("a length of ours");
+        found.push(at..end);
+        at = end;
+    }
+    found
 }
 
 fn database(world: &World) -> String {

@@ -10,6 +10,7 @@ pub use sea_orm_migration::MigratorTrait;
 mod m20261122_000001_store;
 mod m20261122_000002_accounts;
 mod m20261122_000003_audit;
+mod m20261128_000004_listed;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000001_store::Migration),
             Box::new(m20261122_000002_accounts::Migration),
             Box::new(m20261122_000003_audit::Migration),
+            Box::new(m20261128_000004_listed::Migration),
         ]
     }
 }

@@ -1,4 +1,9 @@
-//! `techo reindex`: makes the index rows equal to what the bodies say, or checks that they are.
+//! `techo reindex`: makes the index rows, and the facts by which a row is seen or
+//! hidden, equal to what the bodies say by the rules of today, or checks that they are.
+//!
+//! The facts are the notebook's kind, the codes and the clinical time: a changed
+//! rule holds for what was stored before only after this. Old versions keep theirs;
+//! they are shown only where the current version is too, so that the stricter holds.
 //!
 //! One snapshot of the database is walked record by record; each body is indexed
 //! anew and compared with the rows found. What differs is set right in small
@@ -46,8 +51,10 @@ struct Tally {
     records: u64,
     /// Index rows that the bodies give.
     rows: u64,
-    /// Records of which rows differ.
+    /// Records of which rows or facts differ.
     different: u64,
+    /// Records whose kind, codes or clinical time differ.
+    facts: u64,
     /// Rows that should be there and are not, by table.
     missing: BTreeMap<&'static str, u64>,
     /// Rows that are there and should not be, by table.
@@ -117,6 +124,8 @@ async fn compared(app: &App, batch: Vec<Indexed>, tally: &mut Tally) -> Result<V
     let rids: Vec<i64> = batch.iter().filter(|one| one.version.is_some()).map(|one| one.rid).collect();
     let bodies: HashMap<i64, Stored> =
         app.store.rows(&rids).await.map_err(Failure::of)?.into_iter().map(|stored| (stored.rid, stored)).collect();
+    let all: Vec<Stored> = bodies.values().cloned().collect();
+    let facts = app.store.facts_of(&all).await.map_err(Failure::of)?;
     let mut fixes = Vec::new();
     for one in batch {
         tally.records += u64::from(one.version.is_some());
@@ -125,19 +134,25 @@ async fn compared(app: &App, batch: Vec<Indexed>, tally: &mut Tally) -> Result<V
             tally.changed_meanwhile += 1;
             continue;
         }
+        let explained = |error| Failure(format!("row {}: {}", one.rid, show::explained(&error)));
         let rebuilt = match stored {
-            Some(stored) => app
-                .rows_of(stored)
-                .await
-                .map_err(|error| Failure(format!("row {}: {}", one.rid, show::explained(&error))))?,
+            Some(stored) => app.rows_of(stored).await.map_err(explained)?,
             None => Vec::new(),
         };
+        let facts = match stored.zip(facts.get(&one.rid)) {
+            Some((stored, (before, imported))) => {
+                let again = app.facts_again(stored, before, *imported).map_err(explained)?;
+                (again != *before).then_some(again)
+            }
+            None => None,
+        };
+        tally.facts += u64::from(facts.is_some());
         let stale = one.version.is_some_and(|(_, epoch)| epoch != app.store.epoch());
         tally.stale += u64::from(stale);
-        let differs = tally.compare(&one.rows, &rebuilt);
+        let differs = tally.compare(&one.rows, &rebuilt, facts.is_some());
         if differs || stale {
             let version = one.version.map(|(version, _)| version);
-            fixes.push(Fix { rid: one.rid, version, stored: one.rows, rebuilt });
+            fixes.push(Fix { rid: one.rid, version, stored: one.rows, rebuilt, facts });
         }
     }
     Ok(fixes)
@@ -145,11 +160,13 @@ async fn compared(app: &App, batch: Vec<Indexed>, tally: &mut Tally) -> Result<V
 
 impl Tally {
     /// Counts what differs; whether anything does.
-    fn compare(&mut self, found: &[IndexRow], expected: &[IndexRow]) -> bool {
+    ///
+    /// * `facts`: those differ.
+    fn compare(&mut self, found: &[IndexRow], expected: &[IndexRow], facts: bool) -> bool {
         let found: HashSet<&IndexRow> = found.iter().collect();
         let expected: HashSet<&IndexRow> = expected.iter().collect();
         self.rows += expected.len() as u64;
-        let mut differs = false;
+        let mut differs = facts;
         for row in expected.difference(&found) {
             *self.missing.entry(row.table_name()).or_default() += 1;
             differs = true;
@@ -174,6 +191,9 @@ fn print(tally: &Tally, args: &Args) -> Result<(), Failure> {
             show::line(format!("  {word} in {table}: {count}"))?;
         }
     }
+    if tally.facts > 0 {
+        show::line(format!("  another kind, other codes or another clinical time: {}", tally.facts))?;
+    }
     if *changed_meanwhile > 0 {
         show::line(format!("  {changed_meanwhile} records were written meanwhile and indexed by their own writes"))?;
     }
@@ -190,16 +210,67 @@ const BATCH: usize = 128;
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
+    use crate::clock::Clock;
+    use crate::config::Config;
+    use crate::random::Random;
+    use crate::server::Server;
+
+    /// Rows stored under other rules: what decides about them is told again from
+    /// the bodies, and what an importer said of its file is not lost.
+    #[tokio::test]
+    async fn what_decides_about_a_row_is_rebuilt() {
+        let random = Random::system();
+        let folder = std::env::temp_dir().join(format!("techo-reindex-{}", random.id()));
+        let mut config = Config::new(&folder, SocketAddr::from(([127, 0, 0, 1], 80)));
+        config.operator = "Organization/org-city".to_owned();
+        let server = Server::start(config, Clock::system(), random).await.expect("a server");
+        crate::cli::demo::prepare(&server).await.unwrap_or_else(|failure| panic!("{}", failure.0));
+        let app = &*server.app;
+        let walked = |check| async move {
+            let (args, progress) = (Args { check, from: 0, json: true }, Progress::new("records", 0, true));
+            walk(app, &args, &progress).await.unwrap_or_else(|failure| panic!("{}", failure.0))
+        };
+        let facts = || async {
+            let sql = "SELECT rid, domain, COALESCE(clinical_low, 0), COALESCE(clinical_high, 0), labels FROM resource \
+                       ORDER BY rid";
+            let rows = app.store.db().all(sql, []).await.expect("rows");
+            let text = |row: &sea_orm::QueryResult| {
+                let number = |at| row.try_get_by_index::<i64>(at).expect("a number");
+                let domain: i16 = row.try_get_by_index(1).expect("a number");
+                let labels: String = row.try_get_by_index(4).expect("text");
+                format!("{} {domain} {} {} {labels}", number(0), number(2), number(3))
+            };
+            rows.iter().map(text).collect::<Vec<_>>()
+        };
+        let (before, clean) = (facts().await, walked(true).await);
+        assert_eq!((clean.facts, clean.different), (0, 0), "fresh rows are what their bodies say");
+        let spoil = "UPDATE resource SET domain = 8, labels = 'c000000000000', clinical_low = 1, clinical_high = 2 \
+                     WHERE rid % 2 = 0 AND domain NOT IN (3, 8)";
+        let spoiled = app.store.db().execute(spoil, []).await.expect("an update");
+        assert!(spoiled > 20, "{spoiled}");
+        assert_eq!(walked(true).await.facts, spoiled, "a check tells");
+        assert_ne!(facts().await, before, "and changes nothing");
+        let fixed = walked(false).await;
+        assert_eq!((fixed.facts, fixed.fixed), (spoiled, spoiled));
+        assert_eq!(facts().await, before);
+        drop(server);
+        std::fs::remove_dir_all(&folder).expect("the folder is ours");
+    }
 
     #[test]
     fn what_differs_is_counted_by_table() {
         let date = |low| IndexRow::Date { param: 1, low, high: low + 1, grp: 0 };
         let uri = IndexRow::Uri { param: 2, value: "urn:x".to_owned(), grp: 0 };
         let mut tally = Tally::default();
-        assert!(!tally.compare(&[date(1), uri.clone()], &[uri.clone(), date(1)]), "order does not count");
-        assert!(!tally.compare(std::slice::from_ref(&uri), &[uri.clone(), uri.clone()]), "a row twice is one row");
-        assert!(tally.compare(&[date(1), date(2)], &[date(1), uri]));
+        assert!(!tally.compare(&[date(1), uri.clone()], &[uri.clone(), date(1)], false), "order does not count");
+        assert!(
+            !tally.compare(std::slice::from_ref(&uri), &[uri.clone(), uri.clone()], false),
+            "a row twice is one row"
+        );
+        assert!(tally.compare(&[date(1), date(2)], &[date(1), uri], false));
         assert_eq!((tally.different, tally.missing["uri"], tally.extra["date"]), (1, 1, 1));
     }
 }

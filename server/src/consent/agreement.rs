@@ -15,11 +15,12 @@ use techo_profiles::Definitions;
 use super::brute::{Record, Request};
 use super::caller::{Authority, Candidate};
 use super::clinical::Coding;
+use super::listed::listed;
 use super::policy::{Policy, compile};
 use super::worlds::{Case, World, WorldTerms, above};
 use super::{decide, instant};
 use crate::clock::Clock;
-use crate::store::facts::{Custody, Facts, Role, labels};
+use crate::store::facts::{Custody, Facts, LISTS, Role, labels};
 use crate::store::index::IndexRow;
 use crate::store::write::{Body, Method, Put, STAMP_WIDTH};
 use crate::store::{Db, Store, WriteSet};
@@ -80,15 +81,14 @@ async fn agrees(url: &str) {
     let (mut cases, mut shown) = (0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed);
-        // An id is used once in a store.
-        let mut known = std::collections::BTreeSet::new();
-        world.records.retain(|record| known.insert(name(record)));
         fill(&store, &world, &zone).await;
         let policies = compiled(&world, &zone);
         for turn in 0..TURNS {
             let case = Case::new(&mut world, seed * 1000 + turn);
             let found = seen(&store, &world, &policies, &case).await;
-            let request = Request { caller: &case.caller, now: case.now, action: case.action, zone: &zone, above };
+            let stored = &world.records[..];
+            let request =
+                Request { caller: &case.caller, now: case.now, action: case.action, zone: &zone, above, stored };
             let allowed = world.records.iter().filter(|record| request.allows(&world.people, record));
             let mut allowed: Vec<(String, String)> = allowed.map(name).collect();
             allowed.sort();
@@ -112,7 +112,7 @@ fn compiled(world: &World, zone: &TimeZone) -> Vec<Vec<Arc<Policy>>> {
 
 /// Puts the world's records in place of what was there.
 async fn fill(store: &Store, world: &World, zone: &TimeZone) {
-    for table in ["resource", "history", "subject"] {
+    for table in ["resource", "history", "subject", "listed"] {
         store.db().execute(&format!("DELETE FROM {table}"), []).await.expect("the table is emptied");
     }
     let mut set = WriteSet::default();
@@ -134,6 +134,13 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             .collect()
     };
     let coded = [role(Role::Code, &own.codes), role(Role::Category, &own.categories)].concat();
+    let listed: Vec<(i16, String)> = listed(&record.resource, "")
+        .into_iter()
+        .map(|(kind, id)| {
+            let number = Definitions::embedded().type_number(kind).expect("a type of R4");
+            (i16::try_from(number).expect("a small number"), id.to_owned())
+        })
+        .collect();
     let several = if subjects.len() > 1 { subjects.clone() } else { Vec::new() };
     Put {
         rid,
@@ -148,10 +155,17 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             custody: if record.authored { Custody::Authored } else { Custody::Published },
             domain: record.notebook,
             clinical: own.time,
-            labels: labels(coded.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str()))),
+            labels: {
+                let coded = labels(coded.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str())));
+                if listed.is_empty() { coded } else { format!("{LISTS} {coded}") }
+            },
         },
         old: Vec::new(),
-        new: several.into_iter().map(|citizen| IndexRow::Subject { citizen }).collect(),
+        new: several
+            .into_iter()
+            .map(|citizen| IndexRow::Subject { citizen })
+            .chain(listed.into_iter().map(|(kind, id)| IndexRow::Listed { kind, id }))
+            .collect(),
         sweep: false,
     }
 }

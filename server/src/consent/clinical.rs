@@ -12,7 +12,7 @@ use techo_profiles::json::Json;
 
 use super::label;
 use super::predicate::Predicate;
-use super::view::CustodianKey;
+use super::view::{CitizenKey, CustodianKey};
 
 /// What a [`Predicate`] can ask of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,10 @@ pub struct Facts {
     pub keeper: Option<CustodianKey>,
     /// Written by a professional in a session.
     pub authored: bool,
+    /// The sole citizen it is about.
+    pub citizen: Option<CitizenKey>,
+    /// What it lists, as far as that is stored.
+    pub listed: Vec<Facts>,
 }
 
 /// System, if there is one, and code.
@@ -48,8 +52,7 @@ impl Facts {
             codes: codings(resource),
             categories: categories(resource),
             time,
-            keeper: None,
-            authored: false,
+            ..Self::default()
         }
     }
 }
@@ -81,12 +84,19 @@ pub fn categories(resource: &Json) -> Vec<Coding> {
 impl Predicate {
     /// Whether a resource of these facts fulfils the condition.
     pub fn holds(&self, facts: &Facts) -> bool {
+        self.holds_inside(facts, None)
+    }
+
+    /// * `outer`: the resource that lists this one.
+    fn holds_inside(&self, facts: &Facts, outer: Option<&Facts>) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::All(parts) => parts.iter().all(|part| part.holds(facts)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(facts)),
-            Self::Not(part) => !part.holds(facts),
+            Self::All(parts) => parts.iter().all(|part| part.holds_inside(facts, outer)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds_inside(facts, outer)),
+            Self::Not(part) => !part.holds_inside(facts, outer),
+            Self::Lists(part) => facts.listed.iter().all(|one| part.holds_inside(one, Some(facts))),
+            Self::Same => facts.citizen.is_some() && outer.is_some_and(|outer| outer.citizen == facts.citizen),
             Self::Type(kind) => *kind == facts.kind,
             Self::Kind(kind) => facts.notebook == Some(*kind),
             Self::Code { system, code } => coded(&facts.codes, system.as_deref(), code),

@@ -8,6 +8,7 @@
 
 use super::caller::{Action, Caller, Candidate};
 use super::gate::{Gate, contexts, in_patient_scopes};
+use super::listed::{DEPTH, LISTING};
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
 use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
@@ -23,9 +24,12 @@ pub const BASE: Effect = Effect::Deny;
 /// that a restriction exists (§6).
 const CITIZENS_OWN: &[&str] = &["AuditEvent", "Consent"];
 
-/// Types that point at or hold other records. Until each is judged by what it
-/// holds (§4.6), a recipient does not see them: they would tell of hidden ones.
-const HOLDERS: &[&str] = &["Composition", "List", "MeasureReport", "Provenance", "Task"];
+/// Types that hold or describe other records in more ways than [`super::listed`]
+/// follows: a recipient does not see them, for they would tell of hidden ones.
+const HOLDERS: &[&str] = &["Composition", "MeasureReport", "Task"];
+
+/// The types whose condition is not that of the rest.
+const OWN_RULE: [&[&str]; 3] = [CITIZENS_OWN, HOLDERS, LISTING];
 
 /// What `caller` may do `action` with, at `now`.
 ///
@@ -85,17 +89,39 @@ fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> 
     let authority = candidate.under_authority(now);
     let rows = rows(caller, now, action, candidate);
     let kept = kept(caller, action, candidate);
-    let any = Predicate::any([rows, kept.clone()]);
+    let any = Predicate::any([rows.clone(), kept.clone()]);
+    // A recipient sees a list only with all that is on it (§4.6).
+    let whole = Predicate::Lists(Box::new(seen(caller, now, candidate, DEPTH)));
     let rule = |kind: &str| {
-        let hidden = !authority && (CITIZENS_OWN.contains(&kind) || HOLDERS.contains(&kind));
-        if hidden { kept.for_type(kind) } else { any.for_type(kind) }
+        if !authority && (CITIZENS_OWN.contains(&kind) || HOLDERS.contains(&kind)) {
+            return kept.for_type(kind);
+        }
+        if authority || !LISTING.contains(&kind) {
+            return any.for_type(kind);
+        }
+        Predicate::any([Predicate::all([rows.for_type(kind), whole.clone()]), kept.for_type(kind)])
     };
     if caller.client.portal {
-        return TypeRules::build(Some(any.clone()), CITIZENS_OWN.iter().chain(HOLDERS).copied(), rule);
+        return TypeRules::build(Some(any.clone()), OWN_RULE.iter().flat_map(|kinds| kinds.iter()).copied(), rule);
     }
     let mut contexts = contexts(caller);
     contexts.retain(|context| *context != Context::Patient || caller.patient.as_ref() == Some(&candidate.patient));
     scoped(caller, action, &contexts, any.clone(), rule)
+}
+
+/// What a recipient may see of what a record lists: the shared types, and of the
+/// same citizen what she could read herself. Scopes do not count here: an app that
+/// reads reports alone reads them.
+fn seen(caller: &Caller, now: i64, candidate: &Candidate, depth: usize) -> Predicate {
+    let types = |kinds: &[&'static str]| Predicate::any(kinds.iter().map(|&kind| Predicate::Type(kind.into())));
+    let inner = if depth == 0 { Predicate::Never } else { seen(caller, now, candidate, depth - 1) };
+    let own = [
+        Predicate::Same,
+        Predicate::not(types(&[CITIZENS_OWN, HOLDERS].concat())),
+        rows(caller, now, Action::Read, candidate),
+        Predicate::Lists(Box::new(inner)),
+    ];
+    Predicate::any([types(SHARED), Predicate::all(own)])
 }
 
 /// `rule` narrowed by the scopes of `contexts`; `rest` is `rule` for types that
@@ -111,7 +137,7 @@ fn scoped(
     let granting = caller.scopes.resources().filter(|own| contexts.contains(&own.context) && own.actions.has(letter));
     let (every, single): (Vec<_>, Vec<_>) = granting.partition(|own| own.kind.is_none());
     let mut named: BTreeSet<&str> = single.iter().filter_map(|own| own.kind.as_deref()).collect();
-    named.extend(CITIZENS_OWN.iter().chain(HOLDERS));
+    named.extend(OWN_RULE.iter().flat_map(|kinds| kinds.iter()));
     if every.iter().any(|own| own.context == Context::Patient) {
         named.extend(COMPARTMENT.iter().chain(WITH_COMPARTMENT));
     }
@@ -205,7 +231,7 @@ fn kept(caller: &Caller, action: Action, candidate: &Candidate) -> Predicate {
         return Predicate::Never;
     }
     match (caller.publisher(), caller.acting_for()) {
-        (Some(key), _) => Predicate::Keeper(key),
+        (Some(key), _) => Predicate::all([Predicate::Keeper(key), published(action)]),
         (None, Some(work)) if action.reads() => {
             Predicate::all([Predicate::Keeper(work.organization.key), Predicate::Authored])
         }
@@ -217,13 +243,19 @@ fn kept(caller: &Caller, action: Action, candidate: &Candidate) -> Predicate {
 /// corrects what it published; an Organization reads back what its people wrote.
 fn custody(caller: &Caller, action: Action) -> Option<Branch> {
     let (key, context, rows) = match (caller.publisher(), caller.acting_for()) {
-        (Some(key), _) => (key, Context::System, Predicate::Always),
+        (Some(key), _) => (key, Context::System, published(action)),
         (None, Some(work)) if action.reads() => (work.organization.key, Context::User, Predicate::Authored),
         _ => return None,
     };
     let rule = |kind: &str| if kind == "AuditEvent" { Predicate::Never } else { rows.clone() };
     let types = scoped(caller, action, &[context], rows.clone(), rule);
     (!types.is_empty()).then_some(Branch { reach: Reach::Custodian(key), types })
+}
+
+/// Of what an Organization keeps, what its backend may do `action` with: it reads
+/// back what its people wrote, and changes only what it published itself.
+fn published(action: Action) -> Predicate {
+    if action.reads() { Predicate::Always } else { Predicate::not(Predicate::Authored) }
 }
 
 /// Directory, conformance and terminology, within the scopes; for reading only.

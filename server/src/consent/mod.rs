@@ -23,6 +23,7 @@ mod fixtures;
 pub mod gate;
 pub mod instant;
 pub mod label;
+pub mod listed;
 pub mod policy;
 pub mod predicate;
 pub mod rule;

@@ -58,6 +58,12 @@ pub enum Predicate {
     /// The row was written by a professional in a session (custody *authored*,
     /// not *published* or *returned*; `consent.md` §2).
     Authored,
+    /// Every live record that the row lists ([`super::listed`]) fulfils the inner
+    /// condition; what is not there does not count.
+    Lists(Box<Predicate>),
+    /// Inside [`Predicate::Lists`]: the listed record is about one citizen, the
+    /// same one as the row that lists it.
+    Same,
 }
 
 impl Predicate {
@@ -80,7 +86,7 @@ impl Predicate {
         match self {
             Self::Within { .. } | Self::Touches { .. } => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_dated),
-            Self::Not(part) => part.is_dated(),
+            Self::Not(part) | Self::Lists(part) => part.is_dated(),
             _ => false,
         }
     }

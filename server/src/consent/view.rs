@@ -125,6 +125,14 @@ impl View {
             || self.branches.iter().any(|branch| reaches(branch) && holds(branch))
     }
 
+    /// What is visible for another reason than that it is who the caller is.
+    #[must_use]
+    pub fn beside_identity(&self) -> Self {
+        let identity = |branch: &Branch| matches!(branch.reach, Reach::Identity { .. });
+        let branches = self.branches.iter().filter(|branch| !identity(branch)).cloned().collect();
+        Self { branches, ..self.clone() }
+    }
+
     /// The reasons for which rows are visible.
     pub fn branches(&self) -> &[Branch] {
         &self.branches

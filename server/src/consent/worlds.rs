@@ -8,6 +8,7 @@ use techo_profiles::json::Json;
 
 use super::brute::{Person, Record};
 use super::caller::{Action, Caller, Client, Membership, Organization, Purpose, User};
+use super::listed::listed;
 use super::policy::{KIND_SYSTEM, Terms};
 use super::{clinical, label};
 use crate::auth::scope::Scopes;
@@ -147,6 +148,8 @@ const TYPES: &[&str] = &[
     "Provenance",
     "Task",
     "Binary",
+    "DiagnosticReport",
+    "List",
     "Practitioner",
     "Basic",
     "Patient",
@@ -172,7 +175,32 @@ impl World {
             })
             .collect();
         let count = 8 + dice.roll(8);
-        Self { people, records: (0..count).map(|number| record(number, dice)).collect() }
+        let mut records: Vec<Record> = Vec::new();
+        for number in 0..count {
+            let mut one = record(number, dice);
+            lists(&mut one, &records, dice);
+            // An id is used once.
+            if !records.iter().any(|other| place(other) == place(&one)) {
+                records.push(one);
+            }
+        }
+        Self { people, records }
+    }
+
+    /// What conditions ask of a record of this world, and of what it lists.
+    ///
+    /// * `span`: reads a clinical time.
+    pub fn facts(&self, record: &Record, span: &dyn Fn(&str) -> Option<std::ops::Range<i64>>) -> clinical::Facts {
+        let mut facts = record.facts(record.when.as_deref().and_then(span));
+        let listed = listed(&record.resource, "");
+        let stored = listed
+            .iter()
+            .filter_map(|(kind, id)| self.records.iter().find(|other| place(other) == format!("{kind}/{id}")));
+        facts.listed = stored.map(|other| self.facts(other, span)).collect();
+        if let [one] = &record.subjects[..] {
+            facts.citizen = Some(self.key(one));
+        }
+        facts
     }
 
     /// The key of a citizen.
@@ -322,7 +350,9 @@ fn record(number: usize, dice: &mut Dice) -> Record {
         "Practitioner" | "Basic" => subjects.clear(),
         "Patient" => resource.set("id", Json::from(about)),
         "Immunization" => resource.set("patient", subject),
-        "Observation" | "Condition" | "MedicationStatement" | "DocumentReference" => resource.set("subject", subject),
+        "Observation" | "Condition" | "MedicationStatement" | "DocumentReference" | "DiagnosticReport" | "List" => {
+            resource.set("subject", subject);
+        }
         _ => {}
     }
     // Where a second person is a subject too, both must permit.
@@ -340,6 +370,37 @@ fn record(number: usize, dice: &mut Dice) -> Record {
         authored: dice.once_in(2),
         subjects,
     }
+}
+
+fn place(record: &Record) -> String {
+    let part = |name: &str| record.resource.str(name).unwrap_or_default();
+    format!("{}/{}", part("resourceType"), part("id"))
+}
+
+/// Lets a record list some of those before it, mostly of the same person, and
+/// sometimes one that is not there.
+fn lists(record: &mut Record, before: &[Record], dice: &mut Dice) {
+    let kind = record.resource.str("resourceType").unwrap_or_default();
+    if !super::listed::LISTING.contains(&kind) || before.is_empty() || dice.once_in(3) {
+        return;
+    }
+    let mut places: Vec<String> = Vec::new();
+    for _ in 0..=dice.roll(2) {
+        let same: Vec<&Record> = before.iter().filter(|other| other.subjects == record.subjects).collect();
+        let of = if same.is_empty() || dice.once_in(6) { before.iter().collect() } else { same };
+        places.push(if dice.once_in(8) { "Observation/never".to_owned() } else { place(of[dice.roll(of.len())]) });
+    }
+    let reference = |place: &String| json!({"reference": (place.as_str())});
+    let each = |name: &str| Json::array(places.iter().map(|place| Json::object([(name, reference(place))])));
+    let (name, value) = match kind {
+        "Binary" => ("securityContext", reference(&places[0])),
+        "DiagnosticReport" => ("result", Json::array(places.iter().map(reference))),
+        "Encounter" => ("diagnosis", each("condition")),
+        "List" => ("entry", each("item")),
+        "Provenance" => ("target", Json::array(places.iter().map(reference))),
+        _ => ("hasMember", Json::array(places.iter().map(reference))),
+    };
+    record.resource.set(name, value);
 }
 
 impl Record {

@@ -212,8 +212,11 @@ fn by_right(asked: &Asked<'_>) -> Result<Keeping, Denied> {
     }
     let Some(first) = asked.subjects.first() else { return Err(Denied::Nobody) };
     for subject in asked.subjects {
-        let candidate = subject.candidate.as_ref().ok_or(Denied::Patient)?;
-        if asked.kind() == "Consent" {
+        let consent = asked.kind() == "Consent";
+        // Alike for someone who is not here and someone over whom she holds nothing.
+        let unknown = if consent { Denied::Consent } else { Denied::Patient };
+        let candidate = subject.candidate.as_ref().ok_or(unknown)?;
+        if consent {
             consent_by_user(asked, subject, candidate)?;
         }
         if !asked.fulfils(&rows(asked.caller, asked.now, asked.action, candidate)) {

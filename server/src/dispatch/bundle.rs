@@ -241,7 +241,7 @@ impl Transaction {
     async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let at = self.once(entry)?;
         let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
-        let about = draft.about(call, &self.pending).await?;
+        let about = draft.about_for(call, &self.pending).await?;
         let keeping = call.writable(Action::Create, &draft, &about, None).await?;
         let rid = match self.pending.get(&at.id).filter(|_| at.kind == "Patient") {
             Some(citizen) => citizen.key,

@@ -177,12 +177,19 @@ impl<'a> Call<'a> {
     /// id is free.
     ///
     /// # Errors
+    /// [`Error::Forbidden`] for what the caller may read and not change;
     /// [`Error::Conflict`] where someone else holds the id, alike for live,
     /// deleted and hidden.
     pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
         let view = self.view_for(action);
         if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
             return Ok(Some(found));
+        }
+        if self.caller.publisher().is_none() {
+            let readable = self.view_for(Action::Read);
+            if self.store.reader(&readable).current(&at.kind, &at.id).await?.is_some() {
+                return Err(untouchable());
+            }
         }
         if self.store.in_use(&at.kind, &at.id).await? {
             return Err(super::update::taken());
@@ -273,6 +280,15 @@ impl<'a> Call<'a> {
         set.extras.extend(self.write_records(&set.puts).await?);
         Ok(self.store.write(set).await?)
     }
+}
+
+/// What is there to be read only: the caller knows of it, so that it may be said.
+fn untouchable() -> Error {
+    Error::Forbidden(Issue::error(
+        "forbidden",
+        "You may read this resource, and not change it.",
+        "このリソースは読むことができますが、変更や削除はできません。",
+    ))
 }
 
 /// Every actor that a provision names, at any depth.

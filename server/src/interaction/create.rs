@@ -16,7 +16,7 @@ use crate::store::WriteSet;
 pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&str>) -> Result<Reply, Error> {
     call.may(Action::Create, kind)?;
     let draft = Draft::read(call, kind, call.random.id(), body.to_vec())?;
-    let about = draft.about(call, &HashMap::new()).await?;
+    let about = draft.about_for(call, &HashMap::new()).await?;
     let keeping = call.writable(Action::Create, &draft, &about, None).await?;
     let rid = call.store.number().await?;
     let condition = match unless {

@@ -4,6 +4,7 @@
 
 use techo_profiles::json::Json;
 
+use super::redact::Seen;
 use super::search::{Bundle, page_link};
 use super::{Call, Error, Issue, Location, Reply};
 use crate::consent::caller::Action;
@@ -44,8 +45,10 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
         bundle.link("next", &page_link(&own, &sealed));
     }
     let mut reply = Reply::default();
+    let mut seen = Seen::new();
     for version in &versions {
-        bundle.push(&call.base, &at.kind, &version.id, call.shown(at, version)?.as_deref(), &event(at, version));
+        let body = call.shown(version, &mut seen).await?;
+        bundle.push(&call.base, &at.kind, &version.id, body.as_deref(), &event(at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
         }

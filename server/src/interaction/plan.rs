@@ -10,6 +10,7 @@ use techo_profiles::json::{Json, Place};
 use super::{Call, Error, Issue, Location};
 use crate::app::App;
 use crate::consent::caller::Action;
+use crate::consent::listed::listed;
 use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
@@ -18,7 +19,7 @@ use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
-use crate::store::facts::{Facts, Role, labels};
+use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::index::IndexRow;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
@@ -79,30 +80,35 @@ impl Draft {
         self
     }
 
-    /// Whom it is about. A Patient that `pending` creates in the same set counts.
+    /// Whom it is about, for a caller: what she cannot see, it does not point at.
+    pub async fn about_for(&self, call: &Call<'_>, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
+        self.about_seen(call, Some(call), pending).await
+    }
+
+    /// Whom it is about, for the server's own work. A Patient that `pending`
+    /// creates in the same set counts.
     pub async fn about(&self, app: &App, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
+        self.about_seen(app, None, pending).await
+    }
+
+    async fn about_seen(
+        &self,
+        app: &App,
+        call: Option<&Call<'_>>,
+        pending: &HashMap<String, Citizen>,
+    ) -> Result<About, Error> {
         let subjects = Subjects::of(&self.resource, &app.config.fhir_base());
         let mut ids: Vec<String> = subjects.patients.iter().map(ToString::to_string).collect();
         if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
-        ids.extend(self.through(app, &subjects.through).await?);
+        ids.extend(through(app, call, &subjects.through).await?);
         ids.sort();
         ids.dedup();
         let asked: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !pending.contains_key(*id)).collect();
         let known = app.store.citizens(&asked).await?;
         let of = |id: &String| pending.get(id).or_else(|| known.get(id)).cloned();
         Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
-    }
-
-    /// The subjects of what this points at (`consent.md` §4.6): a Provenance is about
-    /// whom its targets are about.
-    async fn through(&self, app: &App, references: &[Box<str>]) -> Result<Vec<String>, Error> {
-        let mut keys = Vec::new();
-        for at in references.iter().filter_map(|reference| Location::read(reference)) {
-            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
-        }
-        Ok(app.store.patients(&keys).await?.into_values().collect())
     }
 
     /// The put that stores this: a new record, or the next version of `old`.
@@ -124,8 +130,9 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let extracted = app.extract(&self.at.kind, &self.resource)?;
-        let new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        let facts = self.facts(&extracted, subjects, keeping);
+        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
+        new.extend(app.listed_rows(&self.resource));
+        let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
@@ -145,6 +152,23 @@ impl Draft {
             sweep: stale,
         })
     }
+}
+
+/// The subjects of what a resource points at (`consent.md` §4.6): a Provenance is
+/// about whom its targets are about. A target that the caller cannot see counts as
+/// one that is not there, or whether a write is allowed would tell of it.
+async fn through(app: &App, call: Option<&Call<'_>>, references: &[Box<str>]) -> Result<Vec<String>, Error> {
+    let mut keys = Vec::new();
+    for at in references.iter().filter_map(|reference| Location::read(reference)) {
+        let seen = match call {
+            Some(call) => call.sees(&at).await?,
+            None => true,
+        };
+        if seen {
+            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
+        }
+    }
+    Ok(app.store.patients(&keys).await?.into_values().collect())
 }
 
 /// JSON, or where it stops being JSON.
@@ -173,18 +197,27 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
 impl Draft {
     /// What decides about its visibility. A provision's code means any coding of
     /// the record, so all of them are labelled.
-    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
+    ///
+    /// * `base`: this server's own.
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping, base: &str) -> Facts {
         let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
         let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
         let categories =
             categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
+        let mut labels = labels(codes.chain(categories));
+        if !listed(&self.resource, base).is_empty() {
+            labels = format!("{LISTS} {labels}");
+        }
+        if subjects.len() > 1 {
+            labels = format!("{} {labels}", together(&subjects));
+        }
         Facts {
             subjects,
             custodian: keeping.custodian,
             custody: keeping.custody,
             domain: label::kind_said(&self.resource, self.notebook),
             clinical: extracted.clinical.time.map(|span| span.low..span.high),
-            labels: labels(codes.chain(categories)),
+            labels,
         }
     }
 }
@@ -253,7 +286,37 @@ impl App {
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract(kind, &resource)?;
-        self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await
+        let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
+        rows.extend(self.listed_rows(&resource));
+        Ok(rows)
+    }
+
+    /// What a resource lists, as index rows.
+    fn listed_rows(&self, resource: &Json) -> Vec<IndexRow> {
+        let number = |kind| i16::try_from(self.definitions.type_number(kind)?).ok();
+        let places = listed(resource, &self.config.fhir_base());
+        places
+            .into_iter()
+            .filter_map(|(kind, id)| Some(IndexRow::Listed { kind: number(kind)?, id: id.to_owned() }))
+            .collect()
+    }
+
+    /// What decides about the visibility of a stored version, told again from its
+    /// body by the rules of today.
+    ///
+    /// * `before`: what its row says.
+    /// * `imported`: an importer made it. Then its tag counts, as long as the row
+    ///   took it over: a client's later tag does not.
+    pub fn facts_again(&self, stored: &Stored, before: &Facts, imported: bool) -> Result<Facts, Error> {
+        let Some(body) = &stored.body else { return Ok(before.clone()) };
+        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let kind = self.definitions.type_name(stored.kind).unwrap_or_default().to_owned();
+        let extracted = self.extract(&kind, &resource)?;
+        let notebook = label::tagged(&resource).filter(|said| imported && *said == before.domain);
+        let at = Location { kind, id: stored.id.clone() };
+        let keeping = Keeping { custodian: before.custodian, custody: before.custody };
+        let draft = Draft { at, text: Vec::new(), resource, notebook };
+        Ok(draft.facts(&extracted, before.subjects.clone(), keeping, &self.config.fhir_base()))
     }
 
     /// Index rows with their numbers; what had none yet gets one.
@@ -402,6 +465,18 @@ impl Call<'_> {
                 ),
             ))),
         }
+    }
+
+    /// Whether the caller may read what is at this place, or do there what she is
+    /// doing here: who may add documents need not be able to read them.
+    pub(super) async fn sees(&self, at: &Location) -> Result<bool, Error> {
+        for action in [Action::Read, self.action] {
+            let view = self.view_for(action);
+            if self.store.reader(&view).current(&at.kind, &at.id).await?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The name of a type by its number.

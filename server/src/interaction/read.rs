@@ -2,6 +2,7 @@
 //!
 //! Source: FHIR R4 http.html#read, #vread
 
+use super::redact::Seen;
 use super::{Call, Error, Location, Reply, Status};
 use crate::consent::caller::Action;
 use crate::store::reader::Stored;
@@ -34,7 +35,7 @@ impl Call<'_> {
     /// A stored version as an answer.
     pub(super) async fn reply(&self, found: Stored) -> Result<Reply, Error> {
         let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
-        let body = self.shown(&about, &found)?.ok_or(Error::Gone)?;
+        let body = self.shown(&found, &mut Seen::new()).await?.ok_or(Error::Gone)?;
         Ok(Reply {
             status: Status::Ok,
             body: Some(body),
@@ -48,9 +49,10 @@ impl Call<'_> {
 
     /// The body of a stored version as this caller may have it; none of a deletion.
     /// What a publisher withdrew is gone for all but the citizen's own side.
-    pub(super) fn shown(&self, at: &Location, found: &Stored) -> Result<Option<Vec<u8>>, Error> {
+    pub(super) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
         let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
-        found.body.clone().filter(|_| is_shown).map(|body| self.redacted(at, body)).transpose()
+        let Some(body) = found.body.clone().filter(|_| is_shown) else { return Ok(None) };
+        self.redacted(found, body, seen).await.map(Some)
     }
 
     /// Whose data a stored version is.

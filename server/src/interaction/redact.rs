@@ -1,51 +1,88 @@
-//! What goes out of a resource that only names the caller.
+//! What is taken out of a resource on its way out.
 //!
 //! A token with `fhirUser` may read the one resource it names: its id, name and
-//! language, nothing else (`consent.md` §10).
+//! language, nothing else (`consent.md` §10). For a recipient a reference to what
+//! she cannot see keeps its opaque id and loses its `display`, whether that is
+//! hidden or is not there (§4.6): a name could stand in it.
 
-use techo_profiles::json::Json;
+use std::collections::HashMap;
+
+use techo_profiles::json::{Json, splice};
 
 use super::{Call, Error, Location};
 use crate::consent::caller::Action;
+use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
+use crate::store::reader::Stored;
+
+/// Which places the caller can see, as far as they were asked about.
+pub(super) type Seen = HashMap<String, bool>;
 
 /// The elements that say who someone is.
 const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 
 impl Call<'_> {
-    /// The body as this caller may have it.
-    pub(super) fn redacted(&self, at: &Location, body: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let identity =
-            |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == *at.kind && **id == *at.id);
-        let named = self.view.branches().iter().any(|branch| identity(&branch.reach));
-        if !named || self.action != Action::Read || self.reaches_otherwise(at) {
-            return Ok(body);
+    /// The body of a version as this caller may have it.
+    pub(super) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+        if self.action == Action::Read && self.is_only_named(found).await? {
+            return identity(&body);
         }
-        let resource = Json::parse(&body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
-        let kept = resource
-            .members()
-            .iter()
-            .filter(|member| IDENTITY.contains(&&*member.name))
-            .map(|member| (member.name.clone(), member.value.clone()));
-        let mut kept = Json::object(kept);
-        let subsetted = Json::object([
-            ("system", Json::from("http://terminology.hl7.org/CodeSystem/v3-ObservationValue")),
-            ("code", Json::from("SUBSETTED")),
-        ]);
-        if let Some(meta) = kept.get_mut("meta") {
-            let mut tags = Json::array(meta.list("tag").iter().cloned());
-            tags.push(subsetted);
-            meta.set("tag", tags);
-        }
-        Ok(kept.to_string().into_bytes())
+        if self.is_recipient(found) { self.without_names(body, seen).await } else { Ok(body) }
     }
 
-    /// Whether another branch than the identity shows resources of this type.
-    fn reaches_otherwise(&self, at: &Location) -> bool {
-        self.view
-            .branches()
-            .iter()
-            .any(|branch| !matches!(branch.reach, Reach::Identity { .. }) && branch.types.of(&at.kind).is_some())
+    /// Whether the row is neither of someone for whom the caller may act, nor in
+    /// the caller's keeping, nor about nobody.
+    fn is_recipient(&self, found: &Stored) -> bool {
+        let own = |citizen| {
+            let mut candidates = self.candidates.iter();
+            candidates.any(|one| one.citizen == citizen && one.under_authority(self.now))
+        };
+        let kept = self.caller.publisher() == Some(found.custodian);
+        !kept && (found.several || found.citizen.is_some_and(|citizen| !own(citizen)))
+    }
+
+    async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+        if !body.windows(DISPLAY.len()).any(|part| part == DISPLAY) {
+            return Ok(body);
+        }
+        let resource = parsed(&body)?;
+        let mut references = Vec::new();
+        named(&resource, &self.base, &mut references);
+        let mut edits = Vec::new();
+        for (reference, at) in references {
+            let place = at.reference();
+            let visible = match seen.get(&place) {
+                Some(visible) => *visible,
+                None => self.sees(&at).await?,
+            };
+            seen.insert(place, visible);
+            if !visible {
+                let mut nameless = reference.clone();
+                nameless.remove("display");
+                nameless.remove("_display");
+                edits.push((reference.span(), nameless.to_string().into_bytes()));
+            }
+        }
+        if edits.is_empty() {
+            return Ok(body);
+        }
+        let mut resource = parsed(&splice(&body, edits))?;
+        // The narrative may say what the elements no longer do.
+        resource.remove("text");
+        Ok(tagged(resource, &["SUBSETTED", "REDACTED"]).to_string().into_bytes())
+    }
+
+    /// Whether this version is visible because it is who the caller is, and for no
+    /// other reason. That another reason reaches its type is not enough: it must
+    /// reach this row.
+    async fn is_only_named(&self, found: &Stored) -> Result<bool, Error> {
+        let own = self.type_name(found.kind);
+        let names = |reach: &Reach| matches!(reach, Reach::Identity { kind, id } if **kind == own && **id == *found.id);
+        if !self.view.branches().iter().any(|branch| names(&branch.reach)) {
+            return Ok(false);
+        }
+        let beside = self.view.beside_identity();
+        Ok(self.store.reader(&beside).version(&own, &found.id, found.version).await?.is_none())
     }
 
     /// Seals a page link for this caller alone.
@@ -58,3 +95,48 @@ impl Call<'_> {
         self.sealer.open_link(self.world_name().as_bytes(), sealed).map_err(|_| super::search::foreign_page())
     }
 }
+
+fn parsed(body: &[u8]) -> Result<Json, Error> {
+    Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))
+}
+
+/// A resource of which only who it is goes out.
+fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
+    let resource = parsed(body)?;
+    let kept = resource
+        .members()
+        .iter()
+        .filter(|member| IDENTITY.contains(&&*member.name))
+        .map(|member| (member.name.clone(), member.value.clone()));
+    Ok(tagged(Json::object(kept), &["SUBSETTED"]).to_string().into_bytes())
+}
+
+/// Says that something was taken out.
+fn tagged(mut resource: Json, codes: &[&str]) -> Json {
+    if let Some(meta) = resource.get_mut("meta") {
+        let mut tags = Json::array(meta.list("tag").iter().cloned());
+        for code in codes {
+            tags.push(Json::object([
+                ("system", Json::from("http://terminology.hl7.org/CodeSystem/v3-ObservationValue")),
+                ("code", Json::from(*code)),
+            ]));
+        }
+        meta.set("tag", tags);
+    }
+    resource
+}
+
+/// The references with a `display` to resources here that somebody may hide.
+fn named<'j>(json: &'j Json, base: &str, found: &mut Vec<(&'j Json, Location)>) {
+    if json.get("display").is_some()
+        && let Some((kind, id)) = json.str("reference").and_then(|text| local(text, base))
+        && !SHARED.contains(&kind)
+    {
+        found.push((json, Location { kind: kind.to_owned(), id: id.to_owned() }));
+        return;
+    }
+    json.items().iter().for_each(|item| named(item, base, found));
+    json.members().iter().for_each(|member| named(&member.value, base, found));
+}
+
+const DISPLAY: &[u8] = b"\"display\"";

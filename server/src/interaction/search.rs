@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use techo_profiles::json::Json;
 
-use super::{Call, Error, Issue, Location, Reply};
+use super::redact::Seen;
+use super::{Call, Error, Issue, Reply};
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
@@ -63,11 +64,12 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
         bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
     }
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
+    let mut seen = Seen::new();
     for row in &page.rows {
-        call.push(&mut bundle, &mut reply, kind, row, "match").await?;
+        call.push((&mut bundle, &mut reply, &mut seen), kind, row, "match").await?;
     }
     for (kind, row) in included(call, &plan, &page.rows).await? {
-        call.push(&mut bundle, &mut reply, &kind, &row, "include").await?;
+        call.push((&mut bundle, &mut reply, &mut seen), &kind, &row, "include").await?;
     }
     if !plan.ignored.is_empty() {
         let issues: Vec<Issue> = plan
@@ -188,15 +190,13 @@ impl Call<'_> {
 
     async fn push(
         &self,
-        bundle: &mut Bundle,
-        reply: &mut Reply,
+        (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
         kind: &str,
         row: &Stored,
         mode: &str,
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
-        let at = Location { kind: kind.to_owned(), id: row.id.clone() };
-        let body = self.redacted(&at, body.clone())?;
+        let body = self.redacted(row, body.clone(), seen).await?;
         bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));

@@ -72,9 +72,10 @@ pub(crate) async fn planned(
     expected: Option<i32>,
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
+    whole(draft)?;
     let old = match call.writable_now(&draft.at, Action::Update).await {
-        // Who may not choose ids learns nothing of whether this one is in use.
-        Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
+        // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
+        Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
         found => found?,
     };
     let mut pending = pending.clone();
@@ -83,16 +84,13 @@ pub(crate) async fn planned(
         let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
         pending.insert(old.id.clone(), citizen);
     }
-    let about = draft.about(call, &pending).await?;
+    let about = draft.about_for(call, &pending).await?;
     if let Some(expected) = expected
         && old.as_ref().is_none_or(|old| old.version != expected || old.is_deleted())
     {
         return Err(precondition());
     }
     let action = if old.is_some() { Action::Update } else { Action::Create };
-    if old.is_none() && call.caller.publisher().is_none() {
-        return Err(client_id());
-    }
     let keeping = call.writable(action, draft, &about, old.as_ref()).await?;
     let rid = match &old {
         Some(old) => old.rid,
@@ -122,6 +120,24 @@ pub(crate) fn same_id(draft: &Draft) -> Result<(), Error> {
             "本文の id は URL の id と同じにしてください。",
         )
         .at(format!("{}.id", draft.at.kind)),
+    ]))
+}
+
+/// Refuses what this or another server handed out in part: storing it would lose
+/// what was left out.
+fn whole(draft: &Draft) -> Result<(), Error> {
+    const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+    let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
+    if !tags.iter().any(|tag| tag.str("system") == Some(SYSTEM) && tag.str("code") == Some("SUBSETTED")) {
+        return Ok(());
+    }
+    Err(Error::Unprocessable(vec![
+        Issue::error(
+            "business-rule",
+            "The tag SUBSETTED says that this is a part of the resource. Storing it would lose the rest.",
+            "SUBSETTED のタグは、リソースの一部だけであることを示します。保存すると残りが失われます。",
+        )
+        .at(format!("{}.meta.tag", draft.at.kind)),
     ]))
 }
 

@@ -32,7 +32,7 @@ impl Db {
     /// an acknowledged write survives power loss.
     pub async fn open(url: &str) -> Result<Self, DbErr> {
         if url.starts_with("postgres") {
-            let connection = Database::connect(options(url, POSTGRES_CONNECTIONS)).await?;
+            let connection = Database::connect(postgres(url)).await?;
             return Ok(Self { read: connection.clone(), write: connection, backend: DatabaseBackend::Postgres });
         }
         SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
@@ -124,6 +124,22 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
         .acquire_timeout(Duration::from_secs(10))
         .test_before_acquire(false)
         .sqlx_logging(false);
+    options
+}
+
+/// Compiling a statement pays where it runs for seconds. A view's condition looks
+/// costly and runs for a millisecond: compiling it took most of the answer's time.
+/// Asked of the list of settings, for engines of the same protocol may lack it.
+fn postgres(url: &str) -> ConnectOptions {
+    let mut options = options(url, POSTGRES_CONNECTIONS);
+    options.map_sqlx_postgres_pool_opts(|pool| {
+        pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                let sql = "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit'";
+                sea_orm::sqlx::query(sql).execute(connection).await.map(|_| ())
+            })
+        })
+    });
     options
 }
 

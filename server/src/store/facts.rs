@@ -91,6 +91,10 @@ pub fn label(role: Role, system: Option<&str>, code: &str) -> String {
         Some(system) => format!("{system} {code}"),
         None => format!("\u{0} {code}"),
     };
+    hashed(letter, &text)
+}
+
+fn hashed(letter: char, text: &str) -> String {
     let hash = secret::hash(text.as_bytes());
     let mut label = String::from(letter);
     for byte in &hash[..6] {
@@ -98,6 +102,21 @@ pub fn label(role: Role, system: Option<&str>, code: &str) -> String {
     }
     label
 }
+
+/// The label of several subjects together, for the front of a row's labels: by it
+/// an old version is known to be about the same people as the current one.
+pub fn together(subjects: &[CitizenKey]) -> String {
+    let mut keys = subjects.to_vec();
+    keys.sort_unstable();
+    let text: String = keys.iter().map(|key| format!(" {key}")).collect();
+    hashed('m', &text)
+}
+
+/// The label of a row that lists others.
+pub const LISTS: &str = "h000000000000";
+
+/// How long a label is.
+pub(super) const LABEL: usize = 13;
 
 /// The labels of all these codes, each by its system and by itself.
 pub fn labels<'a>(codes: impl IntoIterator<Item = (Role, &'a str, &'a str)>) -> String {

@@ -38,6 +38,8 @@ pub enum IndexRow {
     Clinical { citizen: i64, kind: i16, code: i64, at: i64 },
     /// `subject`
     Subject { citizen: i64 },
+    /// `listed`
+    Listed { kind: i16, id: String },
 }
 
 /// An index table: name, all columns, key columns (`rid` among them).
@@ -48,7 +50,7 @@ struct Table {
 }
 
 /// Every index table. `IndexRow::table` gives the position in this list.
-const TABLES: [Table; 11] = [
+const TABLES: [Table; 12] = [
     Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
     Table {
         name: "ident",
@@ -88,6 +90,7 @@ const TABLES: [Table; 11] = [
         key: &["citizen", "kind", "code", "at", "rid"],
     },
     Table { name: "subject", columns: &["rid", "citizen"], key: &["rid", "citizen"] },
+    Table { name: "listed", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
 ];
 
 impl IndexRow {
@@ -104,6 +107,7 @@ impl IndexRow {
             Self::Compartment { .. } => 8,
             Self::Clinical { .. } => 9,
             Self::Subject { .. } => 10,
+            Self::Listed { .. } => 11,
         }
     }
 
@@ -146,6 +150,7 @@ impl IndexRow {
                 vec![(*citizen).into(), (*kind).into(), (*code).into(), (*at).into(), rid.into()]
             }
             Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
+            Self::Listed { kind, id } => vec![rid.into(), (*kind).into(), id.as_str().into()],
         }
     }
 }

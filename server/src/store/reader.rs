@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
         sql.push(order.joins.clone()).text(" WHERE r.kind = ").bind(i16::try_from(number).unwrap_or(0));
         // What its publisher withdrew is still the citizen's to find.
         sql.text(if self.view.citizens_side() { " AND r.deleted <> 1 AND " } else { " AND r.deleted = 0 AND " });
-        sql.push(visible(self.view, kind, number)).text(" AND ").push(select::filters(plan)?);
+        sql.push(visible(self.view, kind, number, false)).text(" AND ").push(select::filters(plan)?);
         Ok(Some(sql))
     }
 
@@ -209,7 +209,8 @@ impl<'a> Reader<'a> {
     fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
         let number = self.number(kind)?;
         let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
-        sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ").push(visible(self.view, kind, number));
+        sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
+        sql.push(visible(self.view, kind, number, table == "history"));
         Some(sql)
     }
 

@@ -17,13 +17,16 @@ pub use hold::{Hold, HoldError, Use, alone, copy_database, exists, hold, hold_as
 pub use origin::{Origin, remember, remembered};
 pub use snapshot::{Fix, Indexed, Snapshot, Walk};
 
+use std::collections::HashMap;
+
 use sea_orm::ConnectionTrait;
 use techo_profiles::Definitions;
 
-use super::Store;
 use super::error::StoreError;
+use super::facts::Facts;
 use super::reader::{COLUMNS, Stored, stored};
 use super::sql::Sql;
+use super::{Store, db};
 
 impl Store {
     /// The current versions in these rows, deleted ones too.
@@ -49,6 +52,40 @@ impl Store {
         row.map(|row| Ok(row.try_get_by_index::<Option<Vec<u8>>>(0)?)).transpose().map(Option::flatten)
     }
 
+    /// The facts of these rows as their columns hold them, and whether an importer
+    /// remembers having made the row.
+    pub async fn facts_of(&self, rows: &[Stored]) -> Result<HashMap<i64, (Facts, bool)>, StoreError> {
+        let mut found = HashMap::with_capacity(rows.len());
+        for some in rows.chunks(256) {
+            let mut sql = Sql::new(
+                "SELECT r.rid, r.domain, r.clinical_low, r.clinical_high, r.labels, \
+                 (SELECT count(*) FROM import_key i WHERE i.custodian = r.custodian AND i.citizen = r.citizen \
+                  AND i.rid = r.rid) FROM resource r WHERE r.rid IN ",
+            );
+            sql.list(some.iter().map(|row| row.rid));
+            let columns = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
+            let mut columns: HashMap<i64, _> = columns
+                .into_iter()
+                .map(|row| Ok((row.try_get_by_index(0)?, row)))
+                .collect::<Result<_, StoreError>>()?;
+            for stored in some {
+                let Some(row) = columns.remove(&stored.rid) else { continue };
+                let corrupt = StoreError::Corrupt { table: "resource", column: "domain", row: stored.rid };
+                let low: Option<i64> = row.try_get_by_index(2)?;
+                let facts = Facts {
+                    subjects: self.subjects_of(stored).await?,
+                    custodian: stored.custodian,
+                    custody: stored.custody,
+                    domain: u8::try_from(row.try_get_by_index::<i16>(1)?).map_err(|_| corrupt)?,
+                    clinical: low.zip(row.try_get_by_index(3)?).map(|(low, high): (i64, i64)| low..high),
+                    labels: row.try_get_by_index(4)?,
+                };
+                found.insert(stored.rid, (facts, row.try_get_by_index::<i64>(5)? > 0));
+            }
+        }
+        Ok(found)
+    }
+
     /// How many records there are, deleted ones too.
     pub async fn records(&self) -> Result<u64, StoreError> {
         let row = self.db().one("SELECT count(*) FROM resource", []).await?;
@@ -56,7 +93,7 @@ impl Store {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Sets index rows right in one transaction; answers how many of the records
+    /// Sets index rows and facts right in one transaction; answers how many of the records
     /// still had the version that the fix was made for. The others were written
     /// meanwhile, and their own write indexed them.
     pub async fn set_right(&self, fixes: &[Fix]) -> Result<usize, StoreError> {
@@ -69,9 +106,21 @@ impl Store {
                 // Writing first takes the lock: nobody changes the record until the commit.
                 let sql = "UPDATE resource SET epoch = ? WHERE rid = ? AND version = ?";
                 let values = [self.epoch().into(), fix.rid.into(), version.into()];
-                let touched = transaction.execute_raw(super::db::statement(backend, sql, values)).await?;
+                let touched = transaction.execute_raw(db::statement(backend, sql, values)).await?;
                 if touched.rows_affected() == 0 {
                     continue;
+                }
+                if let Some(facts) = &fix.facts {
+                    let sql = "UPDATE resource SET domain = ?, clinical_low = ?, clinical_high = ?, labels = ? \
+                               WHERE rid = ?";
+                    let values = [
+                        i16::from(facts.domain).into(),
+                        facts.clinical.as_ref().map(|span| span.start).into(),
+                        facts.clinical.as_ref().map(|span| span.end).into(),
+                        facts.labels.as_str().into(),
+                        fix.rid.into(),
+                    ];
+                    transaction.execute_raw(db::statement(backend, sql, values)).await?;
                 }
             }
             changes.of(fix.rid, &fix.stored, &fix.rebuilt);

@@ -5,18 +5,22 @@
 //! predicate for its type holds. A row with several subjects is visible only if
 //! *every* subject is reached by a citizens' branch whose predicate holds.
 
+use techo_profiles::Definitions;
+
 use crate::consent::predicate::Predicate;
 use crate::consent::view::{Branch, CitizenKey, Reach, View};
 
-use super::facts::{Custody, Role, label};
+use super::facts::{Custody, LABEL, LISTS, Role, label};
 use super::sql::Sql;
 
 /// The condition on a row `r` of `resource` or `history` of type `kind`.
 ///
 /// * `number`: the type's number in the database.
-pub(super) fn visible(view: &View, kind: &str, number: u16) -> Sql {
-    let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, kind, number)).collect();
-    any.extend(shared_by_several(view, kind));
+/// * `past`: the row is one of `history`.
+pub(super) fn visible(view: &View, kind: &str, number: u16, past: bool) -> Sql {
+    let row = Row { name: "r", kind: Some(kind), past, outer: None };
+    let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
+    any.extend(shared_by_several(view, row));
     Sql::or(any)
 }
 
@@ -25,7 +29,8 @@ pub(super) fn possible(view: &View, kind: &str) -> bool {
     view.branches().iter().any(|branch| branch.types.of(kind).is_some())
 }
 
-fn reached(branch: &Branch, kind: &str, number: u16) -> Option<Sql> {
+fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
+    let kind = row.kind?;
     let rule = branch.types.of(kind)?;
     let mut reach = match &branch.reach {
         Reach::Citizens(citizens) => {
@@ -50,14 +55,19 @@ fn reached(branch: &Branch, kind: &str, number: u16) -> Option<Sql> {
     };
     let mut sql = Sql::new("(");
     if *rule != Predicate::Always {
-        reach.text(" AND ").push(holds(rule, kind));
+        reach.text(" AND ").push(holds(rule, row));
     }
     sql.push(reach).text(")");
     Some(sql)
 }
 
 /// Rows with several subjects: no subject may be left unpermitted.
-fn shared_by_several(view: &View, kind: &str) -> Option<Sql> {
+///
+/// Subjects are kept for the current version alone. An old version that was about
+/// several people is shown only while the record is about the same: those who have
+/// left it since can no longer be asked.
+fn shared_by_several(view: &View, row: Row<'_>) -> Option<Sql> {
+    let kind = row.kind?;
     let permitted: Vec<Sql> = view
         .branches()
         .iter()
@@ -66,7 +76,7 @@ fn shared_by_several(view: &View, kind: &str) -> Option<Sql> {
                 let mut one = Sql::new("(");
                 one.push(among("s.citizen", citizens));
                 if *rule != Predicate::Always {
-                    one.text(" AND ").push(holds(rule, kind));
+                    one.text(" AND ").push(holds(rule, row));
                 }
                 one.text(")");
                 Some(one)
@@ -77,7 +87,15 @@ fn shared_by_several(view: &View, kind: &str) -> Option<Sql> {
     if permitted.is_empty() {
         return None;
     }
-    let mut sql = Sql::new("(r.several = 1 AND NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = r.rid AND NOT ");
+    let mut sql = Sql::new("(r.several = 1 AND ");
+    if row.past {
+        let same = format!(
+            "EXISTS (SELECT 1 FROM resource n WHERE n.rid = r.rid AND n.several = 1 \
+             AND substr(n.labels, 1, {LABEL}) = substr(r.labels, 1, {LABEL})) AND "
+        );
+        sql.text(&same);
+    }
+    sql.text("NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = r.rid AND NOT ");
     sql.push(Sql::or(permitted)).text("))");
     Some(sql)
 }
@@ -91,52 +109,94 @@ fn among(column: &str, citizens: &[CitizenKey]) -> Sql {
     sql
 }
 
-/// A predicate over row `r`; its type is known, so `Type` atoms are settled here.
-fn holds(rule: &Predicate, kind: &str) -> Sql {
+/// The row that a predicate is about.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    /// What the statement calls it.
+    name: &'a str,
+    /// Its type, where the statement is about one; `Type` atoms are settled then.
+    kind: Option<&'a str>,
+    /// It is one of `history`.
+    past: bool,
+    /// The row that lists it.
+    outer: Option<&'a str>,
+}
+
+/// A predicate over a row.
+fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
+    let name = row.name;
+    let equals = |column: &str, value: sea_orm::Value| {
+        let mut sql = Sql::new(&format!("({name}.{column} = "));
+        sql.bind(value).text(")");
+        sql
+    };
     match rule {
         Predicate::Always => Sql::new("1 = 1"),
         Predicate::Never => Sql::new("1 = 0"),
-        Predicate::All(parts) => Sql::and(parts.iter().map(|part| holds(part, kind)).collect()),
-        Predicate::Any(parts) => Sql::or(parts.iter().map(|part| holds(part, kind)).collect()),
+        Predicate::All(parts) => Sql::and(parts.iter().map(|part| holds(part, row)).collect()),
+        Predicate::Any(parts) => Sql::or(parts.iter().map(|part| holds(part, row)).collect()),
         Predicate::Not(inner) => {
             let mut sql = Sql::new("NOT ");
-            sql.push(holds(inner, kind));
+            sql.push(holds(inner, row));
             sql
         }
-        Predicate::Type(wanted) => Sql::new(if **wanted == *kind { "1 = 1" } else { "1 = 0" }),
-        Predicate::Kind(domain) => {
-            let mut sql = Sql::new("(r.domain = ");
-            sql.bind(i16::from(*domain)).text(")");
-            sql
-        }
-        Predicate::Code { system, code } => labelled(Role::Code, system.as_deref(), code),
-        Predicate::Category { system, code } => labelled(Role::Category, system.as_deref(), code),
-        Predicate::Keeper(custodian) => {
-            let mut sql = Sql::new("(r.custodian = ");
-            sql.bind(*custodian).text(")");
-            sql
-        }
-        Predicate::Authored => {
-            let mut sql = Sql::new("(r.custody = ");
-            sql.bind(Custody::Authored.number()).text(")");
-            sql
-        }
+        Predicate::Type(wanted) => match row.kind {
+            Some(kind) => Sql::new(if **wanted == *kind { "1 = 1" } else { "1 = 0" }),
+            None => equals("kind", number(wanted).into()),
+        },
+        Predicate::Kind(domain) => equals("domain", i16::from(*domain).into()),
+        Predicate::Code { system, code } => labelled(row, &label(Role::Code, system.as_deref(), code)),
+        Predicate::Category { system, code } => labelled(row, &label(Role::Category, system.as_deref(), code)),
+        Predicate::Keeper(custodian) => equals("custodian", (*custodian).into()),
+        Predicate::Authored => equals("custody", Custody::Authored.number().into()),
         // An undated row has NULL here; COALESCE keeps the condition two-valued under NOT.
         Predicate::Within { from, until } => {
-            let mut sql = Sql::new("COALESCE(r.clinical_low >= ");
-            sql.bind(*from).text(" AND r.clinical_high <= ").bind(*until).text(", 1 = 0)");
+            let mut sql = Sql::new(&format!("COALESCE({name}.clinical_low >= "));
+            sql.bind(*from).text(&format!(" AND {name}.clinical_high <= ")).bind(*until).text(", 1 = 0)");
             sql
         }
         Predicate::Touches { from, until } => {
-            let mut sql = Sql::new("COALESCE(r.clinical_low < ");
-            sql.bind(*until).text(" AND r.clinical_high > ").bind(*from).text(", 1 = 1)");
+            let mut sql = Sql::new(&format!("COALESCE({name}.clinical_low < "));
+            sql.bind(*until).text(&format!(" AND {name}.clinical_high > ")).bind(*from).text(", 1 = 1)");
             sql
+        }
+        Predicate::Lists(each) => lists(each, row),
+        // A row about nobody or about several has NULL here, and is not the same.
+        Predicate::Same => {
+            let outer = row.outer.unwrap_or(name);
+            Sql::new(&format!("(COALESCE({name}.citizen, 0) = COALESCE({outer}.citizen, -1))"))
         }
     }
 }
 
-fn labelled(role: Role, system: Option<&str>, code: &str) -> Sql {
-    let mut sql = Sql::new("(r.labels LIKE ");
-    sql.bind(format!("%{}%", label(role, system, code))).text(")");
+/// No live row that this one lists leaves `each` unfulfilled. Most rows list
+/// nothing and say so themselves. What an old version listed is not kept: where it
+/// listed anything, it is not shown.
+fn lists(each: &Predicate, row: Row<'_>) -> Sql {
+    let name = row.name;
+    let mut sql = Sql::new(&format!("({name}.labels NOT LIKE "));
+    sql.bind(format!("%{LISTS}%"));
+    if !row.past {
+        // Each step has names of its own, so that a list of lists can be followed.
+        let (list, inner) = (format!("{name}l"), format!("{name}i"));
+        let is = Row { name: &inner, kind: None, past: false, outer: Some(name) };
+        sql.text(&format!(
+            " OR NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
+             ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \
+             WHERE {list}.rid = {name}.rid AND {inner}.deleted = 0 AND NOT "
+        ));
+        sql.push(holds(each, is)).text(")");
+    }
+    sql.text(")");
+    sql
+}
+
+fn number(kind: &str) -> i16 {
+    Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)
+}
+
+fn labelled(row: Row<'_>, label: &str) -> Sql {
+    let mut sql = Sql::new(&format!("({}.labels LIKE ", row.name));
+    sql.bind(format!("%{label}%")).text(")");
     sql
 }

@@ -60,7 +60,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
 }
 
 /// The sample world of this data directory and its secrets.
-async fn prepare(server: &Server) -> Result<Secrets, Failure> {
+pub(super) async fn prepare(server: &Server) -> Result<Secrets, Failure> {
     let path = server.app.config.file("demo.json");
     if let Some(secrets) = Secrets::read(&path)? {
         return Ok(secrets);

@@ -23,7 +23,7 @@ use crate::server::Server;
 
 /// What the file holds.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Secrets {
+pub(in crate::cli) struct Secrets {
     users: BTreeMap<String, User>,
     clients: BTreeMap<String, Client>,
 }

@@ -16,6 +16,7 @@ use sea_orm::{
 
 use crate::store::db::statement;
 use crate::store::error::StoreError;
+use crate::store::facts::Facts;
 use crate::store::index::IndexRow;
 
 /// A record's index rows.
@@ -29,7 +30,7 @@ pub struct Indexed {
     pub rows: Vec<IndexRow>,
 }
 
-/// How a record's index rows are to be set right.
+/// How a record's index rows and facts are to be set right.
 #[derive(Debug)]
 pub struct Fix {
     /// The row of `resource`.
@@ -40,6 +41,8 @@ pub struct Fix {
     pub stored: Vec<IndexRow>,
     /// What they should hold.
     pub rebuilt: Vec<IndexRow>,
+    /// What decides about the row's visibility, where the row says something else.
+    pub facts: Option<Facts>,
 }
 
 /// A connection of its own, on which one long statement hinders nobody.
@@ -139,6 +142,7 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("compartment", ["citizen", "kind", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-"]),
     ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -168,6 +172,7 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
             at: cells.integer(3)?,
         },
         11 => IndexRow::Subject { citizen: cells.integer(0)? },
+        12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
 }
