@@ -135,3 +135,24 @@ fn one_bad_entry_of_a_batch_spoils_no_other() {
     // A Bundle that is none is refused as a whole.
     tester.post("", &bundle("batch", &[json!({"request": {"method": "GET"}})])).refused(400);
 }
+
+#[test]
+fn prefer_says_what_the_entries_of_a_bundle_answer() {
+    let world = World::new();
+    let tester = world.tester();
+    for kind in ["transaction", "batch"] {
+        let entries = [entry("POST", "Patient", Some(&patient("望", kind, "2024-04-01")))];
+        let answered = |prefer: &str| {
+            let request = tester.request("POST", "").header("Prefer", prefer).fhir(&bundle(kind, &entries));
+            request.send().expect(200).json()["entry"][0].clone()
+        };
+        let plain = tester.post("", &bundle(kind, &entries)).expect(200).json()["entry"][0].clone();
+        for answer in [plain, answered("return=minimal")] {
+            assert!(answer["resource"].is_null() && answer["response"]["outcome"].is_null(), "{kind}: {answer}");
+        }
+        let whole = answered("return=representation");
+        assert_eq!(whole["resource"]["meta"]["lastUpdated"], whole["response"]["lastModified"], "{kind}: {whole}");
+        let told = answered("return=OperationOutcome");
+        assert_eq!(told["response"]["outcome"]["resourceType"], "OperationOutcome", "{kind}: {told}");
+    }
+}

@@ -16,7 +16,7 @@ use techo_profiles::json::Json;
 use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::{Draft, companions, parse};
-use crate::interaction::{Call, Error, Issue, Location, Reply, Status, create, delete, filing, update};
+use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, filing, update};
 use crate::store::people::Citizen;
 use crate::store::write::{Put, instant};
 use crate::store::{Refused, WriteSet};
@@ -130,7 +130,7 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
         answers.push(match outcome.answered(call, entry, stamp).await {
             Ok(answer) => {
                 reply.disclosed.extend(answer.disclosed.iter().cloned());
-                response(call, &answer)
+                response(call, entry, &answer)
             }
             // What was there before the commit has gone since: too late to refuse all.
             Err(error) => refusal(call, entry.index, error),
@@ -314,6 +314,7 @@ fn written(call: &Call<'_>, put: Put, created: bool, stamp: i64) -> Reply {
         },
         version: Some((version, stamp)),
         location: (!deletes).then(|| create::version_url(&at, version)),
+        body: put.body.filter(|_| !deletes).map(|body| body.stamped(stamp)),
         ..Reply::default()
     }
 }
@@ -324,13 +325,13 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
     let mut answers = Vec::new();
     for (index, json) in entries.iter().enumerate() {
         let result = match Entry::read(body, &call.base, index, json) {
-            Ok(entry) => alone(call, &entry).await,
+            Ok(entry) => alone(call, &entry).await.map(|found| (entry, found)),
             Err(error) => Err(error),
         };
         answers.push(match result {
-            Ok(found) => {
+            Ok((entry, found)) => {
                 reply.disclosed.extend(found.disclosed.iter().cloned());
-                response(call, &found)
+                response(call, &entry, &found)
             }
             Err(error) => refusal(call, index, error),
         });
@@ -348,14 +349,20 @@ async fn alone(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
 /// The answer of an entry that was refused while others were not.
 fn refusal(call: &Call<'_>, index: usize, error: Error) -> String {
     let (status, issues) = within(index, error).explained();
-    let outcome = Json::object([
-        ("resourceType", Json::from("OperationOutcome")),
-        ("issue", Json::array(issues.iter().map(|issue| issue.json(call.japanese)))),
-    ]);
+    let outcome = outcome(call, &issues);
     format!("{{\"response\":{{\"status\":\"{status}\",\"outcome\":{outcome}}}}}")
 }
 
-fn response(call: &Call<'_>, reply: &Reply) -> String {
+fn outcome(call: &Call<'_>, issues: &[Issue]) -> Json {
+    Json::object([
+        ("resourceType", Json::from("OperationOutcome")),
+        ("issue", Json::array(issues.iter().map(|issue| issue.json(call.japanese)))),
+    ])
+}
+
+/// What an entry is answered. Of what it writes the resource is told only if that is
+/// asked for: the client has it.
+fn response(call: &Call<'_>, entry: &Entry, reply: &Reply) -> String {
     let mut answer = Json::object([("status", Json::from(reply.status.line()))]);
     if let Some(location) = &reply.location {
         answer.set("location", Json::from(format!("{}/{location}", call.base)));
@@ -364,8 +371,12 @@ fn response(call: &Call<'_>, reply: &Reply) -> String {
         answer.set("etag", Json::from(format!("W/\"{version}\"")));
         answer.set("lastModified", Json::from(instant(updated)));
     }
-    let resource = reply.body.as_ref().and_then(|body| std::str::from_utf8(body).ok());
-    match resource {
+    let writes = entry.verb != Verb::Get;
+    if writes && call.give == Some(Return::Outcome) {
+        answer.set("outcome", outcome(call, &[Issue::stored()]));
+    }
+    let told = reply.body.as_ref().filter(|_| !writes || call.give == Some(Return::Representation));
+    match told.and_then(|body| std::str::from_utf8(body).ok()) {
         Some(resource) => format!("{{\"resource\":{resource},\"response\":{answer}}}"),
         None => format!("{{\"response\":{answer}}}"),
     }

@@ -7,7 +7,7 @@ pub mod bundle;
 pub mod capabilities;
 
 use crate::app::App;
-use crate::interaction::{Call, Error, Interaction, Reply, create, delete, history, read, search, update};
+use crate::interaction::{Call, Error, Interaction, Reply, Return, create, delete, history, read, search, update};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +18,14 @@ pub struct Origin<'a> {
     pub lenient: bool,
     /// `Accept-Language`: Japanese rather than English.
     pub japanese: bool,
+    /// `Prefer: return=…`
+    pub give: Option<Return>,
 }
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
-        Ok(call) => Call { japanese: origin.japanese, ..call },
+        Ok(call) => Call { japanese: origin.japanese, give: origin.give, ..call },
         Err(error) => {
             app.record_stranger(&interaction).await?;
             return Err(error);

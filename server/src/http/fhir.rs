@@ -9,11 +9,11 @@ use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::negotiate::{self, Return, Wishes};
+use super::negotiate::{self, Wishes};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Status, is_id};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, is_id};
 
 type Answer = Response<Body>;
 type Edge = State<Arc<App>>;
@@ -215,7 +215,7 @@ async fn answer(
     let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
     let result = async {
         let token = bearer(headers).ok_or(Error::Unauthorized)?;
-        let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese };
+        let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
     };
@@ -239,13 +239,9 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
     };
-    let body = match (writes, wishes.give) {
+    let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
-        (true, Return::Outcome) => {
-            let done =
-                Issue { severity: "information", ..Issue::error("informational", "Stored.", "保存しました。") };
-            Some(outcome(&[done], wishes.japanese).to_string().into_bytes())
-        }
+        (true, Return::Outcome) => Some(outcome(&[Issue::stored()], wishes.japanese).to_string().into_bytes()),
         _ => reply.body,
     };
     let headers = response.headers_mut();

@@ -7,25 +7,13 @@
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 
-use crate::interaction::{Error, Issue};
-
-/// What a client prefers in an answer to a write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Return {
-    /// The resource.
-    #[default]
-    Representation,
-    /// No body.
-    Minimal,
-    /// An OperationOutcome.
-    Outcome,
-}
+use crate::interaction::{Error, Issue, Return};
 
 /// What the headers ask for, apart from the interaction itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes {
     /// `Prefer: return=…`
-    pub give: Return,
+    pub give: Option<Return>,
     /// `Prefer: handling=lenient`
     pub lenient: bool,
     /// Texts in Japanese.
@@ -39,9 +27,9 @@ impl Wishes {
         let prefer = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         for part in prefer.flat_map(|value| value.split([',', ';'])) {
             match part.trim() {
-                "return=minimal" => wishes.give = Return::Minimal,
-                "return=representation" => wishes.give = Return::Representation,
-                "return=OperationOutcome" => wishes.give = Return::Outcome,
+                "return=minimal" => wishes.give = Some(Return::Minimal),
+                "return=representation" => wishes.give = Some(Return::Representation),
+                "return=OperationOutcome" => wishes.give = Some(Return::Outcome),
                 "handling=lenient" => wishes.lenient = true,
                 _ => {}
             }

@@ -54,6 +54,7 @@ impl App {
             action,
             lenient,
             japanese: false,
+            give: None,
             base: self.config.fhir_base(),
         })
     }
@@ -97,6 +98,7 @@ impl App {
             action,
             lenient: false,
             japanese: false,
+            give: None,
             base: self.config.fhir_base(),
         })
     }
@@ -137,6 +139,7 @@ impl<'a> Call<'a> {
             view: self.view_for(action),
             lenient: self.lenient,
             japanese: self.japanese,
+            give: self.give,
             base: self.base.clone(),
         }
     }

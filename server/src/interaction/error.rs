@@ -28,6 +28,11 @@ impl Issue {
         Self { severity: "error", code, expression: None, text: text.into(), text_ja: text_ja.into(), place: None }
     }
 
+    /// A write was done: for whoever prefers an OperationOutcome to the resource.
+    pub fn stored() -> Self {
+        Self { severity: "information", ..Self::error("informational", "Stored.", "保存しました。") }
+    }
+
     /// With the element at fault.
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {
