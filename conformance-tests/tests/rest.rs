@@ -428,13 +428,25 @@ fn every_refusal_of_a_path_or_method_is_an_operation_outcome() {
 }
 
 #[test]
-fn a_tag_is_compared_weakly_and_if_none_match_guards_no_write() {
+fn what_the_client_has_is_told_by_tags_and_dates_and_guards_no_write() {
     let world = World::new();
     let tester = world.tester();
     let path = format!("Patient/{}", tester.create(&patient("札", "tags", "2024-04-01")));
     let body = tester.get(&path).expect(200).json();
     for (tag, status) in [("\"1\"", 304), ("W/\"9\", W/\"1\"", 304), ("*", 304), ("\"11\"", 200)] {
         assert_eq!(tester.request("GET", &path).header("If-None-Match", tag).send().status, status, "{tag}");
+    }
+    let updated = tester.get(&path).header("Last-Modified").expect("a date").to_owned();
+    for (since, tag, status) in [
+        (updated.as_str(), None, 304),
+        ("Wed, 21 Nov 2040 08:00:00 GMT", None, 304),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", None, 200),
+        ("yesterday", None, 200),
+        (updated.as_str(), Some("\"11\""), 200),
+    ] {
+        let request = tester.request("GET", &path).header("If-Modified-Since", since);
+        let request = if let Some(tag) = tag { request.header("If-None-Match", tag) } else { request };
+        assert_eq!(request.send().status, status, "{since} {tag:?}");
     }
     tester.request("PUT", &path).header("If-None-Match", "*").fhir(&body).send().refused(400);
     tester.get(&format!("{path}/_history/2")).refused(404);

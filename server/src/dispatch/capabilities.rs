@@ -90,7 +90,7 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         "readHistory": true,
         "updateCreate": true,
         "conditionalCreate": true,
-        "conditionalRead": "not-match",
+        "conditionalRead": "full-support",
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local"]
     });

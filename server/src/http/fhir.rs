@@ -103,8 +103,9 @@ pub async fn read(
     let query = asked(query);
     let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
     // Conditional read: decided on the answer, so that what is hidden stays 404.
-    let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok());
-    if tag.is_some_and(|tag| negotiate::is_known(&headers, tag)) {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let version = text(ETAG).zip(text(LAST_MODIFIED));
+    if version.is_some_and(|(tag, updated)| negotiate::is_known(&headers, tag, updated)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
     }

@@ -5,7 +5,7 @@
 //! Source: FHIR R4 http.html#mime-type; RFC 9110 §12
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
 use crate::interaction::{Error, Issue, Return};
 
@@ -137,10 +137,24 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
     })
 }
 
-/// Whether the client has the version `tag` already. Tags are compared weakly:
-/// RFC 9110 §13.1.2.
-pub fn is_known(headers: &HeaderMap, tag: &str) -> bool {
-    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    known.flat_map(|value| value.split(',')).any(|one| one.trim() == "*" || bare(one) == bare(tag))
+/// Whether the client has this version already. Tags, compared weakly, go before
+/// dates; a date that cannot be read is passed over.
+///
+/// * `tag`, `updated`: `ETag` and `Last-Modified` of the version.
+///
+/// Source: RFC 9110 §13.1.2, §13.1.3
+pub fn is_known(headers: &HeaderMap, tag: &str, updated: &str) -> bool {
+    if headers.contains_key(IF_NONE_MATCH) {
+        let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        return known.flat_map(|value| value.split(',')).any(|one| one.trim() == "*" || bare(one) == bare(tag));
+    }
+    let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()).and_then(instant);
+    since.zip(instant(updated)).is_some_and(|(since, updated)| updated <= since)
+}
+
+/// `Sun, 22 Nov 2026 08:00:00 GMT`
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text.trim()).ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
