@@ -133,6 +133,15 @@ fn every_claimed_search_parameter_answers() {
             }
             checks += 1;
         }
+        let referring = names_of(&resource["searchRevInclude"]);
+        for referring in referring.iter().take(3) {
+            let answer = tester
+                .get(&format!("{kind}?_revinclude={}&_count=1", techo_conformance_tests::http::encode(referring)));
+            if answer.status != 200 {
+                faults.push(format!("{kind}?_revinclude={referring}: {}", answer.status));
+            }
+            checks += 1;
+        }
     }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
     assert!(checks > 1_000, "{checks} parameters are claimed");

@@ -386,3 +386,96 @@ fn concurrent_guarded_updates_lose_nothing() {
     assert_eq!(wins, 1, "one of sixteen updates of version 1 may win");
     assert_eq!(tester.get(&path).expect(200).header("ETag"), Some("W/\"2\""));
 }
+
+#[test]
+fn accept_and_content_type_are_read_as_http_writes_them() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("型式", "media-2", "2024-04-01").to_string();
+    let path = format!("Patient/{}", tester.create(&patient("型式", "media-2", "2024-04-01")));
+    for (accept, status) in [
+        ("APPLICATION/FHIR+JSON", 200),
+        ("application/fhir+json; fhirVersion=4.0", 200),
+        ("application/fhir+json; fhirVersion=3.0", 406),
+        ("application/fhir+json;q=0", 406),
+        ("application/fhir+xml, application/fhir+json;q=0.1", 200),
+    ] {
+        let answer = tester.request("GET", &path).header("Accept", accept).send();
+        assert_eq!(answer.status, status, "{accept}: {}", answer.text());
+    }
+    for (media, status) in [
+        ("application/fhir+json; fhirVersion=4.0", 201),
+        ("application/fhir+json; fhirVersion=3.0", 415),
+        ("application/fhir+json; charset=Shift_JIS", 415),
+    ] {
+        let answer = tester.request("POST", "Patient").body(media, body.clone()).send();
+        assert_eq!(answer.status, status, "{media}: {}", answer.text());
+    }
+    tester.request("POST", "Patient?_format=xml").body(JSON, body.clone()).send().refused(406);
+    tester.request("PUT", &format!("{path}?_format=xml")).body(JSON, body).send().refused(406);
+    tester.delete(&format!("{path}?_format=xml")).refused(406);
+    tester.get(&path).expect(200);
+}
+
+#[test]
+fn every_refusal_of_a_path_or_method_is_an_operation_outcome() {
+    let world = World::new();
+    let tester = world.tester();
+    tester.delete("metadata").refused(405);
+    tester.get("Patient/%ff").refused(404);
+    let options = tester.request("OPTIONS", "Patient/x").send().expect(204);
+    assert!(options.header("Allow").is_some_and(|methods| methods.contains("PUT")), "{:?}", options.headers);
+}
+
+#[test]
+fn what_the_client_has_is_told_by_tags_and_dates_and_guards_no_write() {
+    let world = World::new();
+    let tester = world.tester();
+    let path = format!("Patient/{}", tester.create(&patient("札", "tags", "2024-04-01")));
+    let body = tester.get(&path).expect(200).json();
+    for (tag, status) in [("\"1\"", 304), ("W/\"9\", W/\"1\"", 304), ("*", 304), ("\"11\"", 200)] {
+        assert_eq!(tester.request("GET", &path).header("If-None-Match", tag).send().status, status, "{tag}");
+    }
+    let updated = tester.get(&path).header("Last-Modified").expect("a date").to_owned();
+    for (since, tag, status) in [
+        (updated.as_str(), None, 304),
+        ("Wed, 21 Nov 2040 08:00:00 GMT", None, 304),
+        ("Sun, 06 Nov 1994 08:49:37 GMT", None, 200),
+        ("yesterday", None, 200),
+        (updated.as_str(), Some("\"11\""), 200),
+    ] {
+        let request = tester.request("GET", &path).header("If-Modified-Since", since);
+        let request = if let Some(tag) = tag { request.header("If-None-Match", tag) } else { request };
+        assert_eq!(request.send().status, status, "{since} {tag:?}");
+    }
+    tester.request("PUT", &path).header("If-None-Match", "*").fhir(&body).send().refused(400);
+    tester.get(&format!("{path}/_history/2")).refused(404);
+}
+
+#[test]
+fn a_deletion_shows_no_body_in_the_history() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("消", "gone", "2024-04-01"));
+    let path = format!("Observation/{}", tester.create(&height(&who, "2026-01-01", "60")));
+    tester.delete(&path).expect(204);
+    let history = tester.search(&format!("{path}/_history"));
+    assert_eq!(history["entry"][0]["request"]["method"], "DELETE");
+    assert!(history["entry"][0]["resource"].is_null(), "{history}");
+    assert!(history["entry"][1]["resource"].is_object(), "{history}");
+    for count in ["0", "x", "-1"] {
+        tester.get(&format!("{path}/_history?_count={count}")).refused(400);
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_not_stored_into_the_middle_of_a_bundle() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = b"\xef\xbb\xbf".to_vec();
+    body.extend(patient("印", "mark", "2024-04-01").to_string().bytes());
+    tester.request("POST", "Patient").body(JSON, body).send().expect(201);
+    let found = tester.get(&format!("Patient?identifier={IDENTIFIERS}|mark")).expect(200);
+    assert!(!found.body.windows(3).any(|bytes| bytes == b"\xef\xbb\xbf"), "{}", found.text());
+    assert_eq!(found.json()["total"], 1);
+}

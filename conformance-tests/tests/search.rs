@@ -211,6 +211,16 @@ fn a_page_link_is_sealed_and_grants_nothing() {
 }
 
 #[test]
+fn a_page_link_holds_for_its_own_search_only() {
+    let child = child();
+    let page = child.tester.search(&format!("Observation?subject=Patient/{}&_count=2", child.who));
+    let next = link(&page, "next").expect("there is more").to_owned();
+    child.tester.get(&next.replace("/Observation?", "/Patient?")).refused(400);
+    child.tester.get(&format!("{next}&code=29463-7")).refused(400);
+    child.tester.get(&format!("{next}&_format=json")).expect(200);
+}
+
+#[test]
 fn rows_deleted_between_pages_do_not_shift_the_rest() {
     let child = child();
     let mut url = format!("Observation?subject=Patient/{}&code=29463-7&_sort=date&_count=1", child.who);

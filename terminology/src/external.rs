@@ -11,7 +11,7 @@ pub(crate) fn decide(system: &str, code: &str) -> Membership {
         "urn:ietf:bcp:13" if matches!(code, "json" | "xml" | "ttl") => Membership::Unknown,
         "urn:ietf:bcp:13" => told(is_media_type(code)),
         "urn:ietf:bcp:47" => denied_unless(is_language(code)),
-        "urn:iso:std:iso:4217" => currency(code),
+        "urn:iso:std:iso:4217" => told(CURRENCIES.split_whitespace().any(|known| known == code)),
         "http://unitsofmeasure.org" => denied_unless(code.bytes().all(|byte| byte.is_ascii_graphic())),
         _ => Membership::Unknown,
     }
@@ -49,21 +49,14 @@ fn letters(part: &str) -> bool {
     part.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
-/// A listed code is one; three other capitals may have been added since.
-fn currency(code: &str) -> Membership {
-    if CURRENCIES.split_whitespace().any(|known| known == code) {
-        return Membership::Yes;
-    }
-    denied_unless(code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
-}
-
+/// ISO 4217 lists A.1 as of 2026, and codes withdrawn since R4 listed them.
 const CURRENCIES: &str = "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV BRL BSD \
     BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD \
     FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HRK HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW \
     KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO \
     NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SLL SOS SRD SSP \
     STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XAG \
-    XAU XBA XBB XBC XBD XCD XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWL";
+    XAU XBA XBB XBC XBD XCD XCG XDR XOF XPD XPF XPT XSU XTS XUA XXX YER ZAR ZMW ZWG ZWL";
 
 #[cfg(test)]
 mod tests {
@@ -81,7 +74,7 @@ mod tests {
             ("urn:ietf:bcp:13", "a b/c", No),
             ("urn:ietf:bcp:13", "a/b/c", No),
             ("urn:iso:std:iso:4217", "JPY", Yes),
-            ("urn:iso:std:iso:4217", "QQQ", Unknown),
+            ("urn:iso:std:iso:4217", "YEN", No),
             ("urn:iso:std:iso:4217", "jpy", No),
             ("urn:iso:std:iso:4217", "円", No),
             ("urn:ietf:bcp:47", "ja-JP", Unknown),

@@ -18,31 +18,40 @@ pub enum DateError {
     NoSuchTime,
 }
 
-/// The span of time a FHIR date may stand for.
+/// The span of time that a date stands for, by the calendar and clock that it was
+/// written by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// Microseconds since 1970-01-01T00:00 on that clock; the end is exclusive.
+    pub span: Range<i64>,
+    /// Whether it names a time of day.
+    pub has_time: bool,
+    /// Minutes by which that clock is ahead of UTC, where the text says so.
+    pub offset: Option<i16>,
+}
+
+/// Reads a FHIR date.
 ///
 /// * `text`: `YYYY`, `YYYY-MM`, `YYYY-MM-DD`, or a dateTime, its seconds and its
 ///   zone optional as in a search.
-/// * `zone`: offset in minutes, used where the text has none.
-/// * returns microseconds since 1970-01-01T00:00Z; the end is exclusive.
 ///
-/// `2024-02` at +540 → `2024-01-31T15:00Z .. 2024-02-29T15:00Z`.
+/// `2024-02` → `2024-02-01T00:00 .. 2024-03-01T00:00`.
 ///
 /// # Errors
 /// [`DateError::NoSuchDay`] for `2023-02-29`; [`DateError::NoSuchTime`] for
 /// `T24:00`; [`DateError::Shape`] otherwise.
 ///
 /// Source: FHIR R4 search.html#date
-pub fn span(text: &str, zone: i16) -> Result<Range<i64>, DateError> {
+pub fn civil(text: &str) -> Result<Civil, DateError> {
     let moment = Moment::parse(text)?;
-    let offset = i64::from(moment.zone.unwrap_or(zone)) * MINUTE;
     let first = day_number(moment.year, moment.month.unwrap_or(1), moment.day.unwrap_or(1)) * DAY;
-    let (start, end) = match (moment.time, moment.month, moment.day) {
-        (Some(time), _, _) => (first + time.start, first + time.start + time.width),
-        (None, None, _) | (None, Some(12), None) => (first, day_number(moment.year + 1, 1, 1) * DAY),
-        (None, Some(month), None) => (first, day_number(moment.year, month + 1, 1) * DAY),
-        (None, Some(_), Some(_)) => (first, first + DAY),
+    let span = match (moment.time, moment.month, moment.day) {
+        (Some(time), _, _) => first + time.start..first + time.start + time.width,
+        (None, None, _) | (None, Some(12), None) => first..day_number(moment.year + 1, 1, 1) * DAY,
+        (None, Some(month), None) => first..day_number(moment.year, month + 1, 1) * DAY,
+        (None, Some(_), Some(_)) => first..first + DAY,
     };
-    Ok(start - offset..end - offset)
+    Ok(Civil { span, has_time: moment.time.is_some(), offset: moment.zone })
 }
 
 /// A date or dateTime taken apart.
@@ -221,22 +230,24 @@ mod tests {
 
     #[test]
     fn a_date_spans_what_it_leaves_open() {
-        for (text, zone, start, end) in [
-            ("2024-02", 540, "2024-01-31T15:00:00Z", "2024-02-29T15:00:00Z"),
-            ("2024", 0, "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
-            ("2023-12", 0, "2023-12-01T00:00:00Z", "2024-01-01T00:00:00Z"),
-            ("2024-02-29", -60, "2024-02-29T01:00:00Z", "2024-03-01T01:00:00Z"),
-            ("1969-12-31", 0, "1969-12-31T00:00:00Z", "1970-01-01T00:00:00Z"),
-            ("2024-05-01T10:30", 540, "2024-05-01T01:30:00Z", "2024-05-01T01:31:00Z"),
-            ("2024-05-01T10:30:15", 540, "2024-05-01T01:30:15Z", "2024-05-01T01:30:16Z"),
-            ("2024-05-01T10:30:15Z", 540, "2024-05-01T10:30:15Z", "2024-05-01T10:30:16Z"),
-            ("2024-05-01T10:30:15-03:30", 540, "2024-05-01T14:00:15Z", "2024-05-01T14:00:16Z"),
-            ("2024-05-01T10:30:15.5Z", 0, "2024-05-01T10:30:15.5Z", "2024-05-01T10:30:15.6Z"),
-            ("2024-05-01T10:30:15.123456789Z", 0, "2024-05-01T10:30:15.123456Z", "2024-05-01T10:30:15.123457Z"),
-            ("2016-12-31T23:59:60Z", 0, "2017-01-01T00:00:00Z", "2017-01-01T00:00:01Z"),
-            ("0001-01-01", 0, "0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z"),
+        for (text, offset, start, end) in [
+            ("2024-02", None, "2024-02-01T00:00Z", "2024-03-01T00:00Z"),
+            ("2024", None, "2024-01-01T00:00Z", "2025-01-01T00:00Z"),
+            ("2023-12", None, "2023-12-01T00:00Z", "2024-01-01T00:00Z"),
+            ("2024-02-29", None, "2024-02-29T00:00Z", "2024-03-01T00:00Z"),
+            ("1600-02-29", None, "1600-02-29T00:00Z", "1600-03-01T00:00Z"),
+            ("1969-12-31", None, "1969-12-31T00:00Z", "1970-01-01T00:00Z"),
+            ("0001-01-01", None, "0001-01-01T00:00Z", "0001-01-02T00:00Z"),
+            ("2024-05-01T10:30", None, "2024-05-01T10:30Z", "2024-05-01T10:31Z"),
+            ("2024-05-01T10:30:15", None, "2024-05-01T10:30:15Z", "2024-05-01T10:30:16Z"),
+            ("2024-05-01T10:30:15Z", Some(0), "2024-05-01T10:30:15Z", "2024-05-01T10:30:16Z"),
+            ("2024-05-01T10:30:15-03:30", Some(-210), "2024-05-01T10:30:15Z", "2024-05-01T10:30:16Z"),
+            ("2024-05-01T10:30:15.5Z", Some(0), "2024-05-01T10:30:15.5Z", "2024-05-01T10:30:15.6Z"),
+            ("2024-05-01T10:30:15.1234567Z", Some(0), "2024-05-01T10:30:15.123456Z", "2024-05-01T10:30:15.123457Z"),
+            ("2016-12-31T23:59:60Z", Some(0), "2017-01-01T00:00:00Z", "2017-01-01T00:00:01Z"),
         ] {
-            assert_eq!(span(text, zone), Ok(at(start)..at(end)), "{text} at {zone}");
+            let expected = Civil { span: at(start)..at(end), has_time: text.contains('T'), offset };
+            assert_eq!(civil(text), Ok(expected), "{text}");
         }
     }
 
@@ -271,7 +282,7 @@ mod tests {
             ("２０２３", DateError::Shape),
             ("2023-01-01x", DateError::Shape),
         ] {
-            assert_eq!(span(text, 0), Err(error), "{text}");
+            assert_eq!(civil(text), Err(error), "{text}");
         }
     }
 

@@ -11,7 +11,7 @@
 
 mod date;
 
-pub use date::{DateError, span};
+pub use date::{Civil, DateError, civil};
 
 use crate::json::{Json, Value};
 use date::Moment;

@@ -72,6 +72,14 @@ pub(super) enum Fault<'a> {
         allowed: &'a [Box<str>],
     },
     NoContained,
+    /// A contained resource that nothing can point at, or that is not the only one.
+    ContainedId {
+        is_twice: bool,
+    },
+    /// The url of an extension that is not part of another one.
+    ExtensionUrl,
+    /// A relative reference that is no `[type]/[id]`.
+    Reference,
     /// More faults than are told.
     Full,
 }
@@ -105,10 +113,12 @@ impl Fault<'_> {
             | Self::Padding
             | Self::Target { .. }
             | Self::Primitive { error: PrimitiveError::Kind, .. } => IssueCode::Structure,
-            Self::Primitive { .. } => IssueCode::Value,
-            Self::NestedContained | Self::Extension { .. } | Self::Narrative { .. } | Self::NoContained => {
-                IssueCode::Invariant
-            }
+            Self::Primitive { .. } | Self::ExtensionUrl | Self::Reference => IssueCode::Value,
+            Self::NestedContained
+            | Self::Extension { .. }
+            | Self::Narrative { .. }
+            | Self::NoContained
+            | Self::ContainedId { .. } => IssueCode::Invariant,
             Self::Code { .. } | Self::NoCode { .. } => IssueCode::CodeInvalid,
             Self::Full => IssueCode::TooCostly,
         }
@@ -135,6 +145,9 @@ impl Fault<'_> {
             Self::Code { value_set, .. } | Self::NoCode { value_set } => format!("required binding to {value_set}"),
             Self::Target { allowed, .. } => format!("Reference({})", allowed.join(" | ")),
             Self::NoContained => "ref-1".to_owned(),
+            Self::ContainedId { .. } => "references.html: contained".to_owned(),
+            Self::ExtensionUrl => "extensibility.html: url".to_owned(),
+            Self::Reference => "references.html: literal".to_owned(),
             Self::Full => "further issues left out".to_owned(),
         }
     }
@@ -163,7 +176,10 @@ impl Fault<'_> {
             | Self::Code { .. }
             | Self::NoCode { .. }
             | Self::Target { .. }
-            | Self::NoContained => self.rule_words(),
+            | Self::NoContained
+            | Self::ContainedId { .. }
+            | Self::ExtensionUrl
+            | Self::Reference => self.rule_words(),
         }
     }
 
@@ -250,6 +266,22 @@ impl Fault<'_> {
             Self::Target { found, allowed } => (
                 format!("This may not point at a {}: allowed are {}.", shown(found), allowed.join(", ")),
                 format!("ここから{}は参照できません。参照できるのは{}です。", shown(found), allowed.join("、")),
+            ),
+            Self::ContainedId { is_twice: false } => both(
+                "Nothing can point at a contained resource without an id: add one.",
+                "idのない内包リソースはどこからも参照できません。idを追加してください。",
+            ),
+            Self::ContainedId { is_twice: true } => both(
+                "Another contained resource has the same id: give each its own.",
+                "同じidの内包リソースがほかにもあります。それぞれ異なるidにしてください。",
+            ),
+            Self::ExtensionUrl => both(
+                "The url of an extension is the whole address of its definition, such as https://example.org/a.",
+                "拡張のurlには、その定義の完全なアドレスを記述してください（例: https://example.org/a）。",
+            ),
+            Self::Reference => both(
+                "A reference without an address of its own is written TYPE/ID, such as Patient/1; one by query is for transactions.",
+                "相対参照はPatient/1のように「型/id」で記述してください。検索条件による参照はtransactionでのみ使えます。",
             ),
             _ => both(
                 "There is no contained resource with this id: add it to \"contained\", or correct the reference.",

@@ -16,12 +16,14 @@
 //! Source: FHIR R4 validation.html, json.html, datatypes.html
 
 mod fault;
+mod links;
 mod narrative;
 mod rules;
 mod special;
 mod trail;
 mod walk;
 
+pub use links::{Link, LinkKind, links};
 pub(crate) use rules::Rules;
 
 use crate::{codes::Codes, definitions::Definitions, json::Json};

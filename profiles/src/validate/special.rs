@@ -1,5 +1,7 @@
 //! Rules that belong to single types: extensions, references, codes, narratives.
 
+use std::collections::HashSet;
+
 use super::{
     fault::Fault,
     narrative,
@@ -19,6 +21,20 @@ pub(super) fn extension(walk: &mut Walk<'_>, members: &[Member], trail: &Trail<'
     let has_extensions = members.iter().any(|member| &*member.name == "extension");
     if has_value == has_extensions {
         walk.fault(&Fault::Extension { is_both: has_value }, trail, offset);
+    }
+}
+
+/// Contained resources are told apart by their ids.
+pub(super) fn contained(walk: &mut Walk<'_>, json: &Json, trail: &Trail<'_>) {
+    let mut known = HashSet::new();
+    let trail = trail.name("contained");
+    for (at, one) in json.list("contained").iter().enumerate() {
+        let id = one.get("id").filter(|_| one.is_object());
+        let is_twice = id.and_then(Json::as_str).is_some_and(|id| !known.insert(id));
+        if is_twice || id.is_none() {
+            let offset = id.unwrap_or(one).span().start;
+            walk.fault(&Fault::ContainedId { is_twice }, &trail.index(at), offset);
+        }
     }
 }
 
@@ -48,6 +64,7 @@ pub(super) fn code(walk: &mut Walk<'_>, spot: Spot<'_>, json: &Json, trail: &Tra
 pub(super) fn typed<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Trail<'_>) {
     match (&*spot.slot.type_name, &spot.slot.binding) {
         ("Reference", _) => reference(walk, spot, json, trail),
+        ("Extension", _) if !spot.is_in("Extension") => url(walk, json, trail),
         ("CodeableConcept", Some(value_set)) => concept(walk, value_set, json, trail),
         (_, Some(value_set)) => {
             if let Some(code) = json.str("code") {
@@ -60,6 +77,20 @@ pub(super) fn typed<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, tra
         }
         (_, None) => {}
     }
+}
+
+/// Only inside another extension may the url be relative, to that one's.
+fn url(walk: &mut Walk<'_>, json: &Json, trail: &Trail<'_>) {
+    if let Some(url) = json.get("url").filter(|url| url.as_str().is_some_and(|url| !is_absolute(url))) {
+        walk.fault(&Fault::ExtensionUrl, &trail.name("url"), url.span().start);
+    }
+}
+
+/// Whether a URI begins with a scheme: `urn:`, `https:`.
+fn is_absolute(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map_or("", |(scheme, _)| scheme);
+    let letter = |letter: char| letter.is_ascii_alphanumeric() || "+-.".contains(letter);
+    scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.chars().all(letter)
 }
 
 /// Of a concept's codings one at least comes from the required value set.
@@ -90,6 +121,10 @@ fn reference<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Tr
     let is_allowed = |found: &str| allowed.is_empty() || allowed.iter().any(|target| &**target == found);
     if let Some(text) = json.str("reference") {
         let found = match text.strip_prefix('#') {
+            None if !is_absolute(text) && !is_relative(walk, text) => {
+                let offset = json.get("reference").map_or(0, |value| value.span().start);
+                return walk.fault(&Fault::Reference, &trail.name("reference"), offset);
+            }
             None => literal(walk, text),
             Some(id) => {
                 let Some(contained) = inside(walk.container, id) else {
@@ -115,6 +150,16 @@ fn inside<'a>(container: Option<&'a Json>, id: &str) -> Option<&'a Json> {
         return Some(container);
     }
     container.list("contained").iter().find(|contained| contained.str("id") == Some(id))
+}
+
+/// `Patient/1`, `Patient/1/_history/2`; in the entries of a Bundle `Patient?identifier=1`
+/// too, which a transaction resolves.
+fn is_relative(walk: &Walk<'_>, text: &str) -> bool {
+    if let Some((name, _)) = text.split_once('?') {
+        return walk.is_bundle && walk.is_resource(name);
+    }
+    let current = text.split_once("/_history/").map_or(text, |(current, _)| current);
+    current.split('/').count() == 2 && literal(walk, text).is_some()
 }
 
 /// The type in `Patient/1` or `https://…/Patient/1/_history/2`; none if the

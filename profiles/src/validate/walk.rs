@@ -21,6 +21,8 @@ pub(super) struct Walk<'a> {
     /// The resource into whose `contained` a `#id` points.
     pub(super) container: Option<&'a Json>,
     is_contained: bool,
+    /// The outermost resource is a Bundle.
+    pub(super) is_bundle: bool,
     pub(super) issues: Vec<Issue>,
 }
 
@@ -36,10 +38,17 @@ pub(super) struct Spot<'a> {
     name: &'a str,
 }
 
+impl Spot<'_> {
+    /// Whether the object it stands in is of this type.
+    pub(super) fn is_in(&self, type_name: &str) -> bool {
+        &*self.types.name == type_name
+    }
+}
+
 impl<'a> Walk<'a> {
     pub(super) fn new(definitions: &'a Definitions, codes: &'a dyn Codes) -> Self {
         let rules = definitions.rules();
-        Self { definitions, rules, codes, container: None, is_contained: false, issues: Vec::new() }
+        Self { definitions, rules, codes, container: None, is_contained: false, is_bundle: false, issues: Vec::new() }
     }
 
     /// Notes a fault; after [`MAX_ISSUES`] only that there are more.
@@ -76,7 +85,9 @@ impl<'a> Walk<'a> {
             return self.fault(&Fault::UnknownResource { name }, trail, named.span().start);
         };
         if !self.is_contained {
+            self.is_bundle |= self.container.is_none() && name == "Bundle";
             self.container = Some(json);
+            special::contained(self, json, &trail.typed(&types.name));
         }
         self.object(types, types.root(), json, &trail.typed(&types.name));
     }
@@ -98,10 +109,12 @@ impl<'a> Walk<'a> {
         let Value::Object(members) = json.value() else {
             return self.fault(&Fault::Kind { expected: "object", found: json.kind() }, trail, offset);
         };
-        if members.is_empty() {
+        let is_resource = types.is_resource && std::ptr::eq(node, types.root());
+        // An id alone says nothing; beside a primitive it goes with the value.
+        let is_hollow = |member: &Member| &*member.name == "id" && !is_resource && &*types.name != "Element";
+        if members.iter().all(is_hollow) {
             return self.fault(&Fault::Empty { kind: "object" }, trail, offset);
         }
-        let is_resource = types.is_resource && std::ptr::eq(node, types.root());
         let mut seen = 0;
         for member in members {
             if self.is_full() {

@@ -17,6 +17,9 @@ use crate::interaction::plan::parse;
 
 Needs no data directory.")]
 pub struct Args {
+    /// Said or not, the answer is JSON.
+    #[arg(long)]
+    json: bool,
     /// The expression.
     #[arg(value_name = "EXPR")]
     expression: String,

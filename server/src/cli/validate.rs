@@ -27,6 +27,9 @@ pub struct Args {
     /// Profile to check against. Not built yet: refused.
     #[arg(long, value_name = "URL")]
     profile: Option<String>,
+    /// Said or not, the answer is JSON.
+    #[arg(long)]
+    json: bool,
     /// Files, each one FHIR resource as JSON.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,

@@ -6,41 +6,25 @@
 //!
 //! Source: FHIR R4 http.html#transaction
 
+mod entry;
+mod names;
+
 use std::collections::{HashMap, HashSet};
 
-use techo_profiles::json::{Json, Value, splice};
+use techo_profiles::json::Json;
 
 use crate::consent::caller::Action;
-use crate::interaction::conditional::Condition;
+use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::{Draft, companions, parse};
-use crate::interaction::{Call, Error, Interaction, Issue, Location, Reply, Status, create, delete, filing, update};
+use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, filing, update};
 use crate::store::people::Citizen;
 use crate::store::write::{Put, instant};
 use crate::store::{Refused, WriteSet};
+use entry::{Entry, Verb, fault};
+use names::Names;
 
 /// The most entries that a Bundle may have.
 pub const MOST: usize = 5000;
-
-/// One entry, read.
-struct Entry {
-    index: usize,
-    full_url: Option<String>,
-    verb: Verb,
-    kind: String,
-    id: Option<String>,
-    query: String,
-    body: Vec<u8>,
-    unless: Option<String>,
-    expected: Option<i32>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Verb {
-    Delete,
-    Post,
-    Put,
-    Get,
-}
 
 /// What became of an entry.
 enum Outcome {
@@ -50,15 +34,35 @@ enum Outcome {
     Later,
 }
 
+impl Outcome {
+    /// What the entry is answered, now that the transaction is written.
+    async fn answered(self, call: &Call<'_>, entry: &Entry, stamp: i64) -> Result<Reply, Error> {
+        match self {
+            Self::Written { put, created } => Ok(written(call, put, created, stamp)),
+            Self::Found(found) => Ok(found),
+            Self::Nothing => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
+            Self::Later => {
+                let interaction = entry.interaction();
+                super::run(&call.doing(interaction.action()), &interaction).await
+            }
+        }
+    }
+}
+
 /// Carries a Bundle out.
 pub async fn bundle(call: &Call<'_>, body: &[u8]) -> Result<Reply, Error> {
     let resource = parse(body)?;
-    call.validated(body, &resource)?;
+    let is_batch = resource.str("type") == Some("batch");
+    match call.validated(body, &resource) {
+        // What one entry of a batch brings is checked when its turn comes.
+        Err(Error::Invalid(issues)) if is_batch && issues.iter().all(of_an_entry) => {}
+        checked => checked?,
+    }
     if resource.str("resourceType") != Some("Bundle") {
         return Err(fault(
             "Send a Bundle of type transaction or batch here.",
             "Bundle(transaction または batch)を送ってください。",
-            "Bundle.type",
+            "resourceType",
         ));
     }
     let entries = resource.list("entry");
@@ -81,15 +85,25 @@ pub async fn bundle(call: &Call<'_>, body: &[u8]) -> Result<Reply, Error> {
     }
 }
 
+/// Whether an issue is about the resource of an entry.
+fn of_an_entry(issue: &Issue) -> bool {
+    let inside = issue.expression.as_deref().and_then(|expression| expression.strip_prefix("Bundle.entry["));
+    inside.and_then(|inside| inside.split_once("].")).is_some_and(|(_, rest)| rest.starts_with("resource"))
+}
+
 async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
-    let mut entries = read(body, entries)?;
+    let mut entries = entries
+        .iter()
+        .enumerate()
+        .map(|(index, json)| Entry::read(body, &call.base, index, json).map_err(|error| within(index, error)))
+        .collect::<Result<Vec<_>, _>>()?;
     for entry in &entries {
-        allowed(call, entry).map_err(|error| within(entry.index, error))?;
+        entry.allowed(call).map_err(|error| within(entry.index, error))?;
     }
     let mut plan = Transaction {
         set: WriteSet::default(),
         outcomes: HashMap::new(),
-        ids: HashMap::new(),
+        names: Names::default(),
         pending: HashMap::new(),
         touched: HashSet::new(),
     };
@@ -113,23 +127,14 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
     let mut answers = Vec::new();
     for entry in &entries {
         let outcome = plan.outcomes.remove(&entry.index).unwrap_or(Outcome::Nothing);
-        let answer = match outcome {
-            Outcome::Written { put, created } => written(call, put, created, stamp),
-            Outcome::Found(found) => {
-                reply.disclosed.extend(found.disclosed.iter().cloned());
-                found
+        answers.push(match outcome.answered(call, entry, stamp).await {
+            Ok(answer) => {
+                reply.disclosed.extend(answer.disclosed.iter().cloned());
+                response(call, entry, &answer)
             }
-            Outcome::Nothing => Reply { status: Status::NoContent, ..Reply::default() },
-            Outcome::Later => {
-                let interaction = entry.interaction();
-                let found = super::run(&call.doing(interaction.action()), &interaction)
-                    .await
-                    .map_err(|error| within(entry.index, error))?;
-                reply.disclosed.extend(found.disclosed.iter().cloned());
-                found
-            }
-        };
-        answers.push(response(call, &answer));
+            // What was there before the commit has gone since: too late to refuse all.
+            Err(error) => refusal(call, entry.index, error),
+        });
     }
     reply.body = Some(answered("transaction-response", &answers));
     Ok(reply)
@@ -150,8 +155,7 @@ fn lost(refused: &Refused) -> Error {
 struct Transaction {
     set: WriteSet,
     outcomes: HashMap<usize, Outcome>,
-    /// `fullUrl` → `[type]/[id]`
-    ids: HashMap<String, String>,
+    names: Names,
     /// Patients that this transaction creates.
     pending: HashMap<String, Citizen>,
     touched: HashSet<Location>,
@@ -165,24 +169,20 @@ impl Transaction {
             if entry.verb == Verb::Post && entry.id.is_none() {
                 let mut id = call.random.id();
                 if let Some(query) = &entry.unless {
-                    let condition =
-                        Condition::read(call, &entry.kind, query).map_err(|error| within(entry.index, error))?;
-                    let found = condition.existing(call).await.map_err(|error| within(entry.index, error))?;
+                    let found = existing(call, &entry.kind, query).await.map_err(|error| within(entry.index, error))?;
                     if let Some(found) = found {
                         id.clone_from(&found.1);
-                        let present = crate::interaction::conditional::present(call, &entry.kind, found).await?;
-                        self.outcomes.insert(entry.index, Outcome::Found(present));
+                        self.outcomes.insert(entry.index, Outcome::Found(present(call, &entry.kind, found).await?));
                     }
                 }
                 entry.id = Some(id);
             }
             let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
-            if self.ids.insert(url.clone(), format!("{}/{id}", entry.kind)).is_some() {
-                return Err(within(
-                    entry.index,
-                    fault("The fullUrl stands twice.", "fullUrl が重複しています。", "fullUrl"),
-                ));
-            }
+            let at = Location { kind: entry.kind.clone(), id: id.clone() };
+            self.names.add(url, &at).map_err(|error| within(entry.index, error))?;
+        }
+        for entry in entries.iter() {
+            self.names.look_up(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
         self.expect_patients(call, entries).await
     }
@@ -208,7 +208,10 @@ impl Transaction {
             return Ok(());
         }
         let outcome = match entry.verb {
-            Verb::Get => Outcome::Later,
+            Verb::Get => {
+                self.foresee(call, entry).await?;
+                Outcome::Later
+            }
             Verb::Delete => {
                 let at = self.once(entry)?;
                 match delete::planned(call, &at, entry.expected).await? {
@@ -222,7 +225,7 @@ impl Transaction {
             }
             Verb::Put => {
                 let at = self.once(entry)?;
-                let draft = Draft::read(call, &at.kind, at.id.clone(), self.rewritten(&entry.body)?)?;
+                let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
                 update::same_id(&draft)?;
                 let planned = update::planned(call, &draft, entry.expected, &self.pending).await?;
                 self.set.extras.extend(planned.set.extras);
@@ -237,7 +240,7 @@ impl Transaction {
 
     async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let at = self.once(entry)?;
-        let draft = Draft::read(call, &at.kind, at.id.clone(), self.rewritten(&entry.body)?)?;
+        let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
         let about = draft.about_for(call, &self.pending).await?;
         let keeping = call.writable(Action::Create, &draft, &about, None).await?;
         let rid = match self.pending.get(&at.id).filter(|_| at.kind == "Patient") {
@@ -279,28 +282,22 @@ impl Transaction {
         ))
     }
 
-    /// `text` with references to other entries turned into `[type]/[id]`.
-    fn rewritten(&self, text: &[u8]) -> Result<Vec<u8>, Error> {
-        let resource = parse(text)?;
-        let mut edits = Vec::new();
-        self.references(&resource, &mut edits);
-        Ok(splice(text, edits))
-    }
-
-    fn references(&self, json: &Json, edits: &mut Vec<(std::ops::Range<usize>, Vec<u8>)>) {
-        match json.value() {
-            Value::Object(members) => {
-                for member in members {
-                    if let Some(target) = member.value.as_str().and_then(|text| self.ids.get(text)) {
-                        edits.push((member.value.span(), Json::from(target.as_str()).to_string().into_bytes()));
-                    }
-                    self.references(&member.value, edits);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.references(item, edits)),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    /// A read is answered after the commit. What cannot be answered refuses the
+    /// transaction while nothing is written; what the transaction writes itself,
+    /// only the answer can tell.
+    async fn foresee(&self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+        let own = entry.id.as_ref().map(|id| Location { kind: entry.kind.clone(), id: id.clone() });
+        if own.is_some_and(|at| self.touched.contains(&at)) {
+            return Ok(());
         }
+        let interaction = entry.interaction();
+        super::run(&call.doing(interaction.action()), &interaction).await.map(|_| ())
     }
+}
+
+/// What `ifNoneExist` finds before anything is written.
+async fn existing(call: &Call<'_>, kind: &str, query: &str) -> Result<Option<(i64, String, i32)>, Error> {
+    Condition::read(call, kind, query)?.existing(call).await
 }
 
 fn written(call: &Call<'_>, put: Put, created: bool, stamp: i64) -> Reply {
@@ -317,6 +314,7 @@ fn written(call: &Call<'_>, put: Put, created: bool, stamp: i64) -> Reply {
         },
         version: Some((version, stamp)),
         location: (!deletes).then(|| create::version_url(&at, version)),
+        body: put.body.filter(|_| !deletes).map(|body| body.stamped(stamp)),
         ..Reply::default()
     }
 }
@@ -325,143 +323,46 @@ fn written(call: &Call<'_>, put: Put, created: bool, stamp: i64) -> Reply {
 async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
     let mut reply = Reply { count: entries.len(), ..Reply::default() };
     let mut answers = Vec::new();
-    for entry in read(body, entries)? {
-        let result = match allowed(call, &entry) {
-            Ok(()) => {
-                let interaction = entry.interaction();
-                super::run(&call.doing(interaction.action()), &interaction).await
-            }
+    for (index, json) in entries.iter().enumerate() {
+        let result = match Entry::read(body, &call.base, index, json) {
+            Ok(entry) => alone(call, &entry).await.map(|found| (entry, found)),
             Err(error) => Err(error),
         };
         answers.push(match result {
-            Ok(found) => {
+            Ok((entry, found)) => {
                 reply.disclosed.extend(found.disclosed.iter().cloned());
-                response(call, &found)
+                response(call, &entry, &found)
             }
-            Err(error) => {
-                let (status, issues) = error.explained();
-                let outcome = Json::object([
-                    ("resourceType", Json::from("OperationOutcome")),
-                    ("issue", Json::array(issues.iter().map(|issue| issue.json(false)))),
-                ]);
-                format!("{{\"response\":{{\"status\":\"{status}\",\"outcome\":{outcome}}}}}")
-            }
+            Err(error) => refusal(call, index, error),
         });
     }
     reply.body = Some(answered("batch-response", &answers));
     Ok(reply)
 }
 
-/// What the scopes never allow is refused before anything is looked up.
-fn allowed(call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
-    if call.definitions.type_number(&entry.kind).is_none() {
-        return Err(Error::UnknownType(entry.kind.clone()));
-    }
-    let action = match (entry.verb, &entry.id) {
-        (Verb::Delete, _) => Action::Delete,
-        (Verb::Post, _) => Action::Create,
-        (Verb::Put, _) => Action::Update,
-        (Verb::Get, Some(_)) => Action::Read,
-        (Verb::Get, None) => Action::Search,
-    };
-    call.may(action, &entry.kind)
+async fn alone(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
+    entry.allowed(call)?;
+    let interaction = entry.interaction();
+    super::run(&call.doing(interaction.action()), &interaction).await
 }
 
-impl Entry {
-    fn interaction(&self) -> Interaction {
-        let at = |id: &String| Location { kind: self.kind.clone(), id: id.clone() };
-        match (self.verb, &self.id) {
-            (Verb::Get, Some(id)) => Interaction::Read(at(id)),
-            (Verb::Put, Some(id)) => {
-                Interaction::Update { at: at(id), body: self.body.clone(), expected: self.expected }
-            }
-            (Verb::Delete, Some(id)) => Interaction::Delete { at: at(id), expected: self.expected },
-            (Verb::Post, _) => {
-                Interaction::Create { kind: self.kind.clone(), body: self.body.clone(), unless: self.unless.clone() }
-            }
-            (Verb::Get | Verb::Put | Verb::Delete, None) => {
-                let query = form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
-                Interaction::Search(self.kind.clone(), query)
-            }
-        }
-    }
+/// The answer of an entry that was refused while others were not.
+fn refusal(call: &Call<'_>, index: usize, error: Error) -> String {
+    let (status, issues) = within(index, error).explained();
+    let outcome = outcome(call, &issues);
+    format!("{{\"response\":{{\"status\":\"{status}\",\"outcome\":{outcome}}}}}")
 }
 
-fn read(body: &[u8], entries: &[Json]) -> Result<Vec<Entry>, Error> {
-    entries
-        .iter()
-        .enumerate()
-        .map(|(index, json)| entry(body, index, json).map_err(|error| within(index, error)))
-        .collect()
+fn outcome(call: &Call<'_>, issues: &[Issue]) -> Json {
+    Json::object([
+        ("resourceType", Json::from("OperationOutcome")),
+        ("issue", Json::array(issues.iter().map(|issue| issue.json(call.japanese)))),
+    ])
 }
 
-fn entry(body: &[u8], index: usize, json: &Json) -> Result<Entry, Error> {
-    let missing = || {
-        fault(
-            "Every entry needs request.method and request.url.",
-            "各 entry に request.method と request.url が必要です。",
-            "request",
-        )
-    };
-    let request = json.get("request").ok_or_else(missing)?;
-    let verb = match request.str("method") {
-        Some("GET") => Verb::Get,
-        Some("POST") => Verb::Post,
-        Some("PUT") => Verb::Put,
-        Some("DELETE") => Verb::Delete,
-        _ => {
-            return Err(fault(
-                "request.method must be GET, POST, PUT or DELETE.",
-                "request.method は GET, POST, PUT, DELETE のいずれかです。",
-                "request.method",
-            ));
-        }
-    };
-    let url = request.str("url").ok_or_else(missing)?;
-    let (path, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut parts = path.trim_matches('/').split('/');
-    let kind = parts.next().unwrap_or_default().to_owned();
-    let id = parts.next().map(str::to_owned);
-    let odd = parts.next().is_some() || id.as_deref().is_some_and(|id| !crate::interaction::is_id(id));
-    let conditional = !query.is_empty() && verb != Verb::Get;
-    if odd
-        || conditional
-        || (verb == Verb::Post && id.is_some())
-        || (matches!(verb, Verb::Put | Verb::Delete) && id.is_none())
-    {
-        return Err(fault(
-            "This request.url is not done in a Bundle.",
-            "この request.url は Bundle では扱えません。",
-            "request.url",
-        ));
-    }
-    let resource = json.get("resource").map(|resource| body[resource.span()].to_vec());
-    if resource.is_none() && matches!(verb, Verb::Post | Verb::Put) {
-        return Err(fault("The entry needs a resource.", "entry に resource が必要です。", "resource"));
-    }
-    let expected = match request.str("ifMatch") {
-        None => None,
-        Some(tag) => {
-            let version = tag.trim_start_matches("W/").trim_matches('"').parse().ok();
-            Some(version.ok_or_else(|| {
-                fault("ifMatch must be W/\"version\".", "ifMatch は W/\"版\" の形にしてください。", "request.ifMatch")
-            })?)
-        }
-    };
-    Ok(Entry {
-        index,
-        full_url: json.str("fullUrl").map(str::to_owned),
-        verb,
-        kind,
-        id,
-        query: query.to_owned(),
-        body: resource.unwrap_or_default(),
-        unless: request.str("ifNoneExist").map(str::to_owned),
-        expected,
-    })
-}
-
-fn response(call: &Call<'_>, reply: &Reply) -> String {
+/// What an entry is answered. Of what it writes the resource is told only if that is
+/// asked for: the client has it.
+fn response(call: &Call<'_>, entry: &Entry, reply: &Reply) -> String {
     let mut answer = Json::object([("status", Json::from(reply.status.line()))]);
     if let Some(location) = &reply.location {
         answer.set("location", Json::from(format!("{}/{location}", call.base)));
@@ -470,8 +371,12 @@ fn response(call: &Call<'_>, reply: &Reply) -> String {
         answer.set("etag", Json::from(format!("W/\"{version}\"")));
         answer.set("lastModified", Json::from(instant(updated)));
     }
-    let resource = reply.body.as_ref().and_then(|body| std::str::from_utf8(body).ok());
-    match resource {
+    let writes = entry.verb != Verb::Get;
+    if writes && call.give == Some(Return::Outcome) {
+        answer.set("outcome", outcome(call, &[Issue::stored()]));
+    }
+    let told = reply.body.as_ref().filter(|_| !writes || call.give == Some(Return::Representation));
+    match told.and_then(|body| std::str::from_utf8(body).ok()) {
         Some(resource) => format!("{{\"resource\":{resource},\"response\":{answer}}}"),
         None => format!("{{\"response\":{answer}}}"),
     }
@@ -489,8 +394,4 @@ fn within(index: usize, error: Error) -> Error {
         Error::Entry { .. } => error,
         other => Error::Entry { index, error: Box::new(other) },
     }
-}
-
-fn fault(text: &str, text_ja: &str, expression: &str) -> Error {
-    Error::Invalid(vec![Issue::error("invalid", text, text_ja).at(expression)])
 }

@@ -3,11 +3,14 @@
 //!
 //! Source: FHIR R4 capabilitystatement.html
 
+use std::collections::HashMap;
+
 use techo_profiles::definitions::ParameterKind;
 use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
 use crate::config::Config;
+use crate::operation::OPERATIONS;
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
@@ -20,8 +23,15 @@ const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "refer
 
 /// What this server does.
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
-    let types = definitions.resource_types().iter().map(|kind| resource(definitions, kind));
     let base = &config.base_url;
+    let referring = referring(definitions);
+    let types = definitions.resource_types().iter().map(|kind| resource(definitions, kind, referring.get(&**kind)));
+    let operations = OPERATIONS.iter().map(|operation| {
+        json!({
+            "name": (operation.name),
+            "definition": (format!("{base}/fhir/OperationDefinition/{}", operation.name))
+        })
+    });
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -51,61 +61,82 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             },
             "resource": (Json::array(types)),
             "interaction": [{"code": "transaction"}, {"code": "batch"}],
-            "operation": [{"name": "import", "definition": (format!("{base}/fhir/OperationDefinition/import"))}]
+            "operation": (Json::array(operations))
         }]
     })
 }
 
-fn resource(definitions: &Definitions, kind: &str) -> Json {
-    let read_only = READ_ONLY.contains(&kind);
-    let interactions = INTERACTIONS
+/// * `referring`: what `_revinclude` may bring beside it.
+fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>) -> Json {
+    if READ_ONLY.contains(&kind) {
+        return rendered(kind);
+    }
+    let parameters = definitions.parameters(kind);
+    let searched = parameters.iter().filter(|parameter| built(parameter.kind)).map(|parameter| {
+        json!({
+            "name": (parameter.code.as_str()),
+            "definition": (parameter.url.as_str()),
+            "type": (parameter.kind.name())
+        })
+    });
+    let includes = parameters
         .iter()
-        .filter(|code| !read_only || matches!(**code, "read" | "search-type"))
-        .map(|code| json!({"code": (*code)}));
-    let parameters: Vec<Json> = if read_only {
-        AUDIT_PARAMETERS.iter().map(|(name, kind)| json!({"name": (*name), "type": (*kind)})).collect()
-    } else {
-        definitions
-            .parameters(kind)
-            .iter()
-            .filter(|parameter| built(parameter.kind))
-            .map(|parameter| {
-                json!({
-                    "name": (parameter.code.as_str()),
-                    "definition": (parameter.url.as_str()),
-                    "type": (parameter.kind.name())
-                })
-            })
-            .collect()
-    };
+        .filter(|parameter| parameter.kind == ParameterKind::Reference)
+        .map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
     let mut resource = json!({
         "type": kind,
-        "interaction": (Json::array(interactions)),
+        "interaction": (Json::array(INTERACTIONS.iter().map(|code| json!({"code": (*code)})))),
         "versioning": "versioned",
         "readHistory": true,
-        "updateCreate": (!read_only),
-        "conditionalCreate": (!read_only),
-        "conditionalRead": "not-match",
+        "updateCreate": true,
+        "conditionalCreate": true,
+        "conditionalRead": "full-support",
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local"]
     });
-    let includes: Vec<Json> = if read_only {
-        Vec::new()
-    } else {
-        definitions
-            .parameters(kind)
-            .iter()
-            .filter(|parameter| parameter.kind == ParameterKind::Reference)
-            .map(|parameter| Json::from(format!("{kind}:{}", parameter.code)))
-            .collect()
-    };
-    if !includes.is_empty() {
-        resource.set("searchInclude", Json::from(includes));
-    }
-    if !parameters.is_empty() {
-        resource.set("searchParam", Json::from(parameters));
+    let referring = referring.into_iter().flatten().map(|name| Json::from(name.as_str()));
+    // An empty array is no FHIR.
+    for (name, list) in [
+        ("searchInclude", includes.collect::<Vec<_>>()),
+        ("searchRevInclude", referring.collect()),
+        ("searchParam", searched.collect()),
+    ] {
+        if !list.is_empty() {
+            resource.set(name, Json::from(list));
+        }
     }
     resource
+}
+
+/// A type that is rendered from elsewhere: no versions, no writes.
+fn rendered(kind: &str) -> Json {
+    let parameters = AUDIT_PARAMETERS.iter().map(|(name, kind)| json!({"name": (*name), "type": (*kind)}));
+    json!({
+        "type": kind,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "versioning": "no-version",
+        "readHistory": false,
+        "updateCreate": false,
+        "conditionalCreate": false,
+        "conditionalRead": "not-supported",
+        "conditionalDelete": "not-supported",
+        "searchParam": (Json::array(parameters))
+    })
+}
+
+/// By type the parameters that may point at it, as `Observation:subject`.
+fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
+    let mut found: HashMap<&str, Vec<String>> = HashMap::new();
+    for source in definitions.resource_types().iter().filter(|kind| !READ_ONLY.contains(&&***kind)) {
+        let references =
+            definitions.parameters(source).iter().filter(|parameter| parameter.kind == ParameterKind::Reference);
+        for parameter in references {
+            for target in &parameter.targets {
+                found.entry(target).or_default().push(format!("{source}:{}", parameter.code));
+            }
+        }
+    }
+    found
 }
 
 fn built(kind: ParameterKind) -> bool {

@@ -7,7 +7,7 @@ pub mod bundle;
 pub mod capabilities;
 
 use crate::app::App;
-use crate::interaction::{Call, Error, Interaction, Reply, create, delete, history, read, search, update};
+use crate::interaction::{Call, Error, Interaction, Reply, Return, create, delete, history, read, search, update};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -16,11 +16,23 @@ pub struct Origin<'a> {
     pub token: &'a str,
     /// `Prefer: handling=lenient`
     pub lenient: bool,
+    /// `Accept-Language`: Japanese rather than English.
+    pub japanese: bool,
+    /// `Prefer: return=…`
+    pub give: Option<Return>,
+}
+
+impl Origin<'_> {
+    /// The call with how its answer is wished for.
+    fn wished<'a>(&self, call: Call<'a>) -> Call<'a> {
+        Call { japanese: self.japanese, give: self.give, ..call }
+    }
 }
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
     if let Some(call) = app.presumed(origin.token, origin.lenient, &interaction) {
+        let call = origin.wished(call);
         let result = run(&call, &interaction).await;
         if call.confirmed() {
             call.record(&interaction, &result).await?;
@@ -28,7 +40,7 @@ pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) ->
         }
     }
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
-        Ok(call) => call,
+        Ok(call) => origin.wished(call),
         Err(error) => {
             app.record_stranger(&interaction).await?;
             return Err(error);

@@ -4,23 +4,36 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, Path, RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use super::negotiate::{self, Return, Wishes};
+use super::negotiate::{self, Wishes};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Status, is_id};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, is_id};
 
 type Answer = Response<Body>;
 type Edge = State<Arc<App>>;
 
+/// The parts of a path that a route leaves open. Bytes that are no text name nothing.
+pub struct Named<T>(pub T);
+
+impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = Answer;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Answer> {
+        let found = Path::from_request_parts(parts, state).await;
+        found.map(|Path(found)| Self(found)).map_err(|_| refusal(&Error::NotFound, negotiate::japanese(&parts.headers)))
+    }
+}
+
 /// `GET /fhir/metadata`: open to all.
 pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let wishes = Wishes::read(&headers);
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
@@ -30,8 +43,8 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
 }
 
 /// `GET [type]?…`
-pub async fn search(edge: Edge, Path(kind): Path<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = asked(query);
     let format = format(&query).map(str::to_owned);
     answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
 }
@@ -39,14 +52,14 @@ pub async fn search(edge: Edge, Path(kind): Path<String>, RawQuery(query): RawQu
 /// `POST [type]/_search`: parameters in the form and in the URL count together.
 pub async fn search_form(
     edge: Edge,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = media.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
-    let mut all = pairs(query.as_deref().unwrap_or_default());
+    let mut all = asked(query);
     let interaction = match received(body) {
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| all.extend(pairs(text)))
@@ -66,33 +79,33 @@ pub async fn search_form(
 /// `POST [type]`, and `POST /fhir/$operation`.
 pub async fn create(
     edge: Edge,
-    Path(kind): Path<String>,
+    Named(kind): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    let query = asked(query);
     if let Some(operation) = kind.strip_prefix('$') {
-        let query = pairs(query.as_deref().unwrap_or_default());
         return super::operation::run(edge, operation, &query, &headers, received(body)).await;
     }
     let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&query), interaction).await
 }
 
 /// `GET [type]/[id]`
 pub async fn read(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
     // Conditional read: decided on the answer, so that what is hidden stays 404.
-    let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let tag = response.headers().get(ETAG).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !tag.is_empty() && known.split(',').any(|one| one.trim() == tag || one.trim() == "*") {
+    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let version = text(ETAG).zip(text(LAST_MODIFIED));
+    if version.is_some_and(|(tag, updated)| negotiate::is_known(&headers, tag, updated)) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();
     }
@@ -102,7 +115,8 @@ pub async fn read(
 /// `PUT [type]/[id]`
 pub async fn update(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
@@ -112,24 +126,29 @@ pub async fn update(
         Ok(Interaction::Update { at, body: resource(&headers, body)?, expected })
     };
     let interaction = interaction();
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
 /// `DELETE [type]/[id]`
-pub async fn delete(edge: Edge, Path((kind, id)): Path<(String, String)>, headers: HeaderMap) -> Answer {
+pub async fn delete(
+    edge: Edge,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
     let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
     let interaction = interaction();
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
 /// `GET [type]/[id]/_history`
 pub async fn history(
     edge: Edge,
-    Path((kind, id)): Path<(String, String)>,
+    Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     let format = format(&query).map(str::to_owned);
     let interaction = location(kind, id).map(|at| Interaction::History(at, query));
     answer(edge, &headers, format.as_deref(), interaction).await
@@ -138,11 +157,11 @@ pub async fn history(
 /// `GET [type]/[id]/_history/[version]`
 pub async fn vread(
     edge: Edge,
-    Path((kind, id, version)): Path<(String, String, String)>,
+    Named((kind, id, version)): Named<(String, String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let query = pairs(query.as_deref().unwrap_or_default());
+    let query = asked(query);
     // A version that is no number was never given: it is not there.
     let interaction = location(kind, id)
         .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
@@ -150,13 +169,24 @@ pub async fn vread(
 }
 
 /// `POST [base]`: a batch or transaction.
-pub async fn bundle(edge: Edge, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Answer {
+pub async fn bundle(
+    edge: Edge,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     let interaction = resource(&headers, body).map(Interaction::Bundle);
-    answer(edge, &headers, None, interaction).await
+    answer(edge, &headers, format(&asked(query)), interaction).await
 }
 
-/// A path that is known, with a method that is not.
+/// A path that is known, with a method that is not. What is, the router writes
+/// into `Allow`: all that `OPTIONS` asks for.
 pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
+    if method == Method::OPTIONS {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return response;
+    }
     let issue = Issue::error(
         "not-supported",
         format!("{method} is not done here; see /fhir/metadata."),
@@ -186,7 +216,7 @@ async fn answer(
     let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
     let result = async {
         let token = bearer(headers).ok_or(Error::Unauthorized)?;
-        let origin = Origin { token, lenient: wishes.lenient };
+        let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
     };
@@ -210,13 +240,9 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
     };
-    let body = match (writes, wishes.give) {
+    let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
-        (true, Return::Outcome) => {
-            let done =
-                Issue { severity: "information", ..Issue::error("informational", "Stored.", "保存しました。") };
-            Some(outcome(&[done], wishes.japanese).to_string().into_bytes())
-        }
+        (true, Return::Outcome) => Some(outcome(&[Issue::stored()], wishes.japanese).to_string().into_bytes()),
         _ => reply.body,
     };
     let headers = response.headers_mut();
@@ -283,6 +309,12 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
-fn format(query: &[(String, String)]) -> Option<&str> {
+/// The parameters of a URL.
+fn asked(query: Option<String>) -> Vec<(String, String)> {
+    pairs(&query.unwrap_or_default())
+}
+
+/// `_format`
+pub fn format(query: &[(String, String)]) -> Option<&str> {
     query.iter().find(|(name, _)| name == "_format").map(|(_, value)| value.as_str())
 }

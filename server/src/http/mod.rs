@@ -42,6 +42,7 @@ pub fn router(server: &Server) -> Router {
         .with_state(app.clone());
     let open = Router::new()
         .route("/fhir/metadata", get(fhir::metadata))
+        .method_not_allowed_fallback(fhir::not_allowed)
         .layer(from_fn(cors::everyone))
         .with_state(app.clone());
     let health = Router::new()

@@ -5,27 +5,15 @@
 //! Source: FHIR R4 http.html#mime-type; RFC 9110 §12
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH};
+use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
-use crate::interaction::{Error, Issue};
-
-/// What a client prefers in an answer to a write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Return {
-    /// The resource.
-    #[default]
-    Representation,
-    /// No body.
-    Minimal,
-    /// An OperationOutcome.
-    Outcome,
-}
+use crate::interaction::{Error, Issue, Return};
 
 /// What the headers ask for, apart from the interaction itself.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes {
     /// `Prefer: return=…`
-    pub give: Return,
+    pub give: Option<Return>,
     /// `Prefer: handling=lenient`
     pub lenient: bool,
     /// Texts in Japanese.
@@ -39,9 +27,9 @@ impl Wishes {
         let prefer = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
         for part in prefer.flat_map(|value| value.split([',', ';'])) {
             match part.trim() {
-                "return=minimal" => wishes.give = Return::Minimal,
-                "return=representation" => wishes.give = Return::Representation,
-                "return=OperationOutcome" => wishes.give = Return::Outcome,
+                "return=minimal" => wishes.give = Some(Return::Minimal),
+                "return=representation" => wishes.give = Some(Return::Representation),
+                "return=OperationOutcome" => wishes.give = Some(Return::Outcome),
                 "handling=lenient" => wishes.lenient = true,
                 _ => {}
             }
@@ -71,20 +59,38 @@ pub fn japanese(headers: &HeaderMap) -> bool {
 ///
 /// * `format`: the parameter `_format`, which wins over the header.
 pub fn acceptable(headers: &HeaderMap, format: Option<&str>) -> Result<(), Error> {
-    let fits = |media: &str| matches!(media, "application/fhir+json" | "application/json" | "text/json");
     if let Some(format) = format {
-        let media = format.split(';').next().unwrap_or_default().trim().replace(' ', "+");
-        return if media == "json" || fits(&media) { Ok(()) } else { Err(not_acceptable(&media)) };
+        // A plus sign that was not escaped has become a space.
+        let format = format.trim().replace(' ', "+");
+        return if format == "json" || is_ours(&format) { Ok(()) } else { Err(not_acceptable()) };
     }
-    let Some(accept) = headers.get(ACCEPT).and_then(|value| value.to_str().ok()) else { return Ok(()) };
-    let any = |range: &str| {
-        let media = range.split(';').next().unwrap_or_default().trim();
-        fits(media) || matches!(media, "" | "*/*" | "application/*" | "text/*")
-    };
-    if accept.split(',').any(any) { Ok(()) } else { Err(not_acceptable(accept)) }
+    let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
+    if ranges.peek().is_none() || ranges.flat_map(|value| value.split(',')).any(takes_ours) {
+        return Ok(());
+    }
+    Err(not_acceptable())
 }
 
-fn not_acceptable(_asked: &str) -> Error {
+/// Whether a range of `Accept` lets FHIR JSON of R4 through.
+fn takes_ours(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let refused = parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse() == Ok(0.0_f32));
+    !refused && (matches!(&*media, "" | "*/*" | "application/*" | "text/*") || is_ours(range))
+}
+
+/// `application/fhir+json; fhirVersion=4.0`, and its other names.
+fn is_ours(media: &str) -> bool {
+    let mut parts = media.split(';').map(str::trim);
+    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let fits = |part: &str| match part.split_once('=') {
+        Some((name, version)) if name.eq_ignore_ascii_case("fhirVersion") => version.trim_matches('"') == "4.0",
+        _ => true,
+    };
+    matches!(&*name, "application/fhir+json" | "application/json" | "text/json") && parts.all(fits)
+}
+
+fn not_acceptable() -> Error {
     Error::NotAcceptable(Issue::error(
         "not-supported",
         "This server answers application/fhir+json. Ask for it by Accept or _format.",
@@ -95,22 +101,29 @@ fn not_acceptable(_asked: &str) -> Error {
 /// Refuses bodies that are not JSON.
 pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let mut parts = given.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let charset = parts.find_map(|part| part.to_ascii_lowercase().strip_prefix("charset=").map(str::to_owned));
+    let mut parts = given.split(';').map(|part| part.trim().to_ascii_lowercase());
+    let charset = parts.find_map(|part| part.strip_prefix("charset=").map(str::to_owned));
     let utf8 = charset.is_none_or(|name| name.trim_matches('"') == "utf-8");
-    if utf8 && matches!(&*media, "application/fhir+json" | "application/json" | "text/json") {
+    if utf8 && is_ours(given) {
         return Ok(());
     }
     Err(Error::Unsupported(Issue::error(
         "not-supported",
-        "Send the resource as application/fhir+json in UTF-8.",
-        "リソースは UTF-8 の application/fhir+json で送ってください。",
+        "Send the resource as application/fhir+json of FHIR 4.0, in UTF-8.",
+        "リソースは FHIR 4.0 の application/fhir+json(UTF-8)で送ってください。",
     )))
 }
 
-/// `If-Match: W/"3"` → 3.
+/// `If-Match: W/"3"` → 3. `If-None-Match` is not done on writes: passing over it
+/// would overwrite what the client wants kept.
 pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return Err(Error::Invalid(vec![Issue::error(
+            "not-supported",
+            "If-None-Match is for reading. To change a version that you know, send If-Match.",
+            "If-None-Match は読み取り用です。特定の版を変更するには If-Match を指定してください。",
+        )]));
+    }
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let tag = text.strip_prefix("W/").unwrap_or(text);
@@ -122,4 +135,26 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
             "If-Match には W/\"1\" のような版の ETag を指定してください。",
         )])
     })
+}
+
+/// Whether the client has this version already. Tags, compared weakly, go before
+/// dates; a date that cannot be read is passed over.
+///
+/// * `tag`, `updated`: `ETag` and `Last-Modified` of the version.
+///
+/// Source: RFC 9110 §13.1.2, §13.1.3
+pub fn is_known(headers: &HeaderMap, tag: &str, updated: &str) -> bool {
+    if headers.contains_key(IF_NONE_MATCH) {
+        let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        return known.flat_map(|value| value.split(',')).any(|one| one.trim() == "*" || bare(one) == bare(tag));
+    }
+    let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()).and_then(instant);
+    since.zip(instant(updated)).is_some_and(|(since, updated)| updated <= since)
+}
+
+/// `Sun, 22 Nov 2026 08:00:00 GMT`
+fn instant(text: &str) -> Option<jiff::Timestamp> {
+    let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text.trim()).ok()?;
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }

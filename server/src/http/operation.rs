@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::fhir::bearer;
+use super::fhir::{bearer, format};
 use super::negotiate;
 use super::outcome::{FHIR_JSON, refusal};
 use crate::app::App;
 use crate::interaction::Error;
-use crate::operation::{Input, OPERATIONS};
+use crate::operation::{Input, Media, OPERATIONS};
 
 /// Runs an operation of [`OPERATIONS`].
 pub async fn run(
@@ -27,6 +27,10 @@ pub async fn run(
         let operation = OPERATIONS.iter().find(|operation| operation.name == name);
         let operation = operation.ok_or_else(|| Error::UnknownType(format!("${name}")))?;
         let token = bearer(headers).ok_or(Error::Unauthorized)?;
+        negotiate::acceptable(headers, format(query))?;
+        if operation.media == Media::Fhir {
+            negotiate::readable(headers)?;
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let body = body?;
         let input = Input {

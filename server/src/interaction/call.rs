@@ -74,6 +74,8 @@ impl App {
             now,
             action,
             lenient,
+            japanese: false,
+            give: None,
             base: self.config.fhir_base(),
         }
     }
@@ -154,6 +156,8 @@ impl<'a> Call<'a> {
             action,
             view: self.view_for(action),
             lenient: self.lenient,
+            japanese: self.japanese,
+            give: self.give,
             base: self.base.clone(),
         }
     }

@@ -28,6 +28,11 @@ impl Issue {
         Self { severity: "error", code, expression: None, text: text.into(), text_ja: text_ja.into(), place: None }
     }
 
+    /// A write was done: for whoever prefers an OperationOutcome to the resource.
+    pub fn stored() -> Self {
+        Self { severity: "information", ..Self::error("informational", "Stored.", "保存しました。") }
+    }
+
     /// With the element at fault.
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {
@@ -171,10 +176,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
         Error::Entry { index, error } => {
             let (status, issues) = explained(error);
             let place = format!("Bundle.entry[{index}]");
-            let within = |issue: &Issue| match &issue.expression {
-                Some(inner) => issue.clone().at(format!("{place}.resource / {inner}")),
-                None => issue.clone().at(place.clone()),
-            };
+            let within = |issue: &Issue| issue.clone().at(in_entry(&place, issue.expression.as_deref()));
             (status, issues.iter().map(within).collect())
         }
         Error::Store(error) => stored(error),
@@ -182,6 +184,25 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
             tracing::error!(place, "internal error");
             (500, vec![internal()])
         }
+    }
+}
+
+/// Where in a Bundle the fault of an entry is.
+///
+/// * `inner`: where it is in the entry (`request.url`) or in its resource
+///   (`Patient.name`); a search parameter's name is neither, and in the request.
+fn in_entry(entry: &str, inner: Option<&str>) -> String {
+    let Some(inner) = inner else { return entry.to_owned() };
+    let (head, rest) = inner.split_once('.').map_or((inner, None), |(head, rest)| (head, Some(rest)));
+    match (head, rest) {
+        ("Bundle", Some(_)) if inner.starts_with(entry) => inner.to_owned(),
+        ("request" | "fullUrl" | "resource", _) => format!("{entry}.{inner}"),
+        ("resourceType", _) => format!("{entry}.resource"),
+        (head, Some(rest)) if head.starts_with(|first: char| first.is_ascii_uppercase()) => {
+            format!("{entry}.resource.{rest}")
+        }
+        (head, None) if head.starts_with(|first: char| first.is_ascii_uppercase()) => format!("{entry}.resource"),
+        _ => format!("{entry}.request"),
     }
 }
 
@@ -235,4 +256,25 @@ fn internal() -> Issue {
 /// A name out of a URL, shortened: it is echoed.
 fn shown(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_entry;
+
+    #[test]
+    fn the_fault_of_an_entry_is_told_as_a_path_through_the_bundle() {
+        let entry = "Bundle.entry[1]";
+        for (inner, expected) in [
+            (None, "Bundle.entry[1]"),
+            (Some("request.url"), "Bundle.entry[1].request.url"),
+            (Some("resourceType"), "Bundle.entry[1].resource"),
+            (Some("Observation"), "Bundle.entry[1].resource"),
+            (Some("Observation.status"), "Bundle.entry[1].resource.status"),
+            (Some("Bundle.entry[1].resource.status"), "Bundle.entry[1].resource.status"),
+            (Some("value-quantity"), "Bundle.entry[1].request"),
+        ] {
+            assert_eq!(in_entry(entry, inner), expected);
+        }
+    }
 }

@@ -24,9 +24,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     let mut below = i32::MAX;
     for (name, value) in query {
         match name.as_str() {
-            "_count" => {
-                limit = value.parse().ok().filter(|count| *count > 0).map_or(PAGE, |count: u64| count.min(MOST));
-            }
+            "_count" => limit = count(value)?,
             "_page" => below = open_page(call, at, value)?,
             "_format" | "_pretty" => {}
             other if !call.lenient => return Err(unknown(other)),
@@ -49,10 +47,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     let mut reply = Reply::default();
     let mut seen = Seen::new();
     for version in &versions {
-        let body = match &version.body {
-            Some(body) => Some(call.redacted(version, body.clone(), &mut seen).await?),
-            None => None,
-        };
+        let body = call.shown(version, &mut seen).await?;
         bundle.push(&call.base, &at.kind, &version.id, body.as_deref(), &event(at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
@@ -79,6 +74,14 @@ fn event(at: &Location, version: &Stored) -> String {
         ("lastModified", Json::from(instant(version.updated))),
     ]);
     format!("\"request\":{request},\"response\":{response}")
+}
+
+fn count(value: &str) -> Result<u64, Error> {
+    value.parse().ok().filter(|count| *count > 0).map(|count: u64| count.min(MOST)).ok_or_else(|| {
+        let issue =
+            Issue::error("value", "_count is a whole number from 1.", "_count は 1 以上の整数で指定してください。");
+        Error::Invalid(vec![issue.at("_count")])
+    })
 }
 
 fn open_page(call: &Call<'_>, at: &Location, sealed: &str) -> Result<i32, Error> {

@@ -139,6 +139,10 @@ pub struct Call<'a> {
     pub views: Arc<Views>,
     /// `Prefer: handling=lenient`: unknown search parameters are passed over.
     pub lenient: bool,
+    /// Issues inside an answer are told in Japanese.
+    pub japanese: bool,
+    /// `Prefer: return=…`, for what is written by a Bundle.
+    pub give: Option<Return>,
     /// The public base of FHIR URLs, without a slash at the end.
     pub base: String,
 }
@@ -169,6 +173,18 @@ pub struct Reply {
     pub about: Option<Location>,
     /// How many resources of the searched kinds go out.
     pub count: usize,
+}
+
+/// What a client prefers in an answer to a write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Return {
+    /// The resource.
+    #[default]
+    Representation,
+    /// No body.
+    Minimal,
+    /// An OperationOutcome.
+    Outcome,
 }
 
 /// The status of a success.

@@ -51,7 +51,12 @@ impl Draft {
     ///
     /// # Errors
     /// [`Error::Invalid`] with the place of every fault.
-    pub fn read(app: &App, kind: &str, id: String, text: Vec<u8>) -> Result<Self, Error> {
+    pub fn read(app: &App, kind: &str, id: String, mut text: Vec<u8>) -> Result<Self, Error> {
+        // A byte order mark is let pass at the beginning of a text (RFC 8259 §8.1); what
+        // is stored goes into the middle of others.
+        if text.starts_with(b"\xef\xbb\xbf") {
+            text.drain(..3);
+        }
         let resource = parse(&text)?;
         app.validated(&text, &resource)?;
         let named = resource.str("resourceType").unwrap_or_default();

@@ -34,11 +34,8 @@ pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply
 impl Call<'_> {
     /// A stored version as an answer.
     pub(super) async fn reply(&self, found: Stored) -> Result<Reply, Error> {
-        // What a publisher withdrew is gone for all but the citizen's own side.
-        let shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
-        let Some(body) = found.body.clone().filter(|_| shown) else { return Err(Error::Gone) };
         let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
-        let body = self.redacted(&found, body, &mut Seen::new()).await?;
+        let body = self.shown(&found, &mut Seen::new()).await?.ok_or(Error::Gone)?;
         Ok(Reply {
             status: Status::Ok,
             body: Some(body),
@@ -48,6 +45,14 @@ impl Call<'_> {
             about: Some(about),
             count: 1,
         })
+    }
+
+    /// The body of a stored version as this caller may have it; none of a deletion.
+    /// What a publisher withdrew is gone for all but the citizen's own side.
+    pub(super) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
+        let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
+        let Some(body) = found.body.clone().filter(|_| is_shown) else { return Ok(None) };
+        self.redacted(found, body, seen).await.map(Some)
     }
 
     /// Whose data a stored version is.

@@ -30,7 +30,13 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
         return super::audit::search(call, query).await;
     }
     let (plan, after) = match query.iter().find(|(name, _)| name == "_page") {
-        Some((_, sealed)) => resumed(call, kind, sealed)?,
+        Some((_, sealed)) => {
+            // The link holds the whole query; a parameter beside it would be passed over.
+            if query.iter().any(|(name, _)| !matches!(&**name, "_page" | "_format" | "_pretty")) {
+                return Err(foreign_page());
+            }
+            resumed(call, kind, sealed)?
+        }
         None => (call.plan(kind, query, call.lenient)?, None),
     };
     let limit = plan.count.unwrap_or(PAGE);
@@ -48,7 +54,12 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
     let own = format!("{}/{kind}", call.base);
     bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
     if let (Some(next), true) = (&page.next, limit > 0) {
-        let cursor = Cursor { query: used, values: next.keys.clone(), rid: next.rid, direction: Direction::Onward };
+        let cursor = Cursor {
+            query: format!("{kind}?{used}"),
+            values: next.keys.clone(),
+            rid: next.rid,
+            direction: Direction::Onward,
+        };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
         bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
     }
@@ -66,7 +77,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
             .iter()
             .map(|error| Issue { severity: "warning", ..super::error::search_issue(error) })
             .collect();
-        bundle.push_outcome(&issues);
+        bundle.push_outcome(&issues, call.japanese);
     }
     reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
@@ -75,9 +86,10 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
 fn resumed(call: &Call<'_>, kind: &str, sealed: &str) -> Result<(Plan, Option<Position>), Error> {
     let bytes = call.open_page(sealed)?;
     let cursor = Cursor::decode(&bytes).ok_or_else(foreign_page)?;
-    let query: Vec<(String, String)> = form_urlencoded::parse(cursor.query.as_bytes()).into_owned().collect();
+    let (_, query) = cursor.query.split_once('?').filter(|(own, _)| *own == kind).ok_or_else(foreign_page)?;
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let plan = call.plan(kind, &query, call.lenient)?;
-    if plan.sort.len() != cursor.values.len() || *plan.resource_type != *kind {
+    if plan.sort.len() != cursor.values.len() {
         return Err(foreign_page());
     }
     Ok((plan, Some(Position { keys: cursor.values, rid: cursor.rid })))
@@ -234,9 +246,9 @@ impl Bundle {
     }
 
     /// Adds what there is to say about the request itself.
-    fn push_outcome(&mut self, issues: &[Issue]) {
+    fn push_outcome(&mut self, issues: &[Issue], japanese: bool) {
         self.comma();
-        let issues = issues.iter().map(|issue| issue.json(false));
+        let issues = issues.iter().map(|issue| issue.json(japanese));
         let outcome = Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))]);
         let entry = format!("{{\"resource\":{outcome},\"search\":{{\"mode\":\"outcome\"}}}}");
         self.entries.extend_from_slice(entry.as_bytes());

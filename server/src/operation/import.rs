@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use techo_profiles::json::Json;
 
-use super::{Gate, Input, Operation, Output};
+use super::{Gate, Input, Media, Operation, Output};
 use crate::app::App;
 use crate::auth::scope::{Action as Letter, Context, Grant};
 use crate::consent::caller::Caller;
@@ -18,8 +18,12 @@ use crate::interaction::plan::parse;
 use crate::interaction::{Error, Interaction, Issue};
 
 /// The operation.
-pub const OPERATION: Operation =
-    Operation { name: "import", gate: Gate::Custodial, run: |app, token, input| Box::pin(import(app, token, input)) };
+pub const OPERATION: Operation = Operation {
+    name: "import",
+    gate: Gate::Custodial,
+    media: Media::File,
+    run: |app, token, input| Box::pin(import(app, token, input)),
+};
 
 /// The largest body; above it files will be taken as a job.
 const LIMIT: usize = 1024 * 1024;

@@ -1,5 +1,6 @@
 //! Operations, one file each. To add one: a file, and a line in [`OPERATIONS`].
 
+pub mod fhirpath;
 pub mod import;
 
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use crate::app::App;
 use crate::interaction::Error;
 
 /// Every operation that this server has.
-pub const OPERATIONS: &[Operation] = &[import::OPERATION];
+pub const OPERATIONS: &[Operation] = &[fhirpath::OPERATION, import::OPERATION];
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub struct Operation {
     pub name: &'static str,
     /// How it asks who calls; there is no operation without.
     pub gate: Gate,
+    /// What its body may be.
+    pub media: Media,
     /// Does it.
     pub run: for<'a> fn(&'a App, &'a str, &'a Input<'a>) -> Running<'a>,
 }
@@ -29,6 +32,17 @@ pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Output, Error>> + Send
 pub enum Gate {
     /// A custodial backend, with scopes for every type that it makes.
     Custodial,
+    /// Whoever holds a good token: nothing that is stored is read or written.
+    Token,
+}
+
+/// What the body of an operation may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// FHIR JSON; all else is 415.
+    Fhir,
+    /// A file of any format.
+    File,
 }
 
 /// What an operation is given.

@@ -8,6 +8,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use techo_profiles::primitive::{self, Civil, civil};
 
 use super::row::Span;
 
@@ -37,25 +38,28 @@ pub enum DateError {
 /// [`DateError::NoSuch`] for `2023-02-29`; [`DateError::BarePlus`] for a blank
 /// before the zone; [`DateError::Shape`] otherwise.
 pub fn span(text: &str, zone: &TimeZone) -> Result<Span, DateError> {
-    if !text.is_ascii() {
-        return Err(DateError::Shape);
-    }
-    let (date, time) = match text.split_once('T') {
-        Some((date, time)) => (date, Some(time)),
-        None => (text, None),
+    let Civil { span, has_time, offset } = civil(text).map_err(|error| DateError::of(error, text))?;
+    let (low, high) = match offset.map(|minutes| i64::from(minutes) * MINUTE) {
+        Some(offset) => (span.start - offset, span.end - offset),
+        None if has_time => {
+            let low = instant(span.start, zone);
+            (low, low + (span.end - span.start))
+        }
+        None => (instant(span.start, zone), instant(span.end, zone)),
     };
-    let days = days(date)?;
-    let Some(time) = time else {
-        return Ok(Span { low: instant(days.0 * DAY, zone), high: instant(days.1 * DAY, zone) });
-    };
-    if date.len() != 10 {
-        return Err(DateError::Shape);
+    Ok(Span { low, high })
+}
+
+impl DateError {
+    fn of(error: primitive::DateError, text: &str) -> Self {
+        match error {
+            primitive::DateError::NoSuchDay | primitive::DateError::NoSuchTime => Self::NoSuch,
+            primitive::DateError::Shape if text.split_once('T').is_some_and(|(_, time)| time.contains(' ')) => {
+                Self::BarePlus
+            }
+            primitive::DateError::Shape => Self::Shape,
+        }
     }
-    let (clock, offset) = split_offset(time)?;
-    let (start, length) = clock_time(clock)?;
-    let local = days.0 * DAY + start;
-    let low = offset.map_or_else(|| instant(local, zone), |minutes| local - minutes * MINUTE);
-    Ok(Span { low, high: low + length })
 }
 
 /// The instant at which clocks in `zone` show `local`, microseconds counted as if
@@ -72,125 +76,8 @@ fn instant(local: i64, zone: &TimeZone) -> i64 {
     local - i64::from(offset.seconds()) * SECOND
 }
 
-/// First day and the day after the last, counted from 1970-01-01.
-fn days(date: &str) -> Result<(i64, i64), DateError> {
-    let mut parts = date.split('-');
-    let year = digits(parts.next(), 4)?;
-    if year == 0 {
-        return Err(DateError::NoSuch);
-    }
-    let Some(month) = parts.next() else {
-        return Ok((day_number(year, 1, 1), day_number(year + 1, 1, 1)));
-    };
-    let month = digits(Some(month), 2)?;
-    if !(1..=12).contains(&month) {
-        return Err(DateError::NoSuch);
-    }
-    let first = day_number(year, month, 1);
-    let next = if month == 12 { day_number(year + 1, 1, 1) } else { day_number(year, month + 1, 1) };
-    let Some(day) = parts.next() else {
-        return Ok((first, next));
-    };
-    let day = digits(Some(day), 2)?;
-    if parts.next().is_some() {
-        return Err(DateError::Shape);
-    }
-    if day == 0 || first + day > next {
-        return Err(DateError::NoSuch);
-    }
-    Ok((first + day - 1, first + day))
-}
-
-/// Days from 1970-01-01 to a day of the proleptic Gregorian calendar: years are
-/// taken to begin in March, so that the leap day is the last.
-fn day_number(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let leap_days = year / 4 - year / 100 + year / 400;
-    year * 365 + leap_days + (month * 153 + 2) / 5 + day - 1 - 719_468
-}
-
-/// The time without its offset, and that in minutes if there is one.
-fn split_offset(time: &str) -> Result<(&str, Option<i64>), DateError> {
-    if let Some(clock) = time.strip_suffix('Z') {
-        return Ok((clock, Some(0)));
-    }
-    let Some(at) = time.find(['+', '-', ' ']) else {
-        return Ok((time, None));
-    };
-    let (clock, offset) = time.split_at(at);
-    let sign = match offset.as_bytes()[0] {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return Err(DateError::BarePlus),
-    };
-    let (hours, minutes) = offset[1..].split_once(':').ok_or(DateError::Shape)?;
-    let (hours, minutes) = (digits(Some(hours), 2)?, digits(Some(minutes), 2)?);
-    let total = hours * 60 + minutes;
-    if minutes > 59 || total > 14 * 60 {
-        return Err(DateError::NoSuch);
-    }
-    Ok((clock, Some(sign * total)))
-}
-
-/// Microseconds from midnight, and how long the span is.
-fn clock_time(clock: &str) -> Result<(i64, i64), DateError> {
-    let mut parts = clock.split(':');
-    let hour = digits(parts.next(), 2)?;
-    let minute = digits(parts.next(), 2)?;
-    let seconds = parts.next();
-    if parts.next().is_some() {
-        return Err(DateError::Shape);
-    }
-    if hour > 23 || minute > 59 {
-        return Err(DateError::NoSuch);
-    }
-    let start = hour * HOUR + minute * MINUTE;
-    let Some(seconds) = seconds else {
-        return Ok((start, MINUTE));
-    };
-    let (whole, fraction) = match seconds.split_once('.') {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (seconds, None),
-    };
-    let second = digits(Some(whole), 2)?;
-    // FHIR writes a leap second as 60; it is the first instant of the next minute here.
-    if second > 60 {
-        return Err(DateError::NoSuch);
-    }
-    let (part, length) = fraction.map_or(Ok((0, SECOND)), fraction_of_second)?;
-    Ok((start + second * SECOND + part, length))
-}
-
-/// `25` → 250 ms, 10 ms long. Digits beyond the sixth only place the microsecond.
-fn fraction_of_second(fraction: &str) -> Result<(i64, i64), DateError> {
-    if fraction.is_empty() || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(DateError::Shape);
-    }
-    let kept = &fraction[..fraction.len().min(6)];
-    let mut length = SECOND;
-    let mut part = 0;
-    for byte in kept.bytes() {
-        length /= 10;
-        part += i64::from(byte - b'0') * length;
-    }
-    Ok((part, length))
-}
-
-/// Exactly `count` digits.
-fn digits(text: Option<&str>, count: usize) -> Result<i64, DateError> {
-    let text = text.ok_or(DateError::Shape)?;
-    if text.len() != count || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(DateError::Shape);
-    }
-    text.parse().map_err(|_| DateError::Shape)
-}
-
-/// Microseconds in a second.
-pub(super) const SECOND: i64 = 1_000_000;
+const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
-/// Microseconds in a day.
-pub(super) const DAY: i64 = 24 * HOUR;
 
 #[cfg(test)]
 mod tests {
@@ -225,19 +112,6 @@ mod tests {
             let expected = Span { low: micros(low), high: micros(high) };
             assert_eq!(span(text, &fixed(zone)), Ok(expected), "{text}");
         }
-    }
-
-    #[test]
-    fn every_day_of_four_centuries_follows_the_last() {
-        let mut expected = day_number(1900, 1, 1);
-        for year in 1900..2300 {
-            for month in 1..=12 {
-                let (first, next) = days(&format!("{year:04}-{month:02}")).expect("a month");
-                assert_eq!(first, expected, "{year}-{month}");
-                expected = next;
-            }
-        }
-        assert_eq!(day_number(1970, 1, 1), 0);
     }
 
     #[test]

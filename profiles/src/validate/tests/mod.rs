@@ -87,6 +87,14 @@ fn each_fault_is_found_where_it_is() {
         (r#""link":[{"type":"seealso"}]"#, "required", "Patient.link[0].other"),
         (r#""text":{"status":"generated","div":"<p>x</p>"}"#, "invariant", "Patient.text.div"),
         (r#""text":{"status":"generated","div":1}"#, "structure", "Patient.text.div"),
+    ] {
+        refused(&format!(r#"{{"resourceType":"Patient",{members}}}"#), code, expression);
+    }
+}
+
+#[test]
+fn each_rule_of_a_type_is_kept_where_it_applies() {
+    for (members, code, expression) in [
         (r#""extension":[{"valueString":"x"}]"#, "required", "Patient.extension[0].url"),
         (r#""extension":[{"url":"http://a"}]"#, "invariant", "Patient.extension[0]"),
         (
@@ -107,13 +115,39 @@ fn each_fault_is_found_where_it_is() {
             "Patient.managingOrganization.reference",
         ),
         (r#""managingOrganization":{"type":"Patient"}"#, "structure", "Patient.managingOrganization.type"),
-        (r#""contained":[{"resourceType":"Nope"}]"#, "not-supported", "Patient.contained[0]"),
+        (r#""name":[{"id":"a"}]"#, "structure", "Patient.name[0]"),
+        (r#""contact":[{"id":"a"}]"#, "structure", "Patient.contact[0]"),
+        (r#""extension":[{"url":"a","valueString":"x"}]"#, "value", "Patient.extension[0].url"),
         (
-            r#""contained":[{"resourceType":"Patient","contained":[{"resourceType":"Patient"}]}]"#,
+            r#""_birthDate":{"extension":[{"url":"a","valueString":"x"}]}"#,
+            "value",
+            "Patient.birthDate.extension[0].url",
+        ),
+        (r#""managingOrganization":{"reference":"x"}"#, "value", "Patient.managingOrganization.reference"),
+        (r#""managingOrganization":{"reference":"Nope/1"}"#, "value", "Patient.managingOrganization.reference"),
+        (
+            r#""managingOrganization":{"reference":"/Organization/1"}"#,
+            "value",
+            "Patient.managingOrganization.reference",
+        ),
+        (
+            r#""managingOrganization":{"reference":"Organization?identifier=1"}"#,
+            "value",
+            "Patient.managingOrganization.reference",
+        ),
+        (r#""contained":[{"resourceType":"Patient"}]"#, "invariant", "Patient.contained[0]"),
+        (
+            r#""contained":[{"resourceType":"Patient","id":"a"},{"resourceType":"Device","id":"a"}]"#,
+            "invariant",
+            "Patient.contained[1]",
+        ),
+        (r#""contained":[{"resourceType":"Nope","id":"a"}]"#, "not-supported", "Patient.contained[0]"),
+        (
+            r#""contained":[{"resourceType":"Patient","id":"a","contained":[{"resourceType":"Patient"}]}]"#,
             "invariant",
             "Patient.contained[0].contained[0]",
         ),
-        (r#""contained":[{"resourceType":"Patient","gendr":"x"}]"#, "structure", "Patient.contained[0]"),
+        (r#""contained":[{"resourceType":"Patient","id":"a","gendr":"x"}]"#, "structure", "Patient.contained[0]"),
     ] {
         refused(&format!(r#"{{"resourceType":"Patient",{members}}}"#), code, expression);
     }
@@ -121,9 +155,12 @@ fn each_fault_is_found_where_it_is() {
 
 #[test]
 fn a_reference_that_does_not_tell_its_type_is_let_pass() {
-    for reference in
-        ["Organization/1", "urn:uuid:c757873d-ec9a-4326-a141-556f43239520", "https://a.jp/x", "Patient?identifier=1"]
-    {
+    for reference in [
+        "Organization/1",
+        "urn:uuid:c757873d-ec9a-4326-a141-556f43239520",
+        "https://a.jp/x",
+        "Organization/1/_history/2",
+    ] {
         let text = format!(r#"{{"resourceType":"Patient","managingOrganization":{{"reference":"{reference}"}}}}"#);
         assert_eq!(issues(&text), [], "{reference}");
     }
@@ -147,6 +184,14 @@ fn contained_resources_are_found_from_where_they_are_contained() {
         contained("o", "Organization")
     );
     refused(&bundle, "invariant", "Bundle.entry[1].resource.managingOrganization.reference");
+}
+
+#[test]
+fn a_conditional_reference_stands_in_the_entries_of_a_bundle_only() {
+    let patient = r#"{"resourceType":"Patient","managingOrganization":{"reference":"Organization?identifier=1"}}"#;
+    refused(patient, "value", "Patient.managingOrganization.reference");
+    let bundle = format!(r#"{{"resourceType":"Bundle","type":"transaction","entry":[{{"resource":{patient}}}]}}"#);
+    assert_eq!(issues(&bundle), []);
 }
 
 struct Statuses;

@@ -1,0 +1,86 @@
+//! `POST /fhir/$fhirpath`: typed results, refusals that name their place.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::http::Response;
+use techo_conformance_tests::world::{Caller, World};
+
+fn evaluate(caller: &Caller, expression: &str, resource: &Value) -> Response {
+    let parameters = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "resource", "resource": resource},
+        {"name": "expression", "valueString": expression},
+    ]});
+    caller.post("$fhirpath", &parameters)
+}
+
+fn someone() -> Value {
+    json!({"resourceType": "Patient", "id": "x", "birthDate": "1990-05",
+        "_birthDate": {"extension": [{"url": "https://example.org/a", "valueCode": "about"}]},
+        "name": [{"use": "official", "family": "山田", "given": ["太郎", "次郎"]}],
+        "contact": [{"gender": "male", "name": {"family": "佐藤"}}],
+        "managingOrganization": {"reference": "Organization/1"},
+        "contained": [{"resourceType": "Organization", "id": "o", "name": "院"}]})
+}
+
+#[test]
+fn every_item_is_a_part_with_a_value_of_its_type() {
+    let world = World::new();
+    // Nothing stored is read, so any good token will do.
+    let (tester, mother) = (world.tester(), world.mother());
+    let family = json!({"family": "佐藤"});
+    for (expression, expected) in [
+        ("Patient.name.given", json!([{"valueString": "太郎"}, {"valueString": "次郎"}])),
+        ("name.use", json!([{"valueCode": "official"}])),
+        ("birthDate", json!([{"valueDate": "1990-05", "_valueDate": someone()["_birthDate"]}])),
+        ("contact.name", json!([{"valueHumanName": family}])),
+        (
+            "contact",
+            json!([{"part": [{"name": "gender", "valueCode": "male"}, {"name": "name", "valueHumanName": family}]}]),
+        ),
+        ("contained", json!([{"resource": someone()["contained"][0]}])),
+        ("managingOrganization.resolve()", json!([{"valueReference": {"reference": "Organization/1"}}])),
+        ("1 + 1", json!([{"valueInteger": 2}])),
+        ("name.exists()", json!([{"valueBoolean": true}])),
+        ("@2024-05-01T10:00:00Z", json!([{"valueDateTime": "2024-05-01T10:00:00Z"}])),
+        (
+            "4 'kg'",
+            json!([{"valueQuantity": {"value": 4, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}}]),
+        ),
+        ("photo", Value::Null),
+    ] {
+        let answer = evaluate(&tester, expression, &someone()).expect(200);
+        let mut answer = answer.json();
+        assert_eq!(answer["resourceType"], "Parameters");
+        for part in answer["parameter"].as_array_mut().into_iter().flatten() {
+            let name = part.as_object_mut().expect("a part").remove("name");
+            assert_eq!(name, Some(json!("result")), "{expression}");
+        }
+        assert_eq!(answer["parameter"], expected, "{expression}");
+    }
+    let decimals = evaluate(&mother, "1.10 + 1.10", &someone()).expect(200);
+    assert!(decimals.text().contains("2.20"), "{}", decimals.text());
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_refused_with_its_place() {
+    let world = World::new();
+    let tester = world.tester();
+    for (expression, status, code) in [
+        ("name.where(", 400, "invalid"),
+        ("nonsense()", 400, "invalid"),
+        ("name.given.single()", 422, "processing"),
+        ("(1 | 2) + 1", 422, "processing"),
+    ] {
+        let answer = evaluate(&tester, expression, &someone()).refused(status).json();
+        assert_eq!(answer["issue"][0]["code"], code, "{expression}");
+        assert_eq!(answer["issue"][0]["expression"][0], "Parameters.parameter[1].value", "{expression}");
+    }
+    let costly = (0..8).fold("1".to_owned(), |inner, _| format!("%resource.descendants().select({inner})"));
+    evaluate(&tester, &costly, &someone()).refused(422);
+    evaluate(&tester, "id", &json!({"resourceType": "Nonsense"})).refused(400);
+    tester.post("$fhirpath", &json!({"resourceType": "Parameters"})).refused(400);
+    tester.post("$fhirpath", &someone()).refused(400);
+    let body = json!({"resourceType": "Parameters"}).to_string();
+    tester.request("POST", "$fhirpath").body("text/plain", body.clone()).send().refused(415);
+    world.anon().request("POST", "$fhirpath").body("application/fhir+json", body).send().refused(401);
+    world.holder("nonsense".into()).post("$fhirpath", &json!({"resourceType": "Parameters"})).refused(401);
+}
