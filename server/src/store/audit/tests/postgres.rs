@@ -1,5 +1,5 @@
-//! The same on PostgreSQL. Needs the URL of a server whose user may create
-//! databases in `TECHO_TEST_POSTGRES`; each test has a database of its own.
+//! The same on PostgreSQL. Needs the URL of a cluster, without a database, whose
+//! user may create databases in `TECHO_TEST_POSTGRES`; each test has one of its own.
 
 use sea_orm::ConnectionTrait;
 use tokio::task::JoinSet;
@@ -9,10 +9,9 @@ use super::*;
 pub(super) async fn world() -> World {
     let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES names a server");
     let name = format!("techo_audit_{}", Random::system().id().replace('-', ""));
-    let server = Db::open(&url).await.expect("server");
+    let server = Db::open(&format!("{url}/postgres")).await.expect("server");
     server.write().execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("created");
-    let (base, _) = url.rsplit_once('/').expect("a database in the URL");
-    let db = Db::open(&format!("{base}/{name}")).await.expect("database");
+    let db = Db::open(&format!("{url}/{name}")).await.expect("database");
     World::over(db, std::env::temp_dir().join("unused")).await
 }
 
