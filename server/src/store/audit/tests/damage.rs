@@ -133,6 +133,16 @@ async fn rows_deleted_changed_or_put_in_show() {
     assert!(world.verify().await.sound());
 }
 
+/// The newest chain, taken away with its log and its head, left no gap behind.
+#[tokio::test]
+async fn the_newest_chain_taken_away_whole_shows() {
+    let world = World::with_records(20).await;
+    world.db.execute("DELETE FROM audit_chain", []).await.expect("deleted");
+    fs::remove_dir_all(files::folder(&world.directory, 1)).expect("removed");
+    let report = world.verify().await;
+    assert_eq!(report.faults.len(), 1, "{report:?}");
+}
+
 #[tokio::test]
 async fn a_head_set_back_with_a_mac_from_the_log_shows() {
     let world = World::with_records(20).await;
