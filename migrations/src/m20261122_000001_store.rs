@@ -65,6 +65,9 @@ const TABLES: &[&str] = &[
     "CREATE INDEX subject_citizen ON subject (citizen, rid)",
     // A citizen's consent version rises in every transaction that changes what may be seen of her.
     "CREATE TABLE citizen (rid BIGINT NOT NULL PRIMARY KEY, version BIGINT NOT NULL) {COMPACT}",
+    // An actor's version rises with every Consent that names it, or no longer does; `*` is everyone.
+    "CREATE TABLE actor (kind SMALLINT NOT NULL, id TEXT NOT NULL, version BIGINT NOT NULL,
+        PRIMARY KEY (kind, id)) {COMPACT}",
     "CREATE TABLE system (id {SERIAL}, uri TEXT NOT NULL UNIQUE)",
     "CREATE TABLE code (id {SERIAL}, system BIGINT NOT NULL, code TEXT NOT NULL, UNIQUE (code, system))",
     "CREATE TABLE parameter (id {SERIAL}, name TEXT NOT NULL UNIQUE)",
@@ -86,6 +89,15 @@ const TABLES: &[&str] = &[
         PRIMARY KEY (param, value, rid, grp)) {COMPACT}",
     "CREATE TABLE reference (param INTEGER NOT NULL, kind SMALLINT NOT NULL, id TEXT NOT NULL, rid BIGINT NOT NULL,
         grp SMALLINT NOT NULL, PRIMARY KEY (param, kind, id, rid, grp)) {COMPACT}",
+    // From a record to its index rows: how a search about one person tests a span, and how a record's rows go.
+    "CREATE INDEX token_rid ON token (rid, param)",
+    "CREATE INDEX ident_rid ON ident (rid, param)",
+    "CREATE INDEX string_rid ON string (rid, param)",
+    "CREATE INDEX date_rid ON date (rid, param)",
+    "CREATE INDEX number_rid ON number (rid, param)",
+    "CREATE INDEX quantity_rid ON quantity (rid, param)",
+    "CREATE INDEX uri_rid ON uri (rid, param)",
+    "CREATE INDEX reference_rid ON reference (rid, param)",
     // Exactly CompartmentDefinition/patient's members.
     "CREATE TABLE compartment (citizen BIGINT NOT NULL, kind SMALLINT NOT NULL, rid BIGINT NOT NULL,
         PRIMARY KEY (citizen, kind, rid)) {COMPACT}",

@@ -1,10 +1,11 @@
 //! Who calls and what may be seen, kept between requests of one token.
 //!
-//! Nothing is answered from memory alone: every request asks, in one statement,
-//! whether the token still lives and whether anything watched has changed
-//! ([`crate::store::watch`]). Only then is the kept [`Circle`] used, so a request
-//! that begins after a revocation was committed sees it. What depends on the time
-//! of day (a Consent's period) bounds how long a circle is kept.
+//! Nothing is answered from memory alone: every request asks whether the token
+//! still lives and whether anything watched has changed ([`crate::store::watch`]);
+//! a read asks in the statement that brings its rows. Only then is the kept
+//! [`Circle`] used, so a request that begins after a revocation was committed sees
+//! it. What depends on the time of day (a Consent's period) bounds how long a
+//! circle is kept.
 //!
 //! The mark is asked for *before* the circle is gathered: a change in between
 //! leaves an old mark beside a new circle, which the next request finds out.
@@ -16,7 +17,7 @@ use crate::app::Circle;
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::store::account::BearerRow;
-use crate::store::watch::Watch;
+use crate::store::watch::{Warrant, Watch};
 
 /// Tokens remembered at once.
 const TOKENS: usize = 1024;
@@ -37,9 +38,9 @@ pub struct Known {
 
 #[derive(Debug)]
 struct Kept {
-    bearer: BearerRow,
+    bearer: Arc<BearerRow>,
     mark: String,
-    circle: Circle,
+    circle: Arc<Circle>,
     from: i64,
     until: i64,
 }
@@ -48,10 +49,23 @@ impl Known {
     /// The circle, if it is what would be gathered now.
     ///
     /// * `mark`: asked for with this one's own watch, in this request.
-    pub fn circle(&self, bearer: &BearerRow, mark: &str, now: i64) -> Option<Circle> {
-        let kept = self.kept.as_ref()?;
-        let holds = kept.bearer == *bearer && kept.mark == mark && kept.from <= now && now < kept.until;
-        holds.then(|| kept.circle.clone())
+    pub fn circle(&self, bearer: &BearerRow, mark: &str, now: i64) -> Option<Arc<Circle>> {
+        let kept = self.kept.as_ref().filter(|kept| kept.lasts(now))?;
+        (*kept.bearer == *bearer && kept.mark == mark).then(|| kept.circle.clone())
+    }
+
+    /// The circle as it was, with what must still be so for it to be used.
+    ///
+    /// * `hash`: of the token that this is remembered of.
+    pub fn presumed(&self, hash: &[u8], now: i64) -> Option<(Arc<BearerRow>, Arc<Circle>, Warrant)> {
+        let kept = self.kept.as_ref().filter(|kept| kept.lasts(now) && now < kept.bearer.expires)?;
+        Some((kept.bearer.clone(), kept.circle.clone(), self.watch.warrant(hash, &kept.mark, now)))
+    }
+}
+
+impl Kept {
+    fn lasts(&self, now: i64) -> bool {
+        self.from <= now && now < self.until
     }
 }
 
@@ -68,8 +82,8 @@ impl Circles {
         hash: &[u8],
         known: Option<&Known>,
         mark: String,
-        bearer: &BearerRow,
-        circle: &Circle,
+        bearer: &Arc<BearerRow>,
+        circle: &Arc<Circle>,
         now: i64,
     ) {
         if circle.watch.citizens.len() > CITIZENS {
@@ -127,7 +141,7 @@ mod tests {
     use super::*;
     use crate::consent::caller::{Caller, Client, Purpose};
 
-    fn circle(citizens: &[i64]) -> Circle {
+    fn circle(citizens: &[i64]) -> Arc<Circle> {
         let caller = Caller {
             client: Client::default(),
             user: None,
@@ -135,17 +149,17 @@ mod tests {
             scopes: crate::auth::scope::Scopes::default(),
             patient: None,
         };
-        Circle {
+        Arc::new(Circle {
             caller: Arc::new(caller),
             candidates: Arc::default(),
             standing: Arc::default(),
             views: Arc::default(),
             watch: Watch { citizens: citizens.to_vec(), ..Watch::default() },
-        }
+        })
     }
 
-    fn bearer(scopes: &str) -> BearerRow {
-        BearerRow {
+    fn bearer(scopes: &str) -> Arc<BearerRow> {
+        Arc::new(BearerRow {
             id: "t".into(),
             grant_id: None,
             scopes: scopes.into(),
@@ -165,7 +179,7 @@ mod tests {
             account_patient: None,
             account_organization: None,
             account_role: None,
-        }
+        })
     }
 
     #[test]

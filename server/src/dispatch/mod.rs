@@ -22,10 +22,25 @@ pub struct Origin<'a> {
     pub give: Option<Return>,
 }
 
+impl Origin<'_> {
+    /// The call with how its answer is wished for.
+    fn wished<'a>(&self, call: Call<'a>) -> Call<'a> {
+        Call { japanese: self.japanese, give: self.give, ..call }
+    }
+}
+
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
+    if let Some(call) = app.presumed(origin.token, origin.lenient, &interaction) {
+        let call = origin.wished(call);
+        let result = run(&call, &interaction).await;
+        if call.confirmed() {
+            call.record(&interaction, &result).await?;
+            return result;
+        }
+    }
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
-        Ok(call) => Call { japanese: origin.japanese, give: origin.give, ..call },
+        Ok(call) => origin.wished(call),
         Err(error) => {
             app.record_stranger(&interaction).await?;
             return Err(error);

@@ -17,7 +17,7 @@ use crate::consent::{View, decide, policy};
 use crate::secret;
 use crate::store::account::BearerRow;
 use crate::store::entity::account;
-use crate::store::reader::Stored;
+use crate::store::reader::{Reader, Stored};
 use crate::store::{Committed, Refused, WriteSet};
 
 impl App {
@@ -32,31 +32,52 @@ impl App {
         let watch = known.as_deref().map(|known| &known.watch);
         let found = self.accounts.bearer_watched(hash.as_ref(), now, watch).await;
         let (bearer, mark) = found.map_err(crate::store::StoreError::from)?.ok_or(Error::Unauthorized)?;
+        let bearer = Arc::new(bearer);
         let kept = known.as_deref().and_then(|known| known.circle(&bearer, &mark, now));
         let circle = match kept {
             Some(circle) => circle,
             None => {
-                let circle = self.circle(&bearer, now).await?;
+                let circle = Arc::new(self.circle(&bearer, now).await?);
                 self.circles.keep(hash.as_ref(), known.as_deref(), mark, &bearer, &circle, now);
                 circle
             }
         };
-        let action = interaction.action();
-        Ok(Call {
+        Ok(self.called(bearer, &circle, interaction.action(), now, lenient))
+    }
+
+    /// The same for a read by a caller who is remembered, without asking yet: its
+    /// first statement finds out whether what was decided still stands. A call
+    /// whose warrant is not confirmed in the end has answered nothing, and counts
+    /// as never made.
+    pub fn presumed(&self, token: &str, lenient: bool, interaction: &Interaction) -> Option<Call<'_>> {
+        let reads = matches!(interaction, Interaction::Read(_) | Interaction::Vread(..) | Interaction::Search(..));
+        if !reads || interaction.kind() == Some("AuditEvent") {
+            return None;
+        }
+        let now = self.clock.micros();
+        let hash = secret::hash(token.as_bytes());
+        let (bearer, circle, warrant) = self.circles.of(hash.as_ref())?.presumed(hash.as_ref(), now)?;
+        let call = self.called(bearer, &circle, interaction.action(), now, lenient);
+        Some(Call { warrant: Some(Arc::new(warrant)), ..call })
+    }
+
+    fn called(&self, bearer: Arc<BearerRow>, circle: &Circle, action: Action, now: i64, lenient: bool) -> Call<'_> {
+        Call {
             app: self,
-            bearer: Arc::new(bearer),
+            bearer,
             view: circle.view(action, now),
-            caller: circle.caller,
-            candidates: circle.candidates,
-            standing: circle.standing,
-            views: circle.views,
+            caller: circle.caller.clone(),
+            candidates: circle.candidates.clone(),
+            standing: circle.standing.clone(),
+            views: circle.views.clone(),
+            warrant: None,
             now,
             action,
             lenient,
             japanese: false,
             give: None,
             base: self.config.fhir_base(),
-        })
+        }
     }
 }
 
@@ -86,21 +107,7 @@ impl App {
             account_organization: account.organization.clone(),
             account_role: account.role.clone(),
         };
-        Ok(Call {
-            app: self,
-            bearer: Arc::new(bearer),
-            view: circle.view(action, now),
-            caller: circle.caller,
-            candidates: circle.candidates,
-            standing: circle.standing,
-            views: circle.views,
-            now,
-            action,
-            lenient: false,
-            japanese: false,
-            give: None,
-            base: self.config.fhir_base(),
-        })
+        Ok(self.called(Arc::new(bearer), &circle, action, now, false))
     }
 }
 
@@ -125,6 +132,16 @@ impl Interaction {
 }
 
 impl<'a> Call<'a> {
+    /// Reads what the caller may do this action with.
+    pub fn reader(&self) -> Reader<'_> {
+        self.app.store.reader(&self.view).under(self.warrant.as_deref())
+    }
+
+    /// Whether the answer rests on a decision that was found to stand.
+    pub fn confirmed(&self) -> bool {
+        self.warrant.as_ref().is_none_or(|warrant| warrant.confirmed())
+    }
+
     /// The same caller, about to do something else.
     pub fn doing(&self, action: Action) -> Call<'a> {
         Call {
@@ -134,6 +151,7 @@ impl<'a> Call<'a> {
             candidates: self.candidates.clone(),
             standing: self.standing.clone(),
             views: self.views.clone(),
+            warrant: self.warrant.clone(),
             now: self.now,
             action,
             view: self.view_for(action),
@@ -211,7 +229,7 @@ impl<'a> Call<'a> {
         about: &About,
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
-        let subjects = self.subjects(about).await?;
+        let subjects = self.subjects(about, draft.at.kind == "Consent").await?;
         // In a block: what is asked may not live across the next await.
         let keeping = {
             let asked = write::Asked {
@@ -236,18 +254,22 @@ impl<'a> Call<'a> {
     }
 
     /// The subjects of a draft as the decision needs them.
-    async fn subjects(&self, about: &About) -> Result<Vec<write::Subject>, Error> {
+    ///
+    /// * `consent`: the draft is a Consent.
+    async fn subjects(&self, about: &About, consent: bool) -> Result<Vec<write::Subject>, Error> {
         let mut subjects = Vec::new();
         for (patient, citizen) in &about.subjects {
             let candidate = match citizen {
                 Some(citizen) => Some(self.candidate(citizen.key, patient).await?),
                 None => None,
             };
+            // Only who gives a Consent must hold authority; nothing else asks for it.
+            let holders = if consent { self.app.holders(patient, self.now).await? } else { Vec::new() };
             subjects.push(write::Subject {
                 patient: patient.as_str().into(),
                 custodian: citizen.as_ref().map(|citizen| citizen.custodian),
                 candidate,
-                holders: self.app.holders(patient, self.now).await?,
+                holders,
             });
         }
         Ok(subjects)
@@ -256,6 +278,11 @@ impl<'a> Call<'a> {
     async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
         if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
             return Ok(known.clone());
+        }
+        // A publisher writes by its custody: the citizens' Consents do not count there.
+        if self.caller.publisher().is_some() {
+            let patient = patient.into();
+            return Ok(Candidate { citizen: key, patient, authority: None, blocked: false, consents: Vec::new() });
         }
         let (mut found, _) = self.app.candidates(&[(key, patient.to_owned())], &BTreeMap::new(), self.now).await?;
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))

@@ -232,6 +232,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
         | StoreError::Corrupt { .. }
         | StoreError::Audit(_)
         | StoreError::Unsupported(_)
+        | StoreError::Stale
         | StoreError::Sealed => {
             tracing::error!(%error, "store");
             (500, vec![internal()])

@@ -31,7 +31,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
             _ => {}
         }
     }
-    let mut versions = call.store.reader(&call.view).history(&at.kind, &at.id, below, limit + 1).await?;
+    let mut versions = call.reader().history(&at.kind, &at.id, below, limit + 1).await?;
     if versions.is_empty() && below == i32::MAX {
         return Err(Error::NotFound);
     }

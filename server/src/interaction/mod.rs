@@ -32,6 +32,7 @@ use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
 use crate::store::account::BearerRow as Bearer;
+use crate::store::watch::Warrant;
 
 /// A request, read.
 #[derive(Clone, Debug)]
@@ -126,6 +127,8 @@ pub struct Call<'a> {
     pub candidates: Arc<Vec<Candidate>>,
     /// Their Consents in force, as stored.
     pub standing: Arc<Vec<Standing>>,
+    /// What the first statement must find still so, where the decision is remembered.
+    pub warrant: Option<Arc<Warrant>>,
     /// The instant of the call, microseconds since 1970.
     pub now: i64,
     /// What she is about to do.

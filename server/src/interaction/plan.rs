@@ -21,7 +21,7 @@ use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::index::IndexRow;
-use crate::store::people::Citizen;
+use crate::store::people::{ACTOR_ANY, Citizen};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 
@@ -234,7 +234,8 @@ impl App {
     }
 
     /// Every actor that a provision names at any depth, and `*` for a provision that
-    /// names none: by these rows a Consent is found for whoever it may concern.
+    /// names none: by these rows a Consent is found for whoever it may concern. R4's
+    /// own parameter `actor` covers the outermost provision only.
     fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
         let Some(provision) = provision else { return Vec::new() };
         let row = |kind: u16, id: &str| Row {
@@ -367,9 +368,6 @@ impl App {
         Ok(rows)
     }
 }
-
-/// The index of [`App::actors`]; R4's own `actor` covers the outermost provision only.
-const ACTOR_ANY: &str = "Consent.actor-any";
 
 /// Rows that stay even when the record is deleted: they decide who may know.
 pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {

@@ -17,7 +17,7 @@ pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
     if at.kind == "AuditEvent" {
         return super::audit::read(call, at).await;
     }
-    let found = call.store.reader(&call.view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    let found = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
     call.reply(found).await
 }
 
@@ -27,7 +27,7 @@ pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
 /// As [`read`].
 pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
-    let found = call.store.reader(&call.view).version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
+    let found = call.reader().version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
     call.reply(found).await
 }
 

@@ -40,7 +40,7 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
         None => (call.plan(kind, query, call.lenient)?, None),
     };
     let limit = plan.count.unwrap_or(PAGE);
-    let reader = call.store.reader(&call.view);
+    let reader = call.reader();
     let page = reader.search(&plan, after.as_ref(), limit).await?;
     let whole = after.is_none() && page.next.is_none() && limit > 0;
     let total = match plan.total {
@@ -153,7 +153,7 @@ async fn forward(call: &Call<'_>, include: &Include, rows: &[Stored]) -> Result<
         let ids: Vec<&str> =
             targets.iter().filter(|(of, _)| *of == kind).map(|(_, id)| &**id).take(INCLUDED as usize).collect();
         for chunk in ids.chunks(100) {
-            let rows = call.store.reader(&call.view).many(&name, chunk).await?;
+            let rows = call.reader().many(&name, chunk).await?;
             found.extend(rows.into_iter().map(|row| (name.clone(), row)));
         }
     }
@@ -173,7 +173,7 @@ async fn revinclude(
     let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
     let mut found = Vec::new();
     for chunk in ids.chunks(100) {
-        let reader = call.store.reader(&call.view);
+        let reader = call.reader();
         let rows = reader.referring(&include.source, &include.param, target, chunk, INCLUDED).await?;
         found.extend(rows.into_iter().map(|row| (include.source.to_string(), row)));
     }

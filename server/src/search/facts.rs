@@ -28,8 +28,7 @@ pub(super) fn clinical(resource_type: &str, resource: &Json, setting: Setting<'_
 /// The codings of the first of [`CODES`] that is there.
 fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
     let mut found = Vec::new();
-    let names = CODES.iter().find(|(name, _)| *name == resource_type).map_or(OTHER_CODES, |(_, names)| names);
-    for name in names {
+    for name in clinical_elements(resource_type) {
         each_at(resource, name, &mut |json| add_concept(json, &mut found));
         if !found.is_empty() {
             return found;
@@ -45,6 +44,17 @@ fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
         }
     }
     found
+}
+
+/// The elements that may hold the clinical code; the first that is there does.
+pub(super) fn clinical_elements(resource_type: &str) -> &'static [&'static str] {
+    CODES.iter().find(|(name, _)| *name == resource_type).map_or(OTHER_CODES, |(_, names)| names)
+}
+
+/// Whether a Patient in this element is a subject.
+#[cfg(test)]
+pub(super) fn is_subject(element: &str) -> bool {
+    SUBJECTS.contains(&element)
 }
 
 fn categories(resource: &Json) -> Vec<Coding> {

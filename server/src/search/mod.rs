@@ -7,6 +7,7 @@
 
 pub mod bounds;
 pub mod catalog;
+pub mod clinical;
 pub mod decimal;
 pub mod error;
 pub mod escape;

@@ -16,6 +16,7 @@ mod token;
 
 pub use client::ClientRow;
 pub use grant::{CodeTaken, GrantWithConsents, NewGrant};
+pub(super) use token::alive;
 pub use token::{BearerRow, Issue};
 
 use sea_orm::{ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, ModelTrait};

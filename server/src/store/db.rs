@@ -22,6 +22,13 @@ pub struct Db {
 
 /// Readers of an SQLite file beside its writer.
 const SQLITE_READERS: u32 = 4;
+/// Page caches of SQLite's connections, as `cache_size` spells them: the writer keeps the pages of
+/// every index at hand, a reader has the mapped file.
+const WRITER_CACHE: &str = "-64000";
+const READER_CACHE: &str = "-8000";
+/// Pages that the write-ahead log gathers (32 MiB) before they go into the file: a busy index page is
+/// then copied once for many commits.
+const CHECKPOINT: &str = "8000";
 /// Connections to a PostgreSQL server.
 const POSTGRES_CONNECTIONS: u32 = 16;
 
@@ -37,8 +44,8 @@ impl Db {
         }
         SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
         // The writer first: it creates the file and switches it to WAL.
-        let write = Database::connect(sqlite(url, 1)).await?;
-        let read = Database::connect(sqlite(url, SQLITE_READERS)).await?;
+        let write = Database::connect(sqlite(url, 1, WRITER_CACHE)).await?;
+        let read = Database::connect(sqlite(url, SQLITE_READERS, READER_CACHE)).await?;
         Ok(Self { read, write, backend: DatabaseBackend::Sqlite })
     }
 
@@ -143,9 +150,9 @@ fn postgres(url: &str) -> ConnectOptions {
     options
 }
 
-fn sqlite(url: &str, connections: u32) -> ConnectOptions {
+fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
     let mut options = options(url, connections);
-    options.map_sqlx_sqlite_opts(|sqlite| {
+    options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -153,7 +160,8 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
             .statement_cache_capacity(512)
-            .pragma("cache_size", "-16000")
+            .pragma("cache_size", cache)
+            .pragma("wal_autocheckpoint", CHECKPOINT)
             .pragma("mmap_size", "268435456")
             .pragma("temp_store", "memory")
     });

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// A plan that the store cannot carry out; the parser lets none through.
     #[error("{0} is not built")]
     Unsupported(&'static str),
+    /// What the caller may see has changed since it was decided: decide anew.
+    #[error("the decision behind the view no longer stands")]
+    Stale,
     /// A sealed value does not open: wrong key, or moved from its place.
     #[error("a sealed value does not open")]
     Sealed,

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use sea_orm::ConnectionTrait;
 
+use super::Store;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};
 use super::sql::Sql;
-use super::write::Extra;
-use super::{Store, db};
+use super::write::{Beside, Extra, Into};
 use crate::consent::view::{CitizenKey, CustodianKey};
 
 /// A remembered key: its hash, the row it made, the hash of the content, and the
@@ -37,7 +37,7 @@ impl Store {
             sql.list(known.iter().map(|(_, rid, _)| *rid));
             let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
             let mut now: HashMap<i64, Stored> =
-                rows.iter().map(stored).map(|row| row.map(|row| (row.rid, row))).collect::<Result<_, _>>()?;
+                rows.iter().map(|row| stored(row, 0).map(|row| (row.rid, row))).collect::<Result<_, _>>()?;
             found.extend(known.into_iter().map(|(key, rid, content)| (key, rid, content, now.remove(&rid))));
         }
         Ok(found)
@@ -45,10 +45,8 @@ impl Store {
 
     /// Remembers what a source key made.
     pub fn remember(&self, of: (CustodianKey, CitizenKey), key: &[u8], rid: i64, content: &[u8]) -> Extra {
-        let sql = "INSERT INTO import_key (custodian, citizen, key, rid, content) VALUES (?, ?, ?, ?, ?) \
-                   ON CONFLICT (custodian, citizen, key) DO UPDATE SET rid = excluded.rid, content = excluded.content";
-        let values = [of.0.into(), of.1.into(), key.to_vec().into(), rid.into(), content.to_vec().into()];
-        Extra(db::statement(self.db().backend(), sql, values))
+        let values = vec![of.0.into(), of.1.into(), key.to_vec().into(), rid.into(), content.to_vec().into()];
+        Extra(Beside::Row(&IMPORT_KEY, values))
     }
 
     /// Keeps a sealed file with its publisher. Keeping it twice changes nothing.
@@ -82,7 +80,14 @@ impl Store {
 
     /// The audit row of a write, for the write's own transaction.
     pub fn audit_row(&self, row: super::audit::WriteRow) -> Extra {
-        let sql = format!("INSERT INTO audit_write ({}) VALUES (?, ?, ?)", super::audit::WriteRow::COLUMNS);
-        Extra(db::statement(self.db().backend(), &sql, row.values()))
+        Extra(Beside::Row(&AUDIT_WRITE, row.values().into()))
     }
 }
+
+const IMPORT_KEY: Into = Into {
+    table: "import_key",
+    columns: &["custodian", "citizen", "key", "rid", "content"],
+    conflict: "ON CONFLICT (custodian, citizen, key) DO UPDATE SET rid = excluded.rid, content = excluded.content",
+};
+
+const AUDIT_WRITE: Into = Into { table: "audit_write", columns: &super::audit::WriteRow::COLUMNS, conflict: "" };

@@ -53,6 +53,7 @@ pub struct Store {
     epoch: i32,
     /// Row numbers at hand: next, and the end of the block.
     numbers: Mutex<(i64, i64)>,
+    names: people::Names,
 }
 
 impl Store {
@@ -63,7 +64,14 @@ impl Store {
     pub async fn open(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
         Migrator::up(db.write(), None).await?;
         let writer = writer::Writer::start(db.clone(), clock, epoch);
-        Ok(Self { db, dictionary: Dictionary::default(), writer, epoch, numbers: Mutex::new((0, 0)) })
+        Ok(Self {
+            db,
+            dictionary: Dictionary::default(),
+            writer,
+            epoch,
+            numbers: Mutex::new((0, 0)),
+            names: people::Names::default(),
+        })
     }
 
     /// The epoch under which index rows are written now.
@@ -77,7 +85,9 @@ impl Store {
     }
 
     /// Writes one set; answers after the commit.
-    pub async fn write(&self, set: WriteSet) -> Result<Result<Committed, Refused>, StoreError> {
+    pub async fn write(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, StoreError> {
+        let named = self.named(&set);
+        set.extras.extend(named);
         self.writer.write(set).await
     }
 

@@ -4,7 +4,8 @@
 //! them. Their callers are `consent` (through `app.rs`), the write plan and the
 //! importers' placing; none of them hands a row of it to anyone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use techo_profiles::Definitions;
 
@@ -12,9 +13,10 @@ use crate::consent::view::{CitizenKey, CustodianKey};
 
 use super::error::StoreError;
 use super::facts::Facts;
+use super::index::IndexRow;
 use super::reader::Stored;
 use super::sql::Sql;
-use super::write::Extra;
+use super::write::{Beside, Extra, Into, WriteSet};
 use super::{Store, db};
 
 /// A citizen as the store knows her.
@@ -74,13 +76,20 @@ impl Store {
 
     /// The Patient ids of these citizens.
     pub async fn patients(&self, citizens: &[CitizenKey]) -> Result<HashMap<CitizenKey, String>, StoreError> {
-        if citizens.is_empty() {
-            return Ok(HashMap::new());
+        let mut found = self.names.among(citizens);
+        let unknown: Vec<CitizenKey> = citizens.iter().copied().filter(|key| !found.contains_key(key)).collect();
+        if unknown.is_empty() {
+            return Ok(found);
         }
         let mut sql = Sql::new("SELECT rid, id FROM resource WHERE rid IN ");
-        sql.list(citizens.iter().copied());
-        let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+        sql.list(unknown);
+        let mut more = Vec::new();
+        for row in self.fetch(sql).await? {
+            more.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        }
+        self.names.learn(&more);
+        found.extend(more);
+        Ok(found)
     }
 
     /// The key of one record, such as the Organization that is a custodian.
@@ -191,8 +200,9 @@ impl Store {
         });
         let mut sql = Sql::new(
             "SELECT DISTINCT r.citizen FROM resource r WHERE r.deleted = 0 AND r.citizen IS NOT NULL AND r.rid IN (SELECT t.rid FROM reference t \
-             WHERE t.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
+             WHERE t.param = (SELECT id FROM parameter WHERE name = ",
         );
+        sql.bind(ACTOR_ANY).text(") AND ");
         sql.push(Sql::or(any.collect())).text(") ORDER BY r.citizen");
         let rows = self.fetch(sql).await?;
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
@@ -213,13 +223,12 @@ impl Store {
     }
 
     fn extra(&self, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Extra {
-        Extra(db::statement(self.db().backend(), sql, values))
+        Extra(Beside::Statement(db::statement(self.db().backend(), sql, values)))
     }
 
     /// A new citizen; her consent version begins at 0.
     pub fn new_citizen(&self, citizen: CitizenKey) -> Extra {
-        let sql = "INSERT INTO citizen (rid, version) VALUES (?, 0) ON CONFLICT DO NOTHING";
-        self.extra(sql, [citizen.into()])
+        Extra(Beside::Row(&CITIZEN, vec![citizen.into(), 0_i64.into()]))
     }
 
     /// What may be seen of a citizen has changed.
@@ -234,13 +243,60 @@ impl Store {
         self.extra(sql, [now.into(), consent.into()])
     }
 
+    /// For every actor that a written Consent names or named: who it concerns has changed.
+    pub(super) fn named(&self, set: &WriteSet) -> Vec<Extra> {
+        let Some(param) = self.dictionary().parameter(ACTOR_ANY) else { return Vec::new() };
+        let consent = Definitions::embedded().type_number("Consent");
+        let mut actors = BTreeSet::new();
+        for put in set.puts.iter().filter(|put| Some(put.kind) == consent) {
+            actors.extend(put.old.iter().chain(&put.new).filter_map(|row| match row {
+                IndexRow::Reference { param: of, kind, id, .. } if *of == param => Some((*kind, id.clone())),
+                _ => None,
+            }));
+        }
+        // In one order, so that two servers wait for each other instead of deadlocking.
+        let sql = "INSERT INTO actor (kind, id, version) VALUES (?, ?, 1) \
+                   ON CONFLICT (kind, id) DO UPDATE SET version = actor.version + 1";
+        actors.into_iter().map(|(kind, id)| self.extra(sql, [kind.into(), id.into()])).collect()
+    }
+
     /// Binds a town's resident key to a citizen, once. Binding a key that is
     /// bound violates the primary key and fails the write.
     pub fn bind(&self, key: (&str, &str), citizen: CitizenKey, custodian: CustodianKey) -> Extra {
-        let sql = "INSERT INTO binding (system, value, citizen, custodian) VALUES (?, ?, ?, ?)";
-        self.extra(sql, [key.0.into(), key.1.into(), citizen.into(), custodian.into()])
+        let values = vec![key.0.into(), key.1.into(), citizen.into(), custodian.into()];
+        Extra(Beside::Row(&BINDING, values))
     }
 }
+
+/// The Patient ids of citizens asked for before. A row number is given once, and
+/// its id never changes: what was learned stays true.
+#[derive(Debug, Default)]
+pub(super) struct Names(Mutex<HashMap<CitizenKey, String>>);
+
+impl Names {
+    /// Ids remembered at once.
+    const MOST: usize = 65_536;
+
+    fn among(&self, citizens: &[CitizenKey]) -> HashMap<CitizenKey, String> {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        citizens.iter().filter_map(|key| Some((*key, names.get(key)?.clone()))).collect()
+    }
+
+    fn learn(&self, more: &[(CitizenKey, String)]) {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if names.len() + more.len() > Self::MOST {
+            names.clear();
+        }
+        names.extend(more.iter().cloned());
+    }
+}
+
+/// The index of every actor that a Consent names, at any depth.
+pub const ACTOR_ANY: &str = "Consent.actor-any";
+
+const CITIZEN: Into = Into { table: "citizen", columns: &["rid", "version"], conflict: "ON CONFLICT DO NOTHING" };
+
+const BINDING: Into = Into { table: "binding", columns: &["system", "value", "citizen", "custodian"], conflict: "" };
 
 fn number(kind: &str) -> i16 {
     Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)

@@ -14,9 +14,10 @@ use crate::search::row::ParamKey;
 use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
-use super::select::{self, Order};
+use super::select::{self, Selection};
 use super::sql::Sql;
-use super::visible::{possible, visible};
+use super::visible::{few_citizens, possible, visible};
+use super::watch::Warrant;
 use super::write::Condition;
 
 /// Answers what the view shows.
@@ -24,6 +25,7 @@ use super::write::Condition;
 pub struct Reader<'a> {
     store: &'a Store,
     view: &'a View,
+    warrant: Option<&'a Warrant>,
 }
 
 /// One version of one record, as stored.
@@ -89,7 +91,14 @@ const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted,
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
-        Self { store, view }
+        Self { store, view, warrant: None }
+    }
+
+    /// The view is of a decision made earlier: its first statement finds out whether
+    /// that still stands, and gives nothing but [`StoreError::Stale`] if not.
+    #[must_use]
+    pub fn under(self, warrant: Option<&'a Warrant>) -> Self {
+        Self { warrant, ..self }
     }
 
     /// The current version of one record, deletions included.
@@ -130,20 +139,21 @@ impl<'a> Reader<'a> {
     /// One page of a search.
     pub async fn search(&self, plan: &Plan, after: Option<&Position>, limit: u32) -> Result<Page, StoreError> {
         let order = select::order(&plan.sort);
-        let keys: String = order.keys.iter().map(|(key, _)| format!(", {key}")).collect();
-        let Some(mut sql) = self.searched(plan, &format!("{COLUMNS}{keys}"), &order)? else {
+        let mut columns = Sql::new(COLUMNS);
+        columns.push(order.columns());
+        let Some(mut sql) = self.searched(plan, columns)? else {
             return Ok(Page { rows: Vec::new(), next: None });
         };
         if let Some(position) = after {
             sql.text(" AND ").push(order.after(&position.keys, position.rid));
         }
         sql.text(&order.by()).text(" LIMIT ").bind(i64::from(limit) + 1);
-        let found = self.store.db.read().query_all_raw(sql.statement(self.store.db.backend())).await?;
+        let (found, from) = self.fetched(sql, &order.by()).await?;
         let more = found.len() > limit as usize;
         let kept = &found[..found.len().min(limit as usize)];
-        let rows = kept.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
+        let rows = kept.iter().map(|row| stored(row, from)).collect::<Result<Vec<_>, _>>()?;
         let next = match (more, kept.last(), rows.last()) {
-            (true, Some(row), Some(last)) => Some(Position { keys: key_values(row, plan)?, rid: last.rid }),
+            (true, Some(row), Some(last)) => Some(Position { keys: key_values(row, from, plan)?, rid: last.rid }),
             _ => None,
         };
         Ok(Page { rows, next })
@@ -151,8 +161,7 @@ impl<'a> Reader<'a> {
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
     pub async fn count(&self, plan: &Plan, at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
-        let none = Order { joins: Sql::default(), keys: Vec::new() };
-        let Some(mut inner) = self.searched(plan, "1 AS one", &none)? else { return Ok(Some(0)) };
+        let Some(mut inner) = self.searched(plan, Sql::new("1 AS one"))? else { return Ok(Some(0)) };
         if let Some(limit) = at_most {
             inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
         }
@@ -185,22 +194,32 @@ impl<'a> Reader<'a> {
     /// The condition of a conditional create: that this search finds nothing.
     /// It is asked again inside the write's transaction.
     pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
-        let order = Order { joins: Sql::default(), keys: Vec::new() };
         let mut sql = self
-            .searched(plan, "r.rid, r.id, r.version", &order)?
+            .searched(plan, Sql::new("r.rid, r.id, r.version"))?
             .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
         sql.text(" ORDER BY r.rid LIMIT 2");
         Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid })
     }
 
-    fn searched(&self, plan: &Plan, columns: &str, order: &Order) -> Result<Option<Sql>, StoreError> {
+    fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
         let kind = &plan.resource_type;
         let Some(number) = self.number(kind) else { return Ok(None) };
-        let mut sql = Sql::new(&format!("SELECT {columns} FROM resource r"));
-        sql.push(order.joins.clone()).text(" WHERE r.kind = ").bind(i16::try_from(number).unwrap_or(0));
+        let key = i16::try_from(number).unwrap_or(0);
+        let patient = i16::try_from(Definitions::embedded().type_number("Patient").unwrap_or(0)).unwrap_or(0);
+        let few = few_citizens(self.view, kind);
+        let Selection { driver, conditions } = select::selection(plan, (key, patient), few.as_deref())?;
+        let mut sql = Sql::new("SELECT ");
+        sql.push(columns).text(" FROM ");
+        if let Some(driver) = driver {
+            // SQLite keeps the order of a CROSS JOIN: the driver is the outer loop.
+            sql.text("(").push(driver).text(") d CROSS JOIN resource r WHERE r.rid = d.rid AND ");
+        } else {
+            sql.text("resource r WHERE ");
+        }
+        sql.text("r.kind = ").bind(key);
         // What its publisher withdrew is still the citizen's to find.
         sql.text(if self.view.citizens_side() { " AND r.deleted <> 1 AND " } else { " AND r.deleted = 0 AND " });
-        sql.push(visible(self.view, kind, number, false)).text(" AND ").push(select::filters(plan)?);
+        sql.push(visible(self.view, kind, number, false)).text(" AND ").push(conditions);
         Ok(Some(sql))
     }
 
@@ -219,42 +238,63 @@ impl<'a> Reader<'a> {
     }
 
     async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
-        let rows = self.store.db.read().query_all_raw(sql.statement(self.store.db.backend())).await?;
-        rows.iter().map(stored).collect()
+        let (rows, from) = self.fetched(sql, "").await?;
+        rows.iter().map(|row| stored(row, from)).collect()
+    }
+
+    /// The rows of a statement, and at which column their own begin.
+    async fn fetched(&self, sql: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
+        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        let Some(warrant) = self.warrant.filter(|warrant| !warrant.confirmed()) else {
+            return Ok((db.query_all_raw(sql.statement(backend)).await?, 0));
+        };
+        let mut rows = db.query_all_raw(warrant.over(sql, order).statement(backend)).await?;
+        if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
+            return Err(StoreError::Stale);
+        }
+        warrant.confirm();
+        // The one row of a statement that found nothing has no row number.
+        if let [only] = &rows[..]
+            && only.try_get_by_index::<Option<i64>>(1)?.is_none()
+        {
+            rows.clear();
+        }
+        Ok((rows, 1))
     }
 }
 
-pub(super) fn stored(row: &QueryResult) -> Result<Stored, StoreError> {
-    let rid: i64 = row.try_get_by_index(0)?;
-    let kind: i16 = row.try_get_by_index(1)?;
+/// A row of [`COLUMNS`], which begin at column `from`.
+pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreError> {
+    let rid: i64 = row.try_get_by_index(from)?;
+    let kind: i16 = row.try_get_by_index(from + 1)?;
     Ok(Stored {
         rid,
         kind: u16::try_from(kind).map_err(|_| StoreError::Corrupt { table: "resource", column: "kind", row: rid })?,
-        id: row.try_get_by_index(2)?,
-        version: row.try_get_by_index(3)?,
-        updated: row.try_get_by_index(4)?,
-        deleted: row.try_get_by_index(5)?,
-        citizen: row.try_get_by_index(6)?,
-        several: row.try_get_by_index::<i16>(7)? != 0,
-        custodian: row.try_get_by_index(8)?,
-        custody: Custody::of(row.try_get_by_index(9)?).ok_or(StoreError::Corrupt {
+        id: row.try_get_by_index(from + 2)?,
+        version: row.try_get_by_index(from + 3)?,
+        updated: row.try_get_by_index(from + 4)?,
+        deleted: row.try_get_by_index(from + 5)?,
+        citizen: row.try_get_by_index(from + 6)?,
+        several: row.try_get_by_index::<i16>(from + 7)? != 0,
+        custodian: row.try_get_by_index(from + 8)?,
+        custody: Custody::of(row.try_get_by_index(from + 9)?).ok_or(StoreError::Corrupt {
             table: "resource",
             column: "custody",
             row: rid,
         })?,
-        method: row.try_get_by_index(10)?,
-        epoch: row.try_get_by_index(11)?,
-        body: row.try_get_by_index(12)?,
+        method: row.try_get_by_index(from + 10)?,
+        epoch: row.try_get_by_index(from + 11)?,
+        body: row.try_get_by_index(from + 12)?,
     })
 }
 
 /// Columns before the sort keys.
 const KEYS_AT: usize = 13;
 
-fn key_values(row: &QueryResult, plan: &Plan) -> Result<Vec<SortValue>, StoreError> {
+fn key_values(row: &QueryResult, from: usize, plan: &Plan) -> Result<Vec<SortValue>, StoreError> {
     let mut values = Vec::new();
     for (number, key) in plan.sort.iter().enumerate() {
-        let at = KEYS_AT + number;
+        let at = from + KEYS_AT + number;
         let integer = || -> Result<SortValue, StoreError> {
             Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
         };

@@ -8,9 +8,9 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
 use super::db::statement;
 use super::error::StoreError;
 
-/// Rows a statement may carry, largest first. 64 rows of 16 columns stay far
+/// Rows a statement may carry, largest first. 512 rows of 17 columns stay far
 /// below SQLite's limit of 32,766 values.
-const CHUNKS: [usize; 4] = [64, 16, 4, 1];
+const CHUNKS: [usize; 5] = [512, 64, 16, 4, 1];
 
 /// Inserts `rows` of `columns` into `table`; `suffix` is the `ON CONFLICT` part.
 pub(super) async fn insert(

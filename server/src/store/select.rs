@@ -1,9 +1,15 @@
-//! A search [`Plan`] → SQL conditions and order.
+//! A search [`Plan`] → one statement's parts: where its rows come from, what each
+//! must fulfil, and their order.
 //!
-//! The most selective filter drives: its index is read and gives row numbers.
-//! Filters on a point (a code, an identifier, a reference) are then probed by
-//! full key, row by row. Filters on a span are read once as a set.
+//! One small set of row numbers *drives*: the clinical index for a person's
+//! records by code, the records of the few people whom the view shows, or the
+//! index of the most selective filter. Every other filter is then probed row by
+//! row: a point by the full key of its index, a span through the index's
+//! (rid, param) side. So the cost of a search about one person grows with her
+//! records, not with everybody's.
 
+use crate::consent::view::CitizenKey;
+use crate::search::clinical::Clinical;
 use crate::search::page::SortValue;
 use crate::search::plan::{
     Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
@@ -13,16 +19,45 @@ use crate::search::row::Table;
 use super::error::StoreError;
 use super::sql::Sql;
 
-/// The conditions of all filters on row `r`.
-pub(super) fn filters(plan: &Plan) -> Result<Sql, StoreError> {
-    let driver = plan.filters.iter().enumerate().min_by_key(|(_, filter)| cost(filter)).map(|(number, _)| number);
-    let parts = plan
+/// What a search selects.
+pub(super) struct Selection {
+    /// `SELECT … AS rid`, each once: rows outside it are no matches. `None` where
+    /// the row's own columns select best.
+    pub(super) driver: Option<Sql>,
+    /// The conditions of all filters on row `r`.
+    pub(super) conditions: Sql,
+}
+
+/// How a plan is carried out.
+///
+/// * `number`: the searched type's number in the database.
+/// * `patient`: that of `Patient`.
+/// * `few`: the only citizens whose records the view shows, if they are few.
+pub(super) fn selection(
+    plan: &Plan,
+    (number, patient): (i16, i16),
+    few: Option<&[CitizenKey]>,
+) -> Result<Selection, StoreError> {
+    let best = plan.filters.iter().enumerate().min_by_key(|(_, filter)| cost(filter));
+    let cheapest = best.map_or(u8::MAX, |(_, filter)| cost(filter));
+    let clinical = plan.clinical().filter(|one| !one.patients.is_empty() || few.is_some());
+    let (driver, driving) = match (clinical, few, best) {
+        // The id's own unique key, or an identifier: nothing is narrower.
+        (_, _, Some((number, filter))) if cheapest <= BY_IDENTIFIER => (set_of(filter), Some(number)),
+        (Some(clinical), few, _) => (Some(by_clinical(&clinical, (number, patient), few)), None),
+        (None, Some(citizens), _) => (Some(records_of(citizens, number)), None),
+        (None, None, Some((number, filter))) => (set_of(filter), Some(number)),
+        (None, None, None) => (None, None),
+    };
+    let driving = driving.filter(|_| driver.is_some());
+    let conditions = plan
         .filters
         .iter()
         .enumerate()
-        .map(|(number, filter)| condition(filter, driver == Some(number)))
+        .filter(|(number, _)| driving != Some(*number))
+        .map(|(_, filter)| condition(filter))
         .collect::<Result<_, _>>()?;
-    Ok(Sql::and(parts))
+    Ok(Selection { driver, conditions: Sql::and(conditions) })
 }
 
 /// How many rows a filter is likely to leave, as a rank.
@@ -36,9 +71,12 @@ fn cost(filter: &Filter) -> u8 {
     }
 }
 
+/// The rank of [`Match::Identifier`].
+const BY_IDENTIFIER: u8 = 1;
+
 fn match_cost(one: &Match) -> u8 {
     match one {
-        Match::Identifier(_) => 1,
+        Match::Identifier(_) => BY_IDENTIFIER,
         Match::Reference { .. } => 2,
         Match::Exact { .. } | Match::Uri(_) => 3,
         Match::Prefix(_) => 4,
@@ -48,7 +86,43 @@ fn match_cost(one: &Match) -> u8 {
     }
 }
 
-fn condition(filter: &Filter, drives: bool) -> Result<Sql, StoreError> {
+/// The rows of the clinical index for these codes: of the patients that the
+/// query names, else of the people whom the view shows.
+fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Option<&[CitizenKey]>) -> Sql {
+    let mut sql = Sql::new("SELECT DISTINCT x.rid AS rid FROM clinical x WHERE x.citizen IN ");
+    if clinical.patients.is_empty() {
+        sql.list(few.unwrap_or_default().iter().copied());
+    } else {
+        sql.text("(SELECT p.rid FROM resource p WHERE p.kind = ").bind(patient).text(" AND p.id IN ");
+        sql.list(clinical.patients.iter().map(ToString::to_string)).text(")");
+    }
+    let codes = clinical.codes.iter().map(|pattern| code("x.code", pattern)).collect();
+    sql.text(" AND x.kind = ").bind(number).text(" AND ").push(Sql::or(codes));
+    sql
+}
+
+/// The records of a few people, shared ones included.
+fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
+    let mut sql = Sql::new("SELECT o.rid AS rid FROM resource o WHERE o.citizen IN ");
+    sql.list(citizens.iter().copied()).text(" AND o.kind = ").bind(number);
+    sql.text(" UNION SELECT s.rid FROM subject s WHERE s.citizen IN ").list(citizens.iter().copied());
+    sql
+}
+
+/// The rows that a filter's index gives; `None` for a filter without an index of its own.
+fn set_of(filter: &Filter) -> Option<Sql> {
+    let Filter::Indexed { param: name, any, negated: false } = filter else { return None };
+    let mut sets = Sql::default();
+    for (position, (table, same)) in by_table(any).into_iter().enumerate() {
+        sets.text(if position == 0 { "SELECT DISTINCT t.rid AS rid FROM " } else { " UNION SELECT t.rid FROM " });
+        sets.text(self::name(table)).text(" t WHERE ").push(param(name)).text(" AND ");
+        sets.push(Sql::or(same.into_iter().map(matches).collect()));
+    }
+    Some(sets)
+}
+
+/// A filter on row `r`.
+fn condition(filter: &Filter) -> Result<Sql, StoreError> {
     Ok(match filter {
         Filter::Id { any, negated } => {
             let mut sql = Sql::new(if *negated { "r.id NOT IN " } else { "r.id IN " });
@@ -64,12 +138,14 @@ fn condition(filter: &Filter, drives: bool) -> Result<Sql, StoreError> {
                 })
                 .collect(),
         ),
-        Filter::Indexed { param, any, negated } => indexed(param, any, *negated, drives),
+        Filter::Indexed { param, any, negated } => {
+            let probes = by_table(any)
+                .into_iter()
+                .map(|(table, same)| probe(table, param, Some(Sql::or(same.into_iter().map(matches).collect()))));
+            not_if(*negated, Sql::or(probes.collect()))
+        }
         Filter::Missing { param, tables, missing } => {
-            let has = Sql::or(tables.iter().map(|table| set(*table, param, None)).collect());
-            let mut sql = Sql::new(if *missing { "NOT " } else { "" });
-            sql.push(has);
-            sql
+            not_if(*missing, Sql::or(tables.iter().map(|table| probe(*table, param, None)).collect()))
         }
         Filter::Chain { .. } | Filter::Has { .. } | Filter::Together { .. } => {
             return Err(StoreError::Unsupported("this kind of filter"));
@@ -77,26 +153,22 @@ fn condition(filter: &Filter, drives: bool) -> Result<Sql, StoreError> {
     })
 }
 
-/// A row of one index fulfils one of the matches. Matches on different tables
-/// become alternatives of their own.
-fn indexed(param: &str, any: &[Match], negated: bool, drives: bool) -> Sql {
-    let mut parts = Vec::new();
-    let mut left: Vec<&Match> = any.iter().collect();
-    while let Some(first) = left.first() {
-        let table = first.table();
-        let (same, other): (Vec<&Match>, Vec<&Match>) = left.iter().partition(|one| one.table() == table);
-        let point = same.iter().all(|one| match_cost(one) <= 5 && !matches!(one, Match::Prefix(_)));
-        let conditions = Sql::or(same.iter().map(|one| matches(one)).collect());
-        parts.push(if point && !drives && !negated {
-            probe(table, param, conditions)
-        } else {
-            set(table, param, Some(conditions))
-        });
-        left = other;
-    }
+fn not_if(negated: bool, inner: Sql) -> Sql {
     let mut sql = Sql::new(if negated { "NOT " } else { "" });
-    sql.push(Sql::or(parts));
+    sql.push(inner);
     sql
+}
+
+/// Alternatives on different tables are asked of each table by itself.
+fn by_table(any: &[Match]) -> Vec<(Table, Vec<&Match>)> {
+    let mut tables: Vec<(Table, Vec<&Match>)> = Vec::new();
+    for one in any {
+        match tables.iter_mut().find(|(table, _)| *table == one.table()) {
+            Some((_, same)) => same.push(one),
+            None => tables.push((one.table(), vec![one])),
+        }
+    }
+    tables
 }
 
 fn name(table: Table) -> &'static str {
@@ -118,22 +190,14 @@ fn param(name: &str) -> Sql {
     sql
 }
 
-/// `r` is among the rows that the index gives.
-fn set(table: Table, param_name: &str, conditions: Option<Sql>) -> Sql {
-    let mut sql = Sql::new("r.rid IN (SELECT t.rid FROM ");
-    sql.text(name(table)).text(" t WHERE ").push(param(param_name));
+/// The index has a row for `r`.
+fn probe(table: Table, param_name: &str, conditions: Option<Sql>) -> Sql {
+    let mut sql = Sql::new("EXISTS (SELECT 1 FROM ");
+    sql.text(name(table)).text(" t WHERE t.rid = r.rid AND ").push(param(param_name));
     if let Some(conditions) = conditions {
         sql.text(" AND ").push(conditions);
     }
     sql.text(")");
-    sql
-}
-
-/// The index has a row for `r`, found by its full key.
-fn probe(table: Table, param_name: &str, conditions: Sql) -> Sql {
-    let mut sql = Sql::new("EXISTS (SELECT 1 FROM ");
-    sql.text(name(table)).text(" t WHERE ").push(param(param_name));
-    sql.text(" AND ").push(conditions).text(" AND t.rid = r.rid)");
     sql
 }
 
@@ -259,32 +323,22 @@ fn within<T: Copy + Into<sea_orm::Value>>(bounds: &Bounds<T>, low: &str, high: &
     )
 }
 
-/// The sort of a plan: joins that bring its keys, and the keys' expressions.
-pub(super) struct Order {
-    /// `LEFT JOIN …`
-    pub(super) joins: Sql,
-    /// Expression, and whether the largest comes first.
-    pub(super) keys: Vec<(String, bool)>,
-}
+/// How the rows of a search are ordered: each key's expression, and whether the
+/// largest comes first.
+pub(super) struct Order(Vec<(Sql, bool)>);
 
 /// How to order by `keys`.
 pub(super) fn order(keys: &[SortKey]) -> Order {
-    let mut order = Order { joins: Sql::default(), keys: Vec::new() };
-    for (number, key) in keys.iter().enumerate() {
-        let expression = match &key.by {
-            SortBy::Id => "r.id".to_owned(),
-            SortBy::Updated => "r.updated".to_owned(),
-            SortBy::Indexed { param: name, column } => {
-                order.joins.push(joined(number, name, *column, key.descending));
-                format!("k{number}.key")
-            }
-        };
-        order.keys.push((expression, key.descending));
-    }
-    order
+    let expression = |key: &SortKey| match &key.by {
+        SortBy::Id => Sql::new("r.id"),
+        SortBy::Updated => Sql::new("r.updated"),
+        SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
+    };
+    Order(keys.iter().map(|key| (expression(key), key.descending)).collect())
 }
 
-fn joined(number: usize, name: &str, column: SortColumn, descending: bool) -> Sql {
+/// The row's least value in an index, or its greatest.
+fn sorted_by(name: &str, column: SortColumn, descending: bool) -> Sql {
     let (table, low, high) = match column {
         SortColumn::Folded => ("string t", "t.folded", "t.folded"),
         SortColumn::Date => ("date t", "t.low", "t.high"),
@@ -296,8 +350,8 @@ fn joined(number: usize, name: &str, column: SortColumn, descending: bool) -> Sq
         SortColumn::Reference => ("reference t", "t.id", "t.id"),
     };
     let key = if descending { format!("MAX({high})") } else { format!("MIN({low})") };
-    let mut sql = Sql::new(&format!(" LEFT JOIN (SELECT t.rid AS rid, {key} AS key FROM {table} WHERE "));
-    sql.push(param(name)).text(&format!(" GROUP BY t.rid) k{number} ON k{number}.rid = r.rid"));
+    let mut sql = Sql::new(&format!("(SELECT {key} FROM {table} WHERE t.rid = r.rid AND "));
+    sql.push(param(name)).text(")");
     sql
 }
 
@@ -311,29 +365,37 @@ fn bind(value: &SortValue, sql: &mut Sql) {
 }
 
 impl Order {
-    /// `ORDER BY …`; rows without a key come last in either direction.
-    pub(super) fn by(&self) -> String {
-        let mut parts: Vec<String> = Vec::new();
-        for (key, descending) in &self.keys {
-            parts.push(format!("{key} IS NULL"));
-            parts.push(format!("{key}{}", if *descending { " DESC" } else { "" }));
+    /// The keys as columns, `, … AS k0, … AS k1`.
+    pub(super) fn columns(&self) -> Sql {
+        let mut sql = Sql::default();
+        for (number, (key, _)) in self.0.iter().enumerate() {
+            sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
         }
-        parts.push("r.rid".to_owned());
-        format!(" ORDER BY {}", parts.join(", "))
+        sql
+    }
+
+    /// `ORDER BY …` over those columns; rows without a key come last in either direction.
+    pub(super) fn by(&self) -> String {
+        let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
+            format!("k{number}{} NULLS LAST, ", if *descending { " DESC" } else { "" })
+        };
+        let keys: String = self.0.iter().enumerate().map(key).collect();
+        format!(" ORDER BY {keys}r.rid")
     }
 
     /// The rows that come after the row with these keys.
     pub(super) fn after(&self, values: &[SortValue], rid: i64) -> Sql {
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
-        for ((key, descending), value) in self.keys.iter().zip(values) {
+        for ((key, descending), value) in self.0.iter().zip(values) {
             if *value != SortValue::Absent {
-                let mut beyond = Sql::new(&format!("({key} {} ", if *descending { "<" } else { ">" }));
+                let mut beyond = Sql::new("(");
+                beyond.push(key.clone()).text(if *descending { " < " } else { " > " });
                 bind(value, &mut beyond);
-                beyond.text(&format!(" OR {key} IS NULL)"));
+                beyond.text(" OR ").push(key.clone()).text(" IS NULL)");
                 alternatives.push(Sql::and([equal.clone(), vec![beyond]].concat()));
             }
-            let mut same = Sql::new(key);
+            let mut same = key.clone();
             if *value == SortValue::Absent {
                 same.text(" IS NULL");
             } else {

@@ -37,7 +37,7 @@ impl Store {
             sql.list(rids.iter().copied()).text(" ORDER BY r.rid");
             let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
             for row in &rows {
-                found.push(stored(row)?);
+                found.push(stored(row, 0)?);
             }
         }
         Ok(found)

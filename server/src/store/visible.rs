@@ -29,6 +29,23 @@ pub(super) fn possible(view: &View, kind: &str) -> bool {
     view.branches().iter().any(|branch| branch.types.of(kind).is_some())
 }
 
+/// The only citizens whose records of type `kind` the view shows, if they are few
+/// and it shows no others' records.
+pub(super) fn few_citizens(view: &View, kind: &str) -> Option<Vec<CitizenKey>> {
+    let mut all = Vec::new();
+    for branch in view.branches().iter().filter(|branch| branch.types.of(kind).is_some()) {
+        match &branch.reach {
+            Reach::Citizens(citizens) => all.extend_from_slice(citizens),
+            Reach::Identity { kind: wanted, .. } if **wanted != *kind => {}
+            Reach::Identity { .. } | Reach::Custodian(_) | Reach::Shared | Reach::Everything => return None,
+        }
+    }
+    (1..=FEW).contains(&all.len()).then_some(all)
+}
+
+/// Up to how many people's records are looked through one by one.
+const FEW: usize = 16;
+
 fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
     let kind = row.kind?;
     let rule = branch.types.of(kind)?;

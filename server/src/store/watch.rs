@@ -6,9 +6,15 @@
 //! [`Watch`], and each request asks for the watch's *mark* as it stands now. The
 //! same mark: nothing that was gathered has changed, and nobody has joined. To
 //! watch one more thing: a part in [`Watch::mark`].
+//!
+//! A read need not ask first: its own statement can carry the question along. A
+//! [`Warrant`] does that: rows come out only if the mark is still what it was.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use techo_profiles::Definitions;
 
+use super::account::alive;
 use super::sql::Sql;
 use crate::consent::view::CitizenKey;
 
@@ -28,17 +34,28 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// An expression whose value changes with anything watched.
+    /// An expression whose value changes with anything watched, over the living
+    /// token `t` with its client `c` and account `a`.
     ///
     /// The order of what is put together is the database's own; another order
     /// gives another text, for which all is gathered anew.
     pub(super) fn mark(&self, now: i64) -> Sql {
-        let mut mark = Sql::new("''");
+        let mut mark = Sql::new(TOKEN);
         let parts = [self.authority(now), self.present(), self.versions(), self.people(), self.sharing()];
         for part in parts.into_iter().flatten() {
             mark.text(" || '|' || COALESCE((").push(part).text("), '')");
         }
         mark
+    }
+
+    /// What must still be so when a decision made under this watch is used at `now`.
+    ///
+    /// * `hash`: of the token.
+    /// * `mark`: as it was when the decision was made.
+    pub fn warrant(&self, hash: &[u8], mark: &str, now: i64) -> Warrant {
+        let mut fresh = Sql::new("SELECT COALESCE((SELECT ");
+        fresh.push(self.mark(now)).push(alive(hash, now)).text("), '') = ").bind(mark).text(" AS fresh");
+        Warrant { fresh, confirmed: AtomicBool::new(false) }
     }
 
     /// Who holds authority at this instant: the account over anyone, anyone over the patients.
@@ -112,7 +129,7 @@ impl Watch {
         Some(sql)
     }
 
-    /// The Consents that name an actor.
+    /// How often the Consents that name an actor have changed.
     fn sharing(&self) -> Option<Sql> {
         let pairs = self.actors.iter().filter_map(|actor| actor.split_once('/'));
         let any: Vec<Sql> = pairs
@@ -129,10 +146,45 @@ impl Watch {
         // A Consent that names nobody is for everyone.
         let any = any.into_iter().chain([Sql::new("(n.kind = 0 AND n.id = '*')")]).collect();
         let mut sql = Sql::new(
-            "SELECT string_agg(CAST(n.rid AS TEXT), ',') FROM reference n \
-             WHERE n.param = (SELECT id FROM parameter WHERE name = 'Consent.actor-any') AND ",
+            "SELECT string_agg(CAST(n.kind AS TEXT) || n.id || ' ' || CAST(n.version AS TEXT), ',') FROM actor n WHERE ",
         );
         sql.push(Sql::or(any));
         Some(sql)
+    }
+}
+
+/// What of the token's own row, its client and its account a decision depends on.
+const TOKEN: &str = "t.scopes || '|' || t.purpose || '|' || COALESCE(t.patient, '') || '|' || c.kind || '|' || \
+    COALESCE(c.organization, '') || '|' || CAST(c.custodial AS TEXT) || '|' || COALESCE(a.name, '') || '|' || \
+    COALESCE(a.kind, '') || '|' || COALESCE(a.fhir_user, '') || '|' || COALESCE(a.patient, '') || '|' || \
+    COALESCE(a.organization, '') || '|' || COALESCE(a.role, '')";
+
+/// A condition that a reading statement carries along: that the decision behind
+/// its view still stands. Good for the first statement of one request.
+#[derive(Debug)]
+pub struct Warrant {
+    /// `SELECT … AS fresh`, one row.
+    fresh: Sql,
+    confirmed: AtomicBool,
+}
+
+impl Warrant {
+    /// Whether a statement has found the decision still standing.
+    pub fn confirmed(&self) -> bool {
+        self.confirmed.load(Ordering::Acquire)
+    }
+
+    pub(super) fn confirm(&self) {
+        self.confirmed.store(true, Ordering::Release);
+    }
+
+    /// The rows of `inner` if the decision stands: a first column that says so,
+    /// then the columns of `inner`, NULL where there is no row.
+    ///
+    /// * `order`: that of `inner`, over its columns as those of `r`.
+    pub(super) fn over(&self, inner: Sql, order: &str) -> Sql {
+        let mut sql = Sql::new("SELECT g.fresh, r.* FROM (");
+        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh").text(order);
+        sql
     }
 }

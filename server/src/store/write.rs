@@ -4,7 +4,7 @@
 //! authorized. The writer only checks what may have changed meanwhile, puts the
 //! rows in, and commits. All of a set happens, or none of it.
 
-use sea_orm::Statement;
+use sea_orm::{Statement, Value};
 
 use super::facts::Facts;
 use super::index::IndexRow;
@@ -129,9 +129,25 @@ pub fn instant(micros: i64) -> String {
     format!("{at:.3}")
 }
 
-/// A row of another table, written with the set. Only the store makes them.
+/// What else is written with the set, in other tables. Only the store makes them.
 #[derive(Debug)]
-pub struct Extra(pub(super) Statement);
+pub struct Extra(pub(super) Beside);
+
+/// A row, which goes out with others of its kind, or a statement of its own.
+#[derive(Debug)]
+pub(super) enum Beside {
+    Row(&'static Into, Vec<Value>),
+    Statement(Statement),
+}
+
+/// Where a row goes.
+#[derive(Debug)]
+pub(super) struct Into {
+    pub(super) table: &'static str,
+    pub(super) columns: &'static [&'static str],
+    /// What happens where a row with its key is there already: `ON CONFLICT …`, or an error.
+    pub(super) conflict: &'static str,
+}
 
 /// A set that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
 use super::rows;
-use super::write::{Committed, Put, Refused, WriteSet};
+use super::write::{Beside, Committed, Extra, Into, Put, Refused, WriteSet};
 use crate::clock::Clock;
 
 /// Sets that may wait; more are answered 503.
@@ -273,8 +273,27 @@ impl Batch<'_> {
         let rows = puts.iter().map(|put| resource_row(put, stamp, self.epoch)).collect();
         rows::insert(self.transaction, self.backend, ("resource", &RESOURCE), rows, &suffix).await?;
         self.index(&puts).await?;
-        for extra in sets.iter().flat_map(|set| &set.extras) {
-            self.transaction.execute_raw(extra.0.clone()).await?;
+        self.beside(sets.iter().flat_map(|set| &set.extras)).await
+    }
+
+    /// Rows first, those of one table together; then the statements, in their order.
+    async fn beside(&self, extras: impl Iterator<Item = &Extra> + Clone) -> Result<(), StoreError> {
+        let mut rows: Vec<(&'static Into, Vec<Vec<Value>>)> = Vec::new();
+        for extra in extras.clone() {
+            let Beside::Row(into, row) = &extra.0 else { continue };
+            match rows.iter_mut().find(|(other, _)| other.table == into.table) {
+                Some((_, all)) => all.push(row.clone()),
+                None => rows.push((into, vec![row.clone()])),
+            }
+        }
+        for (into, rows) in rows {
+            let place = (into.table, into.columns);
+            rows::insert(self.transaction, self.backend, place, rows, into.conflict).await?;
+        }
+        for extra in extras {
+            if let Beside::Statement(statement) = &extra.0 {
+                self.transaction.execute_raw(statement.clone()).await?;
+            }
         }
         Ok(())
     }

@@ -5,7 +5,9 @@
 //! each figure stands the limit measured in the same run (`limits`). To add a
 //! line: a function of [`Bench`] called in [`Bench::all`].
 //!
-//! `bench [--techo PATH] [--seconds 60] [--citizens 200] [--children 200] [--out FILE]`
+//! `bench [--techo PATH] [--seconds 60] [--citizens 200] [--children 200] [--only WORD] [--out FILE]`
+//!
+//! WORD is one of metadata, read, search, create, transaction, import, audit.
 
 #![expect(clippy::missing_panics_doc, reason = "a benchmark that meets the unexpected stops and says what it met")]
 
@@ -36,18 +38,26 @@ struct Options {
     seconds: u64,
     citizens: u32,
     children: u32,
+    only: Option<String>,
 }
 
 impl Options {
     fn read(arguments: &[String]) -> Result<Self, String> {
         let here = std::env::current_exe().map_err(|error| error.to_string())?;
-        let mut options =
-            Self { techo: here.with_file_name("techo"), out: None, seconds: 60, citizens: 200, children: 200 };
+        let mut options = Self {
+            techo: here.with_file_name("techo"),
+            out: None,
+            seconds: 60,
+            citizens: 200,
+            children: 200,
+            only: None,
+        };
         let bad = |name: &str| format!("{name} needs a number");
         for pair in arguments.chunks(2) {
             let [name, value] = pair else { return Err(format!("{} needs a value", pair[0])) };
             match name.as_str() {
                 "--techo" => options.techo = value.into(),
+                "--only" => options.only = Some(value.clone()),
                 "--out" => options.out = Some(value.into()),
                 // A token lives five minutes and is renewed between runs.
                 "--seconds" => options.seconds = value.parse().map_err(|_| bad(name)).map(|n: u64| n.clamp(1, 120))?,
@@ -116,19 +126,20 @@ impl Bench {
 
     fn all(mut self) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        self.metadata();
-        for connections in [1, 16, 64] {
-            self.reads(connections);
+        let works: [(&str, fn(&mut Self)); 7] = [
+            ("metadata", Self::metadata),
+            ("read", |bench| [1, 64].into_iter().for_each(|connections| bench.reads(connections))),
+            ("search", |bench| bench.searches(64)),
+            ("create", |bench| [1, 64].into_iter().for_each(|connections| bench.creates(connections))),
+            ("transaction", Self::transactions),
+            ("import", Self::import),
+            ("audit", Self::audit),
+        ];
+        for (word, work) in works {
+            if self.options.only.as_deref().is_none_or(|only| only == word) {
+                work(&mut self);
+            }
         }
-        for connections in [16, 64] {
-            self.searches(connections);
-        }
-        for connections in [1, 16, 64] {
-            self.creates(connections);
-        }
-        self.transactions();
-        self.import();
-        self.audit();
         self.sizes();
         let load_after = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         self.table.notes.push(format!(

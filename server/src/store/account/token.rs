@@ -73,6 +73,15 @@ const BEARER: &str = "t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_i
     t.account, a.name AS account_name, a.kind AS account_kind, a.fhir_user, a.patient AS account_patient, \
     a.organization AS account_organization, a.role AS account_role";
 
+/// `FROM access_token t …`: the token, if it lives.
+pub(in crate::store) fn alive(hash: &[u8], now: i64) -> Sql {
+    let mut sql = Sql::new(BEARER_FROM);
+    sql.text(" WHERE t.hash = ").bind(hash.to_vec());
+    sql.text(" AND t.expires > ").bind(now).text(BEARER_ALIVE).bind(now);
+    sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql
+}
+
 const BEARER_FROM: &str = " \
     FROM access_token t JOIN client c ON c.id = t.client \
     LEFT JOIN account a ON a.id = t.account LEFT JOIN app_grant g ON g.id = t.grant_id";
@@ -144,9 +153,7 @@ impl Accounts {
     ) -> Result<Option<(BearerRow, String)>, DbErr> {
         let mut sql = Sql::new("SELECT ");
         sql.text(BEARER).text(", ").push(watch.map_or_else(|| Sql::new("''"), |watch| watch.mark(now)));
-        sql.text(" AS mark").text(BEARER_FROM).text(" WHERE t.hash = ").bind(hash.to_vec());
-        sql.text(" AND t.expires > ").bind(now).text(BEARER_ALIVE).bind(now);
-        sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+        sql.text(" AS mark").push(alive(hash, now));
         let Some(row) = self.db.read().query_one_raw(sql.statement(self.db.backend())).await? else { return Ok(None) };
         Ok(Some((BearerRow::from_query_result(&row, "")?, row.try_get("", "mark")?)))
     }

@@ -1,7 +1,7 @@
 //! The log as the rest of the server sees it: open, append, search.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -71,7 +71,18 @@ pub(super) struct Inner {
     pub(super) source: Source,
     pub(super) projector: Projector,
     random: Random,
-    jobs: mpsc::Sender<Job>,
+    writer: Writer,
+}
+
+/// Who brings records into the log.
+#[derive(Debug)]
+enum Writer {
+    /// The request itself. A `write` into the page cache takes microseconds, less
+    /// than a hand-over to another thread and back; the sync is a thread's own work.
+    Here(Box<Mutex<Segments>>),
+    /// A writer of many records at once, where each batch waits for a disk or a
+    /// database.
+    Queue(mpsc::Sender<Job>),
 }
 
 /// What the writer is asked to do.
@@ -90,17 +101,22 @@ impl AuditLog {
     pub async fn open(db: &Db, directory: &Path, keys: &Keys, options: Options) -> Result<Self, AuditError> {
         let keys = AuditKeys::new(keys);
         let (jobs, waiting) = mpsc::channel(QUEUE);
-        let (source, repaired) = if db.backend() == DatabaseBackend::Postgres {
+        let (source, writer, repaired) = if db.backend() == DatabaseBackend::Postgres {
             let table = Table::begin(db, &keys).await?;
             tokio::spawn(write_table(table, waiting));
-            (Source::Table, None)
+            (Source::Table, Writer::Queue(jobs), None)
         } else {
             let (segments, repaired) = open_files(db, directory, &keys, &options).await?;
-            thread::spawn(move || write_files(segments, waiting));
-            (Source::Files(directory.to_owned()), repaired)
+            let writer = if options.sync == Sync::Always {
+                thread::spawn(move || write_files(segments, waiting));
+                Writer::Queue(jobs)
+            } else {
+                Writer::Here(Box::new(Mutex::new(segments)))
+            };
+            (Source::Files(directory.to_owned()), writer, repaired)
         };
         let projector = Projector::default();
-        let inner = Arc::new(Inner { db: db.clone(), keys, source, projector, random: options.random, jobs });
+        let inner = Arc::new(Inner { db: db.clone(), keys, source, projector, random: options.random, writer });
         if let Some(every) = options.fold_every {
             super::project::keep_up(&inner, every);
         }
@@ -126,8 +142,12 @@ impl AuditLog {
 
     /// Brings every kept record to the disk: before an orderly end.
     pub async fn sync(&self) -> Result<(), AuditError> {
+        let jobs = match &self.0.writer {
+            Writer::Here(segments) => return segments.lock().unwrap_or_else(PoisonError::into_inner).sync(),
+            Writer::Queue(jobs) => jobs,
+        };
         let (done, answer) = oneshot::channel();
-        self.0.jobs.send(Job::Sync(done)).await.map_err(|_| AuditError::Closed)?;
+        jobs.send(Job::Sync(done)).await.map_err(|_| AuditError::Closed)?;
         answer.await.map_err(|_| AuditError::Closed)?
     }
 
@@ -143,8 +163,15 @@ impl Inner {
         if record.len() > MAX_RECORD {
             return Err(AuditError::TooLarge(record.len()));
         }
+        let jobs = match &self.writer {
+            Writer::Here(segments) => {
+                let kept = segments.lock().unwrap_or_else(PoisonError::into_inner).append_one(&record);
+                return kept.inspect_err(|error| tracing::error!(%error, "an audit record could not be kept"));
+            }
+            Writer::Queue(jobs) => jobs,
+        };
         let (done, answer) = oneshot::channel();
-        self.jobs.send(Job::Append { record, done }).await.map_err(|_| AuditError::Closed)?;
+        jobs.send(Job::Append { record, done }).await.map_err(|_| AuditError::Closed)?;
         answer.await.map_err(|_| AuditError::Closed)?
     }
 }
@@ -162,9 +189,6 @@ fn write_files(mut segments: Segments, mut jobs: mpsc::Receiver<Job>) {
             // Whoever asked may have gone; then nobody needs the answer.
             let _ = sync.send(segments.sync());
         }
-    }
-    if let Err(error) = segments.sync() {
-        tracing::error!(%error, "the audit log was not synced at its end");
     }
 }
 

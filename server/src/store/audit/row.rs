@@ -26,7 +26,7 @@ pub struct WriteRow {
 
 impl WriteRow {
     /// The columns, in the order of [`WriteRow::values`].
-    pub const COLUMNS: &str = "id, record, seal";
+    pub const COLUMNS: [&str; 3] = ["id", "record", "seal"];
 
     pub(super) fn new(mut record: Record, keys: &AuditKeys, random: &Random) -> Self {
         let id = random.bytes();
@@ -47,7 +47,7 @@ impl WriteRow {
         while rows.peek().is_some() {
             let chunk: Vec<Self> = rows.by_ref().take(AT_ONCE).collect();
             let places = vec!["(?, ?, ?)"; chunk.len()].join(", ");
-            let sql = format!("INSERT INTO audit_write ({}) VALUES {places}", Self::COLUMNS);
+            let sql = format!("INSERT INTO audit_write ({}) VALUES {places}", Self::COLUMNS.join(", "));
             let values = chunk.into_iter().flat_map(Self::values);
             connection.execute_raw(statement(connection.get_database_backend(), &sql, values)).await?;
         }

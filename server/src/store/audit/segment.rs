@@ -44,6 +44,20 @@ pub(super) struct Segments {
     _lock: File,
 }
 
+impl std::fmt::Debug for Segments {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Segments at {}", self.head.position)
+    }
+}
+
+impl Drop for Segments {
+    fn drop(&mut self) {
+        if let Err(error) = self.sync() {
+            tracing::error!(%error, "the audit log was not synced at its end");
+        }
+    }
+}
+
 impl Segments {
     /// Begins a chain of this number; `None` if there is one already.
     ///
@@ -136,6 +150,11 @@ impl Segments {
         self.head = head;
         self.flusher.written(&self.file)?;
         Ok(positions)
+    }
+
+    /// Appends one record.
+    pub(super) fn append_one(&mut self, record: &[u8]) -> Result<Position, AuditError> {
+        self.append(&[record])?.pop().ok_or(AuditError::Closed)
     }
 
     /// Brings everything to the disk.
