@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use serde_json::Value;
 
+use crate::http::Request;
 use crate::postgres;
 
 /// A running `techo demo`, killed when dropped.
@@ -120,6 +122,27 @@ impl Server {
         self.child.id()
     }
 
+    /// A second server on the same data, under the same public origin.
+    pub fn beside(&self) -> Beside {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let address = free.expect("a free port");
+        let base = self.info["base"].as_str().unwrap_or_default();
+        let origin = base.trim_end_matches("/fhir");
+        let mut command = Command::new(binary());
+        command.args(["serve", "--listen", &address.to_string(), "--base-url", origin]).arg("--data").arg(&self.data);
+        if let Some(database) = &self.database {
+            command.args(["--database", database]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let beside = Beside { base: format!("http://{address}/fhir"), child: child.expect("techo can be run") };
+        let patience = Instant::now();
+        while Request::get(&format!("{}/metadata", beside.base)).try_send().is_err() {
+            assert!(patience.elapsed() < Duration::from_secs(30), "the second server did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        beside
+    }
+
     /// Runs another `techo` command on the same data, beside the server.
     pub fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary());
@@ -128,6 +151,21 @@ impl Server {
             command.args(["--database", database]);
         }
         command.stdin(Stdio::null()).output().expect("techo can be run")
+    }
+}
+
+/// A second server, killed when dropped.
+#[derive(Debug)]
+pub struct Beside {
+    /// Its FHIR base.
+    pub base: String,
+    child: Child,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }
 

@@ -237,6 +237,42 @@ fn an_inactive_consent_stops_the_next_call() {
     assert_eq!(refresh.json()["error"], "invalid_grant");
 }
 
+/// What one server keeps of a decision does not outlive a change made on another.
+#[test]
+fn a_change_on_one_server_holds_on_every_other() {
+    let family = family();
+    let beside = family.world.server.beside();
+    let over_there = |caller: &Caller| Caller { base: beside.base.clone(), ..caller.clone() };
+    let town = over_there(&family.world.importer());
+    let path = format!("Observation/{}", family.weight);
+    for round in 0..10 {
+        town.get(&path).refused(404);
+        let mut shared = about(&family, "permit", "Observation", "Organization/org-city");
+        let id = family.tester.create(&shared);
+        town.get(&path).expect(200);
+        town.get(&path).expect(200);
+        shared["id"] = json!(id);
+        shared["status"] = json!("inactive");
+        family.tester.put(&format!("Consent/{id}"), &shared).expect(200);
+        assert_eq!(town.get(&path).status, 404, "round {round}");
+    }
+    let ask =
+        Ask::new("app-public", "hanako", "launch/patient patient/Observation.rs patient/Consent.rus").of("pt-mei");
+    let app = family.world.approve(&ask);
+    let elsewhere = over_there(&app);
+    for _ in 0..3 {
+        elsewhere.get("Observation?patient=pt-mei").expect(200);
+    }
+    let filed = app.search("Consent?patient=pt-mei&status=active");
+    for mut consent in filed["entry"].as_array().into_iter().flatten().map(|entry| entry["resource"].clone()) {
+        if consent.to_string().contains("Device/app-public") {
+            consent["status"] = json!("inactive");
+            app.put(&format!("Consent/{}", consent["id"].as_str().unwrap_or_default()), &consent).expect(200);
+        }
+    }
+    elsewhere.get("Observation?patient=pt-mei").refused(401);
+}
+
 #[test]
 fn approving_again_brings_access_back() {
     let world = World::new();
