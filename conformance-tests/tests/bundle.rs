@@ -156,3 +156,22 @@ fn prefer_says_what_the_entries_of_a_bundle_answer() {
         assert_eq!(told["response"]["outcome"]["resourceType"], "OperationOutcome", "{kind}: {told}");
     }
 }
+
+#[test]
+fn transactions_that_race_for_one_conditional_create_all_succeed() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut create = entry("POST", "Patient", Some(&patient("競", "race", "2024-04-01")));
+    create["request"]["ifNoneExist"] = json!(format!("identifier={IDENTIFIERS}|race"));
+    create["fullUrl"] = json!(urn(1));
+    let entries = [create, entry("POST", "Observation", Some(&about(&urn(1))))];
+    let bundle = bundle("transaction", &entries);
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..32).map(|_| scope.spawn(|| tester.post("", &bundle).status)).collect();
+        racers.into_iter().map(|racer| racer.join().expect("an answer")).collect()
+    });
+    assert_eq!(statuses, [200; 32]);
+    let who = tester.ids(&format!("Patient?identifier={IDENTIFIERS}|race"));
+    assert_eq!(who.len(), 1);
+    assert_eq!(tester.ids(&format!("Observation?subject=Patient/{}&_count=100", who[0])).len(), 32);
+}

@@ -100,57 +100,25 @@ async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<R
     for entry in &entries {
         entry.allowed(call).map_err(|error| within(entry.index, error))?;
     }
-    let mut plan = Transaction {
-        set: WriteSet::default(),
-        outcomes: HashMap::new(),
-        names: Names::default(),
-        pending: HashMap::new(),
-        touched: HashSet::new(),
-    };
-    plan.name(call, &mut entries).await?;
-    let mut order: Vec<&Entry> = entries.iter().collect();
-    order.sort_by_key(|entry| entry.verb);
-    for entry in order {
-        plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
-    }
-    let mut reply = Reply { count: entries.len(), ..Reply::default() };
-    for outcome in plan.outcomes.values() {
-        if let Outcome::Written { put, .. } = outcome {
-            let kind = call.type_name(put.kind);
-            reply.disclosed.extend(put.facts.subjects.iter().map(|citizen| (*citizen, kind.clone())));
+    for _ in 0..TRIES {
+        let mut plan = Transaction::planned(call, &mut entries).await?;
+        match call.commit(std::mem::take(&mut plan.set)).await? {
+            Ok(done) => return plan.answered(call, &entries, done.stamp).await,
+            Err(Refused::Taken) => return Err(update::taken()),
+            // Another request came between plan and commit: nothing was written, and what
+            // it made may be what an entry looks for.
+            Err(Refused::Moved { .. } | Refused::Matched { .. }) => {}
         }
     }
-    let stamp = match call.commit(std::mem::take(&mut plan.set)).await? {
-        Ok(done) => done.stamp,
-        Err(refused) => return Err(lost(&refused)),
-    };
-    let mut answers = Vec::new();
-    for entry in &entries {
-        let outcome = plan.outcomes.remove(&entry.index).unwrap_or(Outcome::Nothing);
-        answers.push(match outcome.answered(call, entry, stamp).await {
-            Ok(answer) => {
-                reply.disclosed.extend(answer.disclosed.iter().cloned());
-                response(call, entry, &answer)
-            }
-            // What was there before the commit has gone since: too late to refuse all.
-            Err(error) => refusal(call, entry.index, error),
-        });
-    }
-    reply.body = Some(answered("transaction-response", &answers));
-    Ok(reply)
+    Err(Error::Conflict(Issue::error(
+        "conflict",
+        "Other requests change what this transaction touches. Nothing was written; send it again.",
+        "他の要求がこの transaction の対象を変更しています。何も書き込まれていません。送り直してください。",
+    )))
 }
 
-/// Another request came between plan and commit; nothing was written.
-fn lost(refused: &Refused) -> Error {
-    match refused {
-        Refused::Taken => update::taken(),
-        Refused::Moved { .. } | Refused::Matched { .. } => Error::Conflict(Issue::error(
-            "conflict",
-            "Another request changed what this transaction touches. Nothing was written; send it again.",
-            "他の要求がこの transaction の対象を変更しました。何も書き込まれていません。送り直してください。",
-        )),
-    }
-}
+/// Times a transaction is planned anew when others come between.
+const TRIES: usize = 8;
 
 struct Transaction {
     set: WriteSet,
@@ -162,11 +130,53 @@ struct Transaction {
 }
 
 impl Transaction {
+    async fn planned(call: &Call<'_>, entries: &mut [Entry]) -> Result<Self, Error> {
+        let mut plan = Self {
+            set: WriteSet::default(),
+            outcomes: HashMap::new(),
+            names: Names::default(),
+            pending: HashMap::new(),
+            touched: HashSet::new(),
+        };
+        plan.name(call, entries).await?;
+        let mut order: Vec<&Entry> = entries.iter().collect();
+        order.sort_by_key(|entry| entry.verb);
+        for entry in order {
+            plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
+        }
+        Ok(plan)
+    }
+
+    /// The answer, now that all is written.
+    async fn answered(mut self, call: &Call<'_>, entries: &[Entry], stamp: i64) -> Result<Reply, Error> {
+        let mut reply = Reply { count: entries.len(), ..Reply::default() };
+        for outcome in self.outcomes.values() {
+            if let Outcome::Written { put, .. } = outcome {
+                let kind = call.type_name(put.kind);
+                reply.disclosed.extend(put.facts.subjects.iter().map(|citizen| (*citizen, kind.clone())));
+            }
+        }
+        let mut answers = Vec::new();
+        for entry in entries {
+            let outcome = self.outcomes.remove(&entry.index).unwrap_or(Outcome::Nothing);
+            answers.push(match outcome.answered(call, entry, stamp).await {
+                Ok(answer) => {
+                    reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    response(call, entry, &answer)
+                }
+                // What was there before the commit has gone since: too late to refuse all.
+                Err(error) => refusal(call, entry.index, error),
+            });
+        }
+        reply.body = Some(answered("transaction-response", &answers));
+        Ok(reply)
+    }
+
     /// Gives every entry its id, so that references can be rewritten before
     /// anything is planned.
     async fn name(&mut self, call: &Call<'_>, entries: &mut [Entry]) -> Result<(), Error> {
         for entry in entries.iter_mut() {
-            if entry.verb == Verb::Post && entry.id.is_none() {
+            if entry.verb == Verb::Post {
                 let mut id = call.random.id();
                 if let Some(query) = &entry.unless {
                     let found = existing(call, &entry.kind, query).await.map_err(|error| within(entry.index, error))?;

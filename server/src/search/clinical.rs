@@ -32,8 +32,8 @@ impl Plan {
             })
         };
         let codes = indexed(parameter)?.iter().map(code).collect::<Option<Vec<_>>>()?;
-        let named = ["patient", "subject"].into_iter().filter_map(indexed);
-        let patients = named.filter_map(|any| any.iter().map(patient).collect::<Option<Vec<_>>>()).next();
+        let mut named = ["patient", "subject"].into_iter().filter_map(indexed);
+        let patients = named.find_map(|any| any.iter().map(patient).collect::<Option<Vec<_>>>());
         Some(Clinical { patients: patients.unwrap_or_default(), codes })
     }
 }
