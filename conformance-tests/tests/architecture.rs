@@ -70,7 +70,7 @@ fn collect(folder: &Path, name: &str, found: &mut Vec<(String, String)>) {
         let name = format!("{name}/{file}");
         if entry.path().is_dir() {
             collect(&entry.path(), &name, found);
-        } else if file.ends_with(".rs") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "rs") {
             found.push((name, fs::read_to_string(entry.path()).expect("source is text")));
         }
     }

@@ -1,4 +1,4 @@
-//! Real clients, unmodified: PyPI's and npm's `fhirclient`.
+//! Real clients, unmodified: `PyPI`'s and npm's `fhirclient`.
 //!
 //! They are installed into a cache directory (`TECHO_CLIENTS`, by default below
 //! the user's cache) from pinned lists. What is missing on a developer's machine
@@ -21,11 +21,11 @@ fn here(name: &str) -> PathBuf {
 }
 
 fn cache(name: &str) -> PathBuf {
-    let home = std::env::var_os("TECHO_CLIENTS").map(PathBuf::from).unwrap_or_else(|| {
+    let default = || {
         let user = std::env::var_os("HOME").map_or_else(std::env::temp_dir, PathBuf::from);
         user.join(".cache/techo-clients")
-    });
-    home.join(name)
+    };
+    std::env::var_os("TECHO_CLIENTS").map_or_else(default, PathBuf::from).join(name)
 }
 
 /// Nothing is skipped in CI.

@@ -236,7 +236,7 @@ fn include_brings_the_target_once() {
     let child = child();
     let query = format!("Observation?subject=Patient/{}&code=29463-7&_include=Observation:subject", child.who);
     let bundle = child.tester.search(&query);
-    assert_eq!(ids(&bundle, "include"), [child.who.clone()]);
+    assert_eq!(ids(&bundle, "include"), std::slice::from_ref(&child.who));
     assert_eq!(ids(&bundle, "match").len(), 3);
     assert_eq!(bundle["total"], 3, "includes are not counted");
     for query in ["_include=Observation:nonsense", "_include=nonsense", "_include=Nonsense:subject"] {

@@ -158,12 +158,14 @@ fn a_wrong_client_or_address_never_redirects() {
     }
 }
 
+/// Parameters of a good request that are changed or left out.
+type Change<'a> = &'a [(&'a str, Option<&'a str>)];
+
 #[test]
 fn what_is_wrong_in_a_request_is_told_to_the_app() {
     let world = World::new();
     let long = "x".repeat(2_000);
     let digest = challenge("v");
-    type Change<'a> = &'a [(&'a str, Option<&'a str>)];
     let cases: [(Change<'_>, &str); 11] = [
         (&[("response_type", Some("token"))], "unsupported_response_type"),
         (&[("response_type", Some("code id_token"))], "unsupported_response_type"),

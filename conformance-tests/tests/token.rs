@@ -42,11 +42,13 @@ fn the_token_answer_has_its_shape() {
     }
 }
 
+/// The fields of a token request.
+type Form = Vec<(&'static str, String)>;
+
 #[test]
 fn a_bad_code_exchange_is_refused() {
     let world = World::new();
     let ask = Ask::new("app-public", "hanako", "launch/patient patient/Observation.rs").of("pt-mei");
-    type Form = Vec<(&'static str, String)>;
     let try_with = |change: &dyn Fn(&mut Form)| {
         let coded = world.code(&ask);
         let mut fields = vec![

@@ -118,7 +118,7 @@ struct Rows {
     table: &'static str,
     columns: Vec<String>,
     /// By record.
-    rows: Vec<Vec<Vec<Value>>>,
+    records: Vec<Vec<Vec<Value>>>,
 }
 
 /// Writes copies of what the server wrote, `batch` records a commit; records a second.
@@ -154,13 +154,13 @@ pub(crate) async fn group_commit(
 }
 
 async fn rows_of(db: &DatabaseConnection, table: &'static str, rids: &[i64]) -> Result<Rows, DbErr> {
-    let mut found = Rows { table, columns: Vec::new(), rows: Vec::new() };
+    let mut found = Rows { table, columns: Vec::new(), records: Vec::new() };
     for rid in rids {
         let rows = db.query_all_raw(sql(&format!("SELECT * FROM {table} WHERE rid = ?"), [(*rid).into()])).await?;
         if let Some(first) = rows.first() {
             found.columns = first.column_names();
         }
-        found.rows.push(rows.iter().map(|row| values(row, found.columns.len())).collect::<Result<_, _>>()?);
+        found.records.push(rows.iter().map(|row| values(row, found.columns.len())).collect::<Result<_, _>>()?);
     }
     Ok(found)
 }
@@ -187,7 +187,7 @@ fn values(row: &QueryResult, columns: usize) -> Result<Vec<Value>, DbErr> {
 fn inserts(of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for (number, rid) in (next..).take(batch).enumerate() {
-        for row in &of.rows[number % kinds] {
+        for row in &of.records[number % kinds] {
             let mut row = row.clone();
             for (column, value) in of.columns.iter().zip(&mut row) {
                 match column.as_str() {
