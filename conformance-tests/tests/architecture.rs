@@ -27,7 +27,7 @@ const BLOCKS: [&str; 15] = [
 ];
 
 /// Leaves that any block may use.
-const LEAVES: [&str; 4] = ["config", "clock", "random", "secret"];
+const LEAVES: [&str; 5] = ["config", "clock", "random", "secret", "my_number"];
 
 /// Arrows that go up, each with its reason. Growing this list is a matter for
 /// review.

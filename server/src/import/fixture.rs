@@ -1,5 +1,6 @@
 //! What the tests of the municipal formats have in common.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use jiff::civil::Date;
@@ -28,16 +29,27 @@ pub(super) fn own(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A file of the samples that lie beside the repository; `None`, said aloud,
-/// where they do not.
-pub(super) fn shared(name: &str) -> Option<Vec<u8>> {
+/// A folder of the samples that lie beside the repository (`TECHO_SAMPLES`, or
+/// `../shared/samples`). `None`, said aloud, where they do not; in CI that is a
+/// failure: a test that reads nothing shows nothing.
+#[track_caller]
+pub(super) fn shared_folder(name: &str) -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
-    let folder = std::env::var_os("TECHO_SAMPLES").map_or_else(beside, PathBuf::from);
-    let path = folder.join("municipal").join(name);
-    if !folder.is_dir() {
-        eprintln!("SKIPPED {name}: no samples at {} (set TECHO_SAMPLES)", folder.display());
-        return None;
+    let folder = std::env::var_os("TECHO_SAMPLES").map_or_else(beside, PathBuf::from).join(name);
+    if folder.is_dir() {
+        return Some(folder);
     }
+    let said = format!("SKIPPED: no samples at {} (set TECHO_SAMPLES)", folder.display());
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{said}");
+    // Straight to the terminal: the test runner swallows what a passing test prints.
+    writeln!(std::io::stderr(), "{said}").expect("stderr");
+    None
+}
+
+/// A municipal file of those samples.
+#[track_caller]
+pub(super) fn shared(name: &str) -> Option<Vec<u8>> {
+    let path = shared_folder("municipal")?.join(name);
     Some(std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 

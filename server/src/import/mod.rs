@@ -23,7 +23,6 @@ pub mod immunization;
 pub mod jahis;
 pub mod limits;
 pub mod make;
-pub mod my_number;
 pub mod person;
 pub mod place;
 pub mod report;

@@ -19,8 +19,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::date::{self, DateFault};
 use super::draft::{Identity, Issue, Line, Person, Refusal, Severity, Sex, Text};
-use super::my_number::{self, MY_NUMBER, strike};
 use super::table::{Row, Table};
+use crate::my_number::{self, MY_NUMBER, strike};
 
 /// The rows of one person.
 #[derive(Debug)]

@@ -7,12 +7,12 @@ use std::sync::Mutex;
 use jiff::tz::TimeZone;
 
 use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
-use super::my_number::MY_NUMBER;
 use super::place::{Carrier, Placing, keep_original};
 use super::report::{FileReport, Report};
 use super::{About, Importer, Input, Part, detect};
 use crate::app::App;
 use crate::interaction::Error;
+use crate::my_number::MY_NUMBER;
 
 /// A file to import.
 #[derive(Clone, Debug)]

@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use techo_profiles::json::Json;
 
 use super::draft::{Issue, LOCAL_BASE, Line, Refusal, Severity, Text};
-use super::my_number::{MY_NUMBER, strike};
 use super::schema::Schema;
+use crate::my_number::{MY_NUMBER, strike};
 
 /// The columns of a format.
 #[derive(Debug)]

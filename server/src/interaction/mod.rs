@@ -13,6 +13,7 @@ pub mod create;
 pub mod delete;
 pub mod error;
 pub mod filing;
+pub mod guard;
 pub mod history;
 pub mod plan;
 pub mod read;

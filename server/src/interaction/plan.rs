@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, Place};
 
-use super::{Call, Error, Issue, Location};
+use super::{Call, Error, Issue, Location, guard};
 use crate::app::App;
 use crate::consent::caller::Action;
 use crate::consent::listed::listed;
@@ -70,6 +70,7 @@ impl Draft {
                 .at("resourceType"),
             ]));
         }
+        guard::no_individual_number(kind, &id, &resource)?;
         Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, notebook: None })
     }
 

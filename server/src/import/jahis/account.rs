@@ -64,7 +64,7 @@ pub(super) struct Fault {
 pub(super) mod fault {
     use super::Fault;
     use super::Severity::{Error, Information, Warning};
-    use crate::import::{date, my_number};
+    use crate::{import::date, my_number};
 
     macro_rules! faults {
         ($($name:ident = $severity:ident $code:expr, $en:literal $ja:literal;)*) => {$(

@@ -8,7 +8,7 @@ use super::layout::{self, Field, Kind, Layout, Required};
 use super::split::{Edition, MadeBy, Numbered, Whole};
 use crate::import::date::{self, Found};
 use crate::import::draft::Line;
-use crate::import::my_number;
+use crate::my_number;
 
 /// A line of a known number. `record` is `None` where it is not to be used:
 /// it still opens its group or ends its predecessor's reach.

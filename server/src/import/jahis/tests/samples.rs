@@ -1,18 +1,10 @@
 //! Files: ours always, the shared ones where they are.
 
-use std::io::Write;
-
 use super::*;
 
+#[track_caller]
 fn shared() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/samples");
-    let named = std::env::var_os("TECHO_SAMPLES").map(PathBuf::from);
-    let found = named.into_iter().chain([beside]).map(|samples| samples.join("jahis")).find(|jahis| jahis.is_dir());
-    if found.is_none() {
-        // Straight to the terminal: the test runner swallows what a passing test prints.
-        writeln!(std::io::stderr(), "SKIPPED: no shared samples; set TECHO_SAMPLES to their folder").expect("stderr");
-    }
-    found
+    crate::import::fixture::shared_folder("jahis")
 }
 
 fn ours() -> PathBuf {

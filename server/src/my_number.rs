@@ -8,6 +8,16 @@
 
 use unicode_normalization::UnicodeNormalization;
 
+/// How people and systems call it, after NFKC, in small letters, without gaps.
+const NAMES: &[&str] = &["個人番号", "マイナンバー", "mynumber", "individualnumber"];
+
+/// Whether a text (the system or the type of an identifier) names the Individual Number.
+pub fn names(text: &str) -> bool {
+    let plain: String = text.nfkc().filter(|&letter| !is_gap(letter) || letter == 'ー').collect();
+    let plain = plain.to_lowercase();
+    NAMES.iter().any(|name| plain.contains(name))
+}
+
 /// The code of every issue and refusal about an Individual Number. Who keeps
 /// original files must not keep one whose report has it.
 pub const MY_NUMBER: &str = "my-number";
@@ -134,6 +144,17 @@ mod tests {
         for body in (0..100_000_000_000_u64).step_by(1_234_567_891) {
             let passing = (0..10).filter(|check| passes(&format!("{body:011}{check}"))).count();
             assert_eq!(passing, 1, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_names_the_individual_number() {
+        for text in ["個人番号", "マイナンバー", "ﾏｲﾅﾝﾊﾞｰ", "https://a.example/Id/My-Number", "urn:x:individual_number"]
+        {
+            assert!(names(text), "{text}");
+        }
+        for text in ["", "宛名番号", "https://techo.example/fhir/Id/municipality/13101/resident", "member number"] {
+            assert!(!names(text), "{text}");
         }
     }
 
