@@ -38,6 +38,9 @@ fn refusal(expression: String) -> Issue {
     .at(expression)
 }
 
+/// The bytes of a file, and this server's own random ids: no text that anyone wrote.
+const NO_TEXT: &[&str] = &["data", "id", "reference"];
+
 /// `FHIRPaths` of what was found.
 #[derive(Default)]
 struct Found {
@@ -50,8 +53,7 @@ impl Found {
         match json.value() {
             Value::Object(_) if is_certain(json) => self.certain.push(format!("{path}.value")),
             Value::Object(members) => {
-                // The bytes of a file are no text.
-                for member in members.iter().filter(|member| &*member.name != "data") {
+                for member in members.iter().filter(|member| !NO_TEXT.contains(&&*member.name)) {
                     self.look(&member.value, &format!("{path}.{}", member.name));
                 }
             }
@@ -124,8 +126,7 @@ mod tests {
 
     #[test]
     fn a_text_that_may_hold_one_is_found_without_reading_bytes_of_files() {
-        let json =
-            r#"{"note":[{"text":"番号 1234-5678-9018"}],"data":"123456789018","time":"2026-11-28T12:00:00+09:00"}"#;
+        let json = r#"{"note":[{"text":"番号 1234-5678-9018"}],"data":"123456789018","subject":{"reference":"Patient/123456789018"},"time":"2026-11-28T12:00:00+09:00"}"#;
         let mut found = Found::default();
         found.look(&Json::parse(json.as_bytes()).expect("JSON"), "Observation");
         assert_eq!(found.possible, ["Observation.note[0].text"]);
