@@ -61,6 +61,8 @@ pub struct App {
     pub capabilities: Arc<[u8]>,
     /// Who called before, and what they may see.
     pub circles: Circles,
+    /// Held by an import that makes a place or institution for the first time.
+    pub first_telling: tokio::sync::Mutex<()>,
     policies: Mutex<Compiled>,
 }
 
@@ -138,6 +140,7 @@ impl App {
             random,
             capabilities,
             circles: Circles::default(),
+            first_telling: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
         })
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use techo_profiles::json::{Json, Value};
+use tokio::sync::MutexGuard;
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
@@ -67,41 +68,30 @@ struct Known {
 }
 
 impl Placing<'_> {
-    /// Places all that the file says of one person.
-    pub async fn person(&self, drafts: &PersonDrafts, report: &mut FileReport) -> Result<(), Error> {
+    /// Places all that the file says of one person; what became of it.
+    pub async fn person(&self, drafts: &PersonDrafts) -> Result<FileReport, Error> {
         for _ in 0..TRIES {
             let mut attempt = FileReport::new("", "");
-            let Some(mut plan) = self.subject(drafts, &mut attempt).await? else {
-                report.issues.append(&mut attempt.issues);
-                return Ok(());
-            };
+            let Some(mut plan) = self.subject(drafts, &mut attempt).await? else { return Ok(attempt) };
             self.records(drafts, &mut plan, &mut attempt).await?;
             if !plan.changed.is_empty() && !self.carrier.dry_run {
                 self.provenance(&mut plan).await?;
                 let record = self.audit(&plan);
                 plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
-                match self.app.store.write(plan.set).await? {
+                let written = self.app.store.write(std::mem::take(&mut plan.set)).await;
+                drop(plan);
+                match written? {
                     Ok(_) => {}
                     Err(Refused::Moved { .. } | Refused::Taken | Refused::Matched { .. }) => continue,
                 }
             }
-            for (counts, more) in [
-                (&mut report.created, attempt.created),
-                (&mut report.updated, attempt.updated),
-                (&mut report.unchanged, attempt.unchanged),
-            ] {
-                for (kind, count) in more {
-                    *counts.entry(kind).or_default() += count;
-                }
-            }
-            report.issues.append(&mut attempt.issues);
-            return Ok(());
+            return Ok(attempt);
         }
         Err(Error::Store(crate::store::StoreError::Busy))
     }
 
     /// Whom the drafts are about: bound by the town's key, or named by the call.
-    async fn subject(&self, drafts: &PersonDrafts, report: &mut FileReport) -> Result<Option<Plan>, Error> {
+    async fn subject(&self, drafts: &PersonDrafts, report: &mut FileReport) -> Result<Option<Plan<'_>>, Error> {
         let mut plan = Plan::default();
         let source = &drafts.person;
         let (citizen, body) = match &source.identity {
@@ -162,7 +152,7 @@ impl Placing<'_> {
         drafts: &PersonDrafts,
         system: &str,
         number: &str,
-        plan: &mut Plan,
+        plan: &mut Plan<'_>,
         report: &mut FileReport,
     ) -> Result<(), Error> {
         let resource = make::patient(&drafts.person, system, number);
@@ -181,7 +171,12 @@ impl Placing<'_> {
         Ok(())
     }
 
-    async fn records(&self, drafts: &PersonDrafts, plan: &mut Plan, report: &mut FileReport) -> Result<(), Error> {
+    async fn records<'a>(
+        &'a self,
+        drafts: &PersonDrafts,
+        plan: &mut Plan<'a>,
+        report: &mut FileReport,
+    ) -> Result<(), Error> {
         let Some(citizen) = plan.citizen.clone() else { return Ok(()) };
         let originals = match self.importer.about {
             About::OneCitizen if self.keeps_files => self.originals(),
@@ -193,8 +188,15 @@ impl Placing<'_> {
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
         let custodian = self.keeping(&citizen).custodian;
         let mut known = self.known(custodian, citizen.key, &all).await?;
-        // Places and institutions are the publisher's, shared by all its citizens.
-        known.extend(self.known(custodian, NOBODY, &all).await?);
+        // Places and institutions are the publisher's, shared by all its citizens. Whoever
+        // tells of one first does so alone, or two people would make it twice.
+        let mut shared = self.known(custodian, NOBODY, &all).await?;
+        let told = |source: &&&Source| SHARED.contains(&source.resource_type()) && !shared.contains_key(&source.key);
+        if all.iter().any(|source| told(&source)) {
+            plan.first = Some(self.app.first_telling.lock().await);
+            shared = self.known(custodian, NOBODY, &all).await?;
+        }
+        known.extend(shared);
         let mut places = HashMap::new();
         for source in &all {
             let id = match known.get(&source.key).and_then(|known| known.stored.as_ref()) {
@@ -227,7 +229,7 @@ impl Placing<'_> {
         before: Option<Known>,
         citizen: &Citizen,
         places: &HashMap<String, String>,
-        plan: &mut Plan,
+        plan: &mut Plan<'_>,
         report: &mut FileReport,
     ) -> Result<(), Error> {
         let kind = source.resource_type();
@@ -335,7 +337,7 @@ impl Placing<'_> {
         all
     }
 
-    async fn provenance(&self, plan: &mut Plan) -> Result<(), Error> {
+    async fn provenance(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
         let Some(citizen) = &plan.citizen else { return Ok(()) };
         let hashes: Vec<String> = self.parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
         // The citizen first: by her it is found.
@@ -359,7 +361,7 @@ impl Placing<'_> {
         Ok(())
     }
 
-    fn audit(&self, plan: &Plan) -> crate::store::audit::Record {
+    fn audit(&self, plan: &Plan<'_>) -> crate::store::audit::Record {
         use crate::store::audit::{Disclosed, Kind, Layer, Outcome, Party, Record};
         let mut record = Record::new(self.app.clock.micros(), Kind::Import, Outcome::Success);
         record.client = Some(Party::new(self.carrier.device.clone(), None));
@@ -390,7 +392,9 @@ impl Placing<'_> {
 
 /// What one person's placing will write.
 #[derive(Default)]
-struct Plan {
+struct Plan<'a> {
+    /// Held from finding that a place or institution is new until it is written.
+    first: Option<MutexGuard<'a, ()>>,
     citizen: Option<Citizen>,
     set: WriteSet,
     changed: Vec<String>,

@@ -99,6 +99,20 @@ impl FileReport {
         });
     }
 
+    /// Adds what was counted and told of a part of the file.
+    pub fn add(&mut self, part: Self) {
+        for (counts, more) in [
+            (&mut self.created, part.created),
+            (&mut self.updated, part.updated),
+            (&mut self.unchanged, part.unchanged),
+        ] {
+            for (kind, count) in more {
+                *counts.entry(kind).or_default() += count;
+            }
+        }
+        self.issues.extend(part.issues);
+    }
+
     /// Settles how it ended, from what was counted.
     pub fn settle(&mut self) {
         if self.outcome == Outcome::Refused {

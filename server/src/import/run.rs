@@ -4,6 +4,7 @@
 
 use std::sync::Mutex;
 
+use futures_util::stream::{FuturesOrdered, TryStreamExt};
 use jiff::tz::TimeZone;
 
 use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
@@ -13,6 +14,9 @@ use super::{About, Importer, Input, Part, detect};
 use crate::app::App;
 use crate::interaction::Error;
 use crate::my_number::MY_NUMBER;
+
+/// People of one file who are placed at once.
+const SIDE_BY_SIDE: usize = 32;
 
 /// A file to import.
 #[derive(Clone, Debug)]
@@ -123,10 +127,18 @@ async fn input(
     let clean = !parsed.issues.iter().any(|issue| issue.code == MY_NUMBER);
     let placing = Placing { app, carrier, importer, parts, keeps_files: clean, counted: Mutex::default() };
     let first = &mut reports[0];
-    for (number, person) in parsed.people.iter().enumerate() {
-        placing.person(person, first).await?;
-        (order.progress)(number + 1, parsed.people.len());
+    // Side by side, so that many people's writes share a commit; told in the file's order.
+    let mut waiting = parsed.people.iter();
+    let mut placed: FuturesOrdered<_> =
+        waiting.by_ref().take(SIDE_BY_SIDE).map(|person| placing.person(person)).collect();
+    let mut number = 0;
+    while let Some(part) = placed.try_next().await? {
+        first.add(part);
+        placed.extend(waiting.next().map(|person| placing.person(person)));
+        number += 1;
+        (order.progress)(number, parsed.people.len());
     }
+    drop(placed);
     let stored = !first.created.is_empty() || !first.updated.is_empty();
     if importer.about == About::SeveralCitizens && stored && clean && !carrier.dry_run {
         for part in parts {
