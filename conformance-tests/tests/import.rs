@@ -569,6 +569,39 @@ fn a_resident_key_of_another_custodian_takes_nothing_and_tells_nothing() {
 }
 
 #[test]
+fn a_town_makes_nobody_under_another_towns_keys() {
+    let world = World::new();
+    let added = world.server.command(&[
+        "client",
+        "add",
+        "--id",
+        "neighbour",
+        "--kind",
+        "backend",
+        "--jwks",
+        "https://keys.example/jwks",
+        "--scope",
+        "system/*.cruds",
+        "--org",
+        "org-neighbour",
+        "--municipality",
+        "131016",
+    ]);
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let file = world.server.data.join("checkups.csv");
+    fs::write(&file, row("61.2")).expect("a file");
+    let output = world.server.command(&["import", "--json", "--client", "neighbour", &file.to_string_lossy()]);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert!(
+        issues(&told["files"][0]).iter().any(|(line, code)| (*line, &**code) == (2, "municipality-foreign")),
+        "{told}"
+    );
+    assert_eq!(total(&told["files"][0], "created"), 0, "{told}");
+    let (_, report) = import(&world, &[], &[file]);
+    assert_eq!(count(&report["files"][0], "created", "Patient"), 1, "the key is still free for its town: {report}");
+}
+
+#[test]
 fn an_individual_number_is_not_taken_in_over_fhir() {
     let world = World::new();
     let tester = world.backend("tester", "system/*.cruds");

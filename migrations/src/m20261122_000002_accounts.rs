@@ -83,6 +83,7 @@ fn clients() -> Vec<TableCreateStatement> {
                 text("purposes"),
                 text_null("launch_url"),
                 boolean("custodial"),
+                text("municipalities"),
                 boolean("disabled"),
                 big_integer("created"),
             ],

@@ -126,6 +126,8 @@ pub struct Client {
     pub purposes: Purposes,
     /// Whether what it writes is its organization's own record.
     pub custodial: bool,
+    /// The towns under whose resident keys it may make people, 5 digits each; empty: any.
+    pub municipalities: Vec<String>,
     /// Whether it is shut out.
     pub disabled: bool,
 }
@@ -153,6 +155,7 @@ impl Client {
             secret: client.secret,
             organization: client.organization,
             custodial: client.custodial,
+            municipalities: client.municipalities.split(' ').filter(|code| !code.is_empty()).map(Into::into).collect(),
             disabled: client.disabled,
         })
     }

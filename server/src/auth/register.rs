@@ -40,6 +40,8 @@ pub struct NewClient {
     pub launch_url: Option<String>,
     /// Whether what it writes is its organization's own record.
     pub custodial: bool,
+    /// The towns under whose resident keys it may make people, 5 digits each; empty: any.
+    pub municipalities: Vec<String>,
 }
 
 /// Public keys to be registered.
@@ -403,6 +405,7 @@ fn client_row(new: NewClient, secret: Option<&Secret>, now: i64) -> Result<Clien
         purposes: purposes.map_err(|_| BadRow { table: "client", column: "purposes" })?,
         launch_url: new.launch_url,
         custodial: new.custodial,
+        municipalities: new.municipalities.join(" "),
         disabled: false,
         created: now,
     };

@@ -90,6 +90,10 @@ struct Add {
     /// Name of an Organization that is made.
     #[arg(long, value_name = "NAME", requires = "org")]
     org_name: Option<String>,
+    /// A town under whose resident keys it may make people: 全国地方公共団体コード of 5 or 6
+    /// digits; may be repeated. Any town if not said: name them where several share a server.
+    #[arg(long, value_name = "CODE", requires = "org", value_parser = municipality)]
+    municipality: Vec<String>,
     /// Name shown to people; the id if not said.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -146,6 +150,12 @@ impl From<Kind> for ClientKind {
     }
 }
 
+/// `10101` or, with its check digit, `101010` → `10101`.
+fn municipality(text: &str) -> Result<String, String> {
+    let digits = matches!(text.len(), 5 | 6) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if digits { Ok(text[..5].to_owned()) } else { Err("a municipality's code has 5 or 6 digits".to_owned()) }
+}
+
 /// Carries the order out.
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     match args.order {
@@ -180,6 +190,7 @@ async fn add(place: &Place, args: Add) -> Result<ExitCode, Failure> {
         organization: organization.clone(),
         purposes: Purposes::default(),
         launch_url: args.launch_url,
+        municipalities: args.municipality,
     };
     let secret = match server.authorization.add_client(new).await {
         Ok(secret) => secret,
@@ -243,6 +254,7 @@ struct Listed {
     scope: String,
     organization: Option<String>,
     custodial: bool,
+    municipalities: Vec<String>,
     disabled: bool,
     keys: &'static str,
 }
@@ -263,6 +275,7 @@ impl From<Client> for Listed {
             redirect_uris: client.redirects,
             organization: client.organization,
             custodial: client.custodial,
+            municipalities: client.municipalities,
             disabled: client.disabled,
         }
     }

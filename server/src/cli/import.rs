@@ -94,6 +94,7 @@ async fn carrier(app: &App, args: &Args) -> Result<Carrier, Failure> {
     Ok(Carrier {
         organization: (format!("Organization/{organization}"), key),
         device: format!("Device/{id}"),
+        municipalities: client.municipalities,
         patient,
         dry_run: args.dry_run,
         japanese: show::japanese(),

@@ -36,12 +36,22 @@ pub struct Carrier {
     pub organization: (String, i64),
     /// The client, `Device/importer`.
     pub device: String,
+    /// The towns under whose resident keys it may make people; empty: any.
+    pub municipalities: Vec<String>,
     /// The patient whom the call names.
     pub patient: Option<Citizen>,
     /// Nothing is written.
     pub dry_run: bool,
     /// Texts in Japanese.
     pub japanese: bool,
+}
+
+impl Carrier {
+    /// Whether people may be made under this town's resident keys: whoever binds a key
+    /// first keeps it, and must not do so in another town's place.
+    fn is_of(&self, municipality: &str) -> bool {
+        self.municipalities.is_empty() || self.municipalities.iter().any(|own| own == municipality)
+    }
 }
 
 /// What is placed, and from where.
@@ -122,6 +132,14 @@ impl Placing<'_> {
                             }
                             None => (None, None),
                         }
+                    }
+                    None if !self.carrier.is_of(municipality) => {
+                        let text = Text::new(
+                            "The client is not registered for this municipality (techo client add --municipality).",
+                            "このクライアントはこの市区町村用に登録されていません(techo client add --municipality)。",
+                        );
+                        self.refuse(report, source.at, "municipality-foreign", text);
+                        return Ok(None);
                     }
                     None => {
                         self.new_patient(drafts, &system, number, &mut plan, report).await?;

@@ -9,6 +9,7 @@ use techo_profiles::json::Json;
 
 use super::{Gate, Input, Media, Operation, Output};
 use crate::app::App;
+use crate::auth::client::Client;
 use crate::auth::scope::{Action as Letter, Context, Grant};
 use crate::consent::caller::Caller;
 use crate::import::place::Carrier;
@@ -16,6 +17,7 @@ use crate::import::report::Report;
 use crate::import::run::{self, File, Order};
 use crate::interaction::plan::parse;
 use crate::interaction::{Error, Interaction, Issue};
+use crate::store::StoreError;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -65,8 +67,16 @@ async fn import(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Err
         }
         None => None,
     };
-    let carrier =
-        Carrier { organization, device: call.caller.device(), patient, dry_run: false, japanese: input.japanese };
+    let client = app.accounts.client(&call.caller.client.id).await.map_err(StoreError::from)?;
+    let client = client.map(Client::of).transpose().map_err(|error| Error::Internal(error.to_string()))?;
+    let carrier = Carrier {
+        organization,
+        device: call.caller.device(),
+        municipalities: client.ok_or(Error::Unauthorized)?.municipalities,
+        patient,
+        dry_run: false,
+        japanese: input.japanese,
+    };
     let order = Order { carrier: &carrier, format: parameter("format"), progress: &|_, _| {} };
     let report = run::run(app, &order, &files(input)?).await?;
     Ok(Output { refused: !report.files.is_empty() && report.refused(), body: answer(&report).into_bytes() })

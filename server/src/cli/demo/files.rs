@@ -45,6 +45,7 @@ pub(super) async fn import(app: &App) -> Result<(), Failure> {
     let carrier = |patient| Carrier {
         organization: ("Organization/org-city".to_owned(), city),
         device: "Device/importer".to_owned(),
+        municipalities: Vec::new(),
         patient,
         dry_run: false,
         japanese: false,

@@ -31,6 +31,9 @@ pub struct Model {
     pub launch_url: Option<String>,
     /// Whether what it writes is its organization's own record.
     pub custodial: bool,
+    /// The towns under whose resident keys it may make people, 5 digits each, parted by
+    /// spaces; empty: any.
+    pub municipalities: String,
     /// Whether it is shut out.
     pub disabled: bool,
     /// When it was registered.

@@ -226,6 +226,7 @@ async fn registrations_that_make_no_sense() {
             purposes: Purposes::default(),
             launch_url: None,
             custodial: false,
+            municipalities: Vec::new(),
         };
         assert!(world.server.add_client(new).await.is_err(), "{what}");
     }

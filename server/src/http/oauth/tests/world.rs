@@ -273,6 +273,7 @@ async fn clients(server: &AuthorizationServer, key: &Key) -> Secret {
             purposes: Purposes::default(),
             launch_url: None,
             custodial: id == "importer",
+            municipalities: Vec::new(),
         };
         secret = server.add_client(new).await.expect("registered").or(secret);
     }
