@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use techo_conformance_tests::http::Request;
+use techo_conformance_tests::postgres;
 use techo_conformance_tests::server::{Server, on_postgres};
 use techo_conformance_tests::world::World;
 
@@ -185,6 +186,23 @@ fn commands_that_need_the_server_stopped_say_so() {
         let output = world.server.command(&arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?} beside a running server");
     }
+}
+
+#[test]
+fn a_database_that_may_lose_writes_is_refused() {
+    // SQLite is opened in its safe mode by the program itself.
+    if !on_postgres() {
+        return;
+    }
+    let mut world = World::new();
+    world.server.stop();
+    let url = world.server.database.clone().expect("a database of its own");
+    let name = url.rsplit('/').next().expect("its name");
+    postgres::sql(name, &format!("ALTER DATABASE \"{name}\" SET synchronous_commit = off"));
+    let output = world.server.command(&["user", "list"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("synchronous_commit"), "the operator is told what to switch on: {said}");
 }
 
 #[test]

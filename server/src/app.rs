@@ -21,6 +21,7 @@ use crate::consent::rule::Actor;
 use crate::consent::view::CitizenKey;
 use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
+use crate::interaction::strangers::Strangers;
 use crate::random::Random;
 use crate::search::index::{self, Local};
 use crate::store::account::{Accounts, BearerRow};
@@ -61,6 +62,8 @@ pub struct App {
     pub capabilities: Arc<[u8]>,
     /// Who called before, and what they may see.
     pub circles: Circles,
+    /// Refusals of callers whom nobody knows.
+    pub strangers: Strangers,
     /// Held by an import that makes a place or institution for the first time.
     pub first_telling: tokio::sync::Mutex<()>,
     policies: Mutex<Compiled>,
@@ -140,6 +143,7 @@ impl App {
             random,
             capabilities,
             circles: Circles::default(),
+            strangers: Strangers::default(),
             first_telling: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
         })

@@ -42,7 +42,7 @@ pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) ->
     let call = match app.call(origin.token, origin.lenient, &interaction).await {
         Ok(call) => origin.wished(call),
         Err(error) => {
-            app.record_stranger(&interaction).await?;
+            app.record_stranger(origin.token, &interaction).await?;
             return Err(error);
         }
     };

@@ -16,15 +16,30 @@ use crate::app::App;
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
 use crate::search::time::span;
+use crate::secret;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
 use crate::store::write::{Extra, Method, Put};
 
 impl App {
     /// Keeps the record of a request whose token is not, or no longer, good.
-    pub async fn record_stranger(&self, interaction: &Interaction) -> Result<(), Error> {
-        let mut record = Record::new(self.clock.micros(), Kind::Refusal, Outcome::Refused);
-        record.reason = Some("no-valid-token".into());
+    pub async fn record_stranger(&self, token: &str, interaction: &Interaction) -> Result<(), Error> {
+        let now = self.clock.micros();
+        let hash = secret::hash(token.as_bytes());
+        let dead = self.accounts.access_token(hash.as_ref()).await.map_err(StoreError::from)?;
+        let left_out = match &dead {
+            Some(_) => 0,
+            None => match self.strangers.refused(now) {
+                Some(left_out) => left_out,
+                None => return Ok(()),
+            },
+        };
+        let mut record = Record::new(now, Kind::Refusal, Outcome::Refused);
+        record.reason = Some(match left_out {
+            0 => "no-valid-token".into(),
+            more => format!("no-valid-token; {more} more before this one").into(),
+        });
+        record.token = dead.map(|dead| dead.id.into());
         record.query = Some(asked(interaction).into());
         self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
         Ok(())

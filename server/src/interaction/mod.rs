@@ -20,6 +20,7 @@ pub mod read;
 pub mod redact;
 pub mod search;
 pub mod stamp;
+pub mod strangers;
 pub mod update;
 
 use std::ops::Deref;

@@ -36,10 +36,12 @@ impl Db {
     /// Opens `sqlite:PATH` or `postgres://…`.
     ///
     /// SQLite runs in WAL mode and syncs at every commit (`synchronous=FULL`):
-    /// an acknowledged write survives power loss.
+    /// an acknowledged write survives power loss. A PostgreSQL database that is set
+    /// to lose writes is refused.
     pub async fn open(url: &str) -> Result<Self, DbErr> {
         if url.starts_with("postgres") {
             let connection = Database::connect(postgres(url)).await?;
+            loses_nothing(&connection).await?;
             return Ok(Self { read: connection.clone(), write: connection, backend: DatabaseBackend::Postgres });
         }
         SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
@@ -148,6 +150,20 @@ fn postgres(url: &str) -> ConnectOptions {
         })
     });
     options
+}
+
+/// Settings under which PostgreSQL may lose what it said was committed.
+const SAFETY: &str = "SELECT string_agg(name, ', ') FROM pg_settings \
+    WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'";
+
+async fn loses_nothing(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let row = connection.query_one_raw(statement(DatabaseBackend::Postgres, SAFETY, [])).await?;
+    match row.map(|row| row.try_get_by_index::<Option<String>>(0)).transpose()?.flatten() {
+        None => Ok(()),
+        Some(off) => Err(DbErr::Custom(format!(
+            "the PostgreSQL database has {off} off and could lose acknowledged writes; switch that on"
+        ))),
+    }
 }
 
 fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
