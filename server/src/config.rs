@@ -135,6 +135,9 @@ pub enum ConfigError {
     /// The public origin is not an origin.
     #[error("--base-url must be an origin such as https://phr.example.jp, without a path")]
     BaseUrl,
+    /// TLS is spoken, and the public origin says it is not.
+    #[error("--base-url must begin with https:// where TLS is spoken, or cookies would be sent without it")]
+    PlainOrigin,
 }
 
 impl Config {
@@ -162,7 +165,19 @@ impl Config {
         if !self.listen.ip().is_loopback() && self.tls.is_none() && !self.behind_proxy {
             return Err(ConfigError::PlainHttp(self.listen));
         }
+        // Cookies are kept to TLS by what the public origin says.
+        if self.base_url.starts_with("http://") && (self.tls.is_some() || self.behind_proxy) && !self.is_local() {
+            return Err(ConfigError::PlainOrigin);
+        }
         Ok(())
+    }
+
+    /// Whether the public origin is this machine alone.
+    fn is_local(&self) -> bool {
+        let host = self.base_url.trim_start_matches("http://");
+        ["localhost", "127.0.0.1", "[::1]"]
+            .iter()
+            .any(|own| host.strip_prefix(own).is_some_and(|port| port.is_empty() || port.starts_with(':')))
     }
 
     /// The base of FHIR URLs, without a slash at the end.
@@ -183,5 +198,27 @@ impl Config {
     /// A file of the data directory.
     pub fn file(&self, name: impl AsRef<Path>) -> PathBuf {
         self.data.join(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_origin_without_tls_is_refused_where_tls_is_spoken() {
+        for (base, behind_proxy, fine) in [
+            ("https://phr.example.jp", true, true),
+            ("http://phr.example.jp", true, false),
+            ("http://localhost.example.jp", true, false),
+            ("http://localhost:8080", true, true),
+            ("http://[::1]", true, true),
+            ("http://127.0.0.1:8080", false, true),
+            ("https://phr.example.jp/fhir", true, false),
+        ] {
+            let mut config = Config::new("data", SocketAddr::from(([127, 0, 0, 1], 8080)));
+            (config.base_url, config.behind_proxy) = (base.to_owned(), behind_proxy);
+            assert_eq!(config.check().is_ok(), fine, "{base}");
+        }
     }
 }

@@ -40,7 +40,9 @@ impl App {
             more => format!("no-valid-token; {more} more before this one").into(),
         });
         record.token = dead.map(|dead| dead.id.into());
-        record.query = Some(asked(interaction).into());
+        // Whoever is unknown does not choose how much is kept.
+        let asked: String = asked(interaction).chars().take(LONGEST_OF_STRANGERS).collect();
+        record.query = Some(asked.into());
         self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
         Ok(())
     }
@@ -188,6 +190,9 @@ impl Call<'_> {
         citizens
     }
 }
+
+/// Characters kept of what an unknown caller asked for.
+const LONGEST_OF_STRANGERS: usize = 256;
 
 fn kind_of(method: Method) -> Kind {
     match method {
