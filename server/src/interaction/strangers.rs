@@ -2,9 +2,10 @@
 //!
 //! Each refusal is evidence, but anybody can cause a million of them, and each
 //! would be a record for ever. So a minute holds [`KEPT`] of them one by one; what
-//! comes above is counted, and the next minute's first record says how many.
-//! Whoever sends a token that was once good is no stranger: those refusals are
-//! all on record.
+//! comes above is counted, and the next minute's first record says how many (a
+//! count that waits is lost with the process). Whoever sends a token that was good
+//! until lately is no stranger: those refusals are all on record, for as long as
+//! the server keeps the token's row, a day beyond its end.
 
 use std::sync::{Mutex, PoisonError};
 
