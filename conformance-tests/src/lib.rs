@@ -13,6 +13,7 @@ pub mod browser;
 pub mod clock;
 pub mod compare;
 pub mod http;
+pub mod imports;
 pub mod jose;
 pub mod page;
 pub mod postgres;

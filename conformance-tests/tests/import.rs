@@ -8,7 +8,8 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde_json::json;
+use techo_conformance_tests::imports::{count, import, issues, report, row, send, total};
 use techo_conformance_tests::page::text;
 use techo_conformance_tests::server::directory;
 use techo_conformance_tests::world::{Caller, World};
@@ -23,41 +24,6 @@ fn shared() -> Option<PathBuf> {
 
 fn own(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/samples").join(name)
-}
-
-/// What `techo import --json` said, and its exit code.
-#[track_caller]
-fn import(world: &World, more: &[&str], files: &[PathBuf]) -> (i32, Value) {
-    let mut arguments = vec!["import", "--json", "--client", "importer"];
-    arguments.extend_from_slice(more);
-    let paths: Vec<String> = files.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    arguments.extend(paths.iter().map(String::as_str));
-    let output = world.server.command(&arguments);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let report = serde_json::from_str(&said)
-        .unwrap_or_else(|error| panic!("{error}: {said}\n{}", String::from_utf8_lossy(&output.stderr)));
-    (output.status.code().unwrap_or(-1), report)
-}
-
-fn count(file: &Value, what: &str, kind: &str) -> u64 {
-    file[what][kind].as_u64().unwrap_or(0)
-}
-
-fn total(file: &Value, what: &str) -> u64 {
-    file[what].as_object().into_iter().flatten().filter_map(|(_, number)| number.as_u64()).sum()
-}
-
-/// The issues of a file, each with its text.
-#[track_caller]
-fn issues(file: &Value) -> Vec<(u64, String)> {
-    let list = file["issues"].as_array().unwrap_or_else(|| panic!("issues of {file}"));
-    for issue in list {
-        assert!(issue["text"].as_str().is_some_and(|text| !text.is_empty()), "each issue is explained: {issue}");
-        assert!(issue["code"].is_string() && issue["severity"].is_string(), "{issue}");
-    }
-    list.iter()
-        .map(|issue| (issue["line"].as_u64().unwrap_or(0), issue["code"].as_str().unwrap_or_default().to_owned()))
-        .collect()
 }
 
 #[test]
@@ -472,30 +438,6 @@ fn bad_notebooks_make_nothing_they_should_not() {
     assert_eq!((code, &report["files"][0]["outcome"]), (1, &json!("refused")), "a notebook of nobody: {report}");
 }
 
-const HEADER: &str = "自治体コード,宛名番号,氏名,カナ氏名,生年月日,性別,健診種別,診査日,診査場所,身長,体重,胸囲,頭囲,カウプ指数,生歯数,虫歯数,尿蛋白,尿糖,尿潜血,尿白血球,股関節所見,備考";
-
-fn row(height: &str) -> String {
-    format!(
-        "{HEADER}\r\n101010,0000088001,訂正　一子,テイセイ　イチコ,2023-05-10,2,３～４か月児健康診査,2023-09-03,例町保健センター,{height},6.15,40.8,40.1,,,,,,,,,\r\n"
-    )
-}
-
-fn send(caller: &Caller, name: &str, body: &str) -> techo_conformance_tests::http::Response {
-    let disposition = format!("attachment; filename=\"{name}\"");
-    caller
-        .request("POST", "$import")
-        .header("Content-Disposition", &disposition)
-        .body("text/csv", body.as_bytes().to_vec())
-        .send()
-}
-
-fn report(answer: &Value) -> Value {
-    let parts = answer["parameter"].as_array().cloned().unwrap_or_default();
-    let part = parts.iter().find(|part| part["name"] == "report").unwrap_or_else(|| panic!("no report in {answer}"));
-    let text = part["valueString"].as_str().or_else(|| part["valueBase64Binary"].as_str()).unwrap_or_default();
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {part}"))
-}
-
 #[test]
 fn the_same_door_is_open_over_http_and_a_correction_makes_a_version() {
     let world = World::new();
@@ -530,96 +472,4 @@ fn import_over_http_needs_its_scopes_and_refuses_rightly() {
     assert_eq!(send(&importer, "large.csv", &large).status, 413);
     assert_eq!(importer.ids("Patient?identifier=0000088001"), [""; 0], "none of them wrote anything");
     assert!(text("<p>x</p>").contains('x'));
-}
-
-#[test]
-fn a_resident_key_of_the_sample_children_finds_them() {
-    let world = World::new();
-    let body = row("61.2")
-        .replace("0000088001", "0000077002")
-        .replace("訂正　一子,テイセイ　イチコ,2023-05-10", "山田　芽衣,ヤマダ　メイ,2026-07-10");
-    let body = body.replace("2023-09-03", "2026-10-20");
-    let before = world.mother_for_daughter().ids("Encounter?patient=pt-mei").len();
-    let answer = report(&send(&world.importer(), "checkups.csv", &body).expect(200).json());
-    assert_eq!(count(&answer["files"][0], "created", "Patient"), 0, "she is known by her key: {answer}");
-    assert_eq!(world.mother_for_daughter().ids("Encounter?patient=pt-mei").len(), before + 1);
-    let other = body.replace("2026-07-10", "2026-07-11");
-    let answer = send(&world.importer(), "checkups.csv", &other);
-    let stopped = answer.status == 422 || total(&report(&answer.json())["files"][0], "created") == 0;
-    assert!(stopped, "another birth date stops the import for that person: {}", answer.text());
-}
-
-#[test]
-fn a_resident_key_of_another_custodian_takes_nothing_and_tells_nothing() {
-    let world = World::new();
-    let (importer, tester) = (world.importer(), world.backend("tester", "system/*.cruds"));
-    assert_eq!(send(&importer, "checkups.csv", &row("61.2")).expect(200).status, 200);
-    let answer = send(&tester, "checkups.csv", &row("62.2"));
-    let said = answer.text();
-    let told = report(&answer.json());
-    let file = &told["files"][0];
-    assert_eq!((total(file, "created"), total(file, "updated"), total(file, "unchanged")), (0, 0, 0), "{told}");
-    assert!(issues(file).iter().any(|(line, code)| (*line, code.as_str()) == (2, "patient-unknown")), "{told}");
-    assert!(!said.contains("org-city") && !said.contains("Patient/"), "not whose she is: {said}");
-    assert_eq!(tester.ids("Patient?identifier=0000088001"), [""; 0], "no second Patient under her key");
-    let who = importer.ids("Patient?identifier=0000088001").remove(0);
-    let heights = importer.search(&format!("Observation?subject=Patient/{who}&code=8302-2"));
-    assert_eq!(heights["entry"][0]["resource"]["valueQuantity"]["value"], 61.2, "her record stays: {heights}");
-    assert_eq!(heights["entry"][0]["resource"]["meta"]["versionId"], "1");
-}
-
-#[test]
-fn a_town_makes_nobody_under_another_towns_keys() {
-    let world = World::new();
-    let added = world.server.command(&[
-        "client",
-        "add",
-        "--id",
-        "neighbour",
-        "--kind",
-        "backend",
-        "--jwks",
-        "https://keys.example/jwks",
-        "--scope",
-        "system/*.cruds",
-        "--org",
-        "org-neighbour",
-        "--municipality",
-        "131016",
-    ]);
-    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-    let file = world.server.data.join("checkups.csv");
-    fs::write(&file, row("61.2")).expect("a file");
-    let output = world.server.command(&["import", "--json", "--client", "neighbour", &file.to_string_lossy()]);
-    let told: Value = serde_json::from_slice(&output.stdout).expect("a report");
-    assert!(
-        issues(&told["files"][0]).iter().any(|(line, code)| (*line, &**code) == (2, "municipality-foreign")),
-        "{told}"
-    );
-    assert_eq!(total(&told["files"][0], "created"), 0, "{told}");
-    let (_, report) = import(&world, &[], &[file]);
-    assert_eq!(count(&report["files"][0], "created", "Patient"), 1, "the key is still free for its town: {report}");
-}
-
-#[test]
-fn an_individual_number_is_not_taken_in_over_fhir() {
-    let world = World::new();
-    let tester = world.backend("tester", "system/*.cruds");
-    let patient = |system: &str| {
-        json!({"resourceType": "Patient", "identifier": [{"system": system, "value": "123456789018"}]}).to_string()
-    };
-    let sent =
-        |body: &str| tester.request("POST", "Patient").body("application/fhir+json", body.as_bytes().to_vec()).send();
-    let refused = sent(&patient("https://a.example/Id/my-number")).expect(400);
-    assert!(refused.text().contains("Patient.identifier[0].value"), "{}", refused.text());
-    assert!(!refused.text().contains("123456789018"), "the number itself is not repeated");
-    // The same digits under another name may be anything: one in ten passes the check.
-    sent(&patient("https://a.example/Id/chart")).expect(201);
-    let transaction = json!({"resourceType": "Bundle", "type": "transaction", "entry": [{
-        "resource": serde_json::from_str::<Value>(&patient("urn:mynumber")).expect("JSON"),
-        "request": {"method": "POST", "url": "Patient"}}]});
-    let body = transaction.to_string().into_bytes();
-    let answer = tester.request("POST", "").body("application/fhir+json", body).send();
-    assert_eq!(answer.status, 400, "{}", answer.text());
-    assert_eq!(tester.ids("Patient?identifier=123456789018").len(), 1);
 }
