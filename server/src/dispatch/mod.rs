@@ -31,6 +31,8 @@ impl Origin<'_> {
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
+    // A remembered decision is tried first. Unless a statement of this request found it
+    // to stand, nothing was answered on it, and the request begins anew.
     if let Some(call) = app.presumed(origin.token, origin.lenient, &interaction) {
         let call = origin.wished(call);
         let result = run(&call, &interaction).await;
