@@ -179,6 +179,7 @@ impl Checker<'_> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is told is one case of what may be")]
 fn one(name: &str) -> Types {
     Some(BTreeSet::from([name.to_owned()]))
 }
