@@ -91,7 +91,7 @@ impl SearchParameter {
         let all = |name: &str| -> Vec<String> {
             resource.list(name).iter().filter_map(Json::as_str).map(str::to_owned).collect()
         };
-        let component = |json: &Json| {
+        let component = |json: &Json| -> Result<Component, &'static str> {
             let part = |name| json.str(name).map(str::to_owned).ok_or("component");
             Ok(Component { definition: part("definition")?, expression: part("expression")? })
         };

@@ -38,7 +38,10 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
-    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
+    if let Err(error) = app.keep_up().await {
+        return refusal(&error, wishes.japanese);
+    }
+    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response
 }

@@ -8,10 +8,11 @@
 use super::plan::subject_rows;
 use super::update::precondition;
 use super::{Call, Error, Issue, Location, Reply, Status};
+use crate::app::rules::planned as by_rules;
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
-use crate::store::write::{Method, Put};
+use crate::store::write::{Method, Put, Rules};
 use crate::store::{Refused, StoreError, WriteSet};
 
 const TRIES: usize = 8;
@@ -73,6 +74,7 @@ pub(crate) async fn planned(
     let subjects = call.store.subjects_of(&old).await?;
     let withdraws = old.custody == Custody::Published && !subjects.is_empty();
     let stale = old.epoch != call.store.epoch();
+    let generation = call.catalog().generation();
     let put = Put {
         rid: old.rid,
         kind: old.kind,
@@ -85,6 +87,7 @@ pub(crate) async fn planned(
         // The citizen still finds what was withdrawn: its index rows stay.
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
         sweep: stale && !withdraws,
+        rules: Rules { after: if withdraws { old.rules } else { generation }, ..by_rules(generation, Some(old.rules)) },
     };
     Ok(Some((put, WriteSet::default())))
 }

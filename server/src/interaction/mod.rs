@@ -16,6 +16,7 @@ pub mod filing;
 pub mod guard;
 pub mod history;
 pub mod invocation;
+pub mod parameter;
 pub mod plan;
 pub mod read;
 pub mod redact;

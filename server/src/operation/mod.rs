@@ -14,6 +14,7 @@ pub mod definition;
 pub mod fhirpath;
 pub mod import;
 pub mod input;
+pub mod reindex;
 
 use std::pin::Pin;
 
@@ -26,7 +27,7 @@ use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Invocation, Issue, Reply, Target};
 
 /// Every operation that this server has.
-pub const OPERATIONS: &[Operation] = &[fhirpath::OPERATION, import::OPERATION];
+pub const OPERATIONS: &[Operation] = &[fhirpath::OPERATION, import::OPERATION, reindex::OPERATION];
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]

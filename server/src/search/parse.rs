@@ -48,7 +48,7 @@ pub fn plan(
     query: &[(String, String)],
     scope: &Scope<'_>,
 ) -> Result<Plan, SearchError> {
-    let catalog = Catalog::of(definitions);
+    let catalog = scope.local.catalog(definitions);
     let index = catalog
         .of_type(resource_type)
         .ok_or_else(|| SearchError::new("", Reason::UnknownType(resource_type.into())))?;
@@ -108,8 +108,8 @@ fn too_much(name: &str) -> SearchError {
 
 /// Reads the parameters of one query.
 pub(super) struct Reader<'a> {
-    pub(super) catalog: &'static Catalog,
-    pub(super) index: &'static TypeIndex,
+    pub(super) catalog: &'a Catalog,
+    pub(super) index: &'a TypeIndex,
     pub(super) scope: &'a Scope<'a>,
 }
 
@@ -141,7 +141,7 @@ impl Reader<'_> {
             "_lastUpdated" => self.updated(modifier, value)?,
             code => {
                 let found = self.index.parameter(code);
-                let parameter = found.ok_or_else(|| Reason::Unknown { resource_type: self.index.name.into() })?;
+                let parameter = found.ok_or_else(|| self.index.lacks(code))?;
                 self.indexed(parameter, modifier, value)?
             }
         };

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod people;
 pub mod reader;
 mod rows;
+pub mod rules;
 pub mod seal;
 mod select;
 mod sql;

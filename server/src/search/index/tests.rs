@@ -4,6 +4,7 @@ use std::path::Path as File;
 use jiff::tz::TimeZone;
 use techo_profiles::json;
 
+use super::super::catalog::Catalog;
 use super::super::trail::branches;
 use super::*;
 
