@@ -36,9 +36,10 @@ pub fn apply(model: &dyn Model, resource: &mut Json, parameters: &Json) -> Resul
     if list.len() > MOST_OPERATIONS {
         return Err(too_many());
     }
-    let read = list.iter().enumerate().map(|(number, json)| {
-        Operation::read(json).map_err(|(reason, member)| reason.at(number, member))
-    });
+    let read = list
+        .iter()
+        .enumerate()
+        .map(|(number, json)| Operation::read(json).map_err(|(reason, member)| reason.at(number, member)));
     let operations = read.collect::<Result<Vec<_>, _>>()?;
     let fuel = (FUEL / (operations.len() as u64).max(1)).clamp(LEAST_FUEL, DEFAULT_FUEL);
     let mut patch = Patch { model, fuel, room: Room::of(resource) };
@@ -80,7 +81,8 @@ impl<'p> Operation<'p> {
             found.ok_or((Reason::Malformed("the part has no text", "part に文字列の値がありません"), name))
         };
         let whole = |name: &'static str| {
-            let found = part(name)?.get("valueInteger").and_then(Json::as_i64).and_then(|one| usize::try_from(one).ok());
+            let found =
+                part(name)?.get("valueInteger").and_then(Json::as_i64).and_then(|one| usize::try_from(one).ok());
             let none = Reason::Malformed("the part is a valueInteger from 0", "part は 0 以上の valueInteger です");
             found.ok_or((none, name))
         };
@@ -171,7 +173,10 @@ impl Patch<'_> {
         let spellings = self.model.spellings(&type_name, name);
         let is_there = |spelled: &&str| object.get(spelled).is_some() || object.get(&format!("_{spelled}")).is_some();
         if !given.is_list && spellings.iter().any(is_there) {
-            let there = Reason::Failed("the element is there already; replace it", "要素は既にあります。replace を使ってください");
+            let there = Reason::Failed(
+                "the element is there already; replace it",
+                "要素は既にあります。replace を使ってください",
+            );
             return Err((there, "name"));
         }
         place::edit(object, &given.key, given.is_list, |pairs| pairs.push(given.pair));

@@ -21,9 +21,10 @@ pub fn apply(resource: &mut Json, patch: &Json) -> Result<(), PatchError> {
     if list.len() > MOST_OPERATIONS {
         return Err(too_many());
     }
-    let operations = list.iter().enumerate().map(|(number, json)| {
-        Operation::read(json).map_err(|(reason, member)| reason.at(number, member))
-    });
+    let operations = list
+        .iter()
+        .enumerate()
+        .map(|(number, json)| Operation::read(json).map_err(|(reason, member)| reason.at(number, member)));
     let operations = operations.collect::<Result<Vec<_>, _>>()?;
     let mut room = Room::of(resource);
     for (number, operation) in operations.into_iter().enumerate() {
@@ -91,10 +92,8 @@ impl Operation {
             }
             Self::Move(source, at) => {
                 if at.0.len() > source.0.len() && at.0.starts_with(&source.0) {
-                    let inside = Reason::Failed(
-                        "a value cannot be moved into itself",
-                        "値をそれ自身の中へ移すことはできません",
-                    );
+                    let inside =
+                        Reason::Failed("a value cannot be moved into itself", "値をそれ自身の中へ移すことはできません");
                     return Err(path(inside));
                 }
                 let value = source.remove(root).map_err(from)?;
@@ -185,9 +184,12 @@ impl Pointer {
 }
 
 fn step_down<'j>(root: &'j mut Json, way: &[Box<str>]) -> Option<&'j mut Json> {
-    way.iter().try_fold(root, |json, part| {
-        if json.is_array() { json.items_mut().get_mut(index(part)?) } else { json.get_mut(part) }
-    })
+    way.iter().try_fold(
+        root,
+        |json, part| {
+            if json.is_array() { json.items_mut().get_mut(index(part)?) } else { json.get_mut(part) }
+        },
+    )
 }
 
 /// `a~1b~0c` → `a/b~c`
@@ -221,7 +223,9 @@ fn no_such() -> Reason {
 /// numbers by their value.
 fn same(one: &Json, other: &Json) -> bool {
     match (one.value(), other.value()) {
-        (Value::Number(one), Value::Number(other)) => one == other || number(one).is_some_and(|own| Some(own) == number(other)),
+        (Value::Number(one), Value::Number(other)) => {
+            one == other || number(one).is_some_and(|own| Some(own) == number(other))
+        }
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
         }

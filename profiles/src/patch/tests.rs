@@ -39,7 +39,11 @@ fn json_patch_does_what_its_operations_say() {
         (r#"{"a":1.10}"#, r#"[{"op":"test","path":"/a","value":1.1}]"#, r#"{"a":1.10}"#),
         (r#"{"a":100}"#, r#"[{"op":"test","path":"/a","value":1.0e2}]"#, r#"{"a":100}"#),
         (r#"{"a":-0.0}"#, r#"[{"op":"test","path":"/a","value":0}]"#, r#"{"a":-0.0}"#),
-        (r#"{"a":{"b":1,"c":[2]}}"#, r#"[{"op":"test","path":"/a","value":{"c":[2],"b":1}}]"#, r#"{"a":{"b":1,"c":[2]}}"#),
+        (
+            r#"{"a":{"b":1,"c":[2]}}"#,
+            r#"[{"op":"test","path":"/a","value":{"c":[2],"b":1}}]"#,
+            r#"{"a":{"b":1,"c":[2]}}"#,
+        ),
         (r#"{"a":1}"#, r#"[{"op":"test","path":"/a","value":1,"extra":true}]"#, r#"{"a":1}"#),
     ] {
         assert_eq!(json_patched(text, patch).as_deref(), Ok(expected), "{patch}");
@@ -173,7 +177,11 @@ fn operations_undo_each_other_on_any_tree() {
             continue;
         }
         let mut after = before.clone();
-        let copied = Json::object([("op", Json::from("copy")), ("from", Json::from(path.as_str())), ("path", Json::from("/new"))]);
+        let copied = Json::object([
+            ("op", Json::from("copy")),
+            ("from", Json::from(path.as_str())),
+            ("path", Json::from("/new")),
+        ]);
         json_patch::apply(&mut after, &Json::array([copied])).expect("it is there");
         let kept = after.get("new").cloned().expect("copied");
         let back = Json::array([
@@ -238,7 +246,8 @@ fn part(name: &str, value: &str) -> String {
 
 /// One operation: its type, its path, its other parts.
 fn step(kind: &str, path: &str, more: &[String]) -> String {
-    let mut parts = vec![part("type", &format!(r#""valueCode":"{kind}""#)), part("path", &format!(r#""valueString":"{path}""#))];
+    let mut parts =
+        vec![part("type", &format!(r#""valueCode":"{kind}""#)), part("path", &format!(r#""valueString":"{path}""#))];
     parts.extend_from_slice(more);
     format!(r#"{{"name":"operation","part":[{}]}}"#, parts.join(","))
 }
@@ -319,7 +328,8 @@ fn fhir_patch_does_what_its_operations_say() {
 
 #[test]
 fn fhir_patch_follows_choices_resources_and_what_it_did_before() {
-    let observation = r#"{"resourceType":"Observation","valueQuantity":{"value":7.10},"component":[{"valueString":"x"}]}"#;
+    let observation =
+        r#"{"resourceType":"Observation","valueQuantity":{"value":7.10},"component":[{"valueString":"x"}]}"#;
     let to_text = step("replace", "Observation.value", &[value(r#""valueString":"+""#)]);
     assert_eq!(
         fhir_patched(observation, &[to_text]).as_deref(),

@@ -87,7 +87,8 @@ impl Place {
         }
         let parent = self.parent(root)?;
         let beside: Box<str> = format!("_{}", self.key).into();
-        let own = parent.get(&self.key).map(|json| if self.is_list { json.items().get(self.index) } else { Some(json) });
+        let own =
+            parent.get(&self.key).map(|json| if self.is_list { json.items().get(self.index) } else { Some(json) });
         if own.flatten().is_some_and(Json::is_object) {
             let json = parent.get_mut(&self.key)?;
             return if self.is_list { json.items_mut().get_mut(self.index) } else { Some(json) };

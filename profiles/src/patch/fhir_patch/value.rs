@@ -27,14 +27,13 @@ impl Given {
             let property = model.property(parent, key);
             property.is_some_and(|property| of_type(model, property.type_name, said))
         };
-        let key = spellings.iter().find(fits).ok_or(Reason::Failed(
-            "the value is of another type than the element",
-            "値の型が要素の型と異なります",
-        ))?;
-        let property = model.property(parent, key).ok_or(Reason::Failed(
-            "the type has no such element",
-            "この型にその名前の要素はありません",
-        ))?;
+        let key = spellings
+            .iter()
+            .find(fits)
+            .ok_or(Reason::Failed("the value is of another type than the element", "値の型が要素の型と異なります"))?;
+        let property = model
+            .property(parent, key)
+            .ok_or(Reason::Failed("the type has no such element", "この型にその名前の要素はありません"))?;
         let pair = match said {
             Said::Value(_) => {
                 let typed = part.members().iter().find(|member| member.name.starts_with("value"));
@@ -87,7 +86,9 @@ fn of_type(model: &dyn Model, wanted: &str, said: Said<'_>) -> bool {
         // which `value[x]` does not have, is said by a string.
         Said::Value(suffix) => {
             let own = type_of(model, suffix);
-            model.is_a(&own, wanted) || model.is_a(wanted, &own) || (!is_open && own == "string" && !wanted.contains('.'))
+            model.is_a(&own, wanted)
+                || model.is_a(wanted, &own)
+                || (!is_open && own == "string" && !wanted.contains('.'))
         }
         Said::Resource(kind) => model.is_resource(kind) && model.is_a(kind, wanted),
         Said::Parts => !model.is_a(wanted, "Resource") && !wanted.starts_with(|first: char| first.is_ascii_lowercase()),
