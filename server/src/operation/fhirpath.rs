@@ -6,18 +6,21 @@
 //!
 //! Each item is a part `result` with a value of its FHIR type. What `value[x]` has
 //! no type for (a backbone element, a Narrative, an Extension) is told by a part for
-//! each of its elements.
+//! each of its elements. An extension says where in the resource the item stands.
 
 use techo_profiles::Definitions;
 use techo_profiles::definitions::choice_name;
 use techo_profiles::json::{Json, Value as Tree};
-use techo_profiles::path::{Context, DateTime, Expression, Item, Model, Node, PathError, Reason, Value};
+use techo_profiles::path::{
+    Context, DateTime, Expression, Item, Knowledge, Locations, Model, Node, PathError, Reason, Value,
+};
 use techo_profiles::primitive::Primitive;
 
 use super::{Gate, Input, Media, Operation, Output};
 use crate::app::App;
 use crate::interaction::plan::parse;
 use crate::interaction::{Error, Interaction, Issue};
+use crate::search::unit::Ucum;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -31,13 +34,15 @@ async fn fhirpath(app: &App, token: &str, input: &Input<'_>) -> Result<Output, E
     app.call(token, false, &Interaction::Bundle(Vec::new())).await?;
     let parameters = parse(input.body)?;
     let asked = Asked::read(&parameters)?;
-    let expression = Expression::parse(asked.expression).map_err(|error| unreadable(&error, asked.at))?;
+    let expression = Expression::shared(asked.expression).map_err(|error| unreadable(&error, asked.at))?;
     let now = app.clock.now();
     let offset = app.config.zone.to_offset(now).seconds() / 60;
     let now = DateTime::at(now, i16::try_from(offset).unwrap_or(0));
-    let context = Context::new(app.definitions).now(now);
+    let knowledge = Knowledge { definitions: app.definitions, codes: &app.codes };
+    let context = Context::new(app.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
     let items = expression.evaluate(asked.resource, &context).map_err(|error| unevaluated(&error, asked.at))?;
-    let parts = items.iter().map(|item| part(app.definitions, "result", item));
+    let places = Locations::of(app.definitions, Node::resource(asked.resource));
+    let parts = items.iter().map(|item| placed(part(app.definitions, "result", item), item, &places));
     let mut answer = Json::object([("resourceType", Json::from("Parameters"))]);
     if !items.is_empty() {
         answer.set("parameter", Json::array(parts));
@@ -99,6 +104,17 @@ fn issue(code: &'static str, error: &PathError, at: usize) -> Issue {
     Issue::error(code, error.to_string(), format!("FHIRPath 式を評価できません({} バイト目): {}", error.at, error.text))
         .at(format!("Parameters.parameter[{at}].value"))
 }
+
+/// Says where in the resource the item stands. FHIR lets a parameter be a value or
+/// have parts, not both, so the path is an extension.
+fn placed(part: Json, item: &Item<'_>, places: &Locations) -> Json {
+    let Some(path) = item.node().and_then(|node| places.path(node)) else { return part };
+    let extension = Json::object([("url", Json::from(PATH)), ("valueString", Json::from(path))]);
+    part.with("extension", Json::array([extension]))
+}
+
+/// The extension of a result that says where in the resource it stands.
+pub const PATH: &str = "https://techo.example/fhir/StructureDefinition/fhirpath-path";
 
 /// One item as a parameter of this name.
 fn part(definitions: &Definitions, name: &str, item: &Item<'_>) -> Json {
