@@ -6,16 +6,19 @@
 //!
 //! Each item is a part `result` with a value of its FHIR type. What `value[x]` has
 //! no type for (a backbone element, a Narrative, an Extension) is told by a part for
-//! each of its elements.
+//! each of its elements. An extension says where in the resource the item stands.
 
 use techo_profiles::Definitions;
 use techo_profiles::definitions::choice_name;
 use techo_profiles::json::{Json, Value as Tree};
-use techo_profiles::path::{Context, DateTime, Expression, Item, Model, Node, PathError, Reason, Value};
+use techo_profiles::path::{
+    Context, DateTime, Expression, Item, Knowledge, Locations, Model, Node, PathError, Reason, Value,
+};
 use techo_profiles::primitive::Primitive;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::interaction::{Call, Error, Issue, Reply};
+use crate::search::unit::Ucum;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -35,13 +38,15 @@ fn fhirpath(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     let at = input.place("expression");
     let text = input.text("expression").unwrap_or_default();
     let resource = resource(input)?;
-    let expression = Expression::parse(text).map_err(|error| unreadable(&error, &at))?;
+    let expression = Expression::shared(text).map_err(|error| unreadable(&error, &at))?;
     let now = call.clock.now();
     let offset = call.config.zone.to_offset(now).seconds() / 60;
     let now = DateTime::at(now, i16::try_from(offset).unwrap_or(0));
-    let context = Context::new(call.definitions).now(now);
+    let knowledge = Knowledge { definitions: call.definitions, codes: &call.codes };
+    let context = Context::new(call.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
     let items = expression.evaluate(resource, &context).map_err(|error| unevaluated(&error, &at))?;
-    let parts = items.iter().map(|item| part(call.definitions, "result", item));
+    let places = Locations::of(call.definitions, Node::resource(resource));
+    let parts = items.iter().map(|item| placed(part(call.definitions, "result", item), item, &places));
     let mut answer = Json::object([("resourceType", Json::from("Parameters"))]);
     if !items.is_empty() {
         answer.set("parameter", Json::array(parts));
@@ -72,6 +77,17 @@ fn issue(code: &'static str, error: &PathError, at: &str) -> Issue {
     Issue::error(code, error.to_string(), format!("FHIRPath 式を評価できません({} バイト目): {}", error.at, error.text))
         .at(at)
 }
+
+/// Says where in the resource the item stands. FHIR lets a parameter be a value or
+/// have parts, not both, so the path is an extension.
+fn placed(part: Json, item: &Item<'_>, places: &Locations) -> Json {
+    let Some(path) = item.node().and_then(|node| places.path(node)) else { return part };
+    let extension = Json::object([("url", Json::from(PATH)), ("valueString", Json::from(path))]);
+    part.with("extension", Json::array([extension]))
+}
+
+/// The extension of a result that says where in the resource it stands.
+pub const PATH: &str = "https://techo.example/fhir/StructureDefinition/fhirpath-path";
 
 /// One item as a parameter of this name.
 fn part(definitions: &Definitions, name: &str, item: &Item<'_>) -> Json {
