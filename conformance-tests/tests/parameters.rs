@@ -160,6 +160,8 @@ fn what_could_not_be_indexed_by_is_refused_with_its_place() {
         ("gender", json!({}), "SearchParameter.code"),
         ("a.b", json!({}), "SearchParameter.code"),
         ("x", json!({"type": "special"}), "SearchParameter.type"),
+        ("x", json!({"expression": "Patient.birthDate < today()"}), "SearchParameter.expression"),
+        ("x", json!({"base": ["AuditEvent"], "expression": "AuditEvent.type"}), "SearchParameter.base"),
     ] {
         let mut wrong = definition("w", code, "Patient.gender");
         for (name, value) in change.as_object().expect("an object") {

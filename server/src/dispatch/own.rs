@@ -5,6 +5,7 @@ use techo_profiles::definitions::ParameterKind;
 use techo_profiles::json;
 use techo_profiles::json::Json;
 
+use super::capabilities::READ_ONLY;
 use crate::search::catalog::Catalog;
 use crate::search::own::OwnParameter;
 
@@ -17,6 +18,9 @@ pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
         for resource in resources(&mut statement) {
             let kind = resource.str("type").unwrap_or_default().to_owned();
             let code = own.definition.code.as_str();
+            if READ_ONLY.contains(&kind.as_str()) {
+                continue;
+            }
             let reference = own.definition.kind == ParameterKind::Reference;
             if types.contains(&kind.as_str()) {
                 let (url, name) = (own.definition.url.as_str(), own.definition.kind.name());

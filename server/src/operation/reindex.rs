@@ -73,7 +73,7 @@ fn progress(name: &str, target: i64, walk: Option<&Rebuild>) -> Json {
     json!({"name": "type", "part": [
         {"name": "type", "valueCode": name},
         {"name": "state", "valueCode": state},
-        {"name": "done", "valueDecimal": done},
-        {"name": "total", "valueDecimal": total}
+        {"name": "done", "valueUnsignedInt": done},
+        {"name": "total", "valueUnsignedInt": total}
     ]})
 }

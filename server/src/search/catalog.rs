@@ -29,6 +29,8 @@ pub struct Catalog {
     /// The number of the change that it knows of.
     change: i64,
     own: Vec<OwnParameter>,
+    /// It lies over R4's own, which is prepared once for all.
+    overlays: bool,
 }
 
 /// The parameters of one resource type.
@@ -107,6 +109,7 @@ impl Catalog {
             generation: 0,
             change: 0,
             own: Vec::new(),
+            overlays: false,
         })
     }
 
@@ -115,7 +118,7 @@ impl Catalog {
     /// * `own`: oldest first.
     pub fn with(definitions: &'static Definitions, generation: i64, change: i64, own: Vec<OwnParameter>) -> Self {
         let types = definitions.resource_types().iter().map(|_| OnceLock::new()).collect();
-        Self { definitions, types, generation, change, own }
+        Self { definitions, types, generation, change, own, overlays: true }
     }
 
     /// The generation of rules in force.
@@ -153,8 +156,7 @@ impl Catalog {
     pub fn of_type(&self, name: &str) -> Option<&TypeIndex> {
         let position = self.definitions.resource_types().binary_search(&name).ok()?;
         let name = self.definitions.resource_types()[position];
-        if self.own_of(name).next().is_none() && self.change > 0 {
-            // Nothing lies over R4's own, which is prepared once for all.
+        if self.overlays && self.own_of(name).next().is_none() {
             return Self::of(self.definitions).of_type(name);
         }
         let made = || TypeIndex::of(self.definitions, name, &self.own_of(name).collect::<Vec<_>>());

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use techo_profiles::Definitions;
 use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::json::Json;
-use techo_profiles::path::{Expression, PathError};
+use techo_profiles::path::{Expression, PathError, Reason as PathReason};
 
 use super::kinds::Kind;
 
@@ -84,6 +84,9 @@ pub fn read(definitions: &Definitions, resource: &Json) -> Result<SearchParamete
     if parameter.kind == ParameterKind::Special {
         return Err(Fault::Kind);
     }
+    if parameter.base.iter().any(|base| RENDERED.contains(&base.as_str())) {
+        return Err(Fault::Element("base"));
+    }
     let plain = |sign: char| sign.is_ascii_alphanumeric() || sign == '-' || sign == '_';
     if parameter.code.starts_with('_') || parameter.code.len() > LONGEST_CODE || !parameter.code.chars().all(plain) {
         return Err(Fault::Code);
@@ -103,7 +106,11 @@ pub fn read(definitions: &Definitions, resource: &Json) -> Result<SearchParamete
 /// Checks the expression on one type.
 fn applied(definitions: &Definitions, parameter: &SearchParameter, kind: &str) -> Result<(), Fault> {
     // What is told of its place is told of the whole expression, so that is read first.
-    Expression::parse(&parameter.expression).map_err(Fault::Path)?;
+    let whole = Expression::parse(&parameter.expression).map_err(Fault::Path)?;
+    if let Some((at, name)) = whole.calls(ELSEWHERE) {
+        let text = format!("{name}() is not to be had where records are indexed");
+        return Err(Fault::Path(PathError { reason: PathReason::Missing, at, text }));
+    }
     let text = parameter.expression_for(kind);
     if text.is_empty() {
         return Err(Fault::Element("expression"));
@@ -198,7 +205,13 @@ pub fn text(resource: &Json) -> String {
     Json::object(kept.iter().filter_map(member)).to_string()
 }
 
+/// Types that are no records: they have no index rows.
+const RENDERED: &[&str] = &["AuditEvent"];
 const LONGEST_CODE: usize = 64;
+/// Functions whose answer is not in the record: rows by them would be of the moment
+/// at which it was written.
+const ELSEWHERE: &[&str] =
+    &["now", "today", "timeOfDay", "memberOf", "subsumes", "subsumedBy", "conformsTo", "elementDefinition", "slice"];
 
 #[cfg(test)]
 mod tests {
@@ -225,7 +238,7 @@ mod tests {
             ("weight", "quantity", "Observation", "(Observation.value as Quantity)"),
             ("when", "date", "Observation", "Observation.issued | Observation.effective"),
             ("note", "string", "Observation", "Observation.note.text"),
-            ("adult", "token", "Patient", "Patient.birthDate < today() - 18 years"),
+            ("old", "token", "Patient", "Patient.birthDate < @1950-01-01"),
         ] {
             assert!(read(Definitions::embedded(), &definition(code, kind, base, expression)).is_ok(), "{expression}");
         }
@@ -238,6 +251,7 @@ mod tests {
             ("x", "token", "Patient", "Patient.gender | Patient.nonsense", 25),
             ("x", "token", "Patient", "Patient.name.where(", 19),
             ("x", "token", "Patient", "Patient.gender.nonsense()", 15),
+            ("x", "token", "Patient", "Patient.birthDate < today() - 18 years", 20),
         ] {
             match fault(&definition(code, kind, base, expression)) {
                 Fault::Path(error) => assert_eq!(error.at, at, "{expression}: {error}"),
