@@ -90,7 +90,8 @@ pub struct Position {
 pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
                        r.custody, r.method, r.epoch, r.rules, r.body";
 const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                           r.custody, r.method, 0 AS epoch, 0 AS rules, r.body";
+                           r.custody, r.method, 0 AS epoch, \
+                           CAST(0 AS BIGINT) AS rules, r.body";
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
