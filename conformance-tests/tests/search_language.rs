@@ -6,7 +6,7 @@ use serde_json::json;
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{IDENTIFIERS, LOINC, UCUM, patient, quantity};
 use techo_conformance_tests::stock::{Stock, clinic};
-use techo_conformance_tests::world::{ids, link};
+use techo_conformance_tests::world::ids;
 
 #[test]
 fn chains_follow_references() {

@@ -12,7 +12,7 @@
 //! the filter is about what `subject` refers to. What a test comes to is in
 //! [`operator`].
 //!
-//! Source: FHIR R4 search_filter.html
+//! Source: FHIR R4 `search_filter.html`
 
 mod operator;
 

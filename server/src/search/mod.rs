@@ -10,6 +10,7 @@ pub mod catalog;
 mod chain;
 pub mod clinical;
 pub mod decimal;
+pub mod derived;
 pub mod error;
 pub mod escape;
 mod facts;

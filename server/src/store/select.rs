@@ -17,14 +17,15 @@ use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, Reach, View};
 use crate::search::clinical::Clinical;
-use crate::search::plan::{Filter, Match, Place, Plan};
+use crate::search::plan::{CodePattern, Filter, Match, Pattern, Place, Plan};
 use crate::search::row::Table;
 
 use super::sql::Sql;
 use super::visible::few_citizens;
 use filter::{Parts, Row, Scene, together};
-use matching::{by_table, code, name, one_of, param};
+use matching::{by_table, code, name, one_of};
 
+pub(super) use matching::param;
 pub(super) use order::order;
 
 /// `columns` of the rows that the plan chooses, as ` FROM … WHERE …` without an
@@ -102,7 +103,7 @@ impl Scene<'_> {
         let (mut from, conditions) = self.rows_of(filters, next)?;
         let mut sql = Sql::new(&format!("SELECT DISTINCT {f}.rid AS rid FROM "));
         from.text(&format!(" CROSS JOIN reference {f} WHERE "));
-        sql.push(from).push(conditions).text(" AND ").push(param(&f, index));
+        sql.push(from).push(conditions).text(" AND ").push(param(&f, index, Table::Reference));
         sql.text(&format!(" AND {f}.kind = ")).bind(next.key()).text(&format!(" AND {f}.id = {n}.id"));
         Some(sql)
     }
@@ -113,7 +114,11 @@ impl Scene<'_> {
         let (mut from, conditions) = self.rows_of(filters, next)?;
         let mut sql = Sql::new(&format!("SELECT DISTINCT {x}.rid AS rid FROM "));
         from.text(&format!(" CROSS JOIN reference {f} CROSS JOIN resource {x} WHERE "));
-        sql.push(from).push(conditions).text(&format!(" AND {f}.rid = {n}.rid AND ")).push(param(&f, index));
+        sql.push(from).push(conditions).text(&format!(" AND {f}.rid = {n}.rid AND ")).push(param(
+            &f,
+            index,
+            Table::Reference,
+        ));
         sql.text(&format!(" AND {f}.kind = ")).bind(row.key());
         sql.text(&format!(" AND {x}.kind = ")).bind(row.key()).text(&format!(" AND {x}.id = {f}.id"));
         Some(sql)
@@ -156,7 +161,7 @@ fn cost(filter: &Filter) -> u8 {
             _ => UNINDEXED,
         },
         Filter::Together { .. } | Filter::Near { .. } => BY_SPAN,
-        Filter::Any(parts) => parts.iter().map(|part| set_cost(part)).max().unwrap_or(0),
+        Filter::Any(parts) => parts.iter().map(set_cost).max().unwrap_or(0),
         Filter::Updated { .. } => 8,
         Filter::All(_)
         | Filter::Not(_)
@@ -201,7 +206,12 @@ fn match_cost(one: &Match) -> u8 {
 /// The rows of the clinical index for these codes: of the patients that the
 /// query names, else of the people whom the view shows.
 fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Option<&[CitizenKey]>) -> Sql {
-    let mut sql = Sql::new("SELECT DISTINCT x.rid AS rid FROM clinical x WHERE x.citizen IN ");
+    let exactly = |one: &&CodePattern| !matches!((&one.system, &one.code), (Pattern::Any, _) | (_, Pattern::Any));
+    let people = if clinical.patients.is_empty() { few.unwrap_or_default().len() } else { clinical.patients.len() };
+    // One person's rows of one code: each record once, without sorting out doubles.
+    let once = people == 1 && matches!(&clinical.codes[..], [one] if exactly(one));
+    let mut sql = Sql::new(if once { "SELECT x.rid AS rid" } else { "SELECT DISTINCT x.rid AS rid" });
+    sql.text(" FROM clinical x WHERE x.citizen IN ");
     if clinical.patients.is_empty() {
         sql.list(few.unwrap_or_default().iter().copied());
     } else {
@@ -225,7 +235,7 @@ fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
 fn indexed(index: &str, any: &[Match]) -> Sql {
     let set = |(table, same): (Table, Vec<&Match>)| {
         let mut sql = Sql::new(&format!("SELECT DISTINCT t.rid AS rid FROM {} t WHERE ", name(table)));
-        sql.push(param("t", index)).text(" AND ").push(one_of("t", &same));
+        sql.push(param("t", index, table)).text(" AND ").push(one_of("t", &same));
         sql
     };
     union(by_table(any).into_iter().map(set).collect())

@@ -42,12 +42,11 @@ fn parse(_: &Question<'_>) -> Result<Vec<Match>, Reason> {
     Err(Reason::NotDone("a composite inside another".into()))
 }
 
+/// What finds one value of a part.
+pub type Ask<'a> = dyn Fn(&Part, &str) -> Result<Vec<Match>, Reason> + 'a;
+
 /// One value of a composite, `code$value`: each part as its own kind reads it.
-pub fn together(
-    parts: &[Part],
-    value: &str,
-    ask: &dyn Fn(&Part, &str) -> Result<Vec<Match>, Reason>,
-) -> Result<Together, Reason> {
+pub fn together(parts: &[Part], value: &str, ask: &Ask<'_>) -> Result<Together, Reason> {
     let values = split(value, '$');
     if values.len() != parts.len() {
         let form = parts.iter().map(|part| part.kind.name).collect::<Vec<_>>().join("$");

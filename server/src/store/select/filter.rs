@@ -104,9 +104,7 @@ impl Scene<'_> {
             }
             Filter::Chain { param, target, filters } => self.chained(param, filters, row, row.next(*target)),
             Filter::Has { source, param, filters } => self.referred(param, filters, row, row.next(*source)),
-            Filter::Together { any } => {
-                Sql::or(any.iter().flat_map(|parts| together(parts)).map(|parts| parts.probe(&r)).collect())
-            }
+            Filter::Together { any } => Sql::or(any.iter().flat_map(together).map(|parts| parts.probe(&r)).collect()),
             Filter::Near { params, any } => {
                 Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
             }
@@ -121,7 +119,7 @@ impl Scene<'_> {
         let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
         let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
         let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} "));
-        sql.text(&format!("WHERE {f}.rid = {r}.rid AND ")).push(param(&f, reference));
+        sql.text(&format!("WHERE {f}.rid = {r}.rid AND ")).push(param(&f, reference, Table::Reference));
         sql.text(&format!(" AND {f}.kind = ")).bind(next.key());
         sql.text(&format!(" AND {n}.id = {f}.id AND ")).push(shown);
         sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
@@ -133,7 +131,7 @@ impl Scene<'_> {
         let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
         let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
         let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} WHERE "));
-        sql.push(param(&f, reference)).text(&format!(" AND {f}.kind = ")).bind(row.key());
+        sql.push(param(&f, reference, Table::Reference)).text(&format!(" AND {f}.kind = ")).bind(row.key());
         sql.text(&format!(" AND {f}.id = {r}.id AND {n}.rid = {f}.rid AND ")).push(shown);
         sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
         sql
@@ -149,7 +147,7 @@ fn not_if(negated: bool, inner: Sql) -> Sql {
 /// The index has a row for `r`.
 fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
     let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM {} t WHERE t.rid = {r}.rid AND ", name(table)));
-    sql.push(param("t", index));
+    sql.push(param("t", index, table));
     if let Some(conditions) = conditions {
         sql.text(" AND ").push(conditions);
     }
@@ -170,7 +168,7 @@ pub(super) fn together(parts: &Together) -> Vec<Parts> {
         let t = format!("t{number}");
         let choices: Vec<(Table, Sql)> = by_table(any)
             .into_iter()
-            .map(|(table, same)| (table, Sql::and(vec![param(&t, index), one_of(&t, &same)])))
+            .map(|(table, same)| (table, Sql::and(vec![param(&t, index, table), one_of(&t, &same)])))
             .collect();
         let with = |parts: &Parts| {
             let more = |(table, condition): &(Table, Sql)| Parts {
@@ -214,8 +212,10 @@ impl Parts {
         within.bind(latitude).text(") * (t0.low - ").bind(latitude).text(") + (").push(east.clone()).text(") * ");
         within.push(middle.clone()).text(" * (").push(east).text(") * ").push(middle);
         within.text(" <= ").bind(degrees * degrees);
-        let conditions =
-            vec![Sql::and(vec![param("t0", &params[0]), box_of]), Sql::and(vec![param("t1", &params[1]), within])];
+        let conditions = vec![
+            Sql::and(vec![param("t0", &params[0], Table::Number), box_of]),
+            Sql::and(vec![param("t1", &params[1], Table::Number), within]),
+        ];
         Self { tables: vec![Table::Number; 2], conditions }
     }
 

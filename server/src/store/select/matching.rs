@@ -3,8 +3,12 @@
 //! The row's name in the statement is always said: the parts of a composite are
 //! several rows of perhaps one table.
 
+use techo_profiles::Definitions;
+
+use crate::search::catalog::Catalog;
+use crate::search::derived::Derived;
 use crate::search::plan::{Bound, Bounds, CodePattern, End, Match, Operator, Pattern, Place};
-use crate::search::row::Table;
+use crate::search::row::{ParamKey, Table};
 use crate::store::sql::Sql;
 
 /// Alternatives on different tables are asked of each table by itself.
@@ -33,11 +37,31 @@ pub(super) fn name(table: Table) -> &'static str {
     }
 }
 
-/// Row `t` belongs to this index.
-pub(super) fn param(t: &str, name: &str) -> Sql {
-    let mut sql = Sql::new(&format!("{t}.param = (SELECT id FROM parameter WHERE name = "));
-    sql.bind(name).text(")");
-    sql
+/// Row `t` belongs to this index, or to those that answer for it.
+pub(in crate::store) fn param(t: &str, name: &str, table: Table) -> Sql {
+    let named = |keys: &[ParamKey]| {
+        let mut sql = Sql::new(&format!("{t}.param "));
+        match keys {
+            [one] => sql.text("= (SELECT id FROM parameter WHERE name = ").bind(one.to_string()),
+            many => sql.text("IN (SELECT id FROM parameter WHERE name IN ").list(many.iter().map(ToString::to_string)),
+        };
+        sql.text(")");
+        sql
+    };
+    let definitions = Definitions::embedded();
+    match Catalog::of(definitions).derived(name) {
+        None => named(&[name.into()]),
+        Some(Derived { from, to: None }) => named(from),
+        Some(Derived { from, to: Some(to) }) if table == Table::Reference => {
+            let number = definitions.type_number(to).and_then(|number| i16::try_from(number).ok()).unwrap_or(0);
+            let mut sql = named(from);
+            // Elsewhere the type stands in the URL.
+            sql.text(&format!(" AND ({t}.kind = ")).bind(number);
+            sql.text(&format!(" OR {t}.kind = 0 AND {t}.id LIKE ")).bind(format!("%/{to}/%")).text(")");
+            sql
+        }
+        Some(_) => named(&[name.into()]),
+    }
 }
 
 /// Row `t` fulfils one of these, all of its table.

@@ -2,8 +2,9 @@
 
 use crate::search::page::SortValue;
 use crate::search::plan::{SortBy, SortColumn, SortKey};
+use crate::search::row::Table;
 
-use super::matching::param;
+use super::matching::{name, param};
 use crate::store::sql::Sql;
 
 /// How the rows of a search are ordered: each key's expression, and whether the
@@ -21,20 +22,22 @@ pub(in crate::store) fn order(keys: &[SortKey]) -> Order {
 }
 
 /// The row's least value in an index, or its greatest.
-fn sorted_by(name: &str, column: SortColumn, descending: bool) -> Sql {
+fn sorted_by(index: &str, column: SortColumn, descending: bool) -> Sql {
     let (table, low, high) = match column {
-        SortColumn::Folded => ("string t", "t.folded", "t.folded"),
-        SortColumn::Date => ("date t", "t.low", "t.high"),
-        SortColumn::Number => ("number t", "t.low", "t.high"),
-        SortColumn::Quantity => ("quantity t", "t.canonical_low", "t.canonical_high"),
-        SortColumn::Code => ("token t JOIN code c ON c.id = t.code", "c.code", "c.code"),
-        SortColumn::Value => ("ident t", "t.value", "t.value"),
-        SortColumn::Uri => ("uri t", "t.value", "t.value"),
-        SortColumn::Reference => ("reference t", "t.id", "t.id"),
+        SortColumn::Folded => (Table::String, "t.folded", "t.folded"),
+        SortColumn::Date => (Table::Date, "t.low", "t.high"),
+        SortColumn::Number => (Table::Number, "t.low", "t.high"),
+        SortColumn::Quantity => (Table::Quantity, "t.canonical_low", "t.canonical_high"),
+        SortColumn::Code => (Table::Token, "c.code", "c.code"),
+        SortColumn::Value => (Table::Identifier, "t.value", "t.value"),
+        SortColumn::Uri => (Table::Uri, "t.value", "t.value"),
+        SortColumn::Reference => (Table::Reference, "t.id", "t.id"),
     };
+    let joined = if column == SortColumn::Code { " JOIN code c ON c.id = t.code" } else { "" };
+    let rows = name(table);
     let key = if descending { format!("MAX({high})") } else { format!("MIN({low})") };
-    let mut sql = Sql::new(&format!("(SELECT {key} FROM {table} WHERE t.rid = r.rid AND "));
-    sql.push(param("t", name)).text(")");
+    let mut sql = Sql::new(&format!("(SELECT {key} FROM {rows} t{joined} WHERE t.rid = r.rid AND "));
+    sql.push(param("t", index, table)).text(")");
     sql
 }
 
@@ -57,13 +60,20 @@ impl Order {
         sql
     }
 
+    /// Those columns again, from a table of the name `p`.
+    pub(in crate::store) fn again(&self) -> String {
+        (0..self.0.len()).map(|number| format!(", p.k{number}")).collect()
+    }
+
     /// `ORDER BY …` over those columns; rows without a key come last in either direction.
-    pub(in crate::store) fn by(&self) -> String {
+    ///
+    /// * `table`: which has `rid`.
+    pub(in crate::store) fn by(&self, table: &str) -> String {
         let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
             format!("k{number}{} NULLS LAST, ", if *descending { " DESC" } else { "" })
         };
         let keys: String = self.0.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}r.rid")
+        format!(" ORDER BY {keys}{table}.rid")
     }
 
     /// The rows that come after the row with these keys.
