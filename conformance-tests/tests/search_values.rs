@@ -228,6 +228,11 @@ fn a_filter_is_a_whole_expression() {
         cases.iter().map(|(kind, filter, found)| (*kind, "_filter", filter.as_str(), *found)).collect();
     stock.finds(&cases);
     stock.finds(&[("Patient", "_filter&gender=male", "family sw 鎖", "ken")]);
+}
+
+#[test]
+fn a_filter_that_makes_no_sense_is_refused() {
+    let stock = clinic();
     stock.refuses(&[
         ("Patient", "_filter", "", "value"),
         ("Patient", "_filter", "family", "value"),
