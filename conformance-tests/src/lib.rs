@@ -19,4 +19,5 @@ pub mod page;
 pub mod postgres;
 pub mod sample;
 pub mod server;
+pub mod stock;
 pub mod world;
