@@ -10,5 +10,6 @@ pub mod pack;
 pub mod path;
 pub mod primitive;
 pub mod validate;
+pub mod xml;
 
 pub use definitions::Definitions;

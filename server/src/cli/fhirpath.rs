@@ -9,7 +9,7 @@ use techo_profiles::path::{Context, DateTime, Expression, Item};
 
 use super::{Failure, show};
 use crate::clock::Clock;
-use crate::interaction::plan::parse;
+use crate::interaction::plan::parse_either;
 
 /// Options of `techo fhirpath`.
 #[derive(Clone, Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub struct Args {
     /// The expression.
     #[arg(value_name = "EXPR")]
     expression: String,
-    /// A FHIR resource as JSON.
+    /// A FHIR resource as JSON or XML.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -35,7 +35,7 @@ pub fn run(args: &Args, clock: &Clock) -> Result<ExitCode, Failure> {
         Err(error) => return Ok(show::usage(error)),
     };
     let text = std::fs::read(&args.file).map_err(|error| Failure(format!("{}: {error}", args.file.display())))?;
-    let resource = parse(&text).map_err(|error| show::explained(&error))?;
+    let resource = parse_either(&text).map_err(|error| show::explained(&error))?;
     let now = DateTime::at(clock.now(), JAPAN);
     let context = Context::new(Definitions::embedded()).now(now);
     for item in expression.evaluate(&resource, &context).map_err(Failure::of)? {

@@ -40,7 +40,7 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         "software": {"name": "Techo", "version": (env!("CARGO_PKG_VERSION"))},
         "implementation": {"description": "Techo", "url": (config.fhir_base())},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [{
             "mode": "server",
             "security": {
