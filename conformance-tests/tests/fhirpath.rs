@@ -51,13 +51,54 @@ fn every_item_is_a_part_with_a_value_of_its_type() {
         let mut answer = answer.json();
         assert_eq!(answer["resourceType"], "Parameters");
         for part in answer["parameter"].as_array_mut().into_iter().flatten() {
-            let name = part.as_object_mut().expect("a part").remove("name");
-            assert_eq!(name, Some(json!("result")), "{expression}");
+            let part = part.as_object_mut().expect("a part");
+            assert_eq!(part.remove("name"), Some(json!("result")), "{expression}");
+            part.remove("extension");
         }
         assert_eq!(answer["parameter"], expected, "{expression}");
     }
     let decimals = evaluate(&mother, "1.10 + 1.10", &someone()).expect(200);
     assert!(decimals.text().contains("2.20"), "{}", decimals.text());
+}
+
+#[test]
+fn every_item_says_where_it_stands() {
+    let world = World::new();
+    let tester = world.tester();
+    for (expression, expected) in [
+        ("name.given", json!(["Patient.name[0].given[0]", "Patient.name[0].given[1]"])),
+        ("contact.name.family", json!(["Patient.contact[0].name.family"])),
+        ("birthDate.extension", json!(["Patient.birthDate.extension[0]"])),
+        ("contained", json!(["Patient.contained[0]"])),
+        ("$this", json!(["Patient"])),
+        ("name.count()", json!([null])),
+    ] {
+        let answer = evaluate(&tester, expression, &someone()).expect(200).json();
+        let places = answer["parameter"].as_array().expect("results").iter();
+        let found: Vec<&Value> = places.map(|part| &part["extension"][0]["valueString"]).collect();
+        assert_eq!(json!(found), expected, "{expression}");
+    }
+}
+
+#[test]
+fn units_codes_and_types_are_known() {
+    let world = World::new();
+    let tester = world.tester();
+    let genders = "http://hl7.org/fhir/ValueSet/administrative-gender";
+    let base = "http://hl7.org/fhir/StructureDefinition";
+    for (expression, expected) in [
+        ("4 'g' = 4000 'mg'".to_owned(), json!(true)),
+        ("2 'cm' * 2 'm' = 0.040 'm2'".to_owned(), json!(true)),
+        (format!("contact.gender.memberOf('{genders}')"), json!(true)),
+        (format!("name.use.memberOf('{genders}')"), json!(false)),
+        (format!("conformsTo('{base}/DomainResource')"), json!(true)),
+        (format!("conformsTo('{base}/Observation')"), json!(false)),
+    ] {
+        let answer = evaluate(&tester, &expression, &someone()).expect(200).json();
+        assert_eq!(answer["parameter"][0]["valueBoolean"], expected, "{expression}");
+    }
+    let unknown = evaluate(&tester, "conformsTo('urn:nobody')", &someone()).refused(422).json();
+    assert_eq!(unknown["issue"][0]["code"], "processing");
 }
 
 #[test]

@@ -30,7 +30,7 @@ use crate::app::App;
 use crate::interaction::Error;
 use crate::interaction::error::{placed_at, read_place};
 use crate::interaction::plan::parse_xml;
-use crate::operation::{Media, OPERATIONS};
+use crate::operation::{self, OPERATIONS};
 use crate::secret;
 
 type Answer = Response<Body>;
@@ -279,5 +279,5 @@ async fn is_alive(app: &App, headers: &HeaderMap) -> Result<bool, Error> {
 fn reads_fhir(request: &Request) -> bool {
     let last = request.uri().path().rsplit('/').next().unwrap_or_default();
     let operation = last.strip_prefix('$').and_then(|name| OPERATIONS.iter().find(|one| one.name == name));
-    operation.is_none_or(|operation| operation.media == Media::Fhir)
+    operation.is_none_or(|operation| operation.body != operation::Body::File)
 }

@@ -9,7 +9,7 @@ use techo_profiles::Definitions;
 use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::page::SortValue;
 use crate::search::plan::{Plan, SortBy, SortColumn};
-use crate::search::row::ParamKey;
+use crate::search::row::{ParamKey, Table};
 
 use super::Store;
 use super::error::StoreError;
@@ -137,9 +137,12 @@ impl<'a> Reader<'a> {
     }
 
     /// One page of a search.
+    ///
+    /// Row numbers and sort keys alone are gathered, ordered and cut off; the bodies
+    /// are fetched of those that are left, in the same statement.
     pub async fn search(&self, plan: &Plan, after: Option<&Position>, limit: u32) -> Result<Page, StoreError> {
         let order = select::order(&plan.sort);
-        let mut columns = Sql::new(COLUMNS);
+        let mut columns = Sql::new("r.rid AS rid");
         columns.push(order.columns());
         let Some(mut sql) = self.searched(plan, columns)? else {
             return Ok(Page { rows: Vec::new(), next: None });
@@ -147,8 +150,8 @@ impl<'a> Reader<'a> {
         if let Some(position) = after {
             sql.text(" AND ").push(order.after(&position.keys, position.rid));
         }
-        sql.text(&order.by()).text(" LIMIT ").bind(i64::from(limit) + 1);
-        let (found, from) = self.fetched(sql, &order.by()).await?;
+        sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
+        let (found, from) = self.fetched(&order.again(), sql, &order.by("p")).await?;
         let more = found.len() > limit as usize;
         let kept = &found[..found.len().min(limit as usize)];
         let rows = kept.iter().map(|row| stored(row, from)).collect::<Result<Vec<_>, _>>()?;
@@ -184,8 +187,10 @@ impl<'a> Reader<'a> {
         limit: u32,
     ) -> Result<Vec<Stored>, StoreError> {
         let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
-        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE t.param = (SELECT id FROM parameter WHERE name = ");
-        sql.bind(param.to_string()).text(") AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
+        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE ");
+        sql.push(select::param(param, Table::Reference))
+            .text(" AND t.kind = ")
+            .bind(i16::try_from(target).unwrap_or(0));
         sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
         sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
         self.rows(sql).await
@@ -238,29 +243,50 @@ impl<'a> Reader<'a> {
     }
 
     async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
-        let (rows, from) = self.fetched(sql, "").await?;
+        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        let (rows, from) = match self.unconfirmed() {
+            None => (db.query_all_raw(sql.statement(backend)).await?, 0),
+            Some(warrant) => (confirmed(warrant, db.query_all_raw(warrant.over(sql).statement(backend)).await?)?, 1),
+        };
         rows.iter().map(|row| stored(row, from)).collect()
     }
 
-    /// The rows of a statement, and at which column their own begin.
-    async fn fetched(&self, sql: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
+    /// The records of the rows that `chosen` gives as `rid`, and at which column
+    /// their own begin.
+    ///
+    /// * `more`: further columns of `chosen`, which is called `p`.
+    async fn fetched(&self, more: &str, chosen: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
         let (db, backend) = (self.store.db.read(), self.store.db.backend());
-        let Some(warrant) = self.warrant.filter(|warrant| !warrant.confirmed()) else {
-            return Ok((db.query_all_raw(sql.statement(backend)).await?, 0));
-        };
-        let mut rows = db.query_all_raw(warrant.over(sql, order).statement(backend)).await?;
-        if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
-            return Err(StoreError::Stale);
+        let columns = format!("{COLUMNS}{more}");
+        if let Some(warrant) = self.unconfirmed() {
+            let rows = db.query_all_raw(warrant.of(&columns, chosen, order).statement(backend)).await?;
+            return Ok((confirmed(warrant, rows)?, 1));
         }
-        warrant.confirm();
-        // The one row of a statement that found nothing has no row number.
-        if let [only] = &rows[..]
-            && only.try_get_by_index::<Option<i64>>(1)?.is_none()
-        {
-            rows.clear();
-        }
-        Ok((rows, 1))
+        // SQLite keeps the order of a CROSS JOIN: the chosen rows are the outer loop.
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
+        sql.push(chosen).text(") p CROSS JOIN resource r WHERE r.rid = p.rid").text(order);
+        Ok((db.query_all_raw(sql.statement(backend)).await?, 0))
     }
+
+    /// The decision that the next statement must find still standing.
+    fn unconfirmed(&self) -> Option<&'a Warrant> {
+        self.warrant.filter(|warrant| !warrant.confirmed())
+    }
+}
+
+/// The rows of a statement that asked about the warrant in its first column.
+fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryResult>, StoreError> {
+    if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
+        return Err(StoreError::Stale);
+    }
+    warrant.confirm();
+    // The one row of a statement that found nothing has no row number.
+    if let [only] = &rows[..]
+        && only.try_get_by_index::<Option<i64>>(1)?.is_none()
+    {
+        rows.clear();
+    }
+    Ok(rows)
 }
 
 /// A row of [`COLUMNS`], which begin at column `from`.
