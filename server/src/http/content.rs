@@ -11,7 +11,7 @@
 //! Source: FHIR R4 http.html#mime-type, #general; RFC 9110 §8, §12
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
@@ -35,11 +35,14 @@ use crate::secret;
 
 type Answer = Response<Body>;
 
+/// Answers that never change, by their forms.
+type Kept = HashMap<(Rendering, Option<Coding>), Bytes>;
+
 /// What the edge needs: the server, and answers that never change in all their forms.
 #[derive(Clone)]
 pub struct Edge {
     app: Arc<App>,
-    kept: Arc<Mutex<HashMap<(Rendering, Option<Coding>), Bytes>>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Edge {
@@ -184,7 +187,7 @@ async fn rendered(
     Ok((done, coding))
 }
 
-fn lock(edge: &Edge) -> std::sync::MutexGuard<'_, HashMap<(Rendering, Option<Coding>), Bytes>> {
+fn lock(edge: &Edge) -> MutexGuard<'_, Kept> {
     edge.kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

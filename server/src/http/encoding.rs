@@ -119,8 +119,8 @@ pub fn too_large(limit: usize) -> Error {
 /// 415 for what is not built, and for more than one.
 pub fn received(headers: &HeaderMap) -> Result<Option<Coding>, Error> {
     let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| value.to_str().unwrap_or("?"));
-    let names = values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
-    let named: Vec<String> = names.filter(|name| !name.is_empty() && name != "identity").collect();
+    let all = values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
+    let named: Vec<String> = all.filter(|name| !name.is_empty() && name != "identity").collect();
     match named.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => Ok(None),
         ["gzip" | "x-gzip"] => Ok(Some(Coding::Gzip)),

@@ -112,7 +112,7 @@ fn value(random: &mut Random, primitive: Primitive) -> Json {
 fn text(random: &mut Random) -> String {
     let pieces =
         ["a", "山", " ", "&", "<", ">", "\"", "'", "\n", "\r", "\t", "]]>", "<!--", "&amp;", "\u{10FFFF}", "e\u{301}"];
-    (0..1 + random.below(6)).map(|_| pieces[random.below(pieces.len())]).collect()
+    (0..=random.below(6)).map(|_| pieces[random.below(pieces.len())]).collect()
 }
 
 #[test]

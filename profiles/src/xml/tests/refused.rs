@@ -5,12 +5,14 @@ use crate::json::{MAX_DEPTH, Place};
 use crate::primitive::Primitive;
 use crate::xml::{FHIR, Fault, XHTML, read};
 
+type Fits = Box<dyn Fn(&Fault) -> bool>;
+
 #[test]
 fn what_is_no_xml() {
     let syntax = |fault: &Fault| matches!(fault, Fault::Syntax(..));
     let is = |wanted: Fault| move |fault: &Fault| *fault == wanted;
     let open = |open: &str| is(Fault::EndTag { open: open.into() });
-    let cases: Vec<(&str, Box<dyn Fn(&Fault) -> bool>)> = vec![
+    let cases: Vec<(&str, Fits)> = vec![
         ("", Box::new(is(Fault::Truncated))),
         ("x", Box::new(is(Fault::Text))),
         ("{}", Box::new(is(Fault::Text))),
