@@ -206,14 +206,24 @@ impl<'a> Reader<'a> {
         self.rows(sql).await
     }
 
-    /// The condition of a conditional create: that this search finds nothing.
-    /// It is asked again inside the write's transaction.
-    pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
+    /// The condition of a conditional write: that this search finds `wanted` and
+    /// nothing else. It is asked again inside the write's transaction.
+    ///
+    /// * `rid`: the record that is written.
+    pub fn condition(
+        &self,
+        plan: &Plan,
+        hash: [u8; 32],
+        rid: i64,
+        mut wanted: Vec<i64>,
+    ) -> Result<Condition, StoreError> {
+        wanted.sort_unstable();
         let mut sql = self
             .searched(plan, Sql::new("r.rid, r.id, r.version"))?
             .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
-        sql.text(" ORDER BY r.rid LIMIT 2");
-        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid })
+        let most = i64::try_from(wanted.len() + 1).unwrap_or(i64::MAX).max(2);
+        sql.text(" ORDER BY r.rid LIMIT ").bind(most);
+        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
     }
 
     fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
