@@ -94,6 +94,12 @@ impl<'a> Reader<'a> {
         Self { store, view, warrant: None }
     }
 
+    /// The rows of a statement that carries the view's condition and gives no whole record.
+    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
+        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        Ok(db.query_all_raw(sql.statement(backend)).await?)
+    }
+
     pub(super) fn view(&self) -> &View {
         self.view
     }
