@@ -11,6 +11,8 @@ mod bundle;
 mod capability;
 mod check;
 mod conditional;
+mod errors;
+mod failing;
 mod headers;
 mod history;
 mod rest;
@@ -45,6 +47,7 @@ const FLOOR: usize = 600;
 subjects!(
     rest,
     headers,
+    errors,
     conditional,
     history,
     bundle,
