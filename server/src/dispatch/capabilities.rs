@@ -10,13 +10,14 @@ use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
 use crate::config::Config;
-use crate::operation::OPERATIONS;
+use crate::interaction::audit::RENDERED;
+use crate::operation::{Level, OPERATIONS, Operation};
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
-pub const READ_ONLY: &[&str] = &["AuditEvent"];
+pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
@@ -25,13 +26,14 @@ const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "refer
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
     let referring = referring(definitions);
-    let types = definitions.resource_types().iter().map(|kind| resource(definitions, kind, referring.get(&**kind)));
-    let operations = OPERATIONS.iter().map(|operation| {
-        json!({
-            "name": (operation.name),
-            "definition": (format!("{base}/fhir/OperationDefinition/{}", operation.name))
-        })
+    let types = definitions.resource_types().iter().map(|kind| {
+        let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
+        let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
+        let resource = resource(definitions, kind, referring.get(&**kind));
+        if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
+    let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
+    let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -64,6 +66,10 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             "operation": (Json::array(operations))
         }]
     })
+}
+
+fn claim(operation: &Operation, base: &str) -> Json {
+    json!({"name": (operation.name), "definition": (operation.definition(base))})
 }
 
 /// * `referring`: what `_revinclude` may bring beside it.

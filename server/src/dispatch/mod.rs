@@ -8,6 +8,7 @@ pub mod capabilities;
 
 use crate::app::App;
 use crate::interaction::{Call, Error, Interaction, Reply, Return, create, delete, history, read, search, update};
+use crate::operation::{self, definition};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +61,9 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
     {
         return Err(Error::UnknownType(kind.to_owned()));
     }
+    if let Some(reply) = told(call, interaction) {
+        return reply;
+    }
     match interaction {
         Interaction::Read(at) => read::read(call, at).await,
         Interaction::Vread(at, version) => read::vread(call, at, *version).await,
@@ -69,5 +73,17 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         Interaction::Update { at, body, expected } => update::update(call, at, body, *expected).await,
         Interaction::Delete { at, expected } => delete::delete(call, at, *expected).await,
         Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
+        Interaction::Operation(asked) => Box::pin(operation::run(call, asked)).await,
+    }
+}
+
+/// The definitions of our own operations are read, and nobody writes over them.
+fn told(call: &Call<'_>, interaction: &Interaction) -> Option<Result<Reply, Error>> {
+    match interaction {
+        Interaction::Read(at) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
+        Interaction::Update { at, .. } | Interaction::Delete { at, .. } if definition::told_at(at).is_some() => {
+            Some(call.may(call.action, &at.kind).and_then(|()| Err(update::taken())))
+        }
+        _ => None,
     }
 }

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::negotiate::{self, Wishes};
+use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, is_id};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, is_id};
 
 type Answer = Response<Body>;
-type Edge = State<Arc<App>>;
+pub(super) type Edge = State<Arc<App>>;
 
 /// The parts of a path that a route leaves open. Bytes that are no text name nothing.
 pub struct Named<T>(pub T);
@@ -42,9 +43,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     response
 }
 
-/// `GET [type]?…`
+/// `GET [type]?…`, and `GET /fhir/$operation`.
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let query = asked(query);
+    if let Some(name) = kind.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::System), name, Sent::by_url(query, headers)).await;
+    }
     let format = format(&query).map(str::to_owned);
     answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
 }
@@ -85,15 +89,16 @@ pub async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let query = asked(query);
-    if let Some(operation) = kind.strip_prefix('$') {
-        return super::operation::run(edge, operation, &query, &headers, received(body)).await;
+    if let Some(name) = kind.strip_prefix('$') {
+        let sent = Sent { method: Method::POST, query, headers, body };
+        return operation::run(edge, Ok(Target::System), name, sent).await;
     }
     let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
     answer(edge, &headers, format(&query), interaction).await
 }
 
-/// `GET [type]/[id]`
+/// `GET [type]/[id]`, and `GET [type]/$operation`.
 pub async fn read(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
@@ -101,6 +106,9 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let query = asked(query);
+    if let Some(name) = id.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
+    }
     let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
     // Conditional read: decided on the answer, so that what is hidden stays 404.
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
@@ -117,9 +125,13 @@ pub async fn update(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if id.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
     let interaction = || {
         let at = location(kind, id)?;
         let expected = negotiate::if_match(&headers)?;
@@ -134,8 +146,12 @@ pub async fn delete(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
+    if id.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
     let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
     let interaction = interaction();
     answer(edge, &headers, format(&asked(query)), interaction).await
@@ -181,18 +197,26 @@ pub async fn bundle(
 
 /// A path that is known, with a method that is not. What is, the router writes
 /// into `Allow`: all that `OPTIONS` asks for.
-pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
-    if method == Method::OPTIONS {
+pub async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        return response;
+        response
+    } else {
+        refusal(&no_such_method(&method), negotiate::japanese(&headers))
+    };
+    if let Some(methods) = operation::allowed(uri.path()) {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     }
-    let issue = Issue::error(
+    response
+}
+
+fn no_such_method(method: &Method) -> Error {
+    Error::NotAllowed(Issue::error(
         "not-supported",
         format!("{method} is not done here; see /fhir/metadata."),
         format!("{method} はここでは使えません。/fhir/metadata を参照してください。"),
-    );
-    refusal(&Error::NotAllowed(issue), negotiate::japanese(&headers))
+    ))
 }
 
 /// A path that is not known.
@@ -206,7 +230,8 @@ pub async fn body_of(request: Request) -> Result<Bytes, Error> {
     received(Bytes::from_request(request, &()).await)
 }
 
-async fn answer(
+/// Carries an interaction out.
+pub async fn answer(
     State(app): Edge,
     headers: &HeaderMap,
     format: Option<&str>,
@@ -215,7 +240,7 @@ async fn answer(
     let wishes = Wishes::read(headers);
     let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
     let result = async {
-        let token = bearer(headers).ok_or(Error::Unauthorized)?;
+        let token = bearer(headers).ok_or(Error::Anonymous)?;
         let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
@@ -239,6 +264,7 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Ok => StatusCode::OK,
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
+        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
@@ -273,7 +299,8 @@ fn http_date(micros: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-fn location(kind: String, id: String) -> Result<Location, Error> {
+/// `[type]/[id]` of a URL.
+pub fn location(kind: String, id: String) -> Result<Location, Error> {
     if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
         return Err(Error::UnknownType(kind));
     }
@@ -286,7 +313,8 @@ fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<
     received(body).map(Vec::from)
 }
 
-fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+/// The body of a request, unless it is too large.
+pub fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Error::TooLarge(Issue::error(
@@ -310,7 +338,7 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 /// The parameters of a URL.
-fn asked(query: Option<String>) -> Vec<(String, String)> {
+pub fn asked(query: Option<String>) -> Vec<(String, String)> {
     pairs(&query.unwrap_or_default())
 }
 

@@ -15,6 +15,7 @@ pub mod error;
 pub mod filing;
 pub mod guard;
 pub mod history;
+pub mod invocation;
 pub mod plan;
 pub mod read;
 pub mod redact;
@@ -27,6 +28,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use error::{Error, Issue};
+pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
 use crate::circles::Views;
@@ -74,16 +76,18 @@ pub enum Interaction {
     },
     /// `POST [base]` with a Bundle.
     Bundle(Vec<u8>),
+    /// `[base]/$name`, `[type]/$name`, `[type]/[id]/$name`
+    Operation(Invocation),
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle.
+    /// The type it is about; `None` for a Bundle and for an operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
             Self::Read(at) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
             Self::Update { at, .. } | Self::Delete { at, .. } => Some(&at.kind),
             Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
-            Self::Bundle(_) => None,
+            Self::Bundle(_) | Self::Operation(_) => None,
         }
     }
 }
@@ -199,6 +203,8 @@ pub enum Status {
     Created,
     /// 204
     NoContent,
+    /// 422: refused, with a report of what was found.
+    Unprocessable,
 }
 
 impl Status {
@@ -208,6 +214,7 @@ impl Status {
             Self::Ok => "200 OK",
             Self::Created => "201 Created",
             Self::NoContent => "204 No Content",
+            Self::Unprocessable => "422 Unprocessable Entity",
         }
     }
 }
