@@ -13,6 +13,7 @@ mod check;
 mod conditional;
 mod errors;
 mod failing;
+mod fhirpath;
 mod headers;
 mod history;
 mod rest;
@@ -63,4 +64,5 @@ subjects!(
     sort,
     paging,
     include,
+    fhirpath,
 );
