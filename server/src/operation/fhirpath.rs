@@ -24,7 +24,7 @@ use crate::consent::caller::Action;
 use crate::consent::subject::local;
 use crate::consent::view::CitizenKey;
 use crate::interaction::plan::parse;
-use crate::interaction::{Call, Error, Issue, Location, Reply, read};
+use crate::interaction::{Call, Error, Issue, Known, Location, Reply, read};
 use crate::search::unit::Ucum;
 
 /// The operation.
@@ -127,7 +127,7 @@ async fn fetch(
 ) -> Result<Option<Json>, Error> {
     let place = local(reference, &call.config.fhir_base());
     let Some(at) = place.and_then(|(kind, id)| Location::read(&format!("{kind}/{id}"))) else { return Ok(None) };
-    match read::read(&call.doing(Action::Read), &at).await {
+    match read::read(&call.doing(Action::Read), &at, &Known::default()).await {
         Ok(reply) => {
             disclosed.extend(reply.disclosed);
             reply.body.as_deref().map(parse).transpose()
