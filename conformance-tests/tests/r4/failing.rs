@@ -1,4 +1,5 @@
-//! What is answered when the machine fails: 500, 503, 507.
+//! What is answered when the machine fails: 500, 503, 507; and 428, which an
+//! operator must ask for.
 //!
 //! Each on a server of its own, broken from outside. A refusal of this kind
 //! says nothing of what is stored, and who asks may tell it from his own fault.
@@ -157,4 +158,23 @@ fn on_disk(disk: &Path) -> World {
     let data = disk.join("data");
     server::copy(&first.data, &data);
     World::over(Server::start(data, None, &[]))
+}
+
+#[test]
+fn a_change_that_names_no_version_is_428_where_the_operator_wants_one() {
+    let world = World::new();
+    let strict = world.server.beside_with(&["--require-if-match"]);
+    let tester = Caller { base: strict.base.clone(), ..world.tester() };
+    let id = tester.create(&patient("版", "guarded", "2024-04-01"));
+    let path = format!("Patient/{id}");
+    let body = tester.get(&path).expect(200).json();
+    for (method, bodied) in [("PUT", true), ("DELETE", false)] {
+        let request = |language: &str| {
+            let request = tester.request(method, &path).header("Accept-Language", language);
+            if bodied { request.fhir(&body).send() } else { request.send() }
+        };
+        let code = request("en").json()["issue"][0]["code"].as_str().unwrap_or_default().to_owned();
+        refused_in_both(request, 428, &code);
+    }
+    tester.request("PUT", &path).header("If-Match", "W/\"1\"").fhir(&body).send().expect(200);
 }

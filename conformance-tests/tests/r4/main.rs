@@ -8,14 +8,17 @@
 #![expect(unreachable_pub, reason = "the modules of a test are its whole crate")]
 
 mod bundle;
+mod by_query;
 mod capability;
 mod check;
 mod conditional;
 mod errors;
+mod everything;
 mod failing;
 mod fhirpath;
 mod headers;
 mod history;
+mod patch;
 mod rest;
 mod run;
 mod search;
@@ -65,4 +68,7 @@ subjects!(
     paging,
     include,
     fhirpath,
+    everything,
+    patch,
+    by_query,
 );

@@ -52,6 +52,7 @@ fn samples() -> Vec<Error> {
         Error::Conflict(issue(OWN)),
         Error::Gone,
         Error::Precondition(issue(OWN)),
+        Error::Unguarded(issue("required")),
         Error::TooLarge(issue(OWN)),
         Error::Unsupported(issue("not-supported")),
         Error::Unprocessable(vec![issue(OWN)]),
@@ -75,6 +76,7 @@ fn when(error: &Error) -> &'static str {
         Error::Conflict(_) => "an id that someone else holds, or a transaction overtaken by another",
         Error::Gone => "deleted, and once visible to this caller",
         Error::Precondition(_) => "`If-Match` names another version, or a condition matches several",
+        Error::Unguarded(_) => "a change without `If-Match`, where the operator asks for one",
         Error::TooLarge(_) => "a body or Bundle beyond the limits",
         Error::Unsupported(_) => "a body in a media type that is not built",
         Error::Unprocessable(_) => {
