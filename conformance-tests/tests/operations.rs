@@ -15,6 +15,10 @@ use techo_conformance_tests::world::{Caller, World};
 const TRIED: &[(&str, &str)] = &[
     ("Patient/$everything", "`everything.rs`: everything_is_what_the_caller_may_see_and_no_oracle"),
     ("$fhirpath", "`fhirpath.rs`: references_are_followed_as_far_as_the_caller_may_read"),
+    ("$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta-add", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta-delete", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("$import", "`import.rs`: import_over_http_needs_its_scopes_and_refuses_rightly"),
     ("$reindex", "makes index rows and shows none: `parameters.rs`"),
 ];
