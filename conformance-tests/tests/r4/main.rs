@@ -16,6 +16,7 @@ mod errors;
 mod everything;
 mod failing;
 mod fhirpath;
+mod formats;
 mod headers;
 mod history;
 mod patch;
@@ -71,4 +72,5 @@ subjects!(
     everything,
     patch,
     by_query,
+    formats,
 );
