@@ -222,7 +222,11 @@ fn json_fate(tester: &Caller, example: &Example) -> Result<Fate, Fate> {
         1,
     );
     let same = same.replacen(&updated(&more.text()), &updated(&xml.text()), 1);
-    Ok(if lines(&same) == lines(&xml.text()) { Fate::Same } else { Fate::Changed("JSON → XML → JSON → XML differs") })
+    Ok(if lines(&same) == lines(&xml.text()) {
+        Fate::Same
+    } else {
+        Fate::Changed("JSON → XML → JSON → XML differs")
+    })
 }
 
 /// The text with what the server gives put in where the server puts it.

@@ -11,10 +11,12 @@ use techo_profiles::{Definitions, json::Json};
 
 use crate::config::Config;
 use crate::interaction::audit::RENDERED;
+use crate::interaction::patch::MEDIA;
 use crate::operation::{Level, OPERATIONS, Operation};
 
 /// The interactions of a resource type, as R4 names them.
-pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
+pub const INTERACTIONS: &[&str] =
+    &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = RENDERED;
@@ -26,10 +28,11 @@ const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "refer
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
     let referring = referring(definitions);
+    let guarded = config.require_if_match;
     let types = definitions.resource_types().iter().map(|kind| {
         let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
         let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
-        let resource = resource(definitions, kind, referring.get(&**kind));
+        let resource = resource(definitions, kind, referring.get(&**kind), guarded);
         if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
     let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
@@ -43,6 +46,7 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         "implementation": {"description": "Techo", "url": (config.fhir_base())},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
+        "patchFormat": (Json::array(MEDIA.iter().map(|media| Json::from(*media)))),
         "rest": [{
             "mode": "server",
             "security": {
@@ -73,7 +77,8 @@ fn claim(operation: &Operation, base: &str) -> Json {
 }
 
 /// * `referring`: what `_revinclude` may bring beside it.
-fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>) -> Json {
+/// * `guarded`: changes need `If-Match`.
+fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>, guarded: bool) -> Json {
     if READ_ONLY.contains(&kind) {
         return rendered(kind);
     }
@@ -92,12 +97,13 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
     let mut resource = json!({
         "type": kind,
         "interaction": (Json::array(INTERACTIONS.iter().map(|code| json!({"code": (*code)})))),
-        "versioning": "versioned",
+        "versioning": (if guarded { "versioned-update" } else { "versioned" }),
         "readHistory": true,
         "updateCreate": true,
         "conditionalCreate": true,
         "conditionalRead": "full-support",
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": true,
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "local"]
     });
     let referring = referring.into_iter().flatten().map(|name| Json::from(name.as_str()));

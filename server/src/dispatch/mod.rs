@@ -7,7 +7,9 @@ pub mod bundle;
 pub mod capabilities;
 
 use crate::app::App;
-use crate::interaction::{Call, Error, Interaction, Reply, Return, create, delete, history, read, search, update};
+use crate::interaction::{
+    Call, Error, Interaction, Reply, Return, Which, create, delete, history, patch, read, search, update,
+};
 use crate::operation::{self, definition};
 
 /// Where a request comes from.
@@ -65,13 +67,14 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         return reply;
     }
     match interaction {
-        Interaction::Read(at) => read::read(call, at).await,
+        Interaction::Read(at, known) => read::read(call, at, known).await,
         Interaction::Vread(at, version) => read::vread(call, at, *version).await,
         Interaction::History(at, query) => history::history(call, at, query).await,
         Interaction::Search(kind, query) => search::search(call, kind, query).await,
         Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,
-        Interaction::Update { at, body, expected } => update::update(call, at, body, *expected).await,
-        Interaction::Delete { at, expected } => delete::delete(call, at, *expected).await,
+        Interaction::Update { to, body, expected } => update::update(call, to, body, expected.as_ref()).await,
+        Interaction::Patch { to, patch, expected } => patch::patch(call, to, patch, expected.as_ref()).await,
+        Interaction::Delete { to, expected } => delete::delete(call, to, expected.as_ref()).await,
         Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
         Interaction::Operation(asked) => Box::pin(operation::run(call, asked)).await,
     }
@@ -80,8 +83,12 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
 /// The definitions of our own operations are read, and nobody writes over them.
 fn told(call: &Call<'_>, interaction: &Interaction) -> Option<Result<Reply, Error>> {
     match interaction {
-        Interaction::Read(at) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
-        Interaction::Update { at, .. } | Interaction::Delete { at, .. } if definition::told_at(at).is_some() => {
+        Interaction::Read(at, _) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
+        Interaction::Update { to: Which::At(at), .. }
+        | Interaction::Patch { to: Which::At(at), .. }
+        | Interaction::Delete { to: Which::At(at), .. }
+            if definition::told_at(at).is_some() =>
+        {
             Some(call.may(call.action, &at.kind).and_then(|()| Err(update::taken())))
         }
         _ => None,

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
@@ -16,7 +18,8 @@ use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, is_id};
+use crate::interaction::patch::{MEDIA, Patch};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
 
 type Answer = Response<Body>;
 pub(super) type Edge = State<Arc<App>>;
@@ -98,8 +101,11 @@ pub async fn create(
         let sent = Sent { method: Method::POST, query, headers, body };
         return operation::run(edge, Ok(Target::System), name, sent).await;
     }
-    let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
+    let interaction = || {
+        let unless = negotiate::if_none_exist(&headers)?;
+        Ok(Interaction::Create { kind, body: resource(&headers, body)?, unless })
+    };
+    let interaction = interaction();
     answer(edge, &headers, format(&query), interaction).await
 }
 
@@ -114,15 +120,10 @@ pub async fn read(
     if let Some(name) = id.strip_prefix('$') {
         return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
     }
-    let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
-    // Conditional read: decided on the answer, so that what is hidden stays 404.
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let version = text(ETAG).zip(text(LAST_MODIFIED));
-    if version.is_some_and(|(tag, updated)| negotiate::is_known(&headers, tag, updated)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::empty();
-    }
-    response
+    let known = negotiate::known(&headers);
+    let interaction = || location(kind, id).and_then(|at| Ok(Interaction::Read(at, known?)));
+    let interaction = interaction();
+    answer(edge, &headers, format(&query), interaction).await
 }
 
 /// `PUT [type]/[id]`
@@ -137,13 +138,75 @@ pub async fn update(
     if id.starts_with('$') {
         return not_allowed(Method::PUT, uri, headers).await;
     }
+    updated(edge, location(kind, id).map(Which::At), query, &headers, body).await
+}
+
+/// `PUT [type]?…`
+pub async fn update_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
+}
+
+async fn updated(
+    edge: Edge,
+    to: Result<Which, Error>,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     let interaction = || {
-        let at = location(kind, id)?;
-        let expected = negotiate::if_match(&headers)?;
-        Ok(Interaction::Update { at, body: resource(&headers, body)?, expected })
+        let (to, expected) = (to?, negotiate::if_match(headers)?);
+        Ok(Interaction::Update { to, body: resource(headers, body)?, expected })
     };
     let interaction = interaction();
-    answer(edge, &headers, format(&asked(query)), interaction).await
+    answer(edge, headers, format(&asked(query)), interaction).await
+}
+
+/// `PATCH [type]/[id]`
+pub async fn patch(
+    edge: Edge,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
+}
+
+/// `PATCH [type]?…`
+pub async fn patch_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
+}
+
+async fn patched(
+    edge: Edge,
+    to: Result<Which, Error>,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let interaction = || {
+        let (to, expected, form) = (to?, negotiate::if_match(headers)?, negotiate::patch_form(headers)?);
+        let patch = Patch { form, body: received(body)?.into() };
+        Ok(Interaction::Patch { to, patch, expected })
+    };
+    let interaction = interaction();
+    let mut response = answer(edge, headers, format(&asked(query)), interaction).await;
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        insert(response.headers_mut(), ACCEPT_PATCH, &MEDIA.join(", "));
+    }
+    response
 }
 
 /// `DELETE [type]/[id]`
@@ -157,9 +220,23 @@ pub async fn delete(
     if id.starts_with('$') {
         return not_allowed(Method::DELETE, uri, headers).await;
     }
-    let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
+    deleted(edge, location(kind, id).map(Which::At), query, &headers).await
+}
+
+/// `DELETE [type]?…`
+pub async fn delete_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    deleted(edge, matching(kind, query.as_deref()), query, &headers).await
+}
+
+async fn deleted(edge: Edge, to: Result<Which, Error>, query: Option<String>, headers: &HeaderMap) -> Answer {
+    let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::if_match(headers)? });
     let interaction = interaction();
-    answer(edge, &headers, format(&asked(query)), interaction).await
+    answer(edge, headers, format(&asked(query)), interaction).await
 }
 
 /// `GET [type]/[id]/_history`
@@ -244,7 +321,8 @@ pub async fn answer(
     interaction: Result<Interaction, Error>,
 ) -> Answer {
     let wishes = Wishes::read(headers);
-    let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
+    let writes = interaction.as_ref().is_ok_and(Interaction::writes);
+    let others = interaction.as_ref().map_or("", others);
     let result = async {
         let token = bearer(headers).ok_or(Error::Anonymous)?;
         let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
@@ -252,8 +330,25 @@ pub async fn answer(
         dispatch::answer(&app, &origin, interaction?).await
     };
     match result.await {
-        Ok(reply) => success(&app, reply, wishes, creating),
-        Err(error) => refusal(&error, wishes.japanese),
+        Ok(reply) => success(&app, reply, wishes, writes),
+        Err(error) => {
+            let mut response = refusal(&error, wishes.japanese);
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                insert(response.headers_mut(), ALLOW, others);
+            }
+            response
+        }
+    }
+}
+
+/// What else may be asked where a method that the router knows is not allowed.
+fn others(interaction: &Interaction) -> &'static str {
+    match interaction {
+        Interaction::Update { to: Which::At(_), .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
+        Interaction::Update { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
+        Interaction::Delete { to: Which::At(_), .. } => "GET, HEAD, PUT, PATCH, OPTIONS",
+        Interaction::Delete { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PUT, PATCH, OPTIONS",
+        _ => "OPTIONS",
     }
 }
 
@@ -271,7 +366,11 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
         Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        Status::NotModified => StatusCode::NOT_MODIFIED,
     };
+    if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
+        *response.status_mut() = StatusCode::OK;
+    }
     let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
         (true, Return::Outcome) => Some(outcome(&[Issue::stored()], wishes.japanese).to_string().into_bytes()),
@@ -293,7 +392,10 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
     response
 }
 
-fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
+/// RFC 5789 §3.1
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -312,6 +414,14 @@ pub fn location(kind: String, id: String) -> Result<Location, Error> {
     }
     // A text that is no id names nothing.
     if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
+}
+
+/// What the query of a URL is to find.
+fn matching(kind: String, query: Option<&str>) -> Result<Which, Error> {
+    if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
+        return Err(Error::UnknownType(kind));
+    }
+    Ok(Which::Matching { kind, query: query.unwrap_or_default().to_owned() })
 }
 
 fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {

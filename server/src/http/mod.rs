@@ -34,9 +34,19 @@ pub fn router(server: &Server) -> Router {
     let fhir = Router::new()
         .route("/fhir", post(fhir::bundle))
         .route("/fhir/", post(fhir::bundle))
-        .route("/fhir/{kind}", get(fhir::search).post(fhir::create))
+        .route(
+            "/fhir/{kind}",
+            get(fhir::search)
+                .post(fhir::create)
+                .put(fhir::update_matching)
+                .patch(fhir::patch_matching)
+                .delete(fhir::delete_matching),
+        )
         .route("/fhir/{kind}/_search", post(fhir::search_form))
-        .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).delete(fhir::delete).post(operation::of_type))
+        .route(
+            "/fhir/{kind}/{id}",
+            get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type),
+        )
         .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))
         .route("/fhir/{kind}/{id}/_history", get(fhir::history))
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use techo_profiles::json::Json;
 
 use super::search::Bundle;
-use super::{Call, Error, Interaction, Issue, Location, Reply, Status};
+use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
 use crate::app::App;
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
@@ -52,16 +52,16 @@ impl Call<'_> {
     /// Keeps the record of what was answered or refused, before it leaves.
     pub async fn record(&self, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
         let kind = match interaction {
-            Interaction::Read(_) => Kind::Read,
+            Interaction::Read(..) => Kind::Read,
             Interaction::Vread(..) => Kind::Vread,
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
             // Their success was recorded in their own transaction.
-            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } if result.is_ok() => {
-                return Ok(());
-            }
+            _ if result.as_ref().is_ok_and(|reply| reply.written) => return Ok(()),
+            // What was there already was given back.
+            Interaction::Create { .. } if result.is_ok() => Kind::Read,
             Interaction::Create { .. } => Kind::Create,
-            Interaction::Update { .. } => Kind::Update,
+            Interaction::Update { .. } | Interaction::Patch { .. } => Kind::Update,
             Interaction::Delete { .. } => Kind::Delete,
             Interaction::Bundle(_) | Interaction::Operation(_) => Kind::Operation,
         };
@@ -200,8 +200,8 @@ const LONGEST_OF_STRANGERS: usize = 256;
 
 fn kind_of(method: Method) -> Kind {
     match method {
-        Method::Create => Kind::Create,
-        Method::Update => Kind::Update,
+        Method::Create | Method::CreateAt => Kind::Create,
+        Method::Update | Method::Patch => Kind::Update,
         Method::Delete | Method::Withdraw => Kind::Delete,
     }
 }
@@ -209,7 +209,11 @@ fn kind_of(method: Method) -> Kind {
 /// What was asked for, as a path below the base.
 fn asked(interaction: &Interaction) -> String {
     match interaction {
-        Interaction::Read(at) | Interaction::Update { at, .. } | Interaction::Delete { at, .. } => at.reference(),
+        Interaction::Read(at, _) => at.reference(),
+        Interaction::Update { to, .. } | Interaction::Patch { to, .. } | Interaction::Delete { to, .. } => match to {
+            Which::At(at) => at.reference(),
+            Which::Matching { kind, query } => format!("{kind}?{query}"),
+        },
         Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
         Interaction::History(at, _) => format!("{}/_history", at.reference()),
         Interaction::Create { kind, .. } => kind.clone(),

@@ -119,6 +119,9 @@ pub enum Error {
     /// 412
     #[error("precondition failed")]
     Precondition(Issue),
+    /// 428: a change without `If-Match`, where the operator wants one.
+    #[error("unguarded")]
+    Unguarded(Issue),
     /// 413
     #[error("too large")]
     TooLarge(Issue),
@@ -184,6 +187,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
         Error::Unsupported(issue) => (415, vec![issue.clone()]),
         Error::Conflict(issue) => (409, vec![issue.clone()]),
         Error::Precondition(issue) => (412, vec![issue.clone()]),
+        Error::Unguarded(issue) => (428, vec![issue.clone()]),
         Error::TooLarge(issue) => (413, vec![issue.clone()]),
         Error::Search(errors) => (400, errors.iter().map(search_issue).collect()),
         Error::Entry { index, error } => {

@@ -60,12 +60,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
 }
 
 fn event(at: &Location, version: &Stored) -> String {
-    let verb = Method::verb(version.method);
-    let status = match verb {
-        "POST" => "201",
-        "PUT" => "200",
-        _ => "204",
-    };
+    let (verb, status) = Method::told(version.method);
     let url = if verb == "POST" { at.kind.clone() } else { at.reference() };
     let request = Json::object([("method", Json::from(verb)), ("url", Json::from(url))]);
     let response = Json::object([

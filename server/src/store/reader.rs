@@ -94,6 +94,10 @@ impl<'a> Reader<'a> {
         Self { store, view, warrant: None }
     }
 
+    pub(super) fn view(&self) -> &View {
+        self.view
+    }
+
     /// The view is of a decision made earlier: its first statement finds out whether
     /// that still stands, and gives nothing but [`StoreError::Stale`] if not.
     #[must_use]
@@ -196,14 +200,24 @@ impl<'a> Reader<'a> {
         self.rows(sql).await
     }
 
-    /// The condition of a conditional create: that this search finds nothing.
-    /// It is asked again inside the write's transaction.
-    pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
+    /// The condition of a conditional write: that this search finds `wanted` and
+    /// nothing else. It is asked again inside the write's transaction.
+    ///
+    /// * `rid`: the record that is written.
+    pub fn condition(
+        &self,
+        plan: &Plan,
+        hash: [u8; 32],
+        rid: i64,
+        mut wanted: Vec<i64>,
+    ) -> Result<Condition, StoreError> {
+        wanted.sort_unstable();
         let mut sql = self
             .searched(plan, Sql::new("r.rid, r.id, r.version"))?
             .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
-        sql.text(" ORDER BY r.rid LIMIT 2");
-        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid })
+        let most = i64::try_from(wanted.len() + 1).unwrap_or(i64::MAX).max(2);
+        sql.text(" ORDER BY r.rid LIMIT ").bind(most);
+        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
     }
 
     fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
@@ -230,7 +244,7 @@ impl<'a> Reader<'a> {
 
     /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
     /// the type can be visible.
-    fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
+    pub(super) fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
         let number = self.number(kind)?;
         let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
         sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
@@ -242,7 +256,7 @@ impl<'a> Reader<'a> {
         Definitions::embedded().type_number(kind).filter(|_| possible(self.view, kind))
     }
 
-    async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
         let (db, backend) = (self.store.db.read(), self.store.db.backend());
         let (rows, from) = match self.unconfirmed() {
             None => (db.query_all_raw(sql.statement(backend)).await?, 0),
