@@ -75,12 +75,12 @@ fn every_example_of_r4_comes_back_as_it_was_sent() {
         }
     }
     let fates = Mutex::new(BTreeMap::new());
-    each(&json, |example| {
-        let fate = through_json(&tester, example);
+    each(&world, &json, |tester, example| {
+        let fate = through_json(tester, example);
         fates.lock().expect("unpoisoned").insert(example.name.clone(), fate);
     });
-    each(&xml, |example| {
-        let fate = through_xml(&tester, example);
+    each(&world, &xml, |tester, example| {
+        let fate = through_xml(tester, example);
         fates.lock().expect("unpoisoned").insert(example.name.clone(), fate);
     });
     report(fates.into_inner().expect("unpoisoned"));
@@ -128,14 +128,18 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
 }
 
-/// Does something with each, a few at a time.
-fn each(examples: &[Example], work: impl Fn(&Example) + Sync) {
+/// Does something with each, a few at a time. A backend's token lives for minutes only.
+fn each(world: &World, examples: &[Example], work: impl Fn(&Caller, &Example) + Sync) {
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
+                let mut tester = world.tester();
                 while let Some(example) = examples.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    work(example);
+                    work(&tester, example);
+                    if next.load(Ordering::Relaxed).is_multiple_of(100) {
+                        tester = world.tester();
+                    }
                 }
             });
         }
