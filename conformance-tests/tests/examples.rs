@@ -134,10 +134,11 @@ fn each(world: &World, examples: &[Example], work: impl Fn(&Caller, &Example) + 
     thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
-                let mut tester = world.tester();
+                let (mut tester, mut done) = (world.tester(), 0_usize);
                 while let Some(example) = examples.get(next.fetch_add(1, Ordering::Relaxed)) {
                     work(&tester, example);
-                    if next.load(Ordering::Relaxed).is_multiple_of(100) {
+                    done += 1;
+                    if done.is_multiple_of(100) {
                         tester = world.tester();
                     }
                 }
