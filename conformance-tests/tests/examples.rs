@@ -83,12 +83,12 @@ fn every_example_of_r4_comes_back_as_it_was_sent() {
         let fate = through_xml(tester, example);
         fates.lock().expect("unpoisoned").insert(example.name.clone(), fate);
     });
-    report(fates.into_inner().expect("unpoisoned"));
+    report(&fates.into_inner().expect("unpoisoned"));
 }
 
-fn report(fates: BTreeMap<String, Fate>) {
+fn report(fates: &BTreeMap<String, Fate>) {
     let (mut same, mut listed, mut wrong) = (0, 0, Vec::new());
-    for (name, fate) in &fates {
+    for (name, fate) in fates {
         let expected = REFUSED.iter().any(|(pattern, _)| fits(name, pattern) && name != OTHER);
         match fate {
             Fate::Same if expected => wrong.push(format!("{name}: listed as refused, and taken")),
@@ -247,7 +247,7 @@ fn stamped(text: &str, tree: &Value, version: &str) -> String {
         for (name, given) in [("versionId", version), ("lastUpdated", updated)] {
             match original["meta"][name].as_str() {
                 Some(old) => {
-                    meta = meta.replacen(&format!("\"{name}\":\"{old}\""), &format!("\"{name}\":\"{given}\""), 1)
+                    meta = meta.replacen(&format!("\"{name}\":\"{old}\""), &format!("\"{name}\":\"{given}\""), 1);
                 }
                 None => missing += &format!("\"{name}\":\"{given}\","),
             }
