@@ -21,3 +21,4 @@ pub mod sample;
 pub mod server;
 pub mod stock;
 pub mod world;
+pub mod xml;

@@ -1,10 +1,11 @@
 //! `$name` at the system, at a type, at one resource and at one of its versions.
 
 use axum::body::{Body, Bytes};
-use axum::extract::RawQuery;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, Request};
 use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::Next;
 
 use super::fhir::{self, Edge, Named};
 use super::negotiate;
@@ -115,6 +116,17 @@ pub async fn of_version(
     run(edge, target, name, sent).await
 }
 
+/// Operations are asked for by GET and POST: the other methods of a route are those of
+/// what stands at the same place in a path.
+pub async fn asked_for(request: Request, next: Next) -> Answer {
+    let is_operation = request.uri().path().rsplit('/').next().is_some_and(|last| last.starts_with('$'));
+    if is_operation && ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        return fhir::not_allowed(method, uri, request.headers().clone()).await;
+    }
+    next.run(request).await
+}
+
 /// `Allow` where the router cannot tell it: one route serves `[type]/[id]` and `[type]/$name`.
 pub fn allowed(path: &str) -> Option<&'static str> {
     let parts: Vec<&str> = path.strip_prefix("/fhir/")?.split('/').collect();
@@ -123,7 +135,7 @@ pub fn allowed(path: &str) -> Option<&'static str> {
             let mut named = operation::OPERATIONS.iter().filter(|one| last.strip_prefix('$') == Some(one.name));
             named.next().map(operation::Operation::methods)
         }
-        [_, id] if id != "_search" => Some("GET,HEAD,PUT,DELETE"),
+        [_, id] if id != "_search" => Some("GET,HEAD,PUT,PATCH,DELETE"),
         _ => None,
     }
 }
