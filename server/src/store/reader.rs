@@ -3,7 +3,7 @@
 //! Every statement here carries the view's condition. A row that the view does
 //! not show is not fetched, not counted, and takes no room on a page.
 
-use sea_orm::{ConnectionTrait, QueryResult};
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, CustodianKey, View};
@@ -161,7 +161,8 @@ impl<'a> Reader<'a> {
             sql.text(" AND ").push(order.after(&position.keys, position.rid));
         }
         sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
-        let (found, from) = self.fetched(&order.again(), sql, &order.by("p")).await?;
+        let narrow = select::is_narrow(plan, self.view);
+        let (found, from) = self.fetched(&order.again(), sql, &order.by("p"), narrow).await?;
         let more = found.len() > limit as usize;
         let kept = &found[..found.len().min(limit as usize)];
         let rows = kept.iter().map(|row| stored(row, from)).collect::<Result<Vec<_>, _>>()?;
@@ -180,8 +181,8 @@ impl<'a> Reader<'a> {
         }
         let mut sql = Sql::new("SELECT COUNT(*) FROM (");
         sql.push(inner).text(") AS counted");
-        let row = self.store.db.read().query_one_raw(sql.statement(self.store.db.backend())).await?;
-        let row = row.ok_or(StoreError::Missing { table: "resource", what: "count" })?;
+        let rows = self.run(sql.statement(self.store.db.backend()), select::is_narrow(plan, self.view)).await?;
+        let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
         let count: i64 = row.try_get_by_index(0)?;
         let count = u64::try_from(count).unwrap_or(0);
         Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
@@ -252,17 +253,30 @@ impl<'a> Reader<'a> {
     /// their own begin.
     ///
     /// * `more`: further columns of `chosen`, which is called `p`.
-    async fn fetched(&self, more: &str, chosen: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+    /// * `narrow`: it cannot take long.
+    async fn fetched(
+        &self,
+        more: &str,
+        chosen: Sql,
+        order: &str,
+        narrow: bool,
+    ) -> Result<(Vec<QueryResult>, usize), StoreError> {
+        let backend = self.store.db.backend();
         let columns = format!("{COLUMNS}{more}");
         if let Some(warrant) = self.unconfirmed() {
-            let rows = db.query_all_raw(warrant.of(&columns, chosen, order).statement(backend)).await?;
+            let rows = self.run(warrant.of(&columns, chosen, order).statement(backend), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         // SQLite keeps the order of a CROSS JOIN: the chosen rows are the outer loop.
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p CROSS JOIN resource r WHERE r.rid = p.rid").text(order);
-        Ok((db.query_all_raw(sql.statement(backend)).await?, 0))
+        Ok((self.run(sql.statement(backend), narrow).await?, 0))
+    }
+
+    /// The rows of a search's statement; only what cannot grow needs no limit.
+    async fn run(&self, statement: Statement, narrow: bool) -> Result<Vec<QueryResult>, StoreError> {
+        let db = &self.store.db;
+        if narrow { Ok(db.read().query_all_raw(statement).await?) } else { db.limited(statement).await }
     }
 
     /// The decision that the next statement must find still standing.

@@ -12,6 +12,8 @@
 mod filter;
 mod matching;
 mod order;
+#[cfg(test)]
+mod plans;
 
 use techo_profiles::Definitions;
 
@@ -46,6 +48,21 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     };
     sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, driving));
     Some(sql)
+}
+
+/// Whether the search looks through no more than one record's, or a few people's,
+/// rows, each by plain conditions: it needs no limit of time.
+pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
+    let plain = |filter: &Filter| {
+        matches!(
+            filter,
+            Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. }
+        )
+    };
+    let few = || few_citizens(view, &plan.resource_type).is_some();
+    let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);
+    let clinical = || plan.clinical().is_some_and(|clinical| !clinical.patients.is_empty());
+    plan.filters.iter().all(plain) && (one() || few() || clinical())
 }
 
 impl Scene<'_> {
