@@ -9,8 +9,12 @@ use techo_profiles::definitions::ParameterKind;
 use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
+use crate::app::App;
 use crate::config::Config;
+use crate::interaction::read::no_count;
+use crate::interaction::{Error, subset};
 use crate::operation::OPERATIONS;
+use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
@@ -64,6 +68,17 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             "operation": (Json::array(operations))
         }]
     })
+}
+
+/// The part of the statement that `_summary` or `_elements` asks for; `None` for all of it.
+pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Error> {
+    let shape = Shape::asked(app.definitions, "CapabilityStatement", query)?;
+    no_count(&shape)?;
+    if shape.is_whole() {
+        return Ok(None);
+    }
+    let whole = app.capabilities.to_vec();
+    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
 }
 
 /// * `referring`: what `_revinclude` may bring beside it.

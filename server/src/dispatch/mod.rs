@@ -61,8 +61,8 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         return Err(Error::UnknownType(kind.to_owned()));
     }
     match interaction {
-        Interaction::Read(at) => read::read(call, at).await,
-        Interaction::Vread(at, version) => read::vread(call, at, *version).await,
+        Interaction::Read(at, shape) => read::read(call, at, shape).await,
+        Interaction::Vread(at, version, shape) => read::vread(call, at, *version, shape).await,
         Interaction::History(at, query) => history::history(call, at, query).await,
         Interaction::Search(kind, query) => search::search(call, kind, query).await,
         Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,

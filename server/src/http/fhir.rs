@@ -12,8 +12,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use super::negotiate::{self, Wishes};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
-use crate::dispatch::{self, Origin};
+use crate::dispatch::{self, Origin, capabilities};
 use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, is_id};
+use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
 type Edge = State<Arc<App>>;
@@ -37,7 +38,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
-    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
+    let body = match capabilities::part(&app, &query) {
+        Ok(Some(part)) => Body::from(part),
+        Ok(None) => Body::from(Bytes::from_owner(app.capabilities.clone())),
+        Err(error) => return refusal(&error, wishes.japanese),
+    };
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response
 }
@@ -101,7 +107,7 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let query = asked(query);
-    let mut response = answer(edge, &headers, format(&query), location(kind, id).map(Interaction::Read)).await;
+    let mut response = answer(edge, &headers, format(&query), shaped(kind, id, &query, Interaction::Read)).await;
     // Conditional read: decided on the answer, so that what is hidden stays 404.
     let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
     let version = text(ETAG).zip(text(LAST_MODIFIED));
@@ -163,8 +169,9 @@ pub async fn vread(
 ) -> Answer {
     let query = asked(query);
     // A version that is no number was never given: it is not there.
-    let interaction = location(kind, id)
-        .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
+    let version = version.parse().map_err(|_| Error::NotFound);
+    let interaction = version
+        .and_then(|version| shaped(kind, id, &query, |at, shape| Interaction::Vread(at, version, shape)));
     answer(edge, &headers, format(&query), interaction).await
 }
 
@@ -279,6 +286,18 @@ fn location(kind: String, id: String) -> Result<Location, Error> {
     }
     // A text that is no id names nothing.
     if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
+}
+
+/// An interaction with one resource, and how much of it is to go out.
+fn shaped(
+    kind: String,
+    id: String,
+    query: &[(String, String)],
+    interaction: impl FnOnce(Location, Shape) -> Interaction,
+) -> Result<Interaction, Error> {
+    let at = location(kind, id)?;
+    let shape = Shape::asked(techo_profiles::Definitions::embedded(), &at.kind, query)?;
+    Ok(interaction(at, shape))
 }
 
 fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {

@@ -52,7 +52,7 @@ impl Call<'_> {
     /// Keeps the record of what was answered or refused, before it leaves.
     pub async fn record(&self, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
         let kind = match interaction {
-            Interaction::Read(_) => Kind::Read,
+            Interaction::Read(..) => Kind::Read,
             Interaction::Vread(..) => Kind::Vread,
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
@@ -205,8 +205,8 @@ fn kind_of(method: Method) -> Kind {
 /// What was asked for, as a path below the base.
 fn asked(interaction: &Interaction) -> String {
     match interaction {
-        Interaction::Read(at) | Interaction::Update { at, .. } | Interaction::Delete { at, .. } => at.reference(),
-        Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
+        Interaction::Read(at, _) | Interaction::Update { at, .. } | Interaction::Delete { at, .. } => at.reference(),
+        Interaction::Vread(at, version, _) => format!("{}/_history/{version}", at.reference()),
         Interaction::History(at, _) => format!("{}/_history", at.reference()),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),

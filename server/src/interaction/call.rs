@@ -50,7 +50,7 @@ impl App {
     /// whose warrant is not confirmed in the end has answered nothing, and counts
     /// as never made.
     pub fn presumed(&self, token: &str, lenient: bool, interaction: &Interaction) -> Option<Call<'_>> {
-        let reads = matches!(interaction, Interaction::Read(_) | Interaction::Vread(..) | Interaction::Search(..));
+        let reads = matches!(interaction, Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..));
         if !reads || interaction.kind() == Some("AuditEvent") {
             return None;
         }
@@ -122,7 +122,7 @@ impl Interaction {
     /// What it needs to be allowed.
     pub fn action(&self) -> Action {
         match self {
-            Self::Read(_) | Self::Vread(..) | Self::History(..) => Action::Read,
+            Self::Read(..) | Self::Vread(..) | Self::History(..) => Action::Read,
             Self::Search(..) | Self::Bundle(_) => Action::Search,
             Self::Create { .. } => Action::Create,
             Self::Update { .. } => Action::Update,

@@ -21,6 +21,7 @@ pub mod redact;
 pub mod search;
 pub mod stamp;
 pub mod strangers;
+pub mod subset;
 pub mod update;
 
 use std::ops::Deref;
@@ -33,16 +34,17 @@ use crate::circles::Views;
 use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
+use crate::search::shape::Shape;
 use crate::store::account::BearerRow as Bearer;
 use crate::store::watch::Warrant;
 
 /// A request, read.
 #[derive(Clone, Debug)]
 pub enum Interaction {
-    /// `GET [type]/[id]`
-    Read(Location),
+    /// `GET [type]/[id]`, and how much of it goes out.
+    Read(Location, Shape),
     /// `GET [type]/[id]/_history/[version]`
-    Vread(Location, i32),
+    Vread(Location, i32, Shape),
     /// `GET [type]/[id]/_history`
     History(Location, Vec<(String, String)>),
     /// `GET [type]?…`, `POST [type]/_search`
@@ -80,7 +82,7 @@ impl Interaction {
     /// The type it is about; `None` for a Bundle.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
+            Self::Read(at, _) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
             Self::Update { at, .. } | Self::Delete { at, .. } => Some(&at.kind),
             Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
             Self::Bundle(_) => None,

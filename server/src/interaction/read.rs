@@ -3,8 +3,10 @@
 //! Source: FHIR R4 http.html#read, #vread
 
 use super::redact::Seen;
-use super::{Call, Error, Location, Reply, Status};
+use super::{Call, Error, Location, Reply, Status, subset};
 use crate::consent::caller::Action;
+use crate::search::shape::{Shape, Summary};
+use crate::search::{Reason, SearchError};
 use crate::store::reader::Stored;
 
 /// The current version of one resource.
@@ -12,23 +14,44 @@ use crate::store::reader::Stored;
 /// # Errors
 /// [`Error::NotFound`] if absent *or hidden*; [`Error::Gone`] if deleted and
 /// once visible to this caller.
-pub async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error> {
+pub async fn read(call: &Call<'_>, at: &Location, shape: &Shape) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    no_count(shape)?;
     if at.kind == "AuditEvent" {
-        return super::audit::read(call, at).await;
+        return super::audit::read(call, at).await?.cut(call, shape);
     }
     let found = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
-    call.reply(found).await
+    call.reply(found).await?.cut(call, shape)
 }
 
 /// One version of one resource.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply, Error> {
+pub async fn vread(call: &Call<'_>, at: &Location, version: i32, shape: &Shape) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    no_count(shape)?;
     let found = call.reader().version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
-    call.reply(found).await
+    call.reply(found).await?.cut(call, shape)
+}
+
+/// There is nothing to count where one resource is named.
+pub(crate) fn no_count(shape: &Shape) -> Result<(), Error> {
+    if shape.summary != Summary::Count {
+        return Ok(());
+    }
+    let why = "_summary=count is for searches";
+    Err(SearchError::new("_summary", Reason::Modifier(why.into())).into())
+}
+
+impl Reply {
+    /// The one resource that it holds, cut to a shape.
+    fn cut(mut self, call: &Call<'_>, shape: &Shape) -> Result<Self, Error> {
+        if let (Some(at), Some(body)) = (&self.about, self.body.take()) {
+            self.body = Some(subset::cut(call.definitions, &at.kind, body, (shape, true))?);
+        }
+        Ok(self)
+    }
 }
 
 impl Call<'_> {

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use techo_profiles::json::Json;
 
 use super::redact::Seen;
-use super::{Call, Error, Issue, Reply};
+use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse::Scope;
 use crate::search::plan::{Include, Plan, Total};
+use crate::search::shape::Shape;
 use crate::search::{index, parse};
 use crate::store::reader::{Position, Stored};
 
@@ -61,15 +62,15 @@ pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> 
             direction: Direction::Onward,
         };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
-        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
+        bundle.link("next", &page_link(&own, &call.seal_page(&bytes), query, &[]));
     }
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
     let mut seen = Seen::new();
     for row in &page.rows {
-        call.push((&mut bundle, &mut reply, &mut seen), kind, row, "match").await?;
+        call.push((&mut bundle, &mut reply, &mut seen), &plan.shape, (kind, row, "match")).await?;
     }
     for (kind, row) in included(call, &plan, &page.rows).await? {
-        call.push((&mut bundle, &mut reply, &mut seen), &kind, &row, "include").await?;
+        call.push((&mut bundle, &mut reply, &mut seen), &plan.shape, (&kind, &row, "include")).await?;
     }
     if !plan.ignored.is_empty() {
         let issues: Vec<Issue> = plan
@@ -107,9 +108,14 @@ pub(crate) fn foreign_page() -> Error {
     ])
 }
 
-/// `[url]?_page=[sealed]`
-pub(crate) fn page_link(url: &str, sealed: &str) -> String {
-    format!("{url}?_page={sealed}")
+/// `[url]?_page=[sealed]`, and what of the query goes on beside the seal: the form
+/// of the answer, and `more`.
+pub(crate) fn page_link(url: &str, sealed: &str, query: &[(String, String)], more: &[&str]) -> String {
+    let goes_on = |name: &str| matches!(name, "_format" | "_pretty") || more.contains(&name);
+    let beside = query.iter().filter(|(name, _)| goes_on(name));
+    let beside: Vec<_> = beside.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    let and = if beside.is_empty() { "" } else { "&" };
+    format!("{url}?_page={sealed}{and}{}", query_string(&beside))
 }
 
 /// What `_include` and `_revinclude` add: through the same view, each once.
@@ -191,12 +197,12 @@ impl Call<'_> {
     async fn push(
         &self,
         (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
-        kind: &str,
-        row: &Stored,
-        mode: &str,
+        shape: &Shape,
+        (kind, row, mode): (&str, &Stored, &str),
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
         let body = self.redacted(row, body.clone(), seen).await?;
+        let body = subset::cut(self.definitions, kind, body, (shape, mode == "match"))?;
         bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));

@@ -21,6 +21,7 @@ pub mod parse;
 pub mod plan;
 mod result;
 pub mod row;
+pub mod shape;
 pub mod time;
 pub mod trail;
 pub mod unit;

@@ -21,8 +21,9 @@ use super::error::{Reason, SearchError};
 use super::escape::{split, unescape};
 use super::kinds::{Local, Question, Setting};
 use super::modifier::Modifier;
-use super::plan::{Filter, Plan, Summary, Total};
+use super::plan::{Filter, Plan, Total};
 use super::result;
+use super::shape::Shape;
 use super::time::span;
 
 /// What a query's meaning depends on beside its text.
@@ -59,8 +60,7 @@ pub fn plan(
         count: None,
         includes: Vec::new(),
         total: Total::default(),
-        summary: Summary::default(),
-        elements: Vec::new(),
+        shape: Shape::default(),
         used: Vec::new(),
         ignored: Vec::new(),
     };
@@ -78,7 +78,7 @@ pub fn plan(
             plan.used.push((name.as_str().into(), value.as_str().into()));
         }
     }
-    result::settle(&mut plan);
+    result::settle(&mut plan)?;
     Ok(plan)
 }
 
@@ -251,6 +251,7 @@ const MOST_VALUES: usize = 1000;
 mod tests {
     use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
     use super::super::row::Table;
+    use super::super::shape::Summary;
     use super::*;
     use jiff::tz::TimeZone;
 
@@ -374,7 +375,7 @@ mod tests {
         );
         for query in [("_count", "0"), ("_summary", "count")] {
             let plan = good("Patient", &[query]);
-            assert_eq!((plan.count, plan.total, plan.summary), (Some(0), Total::Accurate, Summary::Count));
+            assert_eq!((plan.count, plan.total, plan.shape.summary), (Some(0), Total::Accurate, Summary::Count));
         }
     }
 
@@ -426,9 +427,8 @@ mod tests {
             ("Patient", "_include", "Patient", "value"),
             ("Patient", "_include:iterate", "Patient:link", "not-supported"),
             ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
-            ("Patient", "_summary", "text", "not-supported"),
             ("Patient", "_summary", "some", "value"),
-            ("Patient", "_elements", "name", "not-supported"),
+            ("Patient", "_elements", "nothing", "value"),
             ("Patient", "_filter", "name eq x", "not-supported"),
             ("Patient", "_has:Observation:patient:code", "x", "not-supported"),
             ("Patient", "general-practitioner.name", "x", "not-supported"),

@@ -21,6 +21,7 @@
 use std::ops::Range;
 
 use super::row::{ParamKey, Table};
+use super::shape::Shape;
 
 /// One search of one resource type.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,9 +40,7 @@ pub struct Plan {
     /// What `Bundle.total` should say.
     pub total: Total,
     /// How much of each resource to answer.
-    pub summary: Summary,
-    /// `_elements`: the top-level elements asked for; empty means all.
-    pub elements: Vec<Box<str>>,
+    pub shape: Shape,
     /// The parameters as understood, normalised, for the `self` link.
     pub used: Vec<(Box<str>, Box<str>)>,
     /// What was left out under `handling=lenient`, each with its reason.
@@ -309,14 +308,4 @@ pub enum Total {
     Estimate,
     /// `accurate`, also by `_summary=count`
     Accurate,
-}
-
-/// `_summary`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Summary {
-    /// Whole resources.
-    #[default]
-    False,
-    /// No resources, the count alone.
-    Count,
 }

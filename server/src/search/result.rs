@@ -5,11 +5,12 @@
 //!
 //! Source: FHIR R4 search.html#return
 
-use super::error::Reason;
+use super::error::{Reason, SearchError};
 use super::escape::split;
 use super::kinds::Kind;
 use super::parse::Reader;
-use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Summary, Total};
+use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Total};
+use super::shape::{Summary, elements};
 
 /// One result parameter.
 struct ResultParameter {
@@ -23,7 +24,10 @@ const RESULTS: &[ResultParameter] = &[
     once("_sort", sort),
     once("_count", count),
     once("_total", total),
-    once("_summary", summary),
+    once("_summary", |_, plan, value| {
+        plan.shape.summary = Summary::read(value)?;
+        Ok(())
+    }),
     // The edge reads these two; here they only have to be no error.
     once("_format", |_, _, _| Ok(())),
     once("_pretty", |_, _, _| Ok(())),
@@ -37,7 +41,10 @@ const RESULTS: &[ResultParameter] = &[
         repeats: true,
         read: |reader, plan, value| include(reader, plan, value, true),
     },
-    undone("_elements", |_, _, _| Err(not_done("_elements"))),
+    once("_elements", |reader, plan, value| {
+        plan.shape.elements = elements(reader.catalog.definitions(), &[reader.index.name], value)?;
+        Ok(())
+    }),
     undone("_contained", |_, _, _| Err(not_done("_contained"))),
     undone("_containedType", |_, _, _| Err(not_done("_containedType"))),
     undone("_type", |_, _, _| Err(not_done("_type"))),
@@ -88,14 +95,20 @@ pub(super) fn is_result(name: &str) -> bool {
 }
 
 /// What follows from several parameters together.
-pub(super) fn settle(plan: &mut Plan) {
-    if plan.count == Some(0) {
-        plan.summary = Summary::Count;
+pub(super) fn settle(plan: &mut Plan) -> Result<(), SearchError> {
+    plan.shape.fits()?;
+    if plan.shape.summary == Summary::Text && !plan.includes.is_empty() {
+        let why = "_include and _revinclude do not go with _summary=text";
+        return Err(SearchError::new("_summary", Reason::Modifier(why.into())));
     }
-    if plan.summary == Summary::Count {
+    if plan.count == Some(0) {
+        plan.shape.summary = Summary::Count;
+    }
+    if plan.shape.summary == Summary::Count {
         plan.count = Some(0);
         plan.total = Total::Accurate;
     }
+    Ok(())
 }
 
 fn count(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
@@ -114,16 +127,6 @@ fn total(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
         "estimate" => Total::Estimate,
         "accurate" => Total::Accurate,
         _ => return Err(Reason::Value("_total is none, estimate or accurate".into())),
-    };
-    Ok(())
-}
-
-fn summary(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
-    plan.summary = match value {
-        "false" => Summary::False,
-        "count" => Summary::Count,
-        "true" | "text" | "data" => return Err(Reason::NotDone(format!("_summary={value}").into())),
-        _ => return Err(Reason::Value("_summary is false or count".into())),
     };
     Ok(())
 }
