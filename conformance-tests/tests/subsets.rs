@@ -36,12 +36,8 @@ fn ways(caller: &Caller, id: &str, query: &str) -> Vec<(String, Value)> {
     let version = format!("Observation/{id}/_history/1?{query}");
     let history = format!("Observation/{id}/_history?{query}");
     let search = format!("Observation?_id={id}&{query}");
-    let form = caller
-        .request("POST", &format!("Observation/_search?{query}"))
-        .form(&[("_id", id)])
-        .send()
-        .expect(200)
-        .json();
+    let form =
+        caller.request("POST", &format!("Observation/_search?{query}")).form(&[("_id", id)]).send().expect(200).json();
     let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [
         {"request": {"method": "GET", "url": read}}, {"request": {"method": "GET", "url": version}}]});
     let batch = caller.post("", &batch).expect(200).json();

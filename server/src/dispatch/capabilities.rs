@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use techo_profiles::definitions::ParameterKind;
+use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
@@ -36,6 +36,10 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             "definition": (format!("{base}/fhir/OperationDefinition/{}", operation.name))
         })
     });
+    let compartments = definitions
+        .compartments()
+        .keys()
+        .map(|name| Json::from(format!("http://hl7.org/fhir/CompartmentDefinition/{}", name.to_lowercase())));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -64,8 +68,10 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
                 }]
             },
             "resource": (Json::array(types)),
-            "interaction": [{"code": "transaction"}, {"code": "batch"}],
-            "operation": (Json::array(operations))
+            "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}],
+            "searchParam": (Json::array(of_all_types(definitions))),
+            "operation": (Json::array(operations)),
+            "compartment": (Json::array(compartments))
         }]
     })
 }
@@ -87,17 +93,12 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         return rendered(kind);
     }
     let parameters = definitions.parameters(kind);
-    let searched = parameters.iter().filter(|parameter| built(parameter.kind)).map(|parameter| {
-        json!({
-            "name": (parameter.code.as_str()),
-            "definition": (parameter.url.as_str()),
-            "type": (parameter.kind.name())
-        })
-    });
-    let includes = parameters
+    let searched = parameters.iter().filter(|parameter| built(parameter.kind)).map(parameter);
+    let named = parameters
         .iter()
         .filter(|parameter| parameter.kind == ParameterKind::Reference)
         .map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
+    let includes = [Json::from("*"), Json::from(format!("{kind}:*"))].into_iter().chain(named);
     let mut resource = json!({
         "type": kind,
         "interaction": (Json::array(INTERACTIONS.iter().map(|code| json!({"code": (*code)})))),
@@ -109,7 +110,8 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "local"]
     });
-    let referring = referring.into_iter().flatten().map(|name| Json::from(name.as_str()));
+    let every = referring.iter().map(|_| Json::from("*"));
+    let referring = every.chain(referring.into_iter().flatten().map(|name| Json::from(name.as_str())));
     // An empty array is no FHIR.
     for (name, list) in [
         ("searchInclude", includes.collect::<Vec<_>>()),
@@ -121,6 +123,20 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         }
     }
     resource
+}
+
+/// The parameters of a search across types: those that all types have.
+fn of_all_types(definitions: &Definitions) -> Vec<Json> {
+    let all = definitions.all_parameters().iter().filter(|one| one.base.iter().any(|base| base == "Resource"));
+    all.filter(|one| built(one.kind)).map(parameter).collect()
+}
+
+fn parameter(parameter: &SearchParameter) -> Json {
+    json!({
+        "name": (parameter.code.as_str()),
+        "definition": (parameter.url.as_str()),
+        "type": (parameter.kind.name())
+    })
 }
 
 /// A type that is rendered from elsewhere: no versions, no writes.

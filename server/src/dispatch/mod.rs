@@ -64,7 +64,7 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         Interaction::Read(at, shape) => read::read(call, at, shape).await,
         Interaction::Vread(at, version, shape) => read::vread(call, at, *version, shape).await,
         Interaction::History(at, query) => history::history(call, at, query).await,
-        Interaction::Search(kind, query) => search::search(call, kind, query).await,
+        Interaction::Search(ground, query) => search::search(call, ground, query).await,
         Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,
         Interaction::Update { at, body, expected } => update::update(call, at, body, *expected).await,
         Interaction::Delete { at, expected } => delete::delete(call, at, *expected).await,

@@ -13,7 +13,7 @@ use super::negotiate::{self, Wishes};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, is_id};
+use crate::interaction::{Error, Ground, Interaction, Issue, Location, Reply, Return, Status, is_id};
 use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
@@ -50,15 +50,76 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
 
 /// `GET [type]?…`
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = asked(query);
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
+    asked_of(edge, Ok(Ground::Type(kind)), query, headers).await
 }
 
-/// `POST [type]/_search`: parameters in the form and in the URL count together.
+/// `GET [base]?_type=…`
+pub async fn search_types(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    asked_of(edge, Ok(Ground::Types), query, headers).await
+}
+
+/// `GET [type]/[id]/[type]?…`
+pub async fn search_compartment(
+    edge: Edge,
+    Named((kind, id, member)): Named<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    asked_of(edge, compartment(kind, id, member), query, headers).await
+}
+
+/// `POST [type]/_search`
 pub async fn search_form(
     edge: Edge,
     Named(kind): Named<String>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Type(kind)), query, headers, body).await
+}
+
+/// `POST [base]/_search`
+pub async fn search_types_form(
+    edge: Edge,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Types), query, headers, body).await
+}
+
+/// `POST [type]/[id]/[type]/_search`
+pub async fn search_compartment_form(
+    edge: Edge,
+    Named((kind, id, member)): Named<(String, String, String)>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, compartment(kind, id, member), query, headers, body).await
+}
+
+/// A compartment, if there is one of that type; a member that is no type names nothing.
+fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
+    let definitions = techo_profiles::Definitions::embedded();
+    let known = member == "*" || definitions.type_number(&member).is_some();
+    if !known || definitions.compartment(&kind).is_none() {
+        return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+    }
+    location(kind, id).map(|at| Ground::Compartment(at, member))
+}
+
+async fn asked_of(edge: Edge, ground: Result<Ground, Error>, query: Option<String>, headers: HeaderMap) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), ground.map(|ground| Interaction::Search(ground, query))).await
+}
+
+/// Parameters in the form and in the URL count together.
+async fn asked_by_form(
+    edge: Edge,
+    ground: Result<Ground, Error>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -70,7 +131,8 @@ pub async fn search_form(
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| all.extend(pairs(text)))
             .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
-            .map(|()| Interaction::Search(kind, all.clone())),
+            .and(ground)
+            .map(|ground| Interaction::Search(ground, all.clone())),
         Ok(_) => Err(Error::Unsupported(Issue::error(
             "not-supported",
             "Send the parameters as application/x-www-form-urlencoded.",
@@ -170,8 +232,8 @@ pub async fn vread(
     let query = asked(query);
     // A version that is no number was never given: it is not there.
     let version = version.parse().map_err(|_| Error::NotFound);
-    let interaction = version
-        .and_then(|version| shaped(kind, id, &query, |at, shape| Interaction::Vread(at, version, shape)));
+    let interaction =
+        version.and_then(|version| shaped(kind, id, &query, |at, shape| Interaction::Vread(at, version, shape)));
     answer(edge, &headers, format(&query), interaction).await
 }
 

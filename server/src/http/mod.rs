@@ -29,11 +29,14 @@ pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
 pub fn router(server: &Server) -> Router {
     let app = server.app.clone();
     let fhir = Router::new()
-        .route("/fhir", post(fhir::bundle))
-        .route("/fhir/", post(fhir::bundle))
+        .route("/fhir", get(fhir::search_types).post(fhir::bundle))
+        .route("/fhir/", get(fhir::search_types).post(fhir::bundle))
+        .route("/fhir/_search", post(fhir::search_types_form))
         .route("/fhir/{kind}", get(fhir::search).post(fhir::create))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).delete(fhir::delete))
+        .route("/fhir/{kind}/{id}/{member}", get(fhir::search_compartment))
+        .route("/fhir/{kind}/{id}/{member}/_search", post(fhir::search_compartment_form))
         .route("/fhir/{kind}/{id}/_history", get(fhir::history))
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .method_not_allowed_fallback(fhir::not_allowed)

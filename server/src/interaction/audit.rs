@@ -210,13 +210,13 @@ fn asked(interaction: &Interaction) -> String {
         Interaction::History(at, _) => format!("{}/_history", at.reference()),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
-        Interaction::Search(kind, query) => {
+        Interaction::Search(ground, query) => {
             let query: Vec<(Box<str>, Box<str>)> = query
                 .iter()
                 .filter(|(name, _)| name != "_page")
                 .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
                 .collect();
-            format!("{kind}?{}", crate::search::page::query_string(&query))
+            format!("{}?{}", ground.path(), crate::search::page::query_string(&query))
         }
     }
 }

@@ -13,8 +13,10 @@ pub mod create;
 pub mod delete;
 pub mod error;
 pub mod filing;
+pub mod ground;
 pub mod guard;
 pub mod history;
+mod include;
 pub mod plan;
 pub mod read;
 pub mod redact;
@@ -28,6 +30,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use error::{Error, Issue};
+pub use ground::Ground;
 
 use crate::app::{App, Standing};
 use crate::circles::Views;
@@ -47,8 +50,8 @@ pub enum Interaction {
     Vread(Location, i32, Shape),
     /// `GET [type]/[id]/_history`
     History(Location, Vec<(String, String)>),
-    /// `GET [type]?…`, `POST [type]/_search`
-    Search(String, Vec<(String, String)>),
+    /// `GET [type]?…`, `POST [type]/_search`, and the same elsewhere.
+    Search(Ground, Vec<(String, String)>),
     /// `POST [type]`
     Create {
         /// The type in the URL.
@@ -79,13 +82,14 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle.
+    /// The type it is about; `None` for a Bundle, or a search of several.
     pub fn kind(&self) -> Option<&str> {
         match self {
             Self::Read(at, _) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
             Self::Update { at, .. } | Self::Delete { at, .. } => Some(&at.kind),
-            Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
-            Self::Bundle(_) => None,
+            Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
+            Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
+            Self::Search(Ground::Types, _) | Self::Bundle(_) => None,
         }
     }
 }

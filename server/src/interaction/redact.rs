@@ -116,10 +116,7 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
     if let Some(meta) = resource.get_mut("meta") {
         let mut tags = Json::array(meta.list("tag").iter().cloned());
         for code in codes {
-            tags.push(Json::object([
-                ("system", Json::from(subset::SYSTEM)),
-                ("code", Json::from(*code)),
-            ]));
+            tags.push(Json::object([("system", Json::from(subset::SYSTEM)), ("code", Json::from(*code))]));
         }
         meta.set("tag", tags);
     }

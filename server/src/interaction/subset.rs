@@ -221,7 +221,9 @@ mod tests {
             ),
             (
                 shape(Summary::Data, &[]),
-                format!(r#"{code},{value},"note":[{{"text":"n"}}],"referenceRange":[{{"text":"r"}}],"_status":{{"id":"s"}}"#),
+                format!(
+                    r#"{code},{value},"note":[{{"text":"n"}}],"referenceRange":[{{"text":"r"}}],"_status":{{"id":"s"}}"#
+                ),
             ),
             (
                 shape(Summary::True, &[]),

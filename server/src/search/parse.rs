@@ -21,7 +21,7 @@ use super::error::{Reason, SearchError};
 use super::escape::{split, unescape};
 use super::kinds::{Local, Question, Setting};
 use super::modifier::Modifier;
-use super::plan::{Filter, Plan, Total};
+use super::plan::{Filter, Plan, SortBy, SortKey, Total};
 use super::result;
 use super::shape::Shape;
 use super::time::span;
@@ -49,6 +49,54 @@ pub fn plan(
     query: &[(String, String)],
     scope: &Scope<'_>,
 ) -> Result<Plan, SearchError> {
+    one_of(definitions, (resource_type, &[resource_type]), query, scope)
+}
+
+/// The plans of a query on several resource types, one each: what it asks, each of
+/// them must know.
+///
+/// # Errors
+/// [`SearchError`] about the first parameter that is refused.
+pub fn plans(
+    definitions: &'static Definitions,
+    types: &[&str],
+    query: &[(String, String)],
+    scope: &Scope<'_>,
+) -> Result<Vec<Plan>, SearchError> {
+    let read = |query: &[(String, String)]| -> Result<Vec<Plan>, SearchError> {
+        types.iter().map(|kind| one_of(definitions, (kind, types), query, scope)).collect()
+    };
+    let mut plans = read(query)?;
+    let mut ignored: Vec<SearchError> = Vec::new();
+    for error in plans.iter_mut().flat_map(|plan| plan.ignored.drain(..)) {
+        if !ignored.iter().any(|known| known.parameter == error.parameter) {
+            ignored.push(error);
+        }
+    }
+    if types.len() > 1 && !ignored.is_empty() {
+        // What one type does not know is asked of none.
+        let known = |name: &String| !ignored.iter().any(|error| *error.parameter == **name);
+        let rest: Vec<(String, String)> = query.iter().filter(|(name, _)| known(name)).cloned().collect();
+        plans = read(&rest)?;
+    }
+    let own = |key: &SortKey| matches!(key.by, SortBy::Indexed { .. });
+    if let Some(first) = plans.first_mut() {
+        if types.len() > 1 && first.sort.iter().any(own) {
+            let why = "several types are sorted by _lastUpdated and _id only";
+            return Err(SearchError::new("_sort", Reason::Value(why.into())));
+        }
+        first.ignored = ignored;
+    }
+    Ok(plans)
+}
+
+/// The plan of a query on one of several resource types.
+fn one_of(
+    definitions: &'static Definitions,
+    (resource_type, types): (&str, &[&str]),
+    query: &[(String, String)],
+    scope: &Scope<'_>,
+) -> Result<Plan, SearchError> {
     let catalog = Catalog::of(definitions);
     let index = catalog
         .of_type(resource_type)
@@ -64,7 +112,7 @@ pub fn plan(
         used: Vec::new(),
         ignored: Vec::new(),
     };
-    let reader = Reader { catalog, index, scope };
+    let reader = Reader { catalog, index, scope, types };
     let mut left = MOST_VALUES;
     for (name, value) in query {
         left = left.checked_sub(1 + value.matches(',').count()).ok_or_else(|| too_much(name))?;
@@ -111,6 +159,8 @@ pub(super) struct Reader<'a> {
     pub(super) catalog: &'static Catalog,
     pub(super) index: &'static TypeIndex,
     pub(super) scope: &'a Scope<'a>,
+    /// All types that are searched.
+    pub(super) types: &'a [&'a str],
 }
 
 impl Reader<'_> {
@@ -358,7 +408,7 @@ mod tests {
         let include = |reverse, source: &str, param: &str, target| Include {
             reverse,
             source: source.into(),
-            param: param.into(),
+            params: vec![param.into()],
             target,
             iterate: false,
         };
@@ -425,7 +475,9 @@ mod tests {
             ("Patient", "_include", "Observation:subject", "value"),
             ("Patient", "_include", "Patient:name", "value"),
             ("Patient", "_include", "Patient", "value"),
-            ("Patient", "_include:iterate", "Patient:link", "not-supported"),
+            ("Patient", "_include:other", "Patient:link", "invalid"),
+            ("Patient", "_include:iterate", "Patient:name", "value"),
+            ("Patient", "_include", "Patient:link:Observation", "value"),
             ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
             ("Patient", "_summary", "some", "value"),
             ("Patient", "_elements", "nothing", "value"),

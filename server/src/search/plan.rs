@@ -16,6 +16,7 @@
 //! | `Missing` | `[NOT] EXISTS` a row of `param` in any of `tables` |
 //! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
 //! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
+//! | `Compartment` | `EXISTS` a row of the Patient's compartment, or a reference row of one of `params`; or `r` is its resource |
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
 
 use std::ops::Range;
@@ -100,6 +101,18 @@ pub enum Filter {
         param: ParamKey,
         /// All must hold of one source.
         filters: Vec<Filter>,
+    },
+    /// It is in a compartment, exactly by CompartmentDefinition.
+    Compartment {
+        /// The number of the searched type.
+        of: u16,
+        /// The number of the compartment's type.
+        kind: u16,
+        /// The id of the resource whose compartment it is.
+        id: Box<str>,
+        /// The searched type's reference indexes that put it there. A Patient's
+        /// compartment has a table of its own.
+        params: Vec<ParamKey>,
     },
     /// It has, in each of these indexes, a row with one and the same `grp`.
     Together {
@@ -288,11 +301,11 @@ pub struct Include {
     pub reverse: bool,
     /// The type that holds the reference.
     pub source: Box<str>,
-    /// The reference index of `source`.
-    pub param: ParamKey,
+    /// The reference indexes of `source`: one, or all that come into question for `*`.
+    pub params: Vec<ParamKey>,
     /// Only targets of this type, by number; any if `None`.
     pub target: Option<u16>,
-    /// `:iterate`: also from included resources. Refused for now.
+    /// `:iterate`: also from included resources.
     pub iterate: bool,
 }
 

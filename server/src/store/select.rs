@@ -8,9 +8,11 @@
 //! (rid, param) side. So the cost of a search about one person grows with her
 //! records, not with everybody's.
 
+mod compartment;
+
 use crate::consent::view::CitizenKey;
 use crate::search::clinical::Clinical;
-use crate::search::page::SortValue;
+use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{
     Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
 };
@@ -65,6 +67,7 @@ fn cost(filter: &Filter) -> u8 {
     match filter {
         Filter::Id { negated: false, .. } => 0,
         Filter::Indexed { any, negated: false, .. } => any.iter().map(match_cost).max().unwrap_or(0),
+        Filter::Compartment { .. } => 2,
         Filter::Together { .. } | Filter::Chain { .. } | Filter::Has { .. } => 6,
         Filter::Updated { .. } => 8,
         Filter::Id { .. } | Filter::Indexed { .. } | Filter::Missing { .. } => 9,
@@ -111,6 +114,9 @@ fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
 
 /// The rows that a filter's index gives; `None` for a filter without an index of its own.
 fn set_of(filter: &Filter) -> Option<Sql> {
+    if let Filter::Compartment { of, kind, id, params } = filter {
+        return Some(compartment::rows(*of, (*kind, id), params));
+    }
     let Filter::Indexed { param: name, any, negated: false } = filter else { return None };
     let mut sets = Sql::default();
     for (position, (table, same)) in by_table(any).into_iter().enumerate() {
@@ -146,6 +152,11 @@ fn condition(filter: &Filter) -> Result<Sql, StoreError> {
         }
         Filter::Missing { param, tables, missing } => {
             not_if(*missing, Sql::or(tables.iter().map(|table| probe(*table, param, None)).collect()))
+        }
+        Filter::Compartment { of, kind, id, params } => {
+            let mut sql = Sql::new("r.rid IN (");
+            sql.push(compartment::rows(*of, (*kind, id), params)).text(")");
+            sql
         }
         Filter::Chain { .. } | Filter::Has { .. } | Filter::Together { .. } => {
             return Err(StoreError::Unsupported("this kind of filter"));
@@ -325,16 +336,19 @@ fn within<T: Copy + Into<sea_orm::Value>>(bounds: &Bounds<T>, low: &str, high: &
 
 /// How the rows of a search are ordered: each key's expression, and whether the
 /// largest comes first.
-pub(super) struct Order(Vec<(Sql, bool)>);
+pub(super) struct Order {
+    keys: Vec<(Sql, bool)>,
+    direction: Direction,
+}
 
-/// How to order by `keys`.
-pub(super) fn order(keys: &[SortKey]) -> Order {
+/// How to order by `keys`, or the other way round.
+pub(super) fn order(keys: &[SortKey], direction: Direction) -> Order {
     let expression = |key: &SortKey| match &key.by {
         SortBy::Id => Sql::new("r.id"),
         SortBy::Updated => Sql::new("r.updated"),
         SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
     };
-    Order(keys.iter().map(|key| (expression(key), key.descending)).collect())
+    Order { keys: keys.iter().map(|key| (expression(key), key.descending)).collect(), direction }
 }
 
 /// The row's least value in an index, or its greatest.
@@ -368,35 +382,47 @@ impl Order {
     /// The keys as columns, `, … AS k0, … AS k1`.
     pub(super) fn columns(&self) -> Sql {
         let mut sql = Sql::default();
-        for (number, (key, _)) in self.0.iter().enumerate() {
+        for (number, (key, _)) in self.keys.iter().enumerate() {
             sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
         }
         sql
     }
 
-    /// `ORDER BY …` over those columns; rows without a key come last in either direction.
+    /// `ORDER BY …` over those columns; rows without a key come last in either
+    /// direction of a key, and so first on the way back.
     pub(super) fn by(&self) -> String {
+        let back = self.direction == Direction::Back;
+        let nulls = if back { "NULLS FIRST" } else { "NULLS LAST" };
         let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
-            format!("k{number}{} NULLS LAST, ", if *descending { " DESC" } else { "" })
+            format!("k{number}{} {nulls}, ", if *descending == back { "" } else { " DESC" })
         };
-        let keys: String = self.0.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}r.rid")
+        let keys: String = self.keys.iter().enumerate().map(key).collect();
+        format!(" ORDER BY {keys}r.rid{}", if back { " DESC" } else { "" })
     }
 
-    /// The rows that come after the row with these keys.
-    pub(super) fn after(&self, values: &[SortValue], rid: i64) -> Sql {
+    /// The rows that come after the row with these keys, on the way that is gone.
+    pub(super) fn beyond(&self, values: &[SortValue], rid: i64) -> Sql {
+        let back = self.direction == Direction::Back;
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
-        for ((key, descending), value) in self.0.iter().zip(values) {
-            if *value != SortValue::Absent {
+        for ((key, descending), value) in self.keys.iter().zip(values) {
+            let absent = *value == SortValue::Absent;
+            if !absent {
                 let mut beyond = Sql::new("(");
-                beyond.push(key.clone()).text(if *descending { " < " } else { " > " });
+                beyond.push(key.clone()).text(if *descending == back { " > " } else { " < " });
                 bind(value, &mut beyond);
-                beyond.text(" OR ").push(key.clone()).text(" IS NULL)");
+                if !back {
+                    beyond.text(" OR ").push(key.clone()).text(" IS NULL");
+                }
+                beyond.text(")");
                 alternatives.push(Sql::and([equal.clone(), vec![beyond]].concat()));
+            } else if back {
+                let mut some = key.clone();
+                some.text(" IS NOT NULL");
+                alternatives.push(Sql::and([equal.clone(), vec![some]].concat()));
             }
             let mut same = key.clone();
-            if *value == SortValue::Absent {
+            if absent {
                 same.text(" IS NULL");
             } else {
                 same.text(" = ");
@@ -404,7 +430,7 @@ impl Order {
             }
             equal.push(same);
         }
-        let mut last = Sql::new("r.rid > ");
+        let mut last = Sql::new(if back { "r.rid < " } else { "r.rid > " });
         last.bind(rid);
         equal.push(last);
         alternatives.push(Sql::and(equal));

@@ -6,7 +6,7 @@ use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
 use crate::consent::caller::Action;
-use crate::interaction::{Call, Error, Interaction, Issue, Location, is_id};
+use crate::interaction::{Call, Error, Ground, Interaction, Issue, Location, is_id};
 use crate::search::shape::Shape;
 
 /// What an entry asks for.
@@ -120,7 +120,7 @@ impl Entry {
                     body: self.body.clone(),
                     unless: self.unless.clone(),
                 },
-                Verb::Get | Verb::Put | Verb::Delete => Interaction::Search(self.kind.clone(), query()),
+                Verb::Get | Verb::Put | Verb::Delete => Interaction::Search(Ground::Type(self.kind.clone()), query()),
             };
         };
         let at = Location { kind: self.kind.clone(), id: id.clone() };
