@@ -360,9 +360,11 @@ fn a_page_whose_rows_have_gone_still_leads_both_ways() {
     assert_eq!(ids(&forth, "match"), all[2..4], "not one is passed over");
 }
 
-/// Rows a walk goes over; more where the environment says so.
+/// Rows a walk goes over; more where the environment says so. A PostgreSQL database
+/// this young has no statistics yet, and is slow at much less.
 fn rows() -> usize {
-    std::env::var("TECHO_WALK_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(1500)
+    let usual = if techo_conformance_tests::server::on_postgres() { 350 } else { 1500 };
+    std::env::var("TECHO_WALK_ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(usual)
 }
 
 #[test]
@@ -397,7 +399,7 @@ fn a_walk_sees_every_surviving_row_once_while_others_come_and_go() {
             seen.extend(ids(&page, "match"));
             link(&page, "self").expect("self").clone_into(&mut last);
             if steps % 3 == 0 && sort.is_empty() {
-                doomed.iter().skip(steps).step_by(rows() / 100).for_each(|id| {
+                doomed.iter().skip(steps).step_by((rows() / 100).max(1)).for_each(|id| {
                     tester.delete(&format!("Observation/{id}"));
                 });
             }

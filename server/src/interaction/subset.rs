@@ -59,7 +59,7 @@ impl Cutter<'_> {
         let mut tagged = false;
         for member in resource.members().iter().filter(|member| self.stays(&member.name)) {
             comma(&mut out);
-            self.name(member, &mut out);
+            name(member, &mut out);
             if &*member.name == "meta" {
                 self.meta(&member.value, &mut out);
                 tagged = true;
@@ -121,7 +121,7 @@ impl Cutter<'_> {
                 out.push(b'{');
                 for member in members.iter().filter(|member| self.is_summary(path, &member.name)) {
                     comma(out);
-                    self.name(member, out);
+                    name(member, out);
                     self.value(path, member, out);
                 }
                 out.push(b'}');
@@ -142,7 +142,7 @@ impl Cutter<'_> {
         out.push(b'{');
         for member in meta.members().iter().filter(|member| &*member.name != "tag") {
             comma(out);
-            self.name(member, out);
+            name(member, out);
             self.copy(&member.value, out);
         }
         comma(out);
@@ -158,11 +158,6 @@ impl Cutter<'_> {
         out.extend_from_slice(b"]}");
     }
 
-    fn name(&self, member: &Member, out: &mut Vec<u8>) {
-        out.extend_from_slice(Json::from(&*member.name).to_string().as_bytes());
-        out.push(b':');
-    }
-
     fn copy(&self, json: &Json, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.text[json.span()]);
     }
@@ -171,6 +166,11 @@ impl Cutter<'_> {
 /// Whether a tag says that the resource is a part.
 pub fn is_subsetted(tag: &Json) -> bool {
     tag.str("system") == Some(SYSTEM) && tag.str("code") == Some(SUBSETTED)
+}
+
+fn name(member: &Member, out: &mut Vec<u8>) {
+    out.extend_from_slice(Json::from(&*member.name).to_string().as_bytes());
+    out.push(b':');
 }
 
 /// Between what was written and what comes.

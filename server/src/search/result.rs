@@ -179,7 +179,10 @@ impl Asked {
         }
         let parts: Vec<&str> = value.split(':').collect();
         let (source, code, target) = match parts[..] {
-            ["*"] => return self.everything(reader, plan),
+            ["*"] => {
+                self.everything(reader, plan);
+                return Ok(());
+            }
             [source, code] => (source, code, None),
             [source, code, target] => (source, code, Some(target)),
             _ => return Err(Reason::Value("an include is written Type:parameter or Type:parameter:Target".into())),
@@ -208,7 +211,7 @@ impl Asked {
     }
 
     /// `*`: whatever the results refer to, or whatever refers to them.
-    fn everything(&self, reader: &Reader<'_>, plan: &mut Plan) -> Result<(), Reason> {
+    fn everything(&self, reader: &Reader<'_>, plan: &mut Plan) {
         let all = reader.catalog.definitions().resource_types();
         let sources = if self.reverse || self.iterate { all } else { reader.types };
         for source in sources {
@@ -217,7 +220,6 @@ impl Asked {
                 plan.includes.push(self.of(source, params, None));
             }
         }
-        Ok(())
     }
 
     fn of(&self, source: &str, params: Vec<ParamKey>, target: Option<u16>) -> Include {
