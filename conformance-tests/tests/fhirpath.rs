@@ -37,7 +37,7 @@ fn every_item_is_a_part_with_a_value_of_its_type() {
             json!([{"part": [{"name": "gender", "valueCode": "male"}, {"name": "name", "valueHumanName": family}]}]),
         ),
         ("contained", json!([{"resource": someone()["contained"][0]}])),
-        ("managingOrganization.resolve()", json!([{"valueReference": {"reference": "Organization/1"}}])),
+        ("managingOrganization.resolve()", Value::Null),
         ("1 + 1", json!([{"valueInteger": 2}])),
         ("name.exists()", json!([{"valueBoolean": true}])),
         ("@2024-05-01T10:00:00Z", json!([{"valueDateTime": "2024-05-01T10:00:00Z"}])),
@@ -51,13 +51,81 @@ fn every_item_is_a_part_with_a_value_of_its_type() {
         let mut answer = answer.json();
         assert_eq!(answer["resourceType"], "Parameters");
         for part in answer["parameter"].as_array_mut().into_iter().flatten() {
-            let name = part.as_object_mut().expect("a part").remove("name");
-            assert_eq!(name, Some(json!("result")), "{expression}");
+            let part = part.as_object_mut().expect("a part");
+            assert_eq!(part.remove("name"), Some(json!("result")), "{expression}");
+            part.remove("extension");
         }
         assert_eq!(answer["parameter"], expected, "{expression}");
     }
     let decimals = evaluate(&mother, "1.10 + 1.10", &someone()).expect(200);
     assert!(decimals.text().contains("2.20"), "{}", decimals.text());
+}
+
+#[test]
+fn every_item_says_where_it_stands() {
+    let world = World::new();
+    let tester = world.tester();
+    for (expression, expected) in [
+        ("name.given", json!(["Patient.name[0].given[0]", "Patient.name[0].given[1]"])),
+        ("contact.name.family", json!(["Patient.contact[0].name.family"])),
+        ("birthDate.extension", json!(["Patient.birthDate.extension[0]"])),
+        ("contained", json!(["Patient.contained[0]"])),
+        ("$this", json!(["Patient"])),
+        ("name.count()", json!([null])),
+    ] {
+        let answer = evaluate(&tester, expression, &someone()).expect(200).json();
+        let places = answer["parameter"].as_array().expect("results").iter();
+        let found: Vec<&Value> = places.map(|part| &part["extension"][0]["valueString"]).collect();
+        assert_eq!(json!(found), expected, "{expression}");
+    }
+}
+
+/// A reference is followed as the caller could follow it herself, hidden or absent alike.
+#[test]
+fn references_are_followed_as_far_as_the_caller_may_read() {
+    let world = World::new();
+    let (mother, stranger) = (world.mother(), world.stranger());
+    let about = |patient: &str| {
+        json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": patient}})
+    };
+    let birth = |caller: &Caller, patient: &str| {
+        let answer = evaluate(caller, "subject.resolve().birthDate", &about(patient)).expect(200).json();
+        answer["parameter"][0]["valueDate"].clone()
+    };
+    assert_eq!(birth(&mother, "Patient/pt-hanako"), "1992-04-18");
+    assert_eq!(birth(&stranger, "Patient/pt-hanako"), Value::Null);
+    assert_eq!(birth(&mother, "Patient/pt-nobody"), Value::Null);
+    let step = "subject.resolve().managingOrganization.resolve().name.exists()";
+    assert_eq!(
+        evaluate(&mother, step, &about("Patient/pt-hanako")).expect(200).json()["parameter"][0]["name"],
+        "result"
+    );
+    let many: Vec<Value> = (0..101).map(|number| json!({"reference": format!("Patient/n{number}")})).collect();
+    let group = json!({"resourceType": "Communication", "status": "completed", "recipient": many});
+    let refused = evaluate(&mother, "recipient.resolve().count()", &group).refused(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly");
+}
+
+#[test]
+fn units_codes_and_types_are_known() {
+    let world = World::new();
+    let tester = world.tester();
+    let genders = "http://hl7.org/fhir/ValueSet/administrative-gender";
+    let base = "http://hl7.org/fhir/StructureDefinition";
+    for (expression, expected) in [
+        ("4 'g' = 4000 'mg'".to_owned(), json!(true)),
+        ("2 'cm' * 2 'm' = 0.040 'm2'".to_owned(), json!(true)),
+        (format!("contact.gender.memberOf('{genders}')"), json!(true)),
+        (format!("name.use.memberOf('{genders}')"), json!(false)),
+        (format!("conformsTo('{base}/DomainResource')"), json!(true)),
+        (format!("conformsTo('{base}/Observation')"), json!(false)),
+    ] {
+        let answer = evaluate(&tester, &expression, &someone()).expect(200).json();
+        assert_eq!(answer["parameter"][0]["valueBoolean"], expected, "{expression}");
+    }
+    let unknown = evaluate(&tester, "conformsTo('urn:nobody')", &someone()).refused(422).json();
+    assert_eq!(unknown["issue"][0]["code"], "processing");
 }
 
 #[test]

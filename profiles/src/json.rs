@@ -289,6 +289,11 @@ impl Json {
         }
     }
 
+    /// The value itself, to be changed. The names of an object must stay unique.
+    pub fn value_mut(&mut self) -> &mut Value {
+        &mut self.value
+    }
+
     /// The items of this array, to be changed; none if it is no array.
     pub fn items_mut(&mut self) -> &mut [Json] {
         match &mut self.value {

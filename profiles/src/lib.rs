@@ -7,6 +7,7 @@ pub mod json;
 pub mod local;
 #[cfg(feature = "pack")]
 pub mod pack;
+pub mod patch;
 pub mod path;
 pub mod primitive;
 pub mod validate;

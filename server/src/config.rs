@@ -29,6 +29,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// The key file, where several servers share one; in the data directory if not said.
     pub key_file: Option<PathBuf>,
+    /// A change to a resource must say by `If-Match` which version it changes.
+    pub require_if_match: bool,
 }
 
 /// Files of a TLS server.
@@ -64,6 +66,8 @@ pub struct Settings {
     pub zone: Option<String>,
     /// The Organization that runs this server.
     pub operator: Option<String>,
+    /// A change needs `If-Match`.
+    pub require_if_match: Option<bool>,
 }
 
 impl Settings {
@@ -86,6 +90,7 @@ impl Settings {
             key_file: self.key_file.or(other.key_file),
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
+            require_if_match: self.require_if_match.or(other.require_if_match),
         }
     }
 
@@ -103,6 +108,7 @@ impl Settings {
             _ => return Err(ConfigError::HalfTls),
         };
         config.behind_proxy = self.behind_proxy.unwrap_or(false);
+        config.require_if_match = self.require_if_match.unwrap_or(false);
         config.key_file = self.key_file;
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
@@ -153,6 +159,7 @@ impl Config {
             operator: "Organization/operator".to_owned(),
             zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
+            require_if_match: false,
         }
     }
 

@@ -19,16 +19,21 @@ pub trait Resolve {
     fn resolve(&self, reference: &str) -> Option<&crate::json::Json>;
 }
 
-/// Answers `memberOf()`.
+/// Answers `memberOf()`, `subsumes()` and `subsumedBy()`.
 pub trait MemberOf {
     /// Whether a code, Coding, `CodeableConcept` or string is in a value set;
     /// `None` if that cannot be known.
     fn member_of(&self, coded: &Item<'_>, value_set: &str) -> Option<bool>;
+
+    /// Whether a Coding or `CodeableConcept` is another, or stands above it;
+    /// `None` if that cannot be known.
+    fn subsumes(&self, above: &Item<'_>, below: &Item<'_>) -> Option<bool>;
 }
 
 /// Answers `conformsTo()`.
 pub trait ConformsTo {
-    /// Whether a node conforms to a profile; `None` if there is no such profile.
+    /// Whether a node conforms to a profile; `None` if there is no such profile, or
+    /// none that can be checked.
     fn conforms_to(&self, node: &Node<'_>, profile: &str) -> Option<bool>;
 }
 
@@ -114,7 +119,7 @@ impl<'a> Context<'a> {
         Self { resolver: Some(resolver), ..self }
     }
 
-    /// Lets `memberOf()` ask.
+    /// Lets `memberOf()` and its like ask.
     #[must_use]
     pub fn terminology(self, terminology: &'a dyn MemberOf) -> Self {
         Self { terminology: Some(terminology), ..self }

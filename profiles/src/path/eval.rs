@@ -39,6 +39,10 @@ pub(super) struct Scope<'s, 'a> {
 /// Looking at so many members of an object is one step.
 pub(super) const MEMBERS_A_STEP: usize = 64;
 
+/// Functions that need an order, and functions whose results have none.
+const ORDERED: &[&str] = &["first", "last", "tail", "skip", "take"];
+const UNORDERED: &[&str] = &["children", "descendants"];
+
 type Result<T, E = PathError> = std::result::Result<T, E>;
 
 impl<'c, 'a> Engine<'c, 'a> {
@@ -112,6 +116,9 @@ impl<'c, 'a> Engine<'c, 'a> {
             (None, [Step::Member(name, at), rest @ ..]) => (self.first_member(scope.this, name, *at)?, rest),
             (None, _) => (scope.this.into(), steps),
         };
+        if self.context.strict {
+            self.check_steps(start, steps)?;
+        }
         for step in rest {
             items = match step {
                 Step::Member(name, at) => self.member(&items, name, *at)?,
@@ -123,6 +130,30 @@ impl<'c, 'a> Engine<'c, 'a> {
             };
         }
         Ok(items)
+    }
+
+    /// What can be told of a path before any item is looked at: an element of the
+    /// type that `as` names, and that order is asked of what has one.
+    fn check_steps(&self, start: Option<&'a Expr>, steps: &'a [Step]) -> Result<()> {
+        if let (Some(Kind::As(_, name)), Some(Step::Member(member, at))) =
+            (start.map(|start| &start.kind), steps.first())
+            && self.model.is_type(&name.name)
+            && self.model.spellings(&name.name, member).is_empty()
+        {
+            return Err(semantic(*at, format!("{} has no element {member}", name.name)));
+        }
+        for pair in steps.windows(2) {
+            let [Step::Call(from), to] = pair else { continue };
+            let (ordered, at) = match to {
+                Step::Call(call) => (ORDERED.contains(&call.function.name), call.at),
+                Step::Index(index) => (true, index.at),
+                Step::Member(..) => continue,
+            };
+            if ordered && UNORDERED.contains(&from.function.name) {
+                return Err(semantic(at, format!("what {}() yields has no order", from.function.name)));
+            }
+        }
+        Ok(())
     }
 
     /// The first name of a path may be the type of what the path starts from:

@@ -12,6 +12,7 @@
 )]
 
 mod boundary;
+mod coded;
 mod convert;
 mod encode;
 mod existence;
@@ -239,8 +240,14 @@ const FUNCTIONS: &[Function] = &[
     plain("hasValue", 0, 0, fhir::has_value),
     plain("getValue", 0, 0, fhir::value),
     plain("resolve", 0, 0, fhir::resolve),
-    plain("memberOf", 1, 1, fhir::member_of),
+    plain("memberOf", 1, 1, coded::member_of),
     plain("conformsTo", 1, 1, fhir::conforms_to),
+    plain("subsumes", 1, 1, coded::subsumes),
+    plain("subsumedBy", 1, 1, coded::subsumed_by),
+    plain("htmlChecks", 0, 0, fhir::html_checks),
+    plain("checkModifiers", 0, usize::MAX, fhir::check_modifiers),
+    plain("elementDefinition", 0, 0, fhir::not_here),
+    plain("slice", 2, 2, fhir::not_here),
 ];
 
 #[cfg(test)]

@@ -15,11 +15,14 @@
 //!
 //! Source: `FHIRPath` 2.0 (N1); FHIR R4 fhirpath.html
 
+mod cache;
+mod check;
 mod context;
 mod equal;
 mod error;
 mod eval;
 mod function;
+mod hooks;
 mod item;
 mod lex;
 pub mod model;
@@ -38,13 +41,14 @@ mod tests;
 
 pub use context::{ConformsTo, Context, DEFAULT_FUEL, MemberOf, Resolve, Trace};
 pub use error::{PathError, Reason};
+pub use hooks::Knowledge;
 pub use item::{Item, Node, Target};
 pub use model::{Model, Property};
 pub use parse::{MAX_DEPTH, MAX_LENGTH};
 pub use temporal::{Date, DateTime, Time};
 pub use units::{Canonical, Units};
 pub use value::{Quantity, TypeName, Value};
-pub use walk::locate;
+pub use walk::{Locations, locate};
 
 use crate::json::Json;
 

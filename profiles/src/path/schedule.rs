@@ -27,8 +27,9 @@ enum Step {
 
 fn step(by: &Quantity<'_>, minus: bool) -> Result<Step, NoDuration> {
     let length = calendar_length(&by.unit).ok_or(NoDuration)?;
-    // Only below the second is a fraction of the unit kept.
-    let fine = matches!(by.unit.as_ref(), "s" | "second" | "seconds" | "ms" | "millisecond" | "milliseconds");
+    // Only of seconds and below is a fraction kept; of UCUM's second not, as HL7's
+    // suite has it (testPlusDate19).
+    let fine = matches!(by.unit.as_ref(), "second" | "seconds" | "ms" | "millisecond" | "milliseconds");
     let number = if fine { by.value } else { by.value.trunc() };
     let number = if minus { -number } else { number };
     Ok(match length {

@@ -29,6 +29,18 @@ pub struct Canonical {
     pub unit: String,
 }
 
+impl Canonical {
+    /// A unit that is `digits × 10^exponent` of another; `None` if that has more
+    /// digits than a decimal.
+    pub fn new(digits: i128, exponent: i32, unit: String) -> Option<Self> {
+        let factor = match u32::try_from(exponent) {
+            Ok(zeros) => Decimal::try_from_i128_with_scale(digits.checked_mul(10_i128.checked_pow(zeros)?)?, 0),
+            Err(_) => Decimal::try_from_i128_with_scale(digits, exponent.unsigned_abs()),
+        };
+        Some(Self { factor: factor.ok()?, unit })
+    }
+}
+
 /// Every duration: calendar word, its plural, UCUM code, and what it is in
 /// milliseconds or else in months.
 const DURATIONS: &[(&str, &str, &str, Length)] = &[

@@ -4,6 +4,7 @@
 //! members of the object are looked through once; the model is asked only about
 //! those whose name could be meant.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::item::{Items, Node};
@@ -139,6 +140,34 @@ fn find<'a>(model: &'a dyn Model, from: Node<'a>, target: &Node<'a>, trail: &mut
         }
     });
     hit
+}
+
+/// Where every element of a resource stands: what [`locate`] answers for one, made
+/// ready for many by one walk.
+#[derive(Debug)]
+pub struct Locations {
+    paths: HashMap<(usize, usize), String>,
+}
+
+impl Locations {
+    /// Walks over `root`.
+    pub fn of<'a>(model: &'a dyn Model, root: Node<'a>) -> Self {
+        let mut paths = HashMap::new();
+        let mut waiting = vec![(root, root.type_name().to_owned())];
+        while let Some((node, path)) = waiting.pop() {
+            children(model, &node, |property, index, child| {
+                let place = if property.is_list { format!("[{index}]") } else { String::new() };
+                waiting.push((child, format!("{path}.{}{place}", property.name)));
+            });
+            paths.insert(node.place(), path);
+        }
+        Self { paths }
+    }
+
+    /// The path of an element; `None` if it is none of the resource's.
+    pub fn path(&self, node: &Node<'_>) -> Option<&str> {
+        self.paths.get(&node.place()).map(String::as_str)
+    }
 }
 
 /// The resource around `target`: the innermost that holds it and is no

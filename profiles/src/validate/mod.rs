@@ -112,6 +112,12 @@ pub fn structure(definitions: &Definitions, codes: &dyn Codes, resource: &Json) 
     walk.issues
 }
 
+/// Whether the text of a narrative's `div` is XHTML that only shows, and has
+/// something to read.
+pub(crate) fn narrative_is_harmless(text: &str) -> bool {
+    narrative::check(text).is_ok()
+}
+
 /// As many issues as anybody reads. A hostile body cannot make more.
 pub const MAX_ISSUES: usize = 100;
 

@@ -5,11 +5,14 @@ use std::process::ExitCode;
 
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
-use techo_profiles::path::{Context, DateTime, Expression, Item};
+use techo_profiles::path::{Context, DateTime, Expression, Item, Knowledge};
+use techo_terminology::Terminology;
 
 use super::{Failure, show};
 use crate::clock::Clock;
+use crate::import::draft::LOCAL_BASE;
 use crate::interaction::plan::parse;
+use crate::search::unit::Ucum;
 
 /// Options of `techo fhirpath`.
 #[derive(Clone, Debug, clap::Args)]
@@ -37,7 +40,10 @@ pub fn run(args: &Args, clock: &Clock) -> Result<ExitCode, Failure> {
     let text = std::fs::read(&args.file).map_err(|error| Failure(format!("{}: {error}", args.file.display())))?;
     let resource = parse(&text).map_err(|error| show::explained(&error))?;
     let now = DateTime::at(clock.now(), JAPAN);
-    let context = Context::new(Definitions::embedded()).now(now);
+    let definitions = Definitions::embedded();
+    let codes = Terminology::new(definitions, LOCAL_BASE);
+    let knowledge = Knowledge { definitions, codes: &codes };
+    let context = Context::new(definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
     for item in expression.evaluate(&resource, &context).map_err(Failure::of)? {
         show::line(json(&item).to_string())?;
     }

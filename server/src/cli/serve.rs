@@ -34,6 +34,9 @@ pub struct Args {
     /// A proxy that speaks TLS stands before this server.
     #[arg(long, env = "TECHO_BEHIND_PROXY")]
     behind_proxy: bool,
+    /// Refuse changes without If-Match (428)
+    #[arg(long, env = "TECHO_REQUIRE_IF_MATCH")]
+    require_if_match: bool,
     /// Key file, where several servers share one.
     #[arg(long, env = "TECHO_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -53,6 +56,7 @@ impl Args {
             tls_certificate: self.tls_certificate,
             tls_key: self.tls_key,
             behind_proxy: self.behind_proxy.then_some(true),
+            require_if_match: self.require_if_match.then_some(true),
             key_file: self.key_file,
             zone: self.zone,
             operator: self.operator,

@@ -13,10 +13,9 @@ use std::collections::{HashMap, HashSet};
 
 use techo_profiles::json::Json;
 
-use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
-use crate::interaction::plan::{Draft, companions, parse};
-use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, filing, update};
+use crate::interaction::plan::{Draft, parse};
+use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, update};
 use crate::store::people::Citizen;
 use crate::store::write::{Put, instant};
 use crate::store::{Refused, WriteSet};
@@ -224,7 +223,7 @@ impl Transaction {
             }
             Verb::Delete => {
                 let at = self.once(entry)?;
-                match delete::planned(call, &at, entry.expected).await? {
+                match delete::planned(call, &at, entry.expected.as_ref()).await? {
                     Some((put, set)) => {
                         self.set.extras.extend(set.extras);
                         self.set.puts.push(put.clone());
@@ -237,8 +236,10 @@ impl Transaction {
                 let at = self.once(entry)?;
                 let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
                 update::same_id(&draft)?;
-                let planned = update::planned(call, &draft, entry.expected, &self.pending).await?;
+                let planned = update::planned(call, &draft, entry.expected.as_ref(), &self.pending).await?;
                 self.set.extras.extend(planned.set.extras);
+                // A Consent that this one takes the place of ends in the same transaction.
+                self.set.puts.extend(planned.set.puts);
                 self.set.puts.push(planned.put.clone());
                 Outcome::Written { put: planned.put, created: planned.created }
             }
@@ -251,14 +252,9 @@ impl Transaction {
     async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let at = self.once(entry)?;
         let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
-        let about = draft.about_for(call, &self.pending).await?;
-        let keeping = call.writable(Action::Create, &draft, &about, None).await?;
-        let rid = match self.pending.get(&at.id).filter(|_| at.kind == "Patient") {
-            Some(citizen) => citizen.key,
-            None => call.store.number().await?,
-        };
+        let planned = create::planned(call, &draft, &self.pending).await?;
         if let Some(query) = &entry.unless {
-            let condition = Condition::read(call, &entry.kind, query)?.check(call, rid)?;
+            let condition = Condition::read(call, &entry.kind, query)?.none(call, planned.put.rid)?;
             if self.set.conditions.iter().any(|other| other.hash == condition.hash) {
                 return Err(fault(
                     "Two entries have the same ifNoneExist.",
@@ -268,11 +264,10 @@ impl Transaction {
             }
             self.set.conditions.push(condition);
         }
-        companions(call, &draft, rid, &about, &mut self.set);
-        filing::supersede(call, &draft, &about, &mut self.set).await?;
-        let put = draft.put(call, rid, None, &about, keeping).await?;
-        self.set.puts.push(put.clone());
-        Ok(Outcome::Written { put, created: true })
+        self.set.extras.extend(planned.set.extras);
+        self.set.puts.extend(planned.set.puts);
+        self.set.puts.push(planned.put.clone());
+        Ok(Outcome::Written { put: planned.put, created: true })
     }
 
     /// The entry's place, which no other entry may touch.

@@ -11,16 +11,19 @@ use techo_profiles::{Definitions, json::Json};
 
 use crate::app::App;
 use crate::config::Config;
+use crate::interaction::audit::RENDERED;
+use crate::interaction::patch::MEDIA;
 use crate::interaction::read::no_count;
 use crate::interaction::{Error, subset};
-use crate::operation::OPERATIONS;
+use crate::operation::{Level, OPERATIONS, Operation};
 use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
-pub const INTERACTIONS: &[&str] = &["read", "vread", "update", "delete", "history-instance", "create", "search-type"];
+pub const INTERACTIONS: &[&str] =
+    &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
-pub const READ_ONLY: &[&str] = &["AuditEvent"];
+pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
@@ -29,17 +32,19 @@ const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "refer
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
     let referring = referring(definitions);
-    let types = definitions.resource_types().iter().map(|kind| resource(definitions, kind, referring.get(&**kind)));
-    let operations = OPERATIONS.iter().map(|operation| {
-        json!({
-            "name": (operation.name),
-            "definition": (format!("{base}/fhir/OperationDefinition/{}", operation.name))
-        })
+    let guarded = config.require_if_match;
+    let types = definitions.resource_types().iter().map(|kind| {
+        let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
+        let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
+        let resource = resource(definitions, kind, referring.get(&**kind), guarded);
+        if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
     let compartments = definitions
         .compartments()
         .keys()
         .map(|name| Json::from(format!("http://hl7.org/fhir/CompartmentDefinition/{}", name.to_lowercase())));
+    let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
+    let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -49,6 +54,7 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         "implementation": {"description": "Techo", "url": (config.fhir_base())},
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json", "json"],
+        "patchFormat": (Json::array(MEDIA.iter().map(|media| Json::from(*media)))),
         "rest": [{
             "mode": "server",
             "security": {
@@ -87,8 +93,13 @@ pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Er
     subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
 }
 
+fn claim(operation: &Operation, base: &str) -> Json {
+    json!({"name": (operation.name), "definition": (operation.definition(base))})
+}
+
 /// * `referring`: what `_revinclude` may bring beside it.
-fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>) -> Json {
+/// * `guarded`: changes need `If-Match`.
+fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>, guarded: bool) -> Json {
     if READ_ONLY.contains(&kind) {
         return rendered(kind);
     }
@@ -102,12 +113,13 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
     let mut resource = json!({
         "type": kind,
         "interaction": (Json::array(INTERACTIONS.iter().map(|code| json!({"code": (*code)})))),
-        "versioning": "versioned",
+        "versioning": (if guarded { "versioned-update" } else { "versioned" }),
         "readHistory": true,
         "updateCreate": true,
         "conditionalCreate": true,
         "conditionalRead": "full-support",
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": true,
+        "conditionalDelete": "single",
         "referencePolicy": ["literal", "local"]
     });
     let every = referring.iter().map(|_| Json::from("*"));

@@ -7,7 +7,10 @@ pub mod bundle;
 pub mod capabilities;
 
 use crate::app::App;
-use crate::interaction::{Call, Error, Interaction, Reply, Return, create, delete, history, read, search, update};
+use crate::interaction::{
+    Call, Error, Interaction, Reply, Return, Which, create, delete, history, patch, read, search, update,
+};
+use crate::operation::{self, definition};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -60,14 +63,34 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
     {
         return Err(Error::UnknownType(kind.to_owned()));
     }
+    if let Some(reply) = told(call, interaction) {
+        return reply;
+    }
     match interaction {
-        Interaction::Read(at, shape) => read::read(call, at, shape).await,
+        Interaction::Read(at, known, shape) => read::read(call, at, known, shape).await,
         Interaction::Vread(at, version, shape) => read::vread(call, at, *version, shape).await,
         Interaction::History(at, query) => history::history(call, at, query).await,
         Interaction::Search(ground, query) => search::search(call, ground, query).await,
         Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,
-        Interaction::Update { at, body, expected } => update::update(call, at, body, *expected).await,
-        Interaction::Delete { at, expected } => delete::delete(call, at, *expected).await,
+        Interaction::Update { to, body, expected } => update::update(call, to, body, expected.as_ref()).await,
+        Interaction::Patch { to, patch, expected } => patch::patch(call, to, patch, expected.as_ref()).await,
+        Interaction::Delete { to, expected } => delete::delete(call, to, expected.as_ref()).await,
         Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
+        Interaction::Operation(asked) => Box::pin(operation::run(call, asked)).await,
+    }
+}
+
+/// The definitions of our own operations are read, and nobody writes over them.
+fn told(call: &Call<'_>, interaction: &Interaction) -> Option<Result<Reply, Error>> {
+    match interaction {
+        Interaction::Read(at, ..) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
+        Interaction::Update { to: Which::At(at), .. }
+        | Interaction::Patch { to: Which::At(at), .. }
+        | Interaction::Delete { to: Which::At(at), .. }
+            if definition::told_at(at).is_some() =>
+        {
+            Some(call.may(call.action, &at.kind).and_then(|()| Err(update::taken())))
+        }
+        _ => None,
     }
 }

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
+use axum::http::header::{
+    ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION,
+};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::negotiate::{self, Wishes};
+use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
-use crate::interaction::{Error, Ground, Interaction, Issue, Location, Reply, Return, Status, is_id};
+use crate::interaction::patch::{MEDIA, Patch};
+use crate::interaction::{Error, Ground, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
 use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
-type Edge = State<Arc<App>>;
+pub(super) type Edge = State<Arc<App>>;
 
 /// The parts of a path that a route leaves open. Bytes that are no text name nothing.
 pub struct Named<T>(pub T);
@@ -48,24 +52,17 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     response
 }
 
-/// `GET [type]?…`
+/// `GET [type]?…`, and `GET /fhir/$operation`.
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    if let Some(name) = kind.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::System), name, Sent::by_url(asked(query), headers)).await;
+    }
     asked_of(edge, Ok(Ground::Type(kind)), query, headers).await
 }
 
 /// `GET [base]?_type=…`
 pub async fn search_types(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     asked_of(edge, Ok(Ground::Types), query, headers).await
-}
-
-/// `GET [type]/[id]/[type]?…`
-pub async fn search_compartment(
-    edge: Edge,
-    Named((kind, id, member)): Named<(String, String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    asked_of(edge, compartment(kind, id, member), query, headers).await
 }
 
 /// `POST [type]/_search`
@@ -101,7 +98,7 @@ pub async fn search_compartment_form(
 }
 
 /// A compartment, if there is one of that type; a member that is no type names nothing.
-fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
+pub(super) fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
     let definitions = techo_profiles::Definitions::embedded();
     let known = member == "*" || definitions.type_number(&member).is_some();
     if !known || definitions.compartment(&kind).is_none() {
@@ -110,7 +107,12 @@ fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error
     location(kind, id).map(|at| Ground::Compartment(at, member))
 }
 
-async fn asked_of(edge: Edge, ground: Result<Ground, Error>, query: Option<String>, headers: HeaderMap) -> Answer {
+pub(super) async fn asked_of(
+    edge: Edge,
+    ground: Result<Ground, Error>,
+    query: Option<String>,
+    headers: HeaderMap,
+) -> Answer {
     let query = asked(query);
     let format = format(&query).map(str::to_owned);
     answer(edge, &headers, format.as_deref(), ground.map(|ground| Interaction::Search(ground, query))).await
@@ -153,15 +155,19 @@ pub async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let query = asked(query);
-    if let Some(operation) = kind.strip_prefix('$') {
-        return super::operation::run(edge, operation, &query, &headers, received(body)).await;
+    if let Some(name) = kind.strip_prefix('$') {
+        let sent = Sent { method: Method::POST, query, headers, body };
+        return operation::run(edge, Ok(Target::System), name, sent).await;
     }
-    let unless = headers.get("if-none-exist").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let interaction = resource(&headers, body).map(|body| Interaction::Create { kind, body, unless });
+    let interaction = || {
+        let unless = negotiate::if_none_exist(&headers)?;
+        Ok(Interaction::Create { kind, body: resource(&headers, body)?, unless })
+    };
+    let interaction = interaction();
     answer(edge, &headers, format(&query), interaction).await
 }
 
-/// `GET [type]/[id]`
+/// `GET [type]/[id]`, and `GET [type]/$operation`.
 pub async fn read(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
@@ -169,15 +175,16 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let query = asked(query);
-    let mut response = answer(edge, &headers, format(&query), shaped(kind, id, &query, Interaction::Read)).await;
-    // Conditional read: decided on the answer, so that what is hidden stays 404.
-    let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let version = text(ETAG).zip(text(LAST_MODIFIED));
-    if version.is_some_and(|(tag, updated)| negotiate::is_known(&headers, tag, updated)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        *response.body_mut() = Body::empty();
+    if let Some(name) = id.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
     }
-    response
+    let known = negotiate::known(&headers);
+    let interaction = || {
+        let (known, (at, shape)) = (known?, shaped(kind, id, &query)?);
+        Ok(Interaction::Read(at, known, shape))
+    };
+    let interaction = interaction();
+    answer(edge, &headers, format(&query), interaction).await
 }
 
 /// `PUT [type]/[id]`
@@ -185,16 +192,82 @@ pub async fn update(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if id.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
+    updated(edge, location(kind, id).map(Which::At), query, &headers, body).await
+}
+
+/// `PUT [type]?…`
+pub async fn update_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
+}
+
+async fn updated(
+    edge: Edge,
+    to: Result<Which, Error>,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
     let interaction = || {
-        let at = location(kind, id)?;
-        let expected = negotiate::if_match(&headers)?;
-        Ok(Interaction::Update { at, body: resource(&headers, body)?, expected })
+        let (to, expected) = (to?, negotiate::if_match(headers)?);
+        Ok(Interaction::Update { to, body: resource(headers, body)?, expected })
     };
     let interaction = interaction();
-    answer(edge, &headers, format(&asked(query)), interaction).await
+    answer(edge, headers, format(&asked(query)), interaction).await
+}
+
+/// `PATCH [type]/[id]`
+pub async fn patch(
+    edge: Edge,
+    Named((kind, id)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
+}
+
+/// `PATCH [type]?…`
+pub async fn patch_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
+}
+
+async fn patched(
+    edge: Edge,
+    to: Result<Which, Error>,
+    query: Option<String>,
+    headers: &HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let interaction = || {
+        let (to, expected, form) = (to?, negotiate::if_match(headers)?, negotiate::patch_form(headers)?);
+        let patch = Patch { form, body: received(body)?.into() };
+        Ok(Interaction::Patch { to, patch, expected })
+    };
+    let interaction = interaction();
+    let mut response = answer(edge, headers, format(&asked(query)), interaction).await;
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        insert(response.headers_mut(), ACCEPT_PATCH, &MEDIA.join(", "));
+    }
+    response
 }
 
 /// `DELETE [type]/[id]`
@@ -202,11 +275,29 @@ pub async fn delete(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    let interaction = || Ok(Interaction::Delete { at: location(kind, id)?, expected: negotiate::if_match(&headers)? });
+    if id.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
+    deleted(edge, location(kind, id).map(Which::At), query, &headers).await
+}
+
+/// `DELETE [type]?…`
+pub async fn delete_matching(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    deleted(edge, matching(kind, query.as_deref()), query, &headers).await
+}
+
+async fn deleted(edge: Edge, to: Result<Which, Error>, query: Option<String>, headers: &HeaderMap) -> Answer {
+    let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::if_match(headers)? });
     let interaction = interaction();
-    answer(edge, &headers, format(&asked(query)), interaction).await
+    answer(edge, headers, format(&asked(query)), interaction).await
 }
 
 /// `GET [type]/[id]/_history`
@@ -232,8 +323,10 @@ pub async fn vread(
     let query = asked(query);
     // A version that is no number was never given: it is not there.
     let version = version.parse().map_err(|_| Error::NotFound);
-    let interaction =
-        version.and_then(|version| shaped(kind, id, &query, |at, shape| Interaction::Vread(at, version, shape)));
+    let interaction = version.and_then(|version| {
+        let (at, shape) = shaped(kind, id, &query)?;
+        Ok(Interaction::Vread(at, version, shape))
+    });
     answer(edge, &headers, format(&query), interaction).await
 }
 
@@ -250,18 +343,26 @@ pub async fn bundle(
 
 /// A path that is known, with a method that is not. What is, the router writes
 /// into `Allow`: all that `OPTIONS` asks for.
-pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
-    if method == Method::OPTIONS {
+pub async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        return response;
+        response
+    } else {
+        refusal(&no_such_method(&method), negotiate::japanese(&headers))
+    };
+    if let Some(methods) = operation::allowed(uri.path()) {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     }
-    let issue = Issue::error(
+    response
+}
+
+fn no_such_method(method: &Method) -> Error {
+    Error::NotAllowed(Issue::error(
         "not-supported",
         format!("{method} is not done here; see /fhir/metadata."),
         format!("{method} はここでは使えません。/fhir/metadata を参照してください。"),
-    );
-    refusal(&Error::NotAllowed(issue), negotiate::japanese(&headers))
+    ))
 }
 
 /// A path that is not known.
@@ -275,23 +376,42 @@ pub async fn body_of(request: Request) -> Result<Bytes, Error> {
     received(Bytes::from_request(request, &()).await)
 }
 
-async fn answer(
+/// Carries an interaction out.
+pub async fn answer(
     State(app): Edge,
     headers: &HeaderMap,
     format: Option<&str>,
     interaction: Result<Interaction, Error>,
 ) -> Answer {
     let wishes = Wishes::read(headers);
-    let creating = matches!(interaction, Ok(Interaction::Create { .. } | Interaction::Update { .. }));
+    let writes = interaction.as_ref().is_ok_and(Interaction::writes);
+    let others = interaction.as_ref().map_or("", others);
     let result = async {
-        let token = bearer(headers).ok_or(Error::Unauthorized)?;
+        let token = bearer(headers).ok_or(Error::Anonymous)?;
         let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
     };
     match result.await {
-        Ok(reply) => success(&app, reply, wishes, creating),
-        Err(error) => refusal(&error, wishes.japanese),
+        Ok(reply) => success(&app, reply, wishes, writes),
+        Err(error) => {
+            let mut response = refusal(&error, wishes.japanese);
+            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+                insert(response.headers_mut(), ALLOW, others);
+            }
+            response
+        }
+    }
+}
+
+/// What else may be asked where a method that the router knows is not allowed.
+fn others(interaction: &Interaction) -> &'static str {
+    match interaction {
+        Interaction::Update { to: Which::At(_), .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
+        Interaction::Update { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
+        Interaction::Delete { to: Which::At(_), .. } => "GET, HEAD, PUT, PATCH, OPTIONS",
+        Interaction::Delete { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PUT, PATCH, OPTIONS",
+        _ => "OPTIONS",
     }
 }
 
@@ -308,7 +428,12 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Ok => StatusCode::OK,
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
+        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
+        Status::NotModified => StatusCode::NOT_MODIFIED,
     };
+    if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
+        *response.status_mut() = StatusCode::OK;
+    }
     let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
         (true, Return::Outcome) => Some(outcome(&[Issue::stored()], wishes.japanese).to_string().into_bytes()),
@@ -330,7 +455,10 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
     response
 }
 
-fn insert(headers: &mut HeaderMap, name: axum::http::HeaderName, value: &str) {
+/// RFC 5789 §3.1
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -342,7 +470,8 @@ fn http_date(micros: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-fn location(kind: String, id: String) -> Result<Location, Error> {
+/// `[type]/[id]` of a URL.
+pub fn location(kind: String, id: String) -> Result<Location, Error> {
     if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
         return Err(Error::UnknownType(kind));
     }
@@ -350,16 +479,19 @@ fn location(kind: String, id: String) -> Result<Location, Error> {
     if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
 }
 
-/// An interaction with one resource, and how much of it is to go out.
-fn shaped(
-    kind: String,
-    id: String,
-    query: &[(String, String)],
-    interaction: impl FnOnce(Location, Shape) -> Interaction,
-) -> Result<Interaction, Error> {
+/// One resource, and how much of it is to go out.
+fn shaped(kind: String, id: String, query: &[(String, String)]) -> Result<(Location, Shape), Error> {
     let at = location(kind, id)?;
     let shape = Shape::asked(techo_profiles::Definitions::embedded(), &at.kind, query)?;
-    Ok(interaction(at, shape))
+    Ok((at, shape))
+}
+
+/// What the query of a URL is to find.
+fn matching(kind: String, query: Option<&str>) -> Result<Which, Error> {
+    if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
+        return Err(Error::UnknownType(kind));
+    }
+    Ok(Which::Matching { kind, query: query.unwrap_or_default().to_owned() })
 }
 
 fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {
@@ -367,7 +499,8 @@ fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<
     received(body).map(Vec::from)
 }
 
-fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+/// The body of a request, unless it is too large.
+pub fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Error::TooLarge(Issue::error(
@@ -391,7 +524,7 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 /// The parameters of a URL.
-fn asked(query: Option<String>) -> Vec<(String, String)> {
+pub fn asked(query: Option<String>) -> Vec<(String, String)> {
     pairs(&query.unwrap_or_default())
 }
 

@@ -5,9 +5,12 @@
 //! Source: FHIR R4 http.html#mime-type; RFC 9110 §12
 
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
+};
 
-use crate::interaction::{Error, Issue, Return};
+use crate::interaction::patch::Form;
+use crate::interaction::{Error, Expected, Issue, Known, Return};
 
 /// What the headers ask for, apart from the interaction itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -114,9 +117,25 @@ pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
     )))
 }
 
+/// The language of a patch, by its media type.
+pub fn patch_form(headers: &HeaderMap) -> Result<Form, Error> {
+    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let name = given.split(';').next().unwrap_or_default().trim();
+    if name.eq_ignore_ascii_case("application/json-patch+json") {
+        return Ok(Form::Json);
+    }
+    readable(headers).map(|()| Form::FhirPath).map_err(|_| {
+        Error::Unsupported(Issue::error(
+            "not-supported",
+            "Send a patch as application/json-patch+json, or as Parameters in application/fhir+json.",
+            "パッチは application/json-patch+json、または Parameters を application/fhir+json で送ってください。",
+        ))
+    })
+}
+
 /// `If-Match: W/"3"` → 3. `If-None-Match` is not done on writes: passing over it
 /// would overwrite what the client wants kept.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
+pub fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Error> {
     if headers.contains_key(IF_NONE_MATCH) {
         return Err(Error::Invalid(vec![Issue::error(
             "not-supported",
@@ -124,11 +143,8 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
             "If-None-Match は読み取り用です。特定の版を変更するには If-Match を指定してください。",
         )]));
     }
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    let tag = text.strip_prefix("W/").unwrap_or(text);
-    let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
-    version.map(Some).ok_or_else(|| {
+    let Some(text) = list(headers, &IF_MATCH) else { return Ok(None) };
+    Expected::read(&text).map(Some).ok_or_else(|| {
         Error::Invalid(vec![Issue::error(
             "value",
             "If-Match must be the ETag of a version, such as W/\"1\".",
@@ -137,24 +153,32 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<i32>, Error> {
     })
 }
 
-/// Whether the client has this version already. Tags, compared weakly, go before
-/// dates; a date that cannot be read is passed over.
+/// What the client has already.
 ///
-/// * `tag`, `updated`: `ETag` and `Last-Modified` of the version.
-///
-/// Source: RFC 9110 §13.1.2, §13.1.3
-pub fn is_known(headers: &HeaderMap, tag: &str, updated: &str) -> bool {
-    if headers.contains_key(IF_NONE_MATCH) {
-        let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        return known.flat_map(|value| value.split(',')).any(|one| one.trim() == "*" || bare(one) == bare(tag));
-    }
-    let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok()).and_then(instant);
-    since.zip(instant(updated)).is_some_and(|(since, updated)| updated <= since)
+/// # Errors
+/// [`Error::Invalid`] for an `If-None-Match` that is none.
+pub fn known(headers: &HeaderMap) -> Result<Known, Error> {
+    let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
+    Known::read(list(headers, &IF_NONE_MATCH).as_deref(), since)
 }
 
-/// `Sun, 22 Nov 2026 08:00:00 GMT`
-fn instant(text: &str) -> Option<jiff::Timestamp> {
-    let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text.trim()).ok()?;
-    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+/// `If-None-Exist`, once.
+pub fn if_none_exist(headers: &HeaderMap) -> Result<Option<String>, Error> {
+    let mut said = headers.get_all("if-none-exist").iter();
+    let Some(first) = said.next() else { return Ok(None) };
+    match (first.to_str(), said.next()) {
+        (Ok(query), None) => Ok(Some(query.to_owned())),
+        _ => Err(Error::Invalid(vec![Issue::error(
+            "value",
+            "If-None-Exist is one query, percent-encoded.",
+            "If-None-Exist には検索条件を一つだけ、パーセントエンコードして指定してください。",
+        )])),
+    }
+}
+
+/// A header that is a list, its lines together; bytes that are no text make it none
+/// that can be read.
+fn list(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
 }

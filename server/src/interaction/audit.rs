@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use techo_profiles::json::Json;
 
 use super::search::Bundle;
-use super::{Call, Error, Interaction, Issue, Location, Reply};
+use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
 use crate::app::App;
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
@@ -57,15 +57,16 @@ impl Call<'_> {
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
             // Their success was recorded in their own transaction.
-            Interaction::Create { .. } | Interaction::Update { .. } | Interaction::Delete { .. } if result.is_ok() => {
-                return Ok(());
-            }
+            _ if result.as_ref().is_ok_and(|reply| reply.written) => return Ok(()),
+            // What was there already was given back.
+            Interaction::Create { .. } if result.is_ok() => Kind::Read,
             Interaction::Create { .. } => Kind::Create,
-            Interaction::Update { .. } => Kind::Update,
+            Interaction::Update { .. } | Interaction::Patch { .. } => Kind::Update,
             Interaction::Delete { .. } => Kind::Delete,
-            Interaction::Bundle(_) => Kind::Operation,
+            Interaction::Bundle(_) | Interaction::Operation(_) => Kind::Operation,
         };
         let (kind, outcome) = match result {
+            Ok(reply) if reply.status == Status::Unprocessable => (Kind::Refusal, Outcome::Refused),
             Ok(_) => (kind, Outcome::Success),
             Err(Error::Store(_) | Error::Internal(_)) => (kind, Outcome::Failed),
             Err(_) => (Kind::Refusal, Outcome::Refused),
@@ -191,13 +192,16 @@ impl Call<'_> {
     }
 }
 
+/// Types that are rendered from elsewhere: no versions, no writes.
+pub const RENDERED: &[&str] = &["AuditEvent"];
+
 /// Characters kept of what an unknown caller asked for.
 const LONGEST_OF_STRANGERS: usize = 256;
 
 fn kind_of(method: Method) -> Kind {
     match method {
-        Method::Create => Kind::Create,
-        Method::Update => Kind::Update,
+        Method::Create | Method::CreateAt => Kind::Create,
+        Method::Update | Method::Patch => Kind::Update,
         Method::Delete | Method::Withdraw => Kind::Delete,
     }
 }
@@ -205,20 +209,29 @@ fn kind_of(method: Method) -> Kind {
 /// What was asked for, as a path below the base.
 fn asked(interaction: &Interaction) -> String {
     match interaction {
-        Interaction::Read(at, _) | Interaction::Update { at, .. } | Interaction::Delete { at, .. } => at.reference(),
+        Interaction::Read(at, ..) => at.reference(),
+        Interaction::Update { to, .. } | Interaction::Patch { to, .. } | Interaction::Delete { to, .. } => match to {
+            Which::At(at) => at.reference(),
+            Which::Matching { kind, query } => format!("{kind}?{query}"),
+        },
         Interaction::Vread(at, version, _) => format!("{}/_history/{version}", at.reference()),
         Interaction::History(at, _) => format!("{}/_history", at.reference()),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
-        Interaction::Search(ground, query) => {
-            let query: Vec<(Box<str>, Box<str>)> = query
-                .iter()
-                .filter(|(name, _)| name != "_page")
-                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect();
-            format!("{}?{}", ground.path(), crate::search::page::query_string(&query))
-        }
+        Interaction::Search(ground, query) => format!("{}?{}", ground.path(), query_of(query)),
+        // What a body holds may be a patient's record: it is not kept.
+        Interaction::Operation(asked) if asked.query.is_empty() => asked.path(),
+        Interaction::Operation(asked) => format!("{}?{}", asked.path(), query_of(&asked.query)),
     }
+}
+
+fn query_of(query: &[(String, String)]) -> String {
+    let query: Vec<(Box<str>, Box<str>)> = query
+        .iter()
+        .filter(|(name, _)| name != "_page")
+        .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+        .collect();
+    crate::search::page::query_string(&query)
 }
 
 /// `GET AuditEvent/[id]`

@@ -50,7 +50,12 @@ impl App {
     /// whose warrant is not confirmed in the end has answered nothing, and counts
     /// as never made.
     pub fn presumed(&self, token: &str, lenient: bool, interaction: &Interaction) -> Option<Call<'_>> {
-        let reads = matches!(interaction, Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..));
+        // What is asked by GET changes nothing, operations too.
+        let reads = match interaction {
+            Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..) => true,
+            Interaction::Operation(asked) => !asked.post,
+            _ => false,
+        };
         if !reads || interaction.kind() == Some("AuditEvent") {
             return None;
         }
@@ -123,9 +128,9 @@ impl Interaction {
     pub fn action(&self) -> Action {
         match self {
             Self::Read(..) | Self::Vread(..) | Self::History(..) => Action::Read,
-            Self::Search(..) | Self::Bundle(_) => Action::Search,
+            Self::Search(..) | Self::Bundle(_) | Self::Operation(_) => Action::Search,
             Self::Create { .. } => Action::Create,
-            Self::Update { .. } => Action::Update,
+            Self::Update { .. } | Self::Patch { .. } => Action::Update,
             Self::Delete { .. } => Action::Delete,
         }
     }
@@ -207,9 +212,12 @@ impl<'a> Call<'a> {
             return Ok(Some(found));
         }
         if self.caller.publisher().is_none() {
-            let readable = self.view_for(Action::Read);
-            if self.store.reader(&readable).current(&at.kind, &at.id).await?.is_some() {
-                return Err(untouchable());
+            // What a search finds is known of as well as what is read.
+            for known in [Action::Read, Action::Search] {
+                let view = self.view_for(known);
+                if self.store.reader(&view).current(&at.kind, &at.id).await?.is_some() {
+                    return Err(untouchable());
+                }
             }
         }
         if self.store.in_use(&at.kind, &at.id).await? {
@@ -313,7 +321,7 @@ impl<'a> Call<'a> {
 }
 
 /// What is there to be read only: the caller knows of it, so that it may be said.
-fn untouchable() -> Error {
+pub(super) fn untouchable() -> Error {
     Error::Forbidden(Issue::error(
         "forbidden",
         "You may read this resource, and not change it.",

@@ -1,16 +1,20 @@
-//! `If-None-Exist`: create only if nothing matches.
+//! Writes under a condition: `If-None-Exist`, `PUT`, `PATCH` and `DELETE` of
+//! `[type]?…`.
 //!
-//! The query is asked twice: before planning, to answer the common case
-//! cheaply, and again inside the write's transaction, where it decides.
+//! The query is asked twice: before planning, to find what the write is about,
+//! and again inside the write's transaction, where it decides. It is judged by
+//! what the caller may search, so it needs the scope for that.
 //!
-//! Source: FHIR R4 http.html#ccreate
+//! Source: FHIR R4 http.html#ccreate, #cond-update, #3.1.0.7.1
 
-use super::{Call, Error, Issue, Reply, Status};
+use super::update::TRIES;
+use super::{Call, Error, Issue, Location, Reply, Status};
+use crate::consent::caller::Action;
 use crate::search::parse;
 use crate::search::plan::Plan;
 use crate::secret;
-use crate::store::Refused;
-use crate::store::write;
+use crate::store::reader::Stored;
+use crate::store::{StoreError, write};
 
 /// A condition, read.
 pub(crate) struct Condition {
@@ -20,6 +24,7 @@ pub(crate) struct Condition {
 impl Condition {
     /// Reads a query such as `identifier=urn:x|1`.
     pub(crate) fn read(call: &Call<'_>, kind: &str, query: &str) -> Result<Self, Error> {
+        call.may(Action::Search, kind)?;
         // A whole URL is taken too: what counts is behind the question mark.
         let query = query.rsplit_once('?').map_or(query, |(_, query)| query);
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
@@ -27,11 +32,16 @@ impl Condition {
         if plan.filters.is_empty() {
             return Err(Error::Precondition(Issue::error(
                 "invalid",
-                "If-None-Exist must name at least one search parameter.",
-                "If-None-Exist には検索パラメータを一つ以上指定してください。",
+                "A condition must name at least one search parameter.",
+                "条件には検索パラメータを一つ以上指定してください。",
             )));
         }
         Ok(Self { plan })
+    }
+
+    /// The type that is searched.
+    pub(crate) fn kind(&self) -> &str {
+        &self.plan.resource_type
     }
 
     /// The one match there is already; several are 412.
@@ -44,10 +54,40 @@ impl Condition {
         }
     }
 
-    /// The check to be made inside the transaction.
-    pub(crate) fn check(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
+    /// The one match as it is now, for a caller who may do `action` with it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for what she can find and not change.
+    pub(crate) async fn target(&self, call: &Call<'_>, action: Action) -> Result<Option<Stored>, Error> {
+        for _ in 0..TRIES {
+            let Some((_, id, _)) = self.existing(call).await? else { return Ok(None) };
+            let at = Location { kind: self.kind().to_owned(), id };
+            match call.writable_now(&at, action).await {
+                Ok(Some(found)) if !found.is_deleted() => return Ok(Some(found)),
+                // It has gone between the two.
+                Ok(_) => {}
+                Err(Error::Conflict(_)) => return Err(super::call::untouchable()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Store(StoreError::Busy))
+    }
+
+    /// That nothing matches, to be checked inside the transaction that writes `rid`.
+    pub(crate) fn none(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
+        self.check(call, rid, Vec::new())
+    }
+
+    /// That `rid` matches and nothing else, to be checked inside the transaction that
+    /// writes it.
+    pub(crate) fn only(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
+        self.check(call, rid, vec![rid])
+    }
+
+    fn check(&self, call: &Call<'_>, rid: i64, wanted: Vec<i64>) -> Result<write::Condition, Error> {
         let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), parse::canonical(&self.plan));
-        Ok(call.store.reader(&call.world()).condition(&self.plan, secret::hash(text.as_bytes()), rid)?)
+        let hash = secret::hash(text.as_bytes());
+        Ok(call.store.reader(&call.world()).condition(&self.plan, hash, rid, wanted)?)
     }
 }
 
@@ -66,16 +106,4 @@ pub(crate) async fn present(call: &Call<'_>, kind: &str, (_, id, version): (i64,
     reply.status = Status::Ok;
     reply.location = reply.about.as_ref().map(|at| super::create::version_url(at, version));
     Ok(reply)
-}
-
-/// The answer when the transaction found that the plan no longer holds.
-pub(crate) async fn refused(call: &Call<'_>, kind: &str, refused: Refused) -> Result<Reply, Error> {
-    match refused {
-        Refused::Matched { rows, .. } => match &rows[..] {
-            [one] => present(call, kind, one.clone()).await,
-            _ => Err(several()),
-        },
-        Refused::Taken => Err(super::update::taken()),
-        Refused::Moved { .. } => Err(Error::Internal("a new record has moved".into())),
-    }
 }

@@ -7,48 +7,58 @@ use std::collections::HashMap;
 use super::conditional::{self, Condition};
 use super::filing;
 use super::plan::{Draft, companions};
-use super::{Call, Error, Location, Reply, Status};
+use super::update::{Planned, TRIES};
+use super::{Call, Error, Location, Reply};
 use crate::consent::caller::Action;
-use crate::store::WriteSet;
+use crate::store::people::Citizen;
+use crate::store::{StoreError, WriteSet};
 
 /// Creates a resource; with `unless` (`If-None-Exist`) only if nothing visible
 /// to the caller matches that query.
 pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&str>) -> Result<Reply, Error> {
     call.may(Action::Create, kind)?;
     let draft = Draft::read(call, kind, call.random.id(), body.to_vec())?;
-    let about = draft.about_for(call, &HashMap::new()).await?;
-    let keeping = call.writable(Action::Create, &draft, &about, None).await?;
-    let rid = call.store.number().await?;
-    let condition = match unless {
-        Some(query) => Some(Condition::read(call, kind, query)?),
-        None => None,
-    };
-    if let Some(condition) = &condition
-        && let Some(found) = condition.existing(call).await?
-    {
-        return conditional::present(call, kind, found).await;
-    }
-    let put = draft.put(call, rid, None, &about, keeping).await?;
-    let mut set = WriteSet::default();
-    set.conditions.extend(condition.as_ref().map(|one| one.check(call, rid)).transpose()?);
-    companions(call, &draft, rid, &about, &mut set);
-    filing::supersede(call, &draft, &about, &mut set).await?;
-    set.puts.push(put.clone());
-    let mut reply = Reply {
-        status: Status::Created,
-        about: Some(draft.at.clone()),
-        count: 1,
-        disclosed: put.facts.subjects.iter().map(|citizen| (*citizen, kind.to_owned())).collect(),
-        ..Reply::default()
-    };
-    match call.commit(set).await? {
-        Ok(done) => {
-            reply.version = Some((1, done.stamp));
-            reply.location = Some(version_url(&draft.at, 1));
-            reply.body = put.body.map(|body| body.stamped(done.stamp));
-            Ok(reply)
+    let condition = unless.map(|query| Condition::read(call, kind, query)).transpose()?;
+    for _ in 0..TRIES {
+        let mut planned = planned(call, &draft, &HashMap::new()).await?;
+        if let Some(condition) = &condition {
+            if let Some(found) = condition.existing(call).await? {
+                return conditional::present(call, kind, found).await;
+            }
+            planned.set.conditions.push(condition.none(call, planned.put.rid)?);
         }
-        Err(refused) => conditional::refused(call, kind, refused).await,
+        if let Some(reply) = planned.committed(call).await? {
+            return Ok(reply);
+        }
+    }
+    Err(Error::Store(StoreError::Busy))
+}
+
+/// Plans a new resource.
+pub(crate) async fn planned(
+    call: &Call<'_>,
+    draft: &Draft,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let about = draft.about_for(call, pending).await?;
+    let keeping = call.writable(Action::Create, draft, &about, None).await?;
+    let rid = number_of(call, draft, pending).await?;
+    let mut set = WriteSet::default();
+    companions(call, draft, rid, &about, &mut set);
+    filing::supersede(call, draft, &about, &mut set).await?;
+    let put = draft.put(call, rid, None, &about, keeping).await?;
+    Ok(Planned { put, set, created: true })
+}
+
+/// The row of a new resource: that of a Patient whom the same set expects is given already.
+pub(super) async fn number_of(
+    call: &Call<'_>,
+    draft: &Draft,
+    pending: &HashMap<String, Citizen>,
+) -> Result<i64, Error> {
+    match pending.get(&draft.at.id).filter(|_| draft.at.kind == "Patient") {
+        Some(citizen) => Ok(citizen.key),
+        None => Ok(call.store.number().await?),
     }
 }
 

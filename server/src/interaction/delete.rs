@@ -1,56 +1,82 @@
-//! `DELETE [type]/[id]`.
+//! `DELETE [type]/[id]`, and `DELETE [type]?…` of the only one that the query finds.
 //!
 //! What a publisher deletes of a citizen's record is *withdrawn*: gone for
 //! others, still hers to read. Deleting what is not there is done already.
 //!
-//! Source: FHIR R4 http.html#delete
+//! Source: FHIR R4 http.html#delete, #3.1.0.7.1
 
+use super::conditional::Condition;
 use super::plan::subject_rows;
-use super::update::precondition;
-use super::{Call, Error, Issue, Location, Reply, Status};
+use super::update::{TRIES, precondition};
+use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 use crate::store::{Refused, StoreError, WriteSet};
 
-const TRIES: usize = 8;
-
 /// Deletes a resource.
 ///
 /// * `expected`: of `If-Match`; another current version is 412.
-pub async fn delete(call: &Call<'_>, at: &Location, expected: Option<i32>) -> Result<Reply, Error> {
-    call.may(Action::Delete, &at.kind)?;
+pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) -> Result<Reply, Error> {
+    call.may(Action::Delete, to.kind())?;
+    let condition = match to {
+        Which::At(_) => None,
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+    };
     for _ in 0..TRIES {
-        let Some((put, set)) = planned(call, at, expected).await? else {
-            return Ok(Reply { status: Status::NoContent, about: Some(at.clone()), ..Reply::default() });
+        let planned = match (to, &condition) {
+            (Which::At(at), _) => planned(call, at, expected).await?,
+            (Which::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,
+            (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
+        };
+        let Some((put, mut set)) = planned else {
+            let about = if let Which::At(at) = to { Some(at.clone()) } else { None };
+            return Ok(Reply { status: Status::NoContent, about, ..Reply::default() });
         };
         let version = put.expected.unwrap_or(0) + 1;
         let mut reply = Reply {
             status: Status::NoContent,
-            about: Some(at.clone()),
-            disclosed: put.facts.subjects.iter().map(|one| (*one, at.kind.clone())).collect(),
+            about: Some(Location { kind: to.kind().to_owned(), id: put.id.clone() }),
+            disclosed: put.facts.subjects.iter().map(|one| (*one, to.kind().to_owned())).collect(),
+            written: true,
             ..Reply::default()
         };
-        let mut set = set;
         set.puts.push(put);
         match call.commit(set).await? {
             Ok(done) => {
                 reply.version = Some((version, done.stamp));
                 return Ok(reply);
             }
-            Err(Refused::Moved { .. }) if expected.is_none() => {}
-            Err(_) => return Err(precondition()),
+            Err(Refused::Moved { .. } | Refused::Matched { .. }) => {}
+            Err(Refused::Taken) => return Err(Error::Internal("a deletion that makes something new".into())),
         }
     }
     Err(Error::Store(StoreError::Busy))
+}
+
+/// The put that deletes the only match of a query; `None` if there is none.
+pub(crate) async fn matching(
+    call: &Call<'_>,
+    condition: &Condition,
+    expected: Option<&Expected>,
+) -> Result<Option<(Put, WriteSet)>, Error> {
+    let Some(old) = condition.target(call, Action::Delete).await? else {
+        return if expected.is_some() { Err(precondition()) } else { Ok(None) };
+    };
+    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+        return Err(precondition());
+    }
+    let mut set = WriteSet::default();
+    set.conditions.push(condition.only(call, old.rid)?);
+    Ok(Some((of(call, old).await?, set)))
 }
 
 /// The put that deletes what is there now; `None` if nothing is.
 pub(crate) async fn planned(
     call: &Call<'_>,
     at: &Location,
-    expected: Option<i32>,
+    expected: Option<&Expected>,
 ) -> Result<Option<(Put, WriteSet)>, Error> {
     let found = call.writable_now(at, Action::Delete).await;
     let old = match found {
@@ -60,10 +86,16 @@ pub(crate) async fn planned(
         }
         Err(error) => return Err(error),
     };
-    if expected.is_some_and(|version| version != old.version) {
+    if expected.is_some_and(|expected| !expected.holds(old.version)) {
         return Err(precondition());
     }
-    if at.kind == "Consent" {
+    call.guarded(expected)?;
+    Ok(Some((of(call, old).await?, WriteSet::default())))
+}
+
+/// The put that deletes a record.
+async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
+    if call.type_name(old.kind) == "Consent" {
         return Err(Error::NotAllowed(Issue::error(
             "business-rule",
             "A Consent is never deleted. Set its status to inactive to withdraw it.",
@@ -73,7 +105,7 @@ pub(crate) async fn planned(
     let subjects = call.store.subjects_of(&old).await?;
     let withdraws = old.custody == Custody::Published && !subjects.is_empty();
     let stale = old.epoch != call.store.epoch();
-    let put = Put {
+    Ok(Put {
         rid: old.rid,
         kind: old.kind,
         id: old.id.clone(),
@@ -85,8 +117,7 @@ pub(crate) async fn planned(
         // The citizen still finds what was withdrawn: its index rows stay.
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
         sweep: stale && !withdraws,
-    };
-    Ok(Some((put, WriteSet::default())))
+    })
 }
 
 /// A tombstone keeps what decides who may know of it.

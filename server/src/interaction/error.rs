@@ -67,7 +67,10 @@ pub enum Error {
     /// 422: it can be read and breaks a rule.
     #[error("unprocessable")]
     Unprocessable(Vec<Issue>),
-    /// 401: no token, or one that is not, or no longer, good.
+    /// 401: no token at all.
+    #[error("no token")]
+    Anonymous,
+    /// 401: a token that is not, or no longer, good.
     #[error("unauthorized")]
     Unauthorized,
     /// 403: known before any data was looked up.
@@ -105,6 +108,9 @@ pub enum Error {
     /// 412
     #[error("precondition failed")]
     Precondition(Issue),
+    /// 428: a change without `If-Match`, where the operator wants one.
+    #[error("unguarded")]
+    Unguarded(Issue),
     /// 413
     #[error("too large")]
     TooLarge(Issue),
@@ -142,7 +148,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
     match error {
         Error::Invalid(issues) => (400, issues.clone()),
         Error::Unprocessable(issues) => (422, issues.clone()),
-        Error::Unauthorized => (
+        Error::Anonymous | Error::Unauthorized => (
             401,
             vec![Issue::error(
                 "login",
@@ -171,6 +177,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
         Error::Unsupported(issue) => (415, vec![issue.clone()]),
         Error::Conflict(issue) => (409, vec![issue.clone()]),
         Error::Precondition(issue) => (412, vec![issue.clone()]),
+        Error::Unguarded(issue) => (428, vec![issue.clone()]),
         Error::TooLarge(issue) => (413, vec![issue.clone()]),
         Error::Search(errors) => (400, errors.iter().map(search_issue).collect()),
         Error::Entry { index, error } => {

@@ -6,7 +6,7 @@ use techo_profiles::json::Json;
 
 use super::read::no_count;
 use super::redact::Seen;
-use super::search::{Bundle, page_link};
+use super::search::{Bundle, page_link_as};
 use super::{Call, Error, Issue, Location, Reply, subset};
 use crate::consent::caller::Action;
 use crate::search::shape::Shape;
@@ -46,7 +46,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     bundle.link("self", &own);
     if let (true, Some(last)) = (more, versions.last()) {
         let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes());
-        bundle.link("next", &page_link(&own, &sealed, query, &["_count", "_summary", "_elements"]));
+        bundle.link("next", &page_link_as(&own, &sealed, query, &["_count", "_summary", "_elements"]));
     }
     let mut reply = Reply::default();
     let mut seen = Seen::new();
@@ -65,12 +65,7 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
 }
 
 fn event(at: &Location, version: &Stored) -> String {
-    let verb = Method::verb(version.method);
-    let status = match verb {
-        "POST" => "201",
-        "PUT" => "200",
-        _ => "204",
-    };
+    let (verb, status) = Method::told(version.method);
     let url = if verb == "POST" { at.kind.clone() } else { at.reference() };
     let request = Json::object([("method", Json::from(verb)), ("url", Json::from(url))]);
     let response = Json::object([

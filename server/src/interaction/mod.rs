@@ -12,11 +12,14 @@ pub mod conditional;
 pub mod create;
 pub mod delete;
 pub mod error;
+pub mod expected;
 pub mod filing;
 pub mod ground;
 pub mod guard;
 pub mod history;
 mod include;
+pub mod invocation;
+pub mod patch;
 pub mod plan;
 pub mod read;
 pub mod redact;
@@ -30,7 +33,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 pub use error::{Error, Issue};
+pub use expected::{Expected, Known};
 pub use ground::Ground;
+pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
 use crate::circles::Views;
@@ -44,8 +49,8 @@ use crate::store::watch::Warrant;
 /// A request, read.
 #[derive(Clone, Debug)]
 pub enum Interaction {
-    /// `GET [type]/[id]`, and how much of it goes out.
-    Read(Location, Shape),
+    /// `GET [type]/[id]`, what the reader has already, and how much is to go out.
+    Read(Location, Known, Shape),
     /// `GET [type]/[id]/_history/[version]`
     Vread(Location, i32, Shape),
     /// `GET [type]/[id]/_history`
@@ -61,35 +66,84 @@ pub enum Interaction {
         /// `If-None-Exist`: a query.
         unless: Option<String>,
     },
-    /// `PUT [type]/[id]`
+    /// `PUT [type]/[id]`, `PUT [type]?…`
     Update {
         /// Which.
-        at: Location,
+        to: Which,
         /// The body as received.
         body: Vec<u8>,
         /// `If-Match`: the version that must be current.
-        expected: Option<i32>,
+        expected: Option<Expected>,
     },
-    /// `DELETE [type]/[id]`
+    /// `PATCH [type]/[id]`, `PATCH [type]?…`
+    Patch {
+        /// Which.
+        to: Which,
+        /// The changes.
+        patch: patch::Patch,
+        /// `If-Match`: the version that must be current.
+        expected: Option<Expected>,
+    },
+    /// `DELETE [type]/[id]`, `DELETE [type]?…`
     Delete {
         /// Which.
-        at: Location,
+        to: Which,
         /// `If-Match`: the version that must be current.
-        expected: Option<i32>,
+        expected: Option<Expected>,
     },
     /// `POST [base]` with a Bundle.
     Bundle(Vec<u8>),
+    /// `[base]/$name`, `[type]/$name`, `[type]/[id]/$name`
+    Operation(Invocation),
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle, or a search of several.
+    /// The type it is about; `None` for a Bundle, a search of several types, and an
+    /// operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at, _) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
-            Self::Update { at, .. } | Self::Delete { at, .. } => Some(&at.kind),
+            Self::Read(at, ..) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
+            Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
             Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
             Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
-            Self::Search(Ground::Types, _) | Self::Bundle(_) => None,
+            Self::Search(Ground::Types, _) | Self::Bundle(_) | Self::Operation(_) => None,
+        }
+    }
+
+    /// Whether it is a write of one resource, so that `Prefer: return` counts.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Create { .. } | Self::Update { .. } | Self::Patch { .. } | Self::Delete { .. } => true,
+            Self::Read(..)
+            | Self::Vread(..)
+            | Self::History(..)
+            | Self::Search(..)
+            | Self::Bundle(_)
+            | Self::Operation(_) => false,
+        }
+    }
+}
+
+/// Which resource a write is about.
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// The one with this id.
+    At(Location),
+    /// The only one that a query finds.
+    Matching {
+        /// A type of R4.
+        kind: String,
+        /// `identifier=urn:x|1`, as it stood in the URL.
+        query: String,
+    },
+}
+
+impl Which {
+    /// The type.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::At(at) => &at.kind,
+            Self::Matching { kind, .. } => kind,
         }
     }
 }
@@ -181,6 +235,8 @@ pub struct Reply {
     pub about: Option<Location>,
     /// How many resources of the searched kinds go out.
     pub count: usize,
+    /// Something was written, and recorded in its own transaction.
+    pub written: bool,
 }
 
 /// What a client prefers in an answer to a write.
@@ -205,6 +261,10 @@ pub enum Status {
     Created,
     /// 204
     NoContent,
+    /// 422: refused, with a report of what was found.
+    Unprocessable,
+    /// 304
+    NotModified,
 }
 
 impl Status {
@@ -214,6 +274,8 @@ impl Status {
             Self::Ok => "200 OK",
             Self::Created => "201 Created",
             Self::NoContent => "204 No Content",
+            Self::Unprocessable => "422 Unprocessable Entity",
+            Self::NotModified => "304 Not Modified",
         }
     }
 }

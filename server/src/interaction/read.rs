@@ -1,9 +1,9 @@
 //! `GET [type]/[id]` and `GET [type]/[id]/_history/[version]`.
 //!
-//! Source: FHIR R4 http.html#read, #vread
+//! Source: FHIR R4 http.html#read, #vread, #cread
 
 use super::redact::Seen;
-use super::{Call, Error, Location, Reply, Status, subset};
+use super::{Call, Error, Known, Location, Reply, Status, subset};
 use crate::consent::caller::Action;
 use crate::search::shape::{Shape, Summary};
 use crate::search::{Reason, SearchError};
@@ -14,14 +14,21 @@ use crate::store::reader::Stored;
 /// # Errors
 /// [`Error::NotFound`] if absent *or hidden*; [`Error::Gone`] if deleted and
 /// once visible to this caller.
-pub async fn read(call: &Call<'_>, at: &Location, shape: &Shape) -> Result<Reply, Error> {
+///
+/// * `known`: what the reader has. Decided on the answer, so that what is hidden
+///   stays 404.
+pub async fn read(call: &Call<'_>, at: &Location, known: &Known, shape: &Shape) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
     no_count(shape)?;
     if at.kind == "AuditEvent" {
         return super::audit::read(call, at).await?.cut(call, shape);
     }
     let found = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
-    call.reply(found).await?.cut(call, shape)
+    let reply = call.reply(found).await?;
+    if reply.version.is_some_and(|(version, updated)| known.covers(version, updated)) {
+        return Ok(Reply { status: Status::NotModified, body: None, ..reply });
+    }
+    reply.cut(call, shape)
 }
 
 /// One version of one resource.
@@ -67,19 +74,20 @@ impl Call<'_> {
             disclosed: self.citizens_of(&found).await?.into_iter().map(|one| (one, about.kind.clone())).collect(),
             about: Some(about),
             count: 1,
+            written: false,
         })
     }
 
     /// The body of a stored version as this caller may have it; none of a deletion.
     /// What a publisher withdrew is gone for all but the citizen's own side.
-    pub(super) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
         let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
         let Some(body) = found.body.clone().filter(|_| is_shown) else { return Ok(None) };
         self.redacted(found, body, seen).await.map(Some)
     }
 
     /// Whose data a stored version is.
-    pub(super) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
+    pub(crate) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
         Ok(self.store.subjects_of(found).await?)
     }
 }

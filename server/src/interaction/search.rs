@@ -114,7 +114,7 @@ fn link(
     let own = ground.url(&call.base);
     let first = if used.is_empty() { own.clone() } else { format!("{own}?{used}") };
     match query.iter().find(|(name, _)| name == "_page") {
-        Some((_, sealed)) => bundle.link("self", &page_link(&own, sealed, query, &[])),
+        Some((_, sealed)) => bundle.link("self", &page_link_as(&own, sealed, query, &[])),
         None => bundle.link("self", &first),
     }
     if page.next.is_none() && page.previous.is_none() || plan.count == Some(0) {
@@ -131,7 +131,7 @@ fn link(
             direction,
         };
         let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
-        bundle.link(relation, &page_link(&own, &call.seal_page(&bytes), query, &[]));
+        bundle.link(relation, &page_link_as(&own, &call.seal_page(&bytes), query, &[]));
     }
     Ok(())
 }
@@ -148,14 +148,19 @@ pub(crate) fn foreign_page() -> Error {
     ])
 }
 
-/// `[url]?_page=[sealed]`, and what of the query goes on beside the seal: the form
-/// of the answer, and `more`.
-pub(crate) fn page_link(url: &str, sealed: &str, query: &[(String, String)], more: &[&str]) -> String {
+/// `[url]?_page=[sealed]`
+pub(crate) fn page_link(url: &str, sealed: &str) -> String {
+    format!("{url}?_page={sealed}")
+}
+
+/// The same, and what of the query goes on beside the seal: the form of the answer,
+/// and `more`.
+pub(super) fn page_link_as(url: &str, sealed: &str, query: &[(String, String)], more: &[&str]) -> String {
     let goes_on = |name: &str| matches!(name, "_format" | "_pretty") || more.contains(&name);
     let beside = query.iter().filter(|(name, _)| goes_on(name));
     let beside: Vec<_> = beside.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
     let and = if beside.is_empty() { "" } else { "&" };
-    format!("{url}?_page={sealed}{and}{}", query_string(&beside))
+    format!("{}{and}{}", page_link(url, sealed), query_string(&beside))
 }
 
 impl Call<'_> {

@@ -1,58 +1,56 @@
 //! `PUT [type]/[id]`: the next version, or a new resource under the client's id.
+//! `PUT [type]?…`: the same of the only one that the query finds.
 //!
 //! Only custodial clients choose ids. An id that someone else holds answers
 //! 409, alike for live, deleted and hidden: the one declared oracle.
 //!
-//! Source: FHIR R4 http.html#update, #concurrency
+//! Source: FHIR R4 http.html#update, #cond-update, #concurrency
 
 use std::collections::HashMap;
 
+use super::conditional::Condition;
 use super::create::version_url;
 use super::filing;
 use super::plan::{Draft, companions};
-use super::{Call, Error, Issue, Location, Reply, Status};
+use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
 use crate::consent::caller::Action;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
-use crate::store::write::Put;
-use crate::store::{Refused, WriteSet};
+use crate::store::write::{Method, Put};
+use crate::store::{Refused, StoreError, WriteSet};
 
 /// Tries this often when other writers of the same resource come between.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 /// Stores a version.
 ///
 /// * `expected`: of `If-Match`; another current version is 412.
-pub async fn update(call: &Call<'_>, at: &Location, body: &[u8], expected: Option<i32>) -> Result<Reply, Error> {
-    call.may(Action::Update, &at.kind)?;
-    let draft = Draft::read(call, &at.kind, at.id.clone(), body.to_vec())?;
-    same_id(&draft)?;
+pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&Expected>) -> Result<Reply, Error> {
+    call.may(Action::Update, to.kind())?;
+    let found = match to {
+        Which::At(at) => {
+            let draft = Draft::read(call, &at.kind, at.id.clone(), body.to_vec())?;
+            same_id(&draft)?;
+            Found::At(draft)
+        }
+        Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
+    };
     for _ in 0..TRIES {
-        let planned = planned(call, &draft, expected, &HashMap::new()).await?;
-        let mut reply = Reply {
-            status: if planned.created { Status::Created } else { Status::Ok },
-            about: Some(at.clone()),
-            count: 1,
-            disclosed: planned.put.facts.subjects.iter().map(|one| (*one, at.kind.clone())).collect(),
-            ..Reply::default()
+        let planned = match &found {
+            Found::At(draft) => planned(call, draft, expected, &HashMap::new()).await?,
+            Found::By(condition) => matching(call, condition, body.to_vec(), expected, &HashMap::new()).await?,
         };
-        let mut set = planned.set;
-        set.puts.push(planned.put.clone());
-        match call.commit(set).await? {
-            Ok(done) => {
-                let version = planned.put.expected.unwrap_or(0) + 1;
-                reply.version = Some((version, done.stamp));
-                reply.location = planned.created.then(|| version_url(at, version));
-                reply.body = planned.put.body.map(|body| body.stamped(done.stamp));
-                return Ok(reply);
-            }
-            Err(Refused::Moved { .. }) if expected.is_none() => {}
-            Err(Refused::Moved { .. }) => return Err(precondition()),
-            Err(Refused::Taken) => return Err(taken()),
-            Err(Refused::Matched { .. }) => return Err(Error::Internal("a match without a condition".into())),
+        if let Some(reply) = planned.committed(call).await? {
+            return Ok(reply);
         }
     }
-    Err(Error::Store(crate::store::StoreError::Busy))
+    Err(Error::Store(StoreError::Busy))
+}
+
+/// How an update finds its resource.
+enum Found {
+    At(Draft),
+    By(Condition),
 }
 
 /// A version that is ready to be written.
@@ -65,11 +63,39 @@ pub(crate) struct Planned {
     pub created: bool,
 }
 
+impl Planned {
+    /// Writes it; `None` if others came between, and it is to be planned anew.
+    pub(super) async fn committed(self, call: &Call<'_>) -> Result<Option<Reply>, Error> {
+        let at = Location { kind: call.type_name(self.put.kind), id: self.put.id.clone() };
+        let mut reply = Reply {
+            status: if self.created { Status::Created } else { Status::Ok },
+            count: 1,
+            disclosed: self.put.facts.subjects.iter().map(|one| (*one, at.kind.clone())).collect(),
+            written: true,
+            ..Reply::default()
+        };
+        let mut set = self.set;
+        set.puts.push(self.put.clone());
+        match call.commit(set).await? {
+            Ok(done) => {
+                let version = self.put.expected.unwrap_or(0) + 1;
+                reply.version = Some((version, done.stamp));
+                reply.location = self.created.then(|| version_url(&at, version));
+                reply.body = self.put.body.map(|body| body.stamped(done.stamp));
+                reply.about = Some(at);
+                Ok(Some(reply))
+            }
+            Err(Refused::Moved { .. } | Refused::Matched { .. }) => Ok(None),
+            Err(Refused::Taken) => Err(taken()),
+        }
+    }
+}
+
 /// Plans the next version of what is there now.
 pub(crate) async fn planned(
     call: &Call<'_>,
     draft: &Draft,
-    expected: Option<i32>,
+    expected: Option<&Expected>,
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
     whole(draft)?;
@@ -78,54 +104,124 @@ pub(crate) async fn planned(
         Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
         found => found?,
     };
+    let live = old.as_ref().filter(|old| !old.is_deleted());
+    if expected.is_some_and(|expected| live.is_none_or(|old| !expected.holds(old.version))) {
+        return Err(precondition());
+    }
+    if live.is_some() {
+        call.guarded(expected)?;
+    }
+    next(call, draft, old.as_ref(), pending).await
+}
+
+/// Plans the version that comes after `old`.
+pub(super) async fn next(
+    call: &Call<'_>,
+    draft: &Draft,
+    old: Option<&Stored>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
     let mut pending = pending.clone();
-    if let Some(old) = old.as_ref().filter(|_| draft.at.kind == "Patient") {
+    if let Some(old) = old.filter(|_| draft.at.kind == "Patient") {
         // A Patient that was deleted is still the one whom her next version is about.
         let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
         pending.insert(old.id.clone(), citizen);
     }
     let about = draft.about_for(call, &pending).await?;
-    if let Some(expected) = expected
-        && old.as_ref().is_none_or(|old| old.version != expected || old.is_deleted())
-    {
-        return Err(precondition());
-    }
     let action = if old.is_some() { Action::Update } else { Action::Create };
-    let keeping = call.writable(action, draft, &about, old.as_ref()).await?;
-    let rid = match &old {
+    let keeping = call.writable(action, draft, &about, old).await?;
+    let rid = match old {
         Some(old) => old.rid,
-        None => call.store.number().await?,
+        None => create::number_of(call, draft, &pending).await?,
     };
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
     filing::supersede(call, draft, &about, &mut set).await?;
-    if let (Some(old), "Consent") = (&old, draft.at.kind.as_str()) {
+    if let (Some(old), "Consent") = (old, draft.at.kind.as_str()) {
         // Whoever it was about before.
         for citizen in call.store.subjects_of(old).await? {
             set.extras.push(call.store.consent_changed(citizen));
         }
     }
-    let put = draft.put(call, rid, old.as_ref(), &about, keeping).await?;
-    Ok(Planned { put, set, created: old.as_ref().is_none_or(Stored::is_deleted) })
+    let mut put = draft.put(call, rid, old, &about, keeping).await?;
+    let created = old.is_none_or(Stored::is_deleted);
+    put.method = if created { Method::CreateAt } else { Method::Update };
+    Ok(Planned { put, set, created })
+}
+
+/// Plans a conditional update: the next version of the only match, or a new
+/// resource where there is none.
+pub(crate) async fn matching(
+    call: &Call<'_>,
+    condition: &Condition,
+    body: Vec<u8>,
+    expected: Option<&Expected>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let old = condition.target(call, Action::Update).await?;
+    let id = old.as_ref().map_or_else(|| call.random.id(), |old| old.id.clone());
+    let mut draft = Draft::read(call, condition.kind(), id, body)?;
+    whole(&draft)?;
+    let chosen = draft.resource.str("id").map(str::to_owned);
+    if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
+        return Err(precondition());
+    }
+    if let Some(old) = old {
+        if chosen.is_some_and(|chosen| chosen != old.id) {
+            return Err(other_id(condition.kind()));
+        }
+        let mut planned = next(call, &draft, Some(&old), pending).await?;
+        planned.set.conditions.push(condition.only(call, old.rid)?);
+        return Ok(planned);
+    }
+    let mut planned = if let Some(chosen) = chosen {
+        // R4 has this done as an update of that id, which must be free: what is there
+        // does not match, and is not meant.
+        draft.at.id = chosen;
+        if call.caller.publisher().is_some() && call.writable_now(&draft.at, Action::Update).await?.is_some() {
+            return Err(taken());
+        }
+        planned(call, &draft, None, pending).await?
+    } else {
+        create::planned(call, &draft, pending).await?
+    };
+    planned.put.method = Method::CreateAt;
+    planned.set.conditions.push(condition.none(call, planned.put.rid)?);
+    Ok(planned)
+}
+
+impl Call<'_> {
+    /// Where the operator wants every change guarded, one without `If-Match` is refused.
+    pub(super) fn guarded(&self, expected: Option<&Expected>) -> Result<(), Error> {
+        if expected.is_some() || !self.config.require_if_match {
+            return Ok(());
+        }
+        Err(Error::Unguarded(Issue::error(
+            "required",
+            "This server changes a resource only with If-Match. Read it, and send the ETag of the version that you change.",
+            "このサーバーでは変更に If-Match が必要です。読み取った版の ETag を指定してください。",
+        )))
+    }
 }
 
 pub(crate) fn same_id(draft: &Draft) -> Result<(), Error> {
-    if draft.resource.str("id") == Some(&draft.at.id) {
-        return Ok(());
-    }
-    Err(Error::Invalid(vec![
+    if draft.resource.str("id") == Some(&draft.at.id) { Ok(()) } else { Err(other_id(&draft.at.kind)) }
+}
+
+fn other_id(kind: &str) -> Error {
+    Error::Invalid(vec![
         Issue::error(
             "invalid",
-            "The id in the body must be the id in the URL.",
-            "本文の id は URL の id と同じにしてください。",
+            "The id in the body must be the id of the resource that is updated.",
+            "本文の id は更新するリソースの id と同じにしてください。",
         )
-        .at(format!("{}.id", draft.at.kind)),
-    ]))
+        .at(format!("{kind}.id")),
+    ])
 }
 
 /// Refuses what this or another server handed out in part: storing it would lose
 /// what was left out.
-fn whole(draft: &Draft) -> Result<(), Error> {
+pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
     let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
     if !tags.iter().any(super::subset::is_subsetted) {
         return Ok(());

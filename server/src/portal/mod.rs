@@ -23,7 +23,7 @@ use crate::app::App;
 use crate::auth::login::Session;
 use crate::consent::caller::Action;
 use crate::consent::view::CitizenKey;
-use crate::interaction::{Call, Error, Interaction, Location, Reply, is_id};
+use crate::interaction::{Call, Error, Interaction, Known, Location, Reply, is_id};
 use crate::search::shape::Shape;
 
 use people::{Person, Tie};
@@ -44,7 +44,7 @@ pub async fn refused(call: &Call<'_>, patient: &str) -> Error {
         return Error::NotFound;
     }
     let at = Location { kind: "Patient".to_owned(), id: patient.to_owned() };
-    let asked = Interaction::Read(at, Shape::default());
+    let asked = Interaction::Read(at, Known::default(), Shape::default());
     match call.record(&asked, &Err(Error::NotFound)).await {
         Ok(()) => Error::NotFound,
         Err(error) => error,

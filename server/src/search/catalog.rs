@@ -11,6 +11,7 @@ use techo_profiles::Definitions;
 use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::path::{Expression, PathError};
 
+use super::derived::{Derived, derive};
 use super::kinds::Kind;
 use super::row::ParamKey;
 use super::trail::{Trail, branches};
@@ -35,6 +36,8 @@ pub struct TypeIndex {
     /// The reference parameters that put the resource into a Patient's
     /// compartment, by position.
     pub patient: Vec<usize>,
+    /// Keys of parameters, and of parts, that others answer.
+    derived: HashMap<ParamKey, Derived>,
     /// Definitions whose expression cannot be read: code and error.
     pub broken: Vec<(Box<str>, PathError)>,
 }
@@ -95,6 +98,12 @@ impl Catalog {
         self.definitions
     }
 
+    /// What answers an index that has no rows of its own; `None` if it has.
+    pub fn derived(&self, key: &str) -> Option<&Derived> {
+        let (name, _) = key.split_once('.')?;
+        self.of_type(name)?.derived(key)
+    }
+
     /// The parameters of a resource type; `None` if there is no such type.
     pub fn of_type(&self, name: &str) -> Option<&TypeIndex> {
         let position = self.definitions.resource_types().binary_search(&name).ok()?;
@@ -142,6 +151,7 @@ impl TypeIndex {
             by_member: HashMap::new(),
             always: Vec::new(),
             patient: Vec::new(),
+            derived: HashMap::new(),
             broken: Vec::new(),
         };
         for definition in definitions.parameters(name) {
@@ -156,6 +166,7 @@ impl TypeIndex {
             }
         }
         index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
+        index.derived = derive(&index.parameters);
         for position in 0..index.parameters.len() {
             index.register(position);
         }
@@ -168,6 +179,11 @@ impl TypeIndex {
     /// The parameter called `code`.
     pub fn parameter(&self, code: &str) -> Option<&Parameter> {
         self.position(code).map(|position| &self.parameters[position])
+    }
+
+    /// What answers one of its indexes that has no rows of its own.
+    pub fn derived(&self, key: &str) -> Option<&Derived> {
+        self.derived.get(key)
     }
 
     fn position(&self, code: &str) -> Option<usize> {

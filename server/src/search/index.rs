@@ -16,6 +16,7 @@ use techo_profiles::json::Json;
 use techo_profiles::path::{Context, Item, Node, PathError};
 
 use super::catalog::{Catalog, Parameter, Path, TypeIndex, part_key};
+use super::derived::Derived;
 use super::facts;
 use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
@@ -24,7 +25,7 @@ pub use super::kinds::Local;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 2;
+pub const INDEX_EPOCH: u32 = 3;
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -70,7 +71,19 @@ pub fn extract(
         rows: Vec::with_capacity(32),
     };
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
-        extractor.parameter(&index.parameters[position])?;
+        let parameter = &index.parameters[position];
+        match index.derived(&parameter.key) {
+            None if index.derived(&part_key(&parameter.key, 0)).is_some() => {}
+            None => extractor.parameter(parameter)?,
+            // What says only by its other cells what it refers to has those of its own.
+            Some(Derived { to: Some(_), .. }) => {
+                let start = extractor.rows.len();
+                extractor.parameter(parameter)?;
+                let own = extractor.rows.split_off(start).into_iter();
+                extractor.rows.extend(own.filter(|row| row.cell.table() != Table::Reference));
+            }
+            Some(_) => {}
+        }
     }
     let rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
@@ -305,7 +318,8 @@ fn compartment(index: &TypeIndex, resource: &Json, rows: &[Row], definitions: &D
     }
     for &position in &index.patient {
         let key = &index.parameters[position].key;
-        for row in rows.iter().filter(|row| row.param == *key) {
+        let from = index.derived(key).map_or(std::slice::from_ref(key), |derived| &derived.from);
+        for row in rows.iter().filter(|row| from.contains(&row.param)) {
             match &row.cell {
                 Cell::Reference { kind, id } if Some(*kind) == patient => {
                     ids.insert(id.clone());

@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod catalog;
 pub mod clinical;
 pub mod decimal;
+pub mod derived;
 pub mod error;
 pub mod escape;
 mod facts;

@@ -77,6 +77,14 @@ impl Trail {
         self.steps.is_empty()
     }
 
+    /// The type that its references must be to, and the trail without that condition;
+    /// `None` if it does not end in one.
+    pub fn to(&self) -> Option<(&str, Self)> {
+        let Some((Step::To(type_name), before)) = self.steps.split_last() else { return None };
+        let (types, ends) = (self.types.clone(), self.ends.clone());
+        Some((type_name, Self { steps: before.to_vec(), types, ends }))
+    }
+
     fn starts_elsewhere(&self) -> bool {
         matches!(self.steps.first(), Some(Step::Extension(_)))
     }

@@ -9,6 +9,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use techo_profiles::path::{Canonical, Units};
+
 use super::row::Unit;
 
 /// From a unit to its canonical one.
@@ -53,6 +55,22 @@ fn canonical(code: &str) -> Option<Scale> {
     (factor.is_finite() && offset.is_finite()).then_some(Scale { unit, factor, offset })
 }
 
+/// UCUM as FHIRPath asks for it: exact, and of multiples alone. Degrees, which have
+/// an offset, do not convert there.
+#[derive(Clone, Copy, Debug)]
+pub struct Ucum;
+
+impl Units for Ucum {
+    fn canonical(&self, unit: &str) -> Option<Canonical> {
+        if unit.len() > LONGEST {
+            return None;
+        }
+        let canonical = octofhir_ucum::get_canonical_units(unit).ok().filter(|found| found.offset.is_zero())?;
+        let (digits, exponent) = canonical.factor.to_integer_and_exponent();
+        Canonical::new(digits, exponent, canonical.unit)
+    }
+}
+
 /// What was worked out before: there are few units and many quantities.
 static KNOWN: LazyLock<RwLock<Scales>> = LazyLock::new(RwLock::default);
 
@@ -81,6 +99,24 @@ mod tests {
             let of = |(value, code)| scale(UCUM, code).map(|scale| (scale.unit.clone(), scale.apply(value)));
             assert!(of(one).is_some());
             assert_eq!(of(one), of(other), "{one:?} {other:?}");
+        }
+    }
+
+    #[test]
+    fn paths_convert_exactly() {
+        let factor = |unit| Ucum.canonical(unit).map(|found| (found.factor.to_string(), found.unit));
+        let known = |factor: &str, unit: &str| Some((factor.to_owned(), unit.to_owned()));
+        for (unit, expected) in [
+            ("mg", known("0.001", "g")),
+            ("[in_i]", known("0.0254", "m")),
+            ("[lb_av]", known("453.59237", "g")),
+            ("km", known("1000", "m")),
+            ("cm.m", known("0.01", "m2")),
+            ("Cel", None),
+            ("furlongs", None),
+            ("[m_e]", None),
+        ] {
+            assert_eq!(factor(unit), expected, "{unit}");
         }
     }
 

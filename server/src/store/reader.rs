@@ -9,7 +9,7 @@ use techo_profiles::Definitions;
 use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
-use crate::search::row::ParamKey;
+use crate::search::row::{ParamKey, Table};
 
 use super::Store;
 use super::error::StoreError;
@@ -96,6 +96,10 @@ impl<'a> Reader<'a> {
         Self { store, view, warrant: None }
     }
 
+    pub(super) fn view(&self) -> &View {
+        self.view
+    }
+
     /// The view is of a decision made earlier: its first statement finds out whether
     /// that still stands, and gives nothing but [`StoreError::Stale`] if not.
     #[must_use]
@@ -147,6 +151,9 @@ impl<'a> Reader<'a> {
     /// One page of a search of several types: one statement, each type with its own
     /// part of the view.
     ///
+    /// Row numbers and sort keys alone are gathered, ordered and cut off; the bodies
+    /// are fetched of those that are left, in the same statement.
+    ///
     /// * `from`: where the page begins and which way it goes.
     pub async fn page(
         &self,
@@ -159,25 +166,26 @@ impl<'a> Reader<'a> {
         let order = select::order(sort, direction);
         let mut branches = Vec::new();
         for plan in plans {
-            let mut columns = Sql::new(COLUMNS);
+            let mut columns = Sql::new("r.rid AS rid");
             columns.push(order.columns());
             let Some(mut sql) = self.searched(plan, columns)? else { continue };
             if let Some((position, _)) = from {
                 sql.text(" AND ").push(order.beyond(&position.keys, position.rid));
             }
-            sql.text(&order.by()).text(" LIMIT ").bind(i64::from(limit) + 1);
+            sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
             branches.push(sql);
         }
-        if branches.is_empty() {
-            return Ok(Page::default());
-        }
-        let mut sql = Sql::union(branches);
-        if plans.len() > 1 {
-            let mut all = Sql::new("SELECT r.* FROM (");
-            all.push(sql).text(") r").text(&order.by()).text(" LIMIT ").bind(i64::from(limit) + 1);
-            sql = all;
-        }
-        let (found, at) = self.fetched(sql, &order.by()).await?;
+        let chosen = match branches.len() {
+            0 => return Ok(Page::default()),
+            1 => branches.remove(0),
+            _ => {
+                let mut all = Sql::new("SELECT q.* FROM (");
+                all.push(Sql::union(branches)).text(") q").text(&order.by("q"));
+                all.text(" LIMIT ").bind(i64::from(limit) + 1);
+                all
+            }
+        };
+        let (found, at) = self.fetched(&order.again(), chosen, &order.by("p")).await?;
         page(&found, at, (sort, from), limit)
     }
 
@@ -217,23 +225,32 @@ impl<'a> Reader<'a> {
         limit: u32,
     ) -> Result<Vec<Stored>, StoreError> {
         let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
-        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE t.param IN (SELECT id FROM parameter WHERE name IN ");
-        sql.list(params.iter().map(ToString::to_string))
-            .text(") AND t.kind = ")
-            .bind(i16::try_from(target).unwrap_or(0));
+        let params = params.iter().map(|param| select::param(param, Table::Reference)).collect();
+        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE ");
+        sql.push(Sql::or(params)).text(" AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
         sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
         sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
         self.rows(sql).await
     }
 
-    /// The condition of a conditional create: that this search finds nothing.
-    /// It is asked again inside the write's transaction.
-    pub fn condition(&self, plan: &Plan, hash: [u8; 32], rid: i64) -> Result<Condition, StoreError> {
+    /// The condition of a conditional write: that this search finds `wanted` and
+    /// nothing else. It is asked again inside the write's transaction.
+    ///
+    /// * `rid`: the record that is written.
+    pub fn condition(
+        &self,
+        plan: &Plan,
+        hash: [u8; 32],
+        rid: i64,
+        mut wanted: Vec<i64>,
+    ) -> Result<Condition, StoreError> {
+        wanted.sort_unstable();
         let mut sql = self
             .searched(plan, Sql::new("r.rid, r.id, r.version"))?
             .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
-        sql.text(" ORDER BY r.rid LIMIT 2");
-        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid })
+        let most = i64::try_from(wanted.len() + 1).unwrap_or(i64::MAX).max(2);
+        sql.text(" ORDER BY r.rid LIMIT ").bind(most);
+        Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
     }
 
     fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
@@ -260,7 +277,7 @@ impl<'a> Reader<'a> {
 
     /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
     /// the type can be visible.
-    fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
+    pub(super) fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
         let number = self.number(kind)?;
         let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
         sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
@@ -272,30 +289,51 @@ impl<'a> Reader<'a> {
         Definitions::embedded().type_number(kind).filter(|_| possible(self.view, kind))
     }
 
-    async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
-        let (rows, from) = self.fetched(sql, "").await?;
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
+        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        let (rows, from) = match self.unconfirmed() {
+            None => (db.query_all_raw(sql.statement(backend)).await?, 0),
+            Some(warrant) => (confirmed(warrant, db.query_all_raw(warrant.over(sql).statement(backend)).await?)?, 1),
+        };
         rows.iter().map(|row| stored(row, from)).collect()
     }
 
-    /// The rows of a statement, and at which column their own begin.
-    async fn fetched(&self, sql: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
+    /// The records of the rows that `chosen` gives as `rid`, and at which column
+    /// their own begin.
+    ///
+    /// * `more`: further columns of `chosen`, which is called `p`.
+    async fn fetched(&self, more: &str, chosen: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
         let (db, backend) = (self.store.db.read(), self.store.db.backend());
-        let Some(warrant) = self.warrant.filter(|warrant| !warrant.confirmed()) else {
-            return Ok((db.query_all_raw(sql.statement(backend)).await?, 0));
-        };
-        let mut rows = db.query_all_raw(warrant.over(sql, order).statement(backend)).await?;
-        if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
-            return Err(StoreError::Stale);
+        let columns = format!("{COLUMNS}{more}");
+        if let Some(warrant) = self.unconfirmed() {
+            let rows = db.query_all_raw(warrant.of(&columns, chosen, order).statement(backend)).await?;
+            return Ok((confirmed(warrant, rows)?, 1));
         }
-        warrant.confirm();
-        // The one row of a statement that found nothing has no row number.
-        if let [only] = &rows[..]
-            && only.try_get_by_index::<Option<i64>>(1)?.is_none()
-        {
-            rows.clear();
-        }
-        Ok((rows, 1))
+        // SQLite keeps the order of a CROSS JOIN: the chosen rows are the outer loop.
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
+        sql.push(chosen).text(") p CROSS JOIN resource r WHERE r.rid = p.rid").text(order);
+        Ok((db.query_all_raw(sql.statement(backend)).await?, 0))
     }
+
+    /// The decision that the next statement must find still standing.
+    fn unconfirmed(&self) -> Option<&'a Warrant> {
+        self.warrant.filter(|warrant| !warrant.confirmed())
+    }
+}
+
+/// The rows of a statement that asked about the warrant in its first column.
+fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryResult>, StoreError> {
+    if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
+        return Err(StoreError::Stale);
+    }
+    warrant.confirm();
+    // The one row of a statement that found nothing has no row number.
+    if let [only] = &rows[..]
+        && only.try_get_by_index::<Option<i64>>(1)?.is_none()
+    {
+        rows.clear();
+    }
+    Ok(rows)
 }
 
 /// A row of [`COLUMNS`], which begin at column `from`.

@@ -10,13 +10,17 @@
 
 mod compartment;
 
+use techo_profiles::Definitions;
+
 use crate::consent::view::CitizenKey;
+use crate::search::catalog::Catalog;
 use crate::search::clinical::Clinical;
+use crate::search::derived::Derived;
 use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{
     Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
 };
-use crate::search::row::Table;
+use crate::search::row::{ParamKey, Table};
 
 use super::error::StoreError;
 use super::sql::Sql;
@@ -92,7 +96,12 @@ fn match_cost(one: &Match) -> u8 {
 /// The rows of the clinical index for these codes: of the patients that the
 /// query names, else of the people whom the view shows.
 fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Option<&[CitizenKey]>) -> Sql {
-    let mut sql = Sql::new("SELECT DISTINCT x.rid AS rid FROM clinical x WHERE x.citizen IN ");
+    let exactly = |one: &&CodePattern| !matches!((&one.system, &one.code), (Pattern::Any, _) | (_, Pattern::Any));
+    let people = if clinical.patients.is_empty() { few.unwrap_or_default().len() } else { clinical.patients.len() };
+    // One person's rows of one code: each record once, without sorting out doubles.
+    let once = people == 1 && matches!(&clinical.codes[..], [one] if exactly(one));
+    let mut sql = Sql::new(if once { "SELECT x.rid AS rid" } else { "SELECT DISTINCT x.rid AS rid" });
+    sql.text(" FROM clinical x WHERE x.citizen IN ");
     if clinical.patients.is_empty() {
         sql.list(few.unwrap_or_default().iter().copied());
     } else {
@@ -121,7 +130,7 @@ fn set_of(filter: &Filter) -> Option<Sql> {
     let mut sets = Sql::default();
     for (position, (table, same)) in by_table(any).into_iter().enumerate() {
         sets.text(if position == 0 { "SELECT DISTINCT t.rid AS rid FROM " } else { " UNION SELECT t.rid FROM " });
-        sets.text(self::name(table)).text(" t WHERE ").push(param(name)).text(" AND ");
+        sets.text(self::name(table)).text(" t WHERE ").push(param(name, table)).text(" AND ");
         sets.push(Sql::or(same.into_iter().map(matches).collect()));
     }
     Some(sets)
@@ -195,16 +204,37 @@ fn name(table: Table) -> &'static str {
     }
 }
 
-fn param(name: &str) -> Sql {
-    let mut sql = Sql::new("t.param = (SELECT id FROM parameter WHERE name = ");
-    sql.bind(name).text(")");
-    sql
+/// The rows of an index, or of those that answer for it.
+pub(super) fn param(name: &str, table: Table) -> Sql {
+    let named = |keys: &[ParamKey]| {
+        let mut sql = Sql::new("t.param ");
+        match keys {
+            [one] => sql.text("= (SELECT id FROM parameter WHERE name = ").bind(one.to_string()),
+            many => sql.text("IN (SELECT id FROM parameter WHERE name IN ").list(many.iter().map(ToString::to_string)),
+        };
+        sql.text(")");
+        sql
+    };
+    let definitions = Definitions::embedded();
+    match Catalog::of(definitions).derived(name) {
+        None => named(&[name.into()]),
+        Some(Derived { from, to: None }) => named(from),
+        Some(Derived { from, to: Some(to) }) if table == Table::Reference => {
+            let number = definitions.type_number(to).and_then(|number| i16::try_from(number).ok()).unwrap_or(0);
+            let mut sql = named(from);
+            // Elsewhere the type stands in the URL.
+            sql.text(" AND (t.kind = ").bind(number).text(" OR t.kind = 0 AND t.id LIKE ");
+            sql.bind(format!("%/{to}/%")).text(")");
+            sql
+        }
+        Some(_) => named(&[name.into()]),
+    }
 }
 
 /// The index has a row for `r`.
 fn probe(table: Table, param_name: &str, conditions: Option<Sql>) -> Sql {
     let mut sql = Sql::new("EXISTS (SELECT 1 FROM ");
-    sql.text(name(table)).text(" t WHERE t.rid = r.rid AND ").push(param(param_name));
+    sql.text(name(table)).text(" t WHERE t.rid = r.rid AND ").push(param(param_name, table));
     if let Some(conditions) = conditions {
         sql.text(" AND ").push(conditions);
     }
@@ -354,18 +384,20 @@ pub(super) fn order(keys: &[SortKey], direction: Direction) -> Order {
 /// The row's least value in an index, or its greatest.
 fn sorted_by(name: &str, column: SortColumn, descending: bool) -> Sql {
     let (table, low, high) = match column {
-        SortColumn::Folded => ("string t", "t.folded", "t.folded"),
-        SortColumn::Date => ("date t", "t.low", "t.high"),
-        SortColumn::Number => ("number t", "t.low", "t.high"),
-        SortColumn::Quantity => ("quantity t", "t.canonical_low", "t.canonical_high"),
-        SortColumn::Code => ("token t JOIN code c ON c.id = t.code", "c.code", "c.code"),
-        SortColumn::Value => ("ident t", "t.value", "t.value"),
-        SortColumn::Uri => ("uri t", "t.value", "t.value"),
-        SortColumn::Reference => ("reference t", "t.id", "t.id"),
+        SortColumn::Folded => (Table::String, "t.folded", "t.folded"),
+        SortColumn::Date => (Table::Date, "t.low", "t.high"),
+        SortColumn::Number => (Table::Number, "t.low", "t.high"),
+        SortColumn::Quantity => (Table::Quantity, "t.canonical_low", "t.canonical_high"),
+        SortColumn::Code => (Table::Token, "c.code", "c.code"),
+        SortColumn::Value => (Table::Identifier, "t.value", "t.value"),
+        SortColumn::Uri => (Table::Uri, "t.value", "t.value"),
+        SortColumn::Reference => (Table::Reference, "t.id", "t.id"),
     };
+    let joined = if column == SortColumn::Code { " JOIN code c ON c.id = t.code" } else { "" };
+    let rows = self::name(table);
     let key = if descending { format!("MAX({high})") } else { format!("MIN({low})") };
-    let mut sql = Sql::new(&format!("(SELECT {key} FROM {table} WHERE t.rid = r.rid AND "));
-    sql.push(param(name)).text(")");
+    let mut sql = Sql::new(&format!("(SELECT {key} FROM {rows} t{joined} WHERE t.rid = r.rid AND "));
+    sql.push(param(name, table)).text(")");
     sql
 }
 
@@ -388,16 +420,23 @@ impl Order {
         sql
     }
 
+    /// Those columns again, from a table of the name `p`.
+    pub(super) fn again(&self) -> String {
+        (0..self.keys.len()).map(|number| format!(", p.k{number}")).collect()
+    }
+
     /// `ORDER BY …` over those columns; rows without a key come last in either
     /// direction of a key, and so first on the way back.
-    pub(super) fn by(&self) -> String {
+    ///
+    /// * `table`: which has `rid`.
+    pub(super) fn by(&self, table: &str) -> String {
         let back = self.direction == Direction::Back;
         let nulls = if back { "NULLS FIRST" } else { "NULLS LAST" };
         let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
             format!("k{number}{} {nulls}, ", if *descending == back { "" } else { " DESC" })
         };
         let keys: String = self.keys.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}r.rid{}", if back { " DESC" } else { "" })
+        format!(" ORDER BY {keys}{table}.rid{}", if back { " DESC" } else { "" })
     }
 
     /// The rows that come after the row with these keys, on the way that is gone.

@@ -180,11 +180,17 @@ impl Warrant {
 
     /// The rows of `inner` if the decision stands: a first column that says so,
     /// then the columns of `inner`, NULL where there is no row.
-    ///
-    /// * `order`: that of `inner`, over its columns as those of `r`.
-    pub(super) fn over(&self, inner: Sql, order: &str) -> Sql {
+    pub(super) fn over(&self, inner: Sql) -> Sql {
         let mut sql = Sql::new("SELECT g.fresh, r.* FROM (");
-        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh").text(order);
+        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
+        sql
+    }
+
+    /// The same for the records `r` whose row numbers `chosen`, called `p`, gives as `rid`.
+    pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
+        let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
+        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(chosen);
+        sql.text(") p ON g.fresh LEFT JOIN resource r ON r.rid = p.rid").text(order);
         sql
     }
 }

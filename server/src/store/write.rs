@@ -23,16 +23,19 @@ pub struct WriteSet {
     pub extras: Vec<Extra>,
 }
 
-/// A conditional create: nothing visible to the caller may match the query.
+/// A conditional write: of what is visible to the caller, the query may match
+/// nothing, or only what the plan was made on.
 #[derive(Debug)]
 pub struct Condition {
     /// SHA-256 of (type, the caller's world, canonical query): the database's
     /// own key, so that servers on one database cannot both find nothing.
     pub hash: [u8; 32],
-    /// Selects `(rid, id, version)` of up to two matches.
+    /// Selects `(rid, id, version)` of the matches, up to one more than are wanted.
     pub(super) matches: Statement,
-    /// The record that the condition would create.
+    /// The record that is written.
     pub rid: i64,
+    /// The rows that the query must match, in order; none for a create.
+    pub wanted: Vec<i64>,
 }
 
 /// One new version of one record.
@@ -65,8 +68,12 @@ pub struct Put {
 pub enum Method {
     /// `POST`
     Create,
-    /// `PUT` or `PATCH`
+    /// `PUT` where nothing was
+    CreateAt,
+    /// `PUT`
     Update,
+    /// `PATCH`
+    Patch,
     /// `DELETE`
     Delete,
     /// A publisher's delete: gone for others, still the citizen's to read.
@@ -80,15 +87,19 @@ impl Method {
             Self::Update => 1,
             Self::Delete => 2,
             Self::Withdraw => 3,
+            Self::CreateAt => 4,
+            Self::Patch => 5,
         }
     }
 
-    /// The HTTP verb shown in a history Bundle.
-    pub fn verb(number: i16) -> &'static str {
+    /// The HTTP verb and the status shown in a history Bundle.
+    pub fn told(number: i16) -> (&'static str, &'static str) {
         match number {
-            0 => "POST",
-            1 => "PUT",
-            _ => "DELETE",
+            0 => ("POST", "201"),
+            1 => ("PUT", "200"),
+            4 => ("PUT", "201"),
+            5 => ("PATCH", "200"),
+            _ => ("DELETE", "204"),
         }
     }
 
@@ -99,7 +110,7 @@ impl Method {
 
     pub(super) fn deleted(self) -> i16 {
         match self {
-            Self::Create | Self::Update => 0,
+            Self::Create | Self::CreateAt | Self::Update | Self::Patch => 0,
             Self::Delete => 1,
             Self::Withdraw => 2,
         }
@@ -168,11 +179,11 @@ pub enum Refused {
     },
     /// The id of a new record is in use.
     Taken,
-    /// The condition's query has a match already.
+    /// The condition's query does not match what it should.
     Matched {
         /// Position in [`WriteSet::conditions`].
         condition: usize,
-        /// The matches found: row, id and version; two when there are several.
+        /// The matches found: row, id and version; more than are wanted when there are more.
         rows: Vec<(i64, String, i32)>,
     },
 }

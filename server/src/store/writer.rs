@@ -122,6 +122,7 @@ impl Task {
         if newest >= stamp {
             stamp = newest + 1000;
         }
+        batch.take(sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set)).await?;
         for (refusal, set) in refusals.iter_mut().zip(sets) {
             if refusal.is_none() {
                 *refusal = batch.matched(set).await?;
@@ -239,20 +240,28 @@ impl Batch<'_> {
         Ok((sets.iter().map(check).collect(), newest))
     }
 
-    /// Whether a condition of `set` has a match. Its key is taken first: another
-    /// server with the same condition waits here until this transaction ends.
+    /// Takes the keys of all conditions: another server with one of them waits here
+    /// until this transaction ends. In one order everywhere, or two servers could
+    /// wait for each other.
+    async fn take(&self, sets: impl Iterator<Item = &WriteSet>) -> Result<(), StoreError> {
+        let mut keys: Vec<([u8; 32], i64)> =
+            sets.flat_map(|set| &set.conditions).map(|condition| (condition.hash, condition.rid)).collect();
+        keys.sort_unstable();
+        keys.dedup_by_key(|(hash, _)| *hash);
+        let rows = keys.into_iter().map(|(hash, rid)| vec![Value::from(hash.to_vec()), rid.into()]).collect();
+        let taken = "ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
+        rows::insert(self.transaction, self.backend, ("condition", &["hash", "rid"]), rows, taken).await
+    }
+
+    /// Whether a condition of `set` matches something else than it should.
     async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
-            let take =
-                "INSERT INTO condition (hash, rid) VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
-            let values = [Value::from(condition.hash.to_vec()), condition.rid.into()];
-            self.transaction.execute_raw(statement(self.backend, take, values)).await?;
             let found = self.transaction.query_all_raw(condition.matches.clone()).await?;
-            if !found.is_empty() {
-                let rows = found
-                    .iter()
-                    .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
-                    .collect::<Result<_, StoreError>>()?;
+            let rows = found
+                .iter()
+                .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
+                .collect::<Result<Vec<(i64, String, i32)>, StoreError>>()?;
+            if !rows.iter().map(|row| row.0).eq(condition.wanted.iter().copied()) {
                 return Ok(Some(Refused::Matched { condition: number, rows }));
             }
         }

@@ -2,7 +2,9 @@
 //!
 //! Precision is counted in digits: 4 for a year, 17 for a date and time to the
 //! millisecond, decimal places for a number. The lowest number of a precision
-//! is rounded down, the highest up.
+//! is rounded down, the highest up; but a number too small to be seen at that
+//! precision is zero there, and an hour alone is its first minute, as FHIR has no
+//! time without minutes. Both are what HL7's suite says of the draft.
 //!
 //! Source: `FHIRPath` 2.1 draft, lowBoundary, highBoundary, precision
 
@@ -54,6 +56,10 @@ fn boundary<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>, side: S
 
 fn decimal(number: Decimal, places: i32, side: Side) -> Option<Decimal> {
     let places = u32::try_from(places).ok().filter(|_| places <= MOST_PLACES)?;
+    let unseen = !number.is_zero() && number.scale() > places && number.round_dp(places).is_zero();
+    if unseen && number.abs() < Decimal::try_new(5, places + 1).ok()? {
+        return Decimal::try_new(0, places).ok();
+    }
     let half = Decimal::try_new(5, number.scale() + 1).ok()?;
     let edge = match side {
         Side::Low => number.checked_sub(half)?,
@@ -102,12 +108,13 @@ fn date_time(moment: DateTime, digits: i32, side: Side) -> Option<DateTime> {
     if digits <= 8 {
         return date(moment.date, digits, side).map(DateTime::from);
     }
-    let midnight =
-        Time { hour: if side == Side::Low { 0 } else { 23 }, minute: None, second: None, nanos: 0, digits: 0 };
+    let (hour, minute) = if side == Side::Low { (0, 0) } else { (23, 59) };
+    let midnight = Time { hour, minute: Some(minute), second: None, nanos: 0, digits: 0 };
+    let own = moment.time.unwrap_or(midnight);
     let anywhere = if side == Side::Low { 14 * 60 } else { -12 * 60 };
     Some(DateTime {
         date: date(moment.date, 8, side)?,
-        time: Some(time(moment.time.unwrap_or(midnight), digits - 8, side)?),
+        time: Some(time(Time { minute: own.minute.or(Some(0)), ..own }, digits - 8, side)?),
         offset: Some(moment.offset.unwrap_or(anywhere)),
     })
 }

@@ -9,6 +9,7 @@ use super::super::model::Model;
 use super::super::walk;
 use super::Invocation;
 use crate::json::Json;
+use crate::validate::narrative_is_harmless;
 
 type Found<'a> = Result<Items<'a>, PathError>;
 
@@ -137,29 +138,56 @@ fn declared<'a>(engine: &Engine<'_, 'a>, node: &Node<'a>) -> Option<Item<'a>> {
     Some(Item::Target(Target { type_name, reference: json.str("reference").unwrap_or_default() }))
 }
 
-/// `memberOf(valueSet)`
-pub(super) fn member_of<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
-    let value_set = it.text(engine, 0)?;
-    let (Some(item), Some(value_set)) = (it.one()?, value_set) else { return Ok(Items::Empty) };
-    let terminology = engine.context.terminology.ok_or_else(|| missing(&it, "terminology"))?;
-    engine.spend(10)?;
-    Ok(Items::maybe(terminology.member_of(&item, &value_set)))
-}
-
 /// `conformsTo(profile)`
 pub(super) fn conforms_to<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
     let profile = it.text(engine, 0)?;
     let (Some(item), Some(profile)) = (it.one()?, profile) else { return Ok(Items::Empty) };
-    let profiles = engine.context.profiles.ok_or_else(|| missing(&it, "profiles"))?;
+    let profiles = engine.context.profiles.ok_or_else(|| missing(&it, "no profiles"))?;
     let node = item.node().ok_or_else(|| it.fault("an element"))?;
     engine.spend(100)?;
     match profiles.conforms_to(node, &profile) {
         Some(conforms) => Ok(Items::boolean(conforms)),
-        None => Err(PathError::new(Reason::Semantic, it.call.at, format!("there is no profile {profile}"))),
+        None => Err(missing(&it, &format!("{profile} is no profile that can be checked"))),
     }
 }
 
-fn missing(it: &Invocation<'_, '_>, what: &str) -> PathError {
+/// `htmlChecks()`: whether XHTML is as harmless as FHIR wants a narrative. Empty
+/// on all else.
+pub(super) fn html_checks<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_, 'a>) -> Found<'a> {
+    let Some(Item::Node(node)) = it.one()? else { return Ok(Items::Empty) };
+    let Some(text) = node.json().and_then(Json::as_str).filter(|_| node.type_name() == "xhtml") else {
+        return Ok(Items::Empty);
+    };
+    engine.spend_text(text.len())?;
+    Ok(Items::boolean(narrative_is_harmless(text)))
+}
+
+/// `checkModifiers(url, …)`: the input as it is, or an error if an element of it
+/// has a modifier extension that is not among those named.
+pub(super) fn check_modifiers<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
+    let mut known = Vec::with_capacity(it.call.arguments.len());
+    for place in 0..it.call.arguments.len() {
+        known.extend(it.text(engine, place)?);
+    }
+    for item in it.input.iter() {
+        let Item::Node(node) = item else { continue };
+        let modifiers = node.object().map_or(&[][..], |json| json.list("modifierExtension"));
+        engine.spend(1 + modifiers.len())?;
+        if modifiers.iter().any(|one| one.str("url").is_none_or(|url| known.iter().all(|known| known != url))) {
+            let text = "checkModifiers(): there is a modifier extension that is not named";
+            return Err(PathError::new(Reason::Semantic, it.call.at, text));
+        }
+    }
+    Ok(it.input)
+}
+
+/// `elementDefinition()` and `slice()` answer parts of profiles, of which facts are
+/// kept and not the text.
+pub(super) fn not_here<'a>(_: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
+    Err(missing(&it, "profiles are not kept as resources"))
+}
+
+pub(super) fn missing(it: &Invocation<'_, '_>, why: &str) -> PathError {
     let name = it.call.function.name;
-    PathError::new(Reason::Missing, it.call.at, format!("{name}() is not to be had here: no {what}"))
+    PathError::new(Reason::Missing, it.call.at, format!("{name}() is not to be had here: {why}"))
 }

@@ -2,9 +2,10 @@
 //! wrong elsewhere.
 
 use super::{context, texts, texts_in};
+use crate::codes::{Codes, Membership};
 use crate::json::Json;
 use crate::path::temporal::DateTime;
-use crate::path::{Expression, Item, MemberOf, Node, Reason, Resolve, locate};
+use crate::path::{Expression, Item, Knowledge, Locations, MemberOf, Node, Reason, Resolve, locate};
 
 fn patient() -> Json {
     let text = r##"{"resourceType":"Patient","id":"p","active":true,
@@ -310,6 +311,7 @@ fn a_node_knows_where_it_stands() {
         let node = found[0].node().expect("a node");
         let definitions = crate::Definitions::embedded();
         assert_eq!(locate(definitions, root, node).as_deref(), Some(expected), "{expression}");
+        assert_eq!(Locations::of(definitions, root).path(node), Some(expected), "{expression}");
     }
 }
 
@@ -320,6 +322,10 @@ fn hooks_are_asked() {
         fn member_of(&self, coded: &Item<'_>, value_set: &str) -> Option<bool> {
             (value_set == "urn:known").then(|| coded.as_str() == Some("official"))
         }
+
+        fn subsumes(&self, above: &Item<'_>, below: &Item<'_>) -> Option<bool> {
+            Some(above.as_str()? < below.as_str()?)
+        }
     }
     let patient = patient();
     let context = context().terminology(&Odd);
@@ -327,7 +333,75 @@ fn hooks_are_asked() {
         ("name.first().use.memberOf('urn:known')", "true"),
         ("name.last().use.memberOf('urn:known')", "false"),
         ("name.first().use.memberOf('urn:unknown')", ""),
+        ("'a'.subsumes('b')", "true"),
+        ("'a'.subsumedBy('b')", "false"),
+        ("1.subsumes('b')", ""),
     ] {
         assert_eq!(texts_in(expression, &patient, &context).expect(expression).join(" "), expected, "{expression}");
+    }
+}
+
+/// Answers of `urn:set` that a holds, b does not, and nothing of the rest; a stands above c.
+struct Few;
+impl Codes for Few {
+    fn member(&self, value_set: &str, _: Option<&str>, code: &str) -> Membership {
+        match (value_set, code) {
+            ("urn:set", "a") => Membership::Yes,
+            ("urn:set", "b" | "") => Membership::No,
+            _ => Membership::Unknown,
+        }
+    }
+
+    fn subsumes(&self, _: &str, ancestor: &str, code: &str) -> Option<bool> {
+        (ancestor != "x" && code != "x").then_some(ancestor == "a" && code == "c")
+    }
+
+    fn display(&self, _: &str, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+#[test]
+fn codes_and_profiles_are_asked_about() {
+    let definitions = crate::Definitions::embedded();
+    let knowledge = Knowledge { definitions, codes: &Few };
+    let context = context().terminology(&knowledge).profiles(&knowledge);
+    let resource = crate::json!({"resourceType": "Observation", "id": "o", "status": "final",
+        "code": {"coding": [{"system": "urn:s", "code": "b"}, {"system": "urn:s", "code": "a"}]},
+        "category": [{"coding": [{"system": "urn:s", "code": "c"}, {"system": "urn:s", "code": "b"}]}, {"text": "x"},
+                     {"coding": [{"system": "urn:s", "code": "x"}, {"system": "urn:s", "code": "b"}]}],
+        "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\"><p onclick=\"x()\">a</p></div>"},
+        "modifierExtension": [{"url": "urn:m", "valueCode": "x"}]});
+    let base = "http://hl7.org/fhir/StructureDefinition";
+    for (expression, expected) in [
+        ("code.memberOf('urn:set')", "true"),
+        ("code.coding.first().memberOf('urn:set')", "false"),
+        ("category[0].memberOf('urn:set')", ""),
+        ("category[1].memberOf('urn:set')", "false"),
+        ("category[1].memberOf('urn:unknown')", ""),
+        ("code.subsumes(%resource.category[0])", "true"),
+        ("category[0].subsumedBy(%resource.code)", "true"),
+        ("category[0].coding[0].subsumes(%resource.code.coding[1])", "false"),
+        ("category[1].subsumes(%resource.code)", ""),
+        ("text.div.htmlChecks()", "false"),
+        ("code.htmlChecks()", ""),
+        ("checkModifiers('urn:m').id", "o"),
+        ("code.checkModifiers().coding.count()", "2"),
+        // Its narrative is not FHIR's.
+        (&format!("conformsTo('{base}/DomainResource')"), "false"),
+        (&format!("conformsTo('{base}/Patient')"), "false"),
+        (&format!("code.conformsTo('{base}/CodeableConcept')"), "true"),
+    ] {
+        assert_eq!(texts_in(expression, &resource, &context).expect(expression).join(" "), expected, "{expression}");
+    }
+    for (expression, reason) in [
+        ("checkModifiers('urn:other')", Reason::Semantic),
+        ("conformsTo('urn:unknown')", Reason::Missing),
+        ("conformsTo('http://hl7.org/fhir/StructureDefinition/bmi')", Reason::Missing),
+        ("elementDefinition()", Reason::Missing),
+        ("slice('urn:x', 'y')", Reason::Missing),
+    ] {
+        let error = texts_in(expression, &resource, &context).expect_err(expression);
+        assert_eq!(error.reason, reason, "{expression}");
     }
 }

@@ -6,7 +6,7 @@ use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
 use crate::consent::caller::Action;
-use crate::interaction::{Call, Error, Ground, Interaction, Issue, Location, is_id};
+use crate::interaction::{Call, Error, Expected, Ground, Interaction, Issue, Known, Location, Which, is_id};
 use crate::search::shape::Shape;
 
 /// What an entry asks for.
@@ -25,7 +25,7 @@ pub(super) struct Entry {
     /// `ifNoneExist`
     pub(super) unless: Option<String>,
     /// `ifMatch`
-    pub(super) expected: Option<i32>,
+    pub(super) expected: Option<Expected>,
 }
 
 /// In the order in which a transaction does them.
@@ -125,11 +125,13 @@ impl Entry {
         };
         let at = Location { kind: self.kind.clone(), id: id.clone() };
         match (self.verb, self.past) {
-            (Verb::Get, Past::Current) => Interaction::Read(at, self.shape.clone()),
+            (Verb::Get, Past::Current) => Interaction::Read(at, Known::default(), self.shape.clone()),
             (Verb::Get, Past::History) => Interaction::History(at, query()),
             (Verb::Get, Past::Version(version)) => Interaction::Vread(at, version, self.shape.clone()),
-            (Verb::Delete, _) => Interaction::Delete { at, expected: self.expected },
-            (Verb::Put | Verb::Post, _) => Interaction::Update { at, body: self.body.clone(), expected: self.expected },
+            (Verb::Delete, _) => Interaction::Delete { to: Which::At(at), expected: self.expected.clone() },
+            (Verb::Put | Verb::Post, _) => {
+                Interaction::Update { to: Which::At(at), body: self.body.clone(), expected: self.expected.clone() }
+            }
         }
     }
 }
@@ -170,9 +172,8 @@ fn path_of(path: &str) -> Option<(String, Option<String>, Past)> {
     parts.next().is_none().then_some((kind, id, past))
 }
 
-fn version(tag: &str) -> Result<i32, Error> {
-    let version = tag.trim_start_matches("W/").trim_matches('"').parse().ok();
-    version.ok_or_else(|| {
+fn version(tag: &str) -> Result<Expected, Error> {
+    Expected::read(tag).ok_or_else(|| {
         fault("ifMatch must be W/\"version\".", "ifMatch は W/\"版\" の形にしてください。", "request.ifMatch")
     })
 }

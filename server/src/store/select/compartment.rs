@@ -7,7 +7,7 @@
 
 use techo_profiles::Definitions;
 
-use crate::search::row::ParamKey;
+use crate::search::row::{ParamKey, Table};
 use crate::store::sql::Sql;
 
 /// `SELECT … AS rid`: the members of type `of` of the compartment of one resource.
@@ -23,9 +23,9 @@ pub(in crate::store) fn rows(of: u16, (kind, id): (u16, &str), params: &[ParamKe
         sql.bind(number(kind)).text(" AND o.id = ").bind(id).text(") AND m.kind = ").bind(number(of));
         return sql;
     }
-    sql.text("SELECT m.rid AS rid FROM reference m WHERE m.param IN (SELECT id FROM parameter WHERE name IN ");
-    sql.list(params.iter().map(ToString::to_string)).text(") AND m.kind = ").bind(number(kind));
-    sql.text(" AND m.id = ").bind(id);
+    let params = params.iter().map(|param| super::param(param, Table::Reference)).collect();
+    sql.text("SELECT t.rid AS rid FROM reference t WHERE ").push(Sql::or(params));
+    sql.text(" AND t.kind = ").bind(number(kind)).text(" AND t.id = ").bind(id);
     sql.text(" UNION SELECT o.rid FROM resource o WHERE o.kind = ").bind(number(kind)).text(" AND o.id = ").bind(id);
     sql.text(" AND o.kind = ").bind(number(of));
     sql

@@ -1,0 +1,238 @@
+//! Writes of what a query finds: none, one, several; and in a race.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
+use techo_conformance_tests::http::{Response, encode};
+use techo_conformance_tests::sample::{IDENTIFIERS, patient, weight};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+/// `Patient?identifier=…` of a sample patient.
+fn by(number: &str) -> String {
+    format!("Patient?identifier={}", encode(&format!("{IDENTIFIERS}|{number}")))
+}
+
+fn patched(caller: &Caller, path: &str, patch: &Value) -> Response {
+    caller.request("PATCH", path).body("application/json-patch+json", patch.to_string()).send()
+}
+
+#[test]
+fn a_conditional_update_creates_updates_or_refuses() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = patient("条", "cu-1", "2024-04-01");
+    let made = tester.put(&by("cu-1"), &body).expect(201);
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
+    assert!(made.header("Location").is_some_and(|url| url.ends_with(&format!("Patient/{id}/_history/1"))));
+    body["gender"] = json!("male");
+    let second = tester.put(&by("cu-1"), &body).expect(200);
+    assert_eq!((second.header("ETag"), &second.json()["id"]), (Some("W/\"2\""), &json!(id)));
+    body["id"] = json!(id);
+    tester.put(&by("cu-1"), &body).expect(200);
+    body["id"] = json!("another");
+    let refused = tester.put(&by("cu-1"), &body).refused(400).json();
+    assert_eq!(refused["issue"][0]["expression"][0], "Patient.id");
+    // R4: no match and an id in the body is an update of that id.
+    body["identifier"][0]["value"] = json!("cu-2");
+    body["id"] = json!("cu-chosen");
+    let chosen = tester.put(&by("cu-2"), &body).expect(201);
+    assert_eq!(chosen.json()["id"], "cu-chosen");
+    // The id is in use by what the query does not find.
+    tester.put(&by("cu-3"), &body).refused(409);
+    tester.create(&patient("重", "cu-4", "2024-04-01"));
+    tester.create(&patient("重", "cu-4", "2024-04-01"));
+    let several = tester.put(&by("cu-4"), &patient("重", "cu-4", "2024-04-01")).refused(412).json();
+    assert_eq!(several["issue"][0]["code"], "multiple-matches");
+    tester.put("Patient", &patient("無", "cu-5", "2024-04-01")).refused(412);
+    tester.put("Patient?_count=1", &patient("無", "cu-5", "2024-04-01")).refused(412);
+    tester.put("Patient?nonsense=1", &patient("無", "cu-5", "2024-04-01")).refused(400);
+    tester.put("Nonsense?identifier=1", &patient("無", "cu-5", "2024-04-01")).refused(404);
+    let guarded = |tag: &str| {
+        let body = patient("条", "cu-1", "2024-04-01");
+        tester.request("PUT", &by("cu-1")).header("If-Match", tag).fhir(&body).send().status
+    };
+    assert_eq!([guarded("W/\"1\""), guarded("W/\"3\""), guarded("x")], [412, 200, 400]);
+    let nothing = tester.request("PUT", &by("cu-9")).header("If-Match", "*").fhir(&patient("無", "cu-9", "2024-04-01"));
+    nothing.send().refused(412);
+    let history = tester.search(&format!("Patient/{id}/_history"));
+    let first = &history["entry"].as_array().expect("entries").last().expect("one")["request"];
+    assert_eq!((&first["method"], &first["url"]), (&json!("PUT"), &json!(format!("Patient/{id}"))));
+}
+
+#[test]
+fn a_conditional_delete_takes_one_and_refuses_several() {
+    let world = World::new();
+    let tester = world.tester();
+    let id = tester.create(&patient("消", "cd-1", "2024-04-01"));
+    assert_eq!(tester.delete(&by("cd-1")).status, 204);
+    tester.get(&format!("Patient/{id}")).refused(410);
+    assert_eq!(tester.delete(&by("cd-1")).status, 204, "nothing is there: done already");
+    let twins = [0, 1].map(|_| tester.create(&patient("消", "cd-2", "2024-04-01")));
+    tester.delete(&by("cd-2")).refused(412);
+    for id in &twins {
+        tester.get(&format!("Patient/{id}")).expect(200);
+    }
+    tester.delete("Patient").refused(412);
+    tester.delete("Patient?_format=json").refused(412);
+    tester.delete("Patient?nonsense=1").refused(400);
+    let told = tester.request("DELETE", &format!("Patient/{}", twins[0])).header("Prefer", "return=OperationOutcome");
+    assert_eq!(told.send().expect(200).json()["resourceType"], "OperationOutcome");
+}
+
+#[test]
+fn a_conditional_patch_wants_exactly_one() {
+    let world = World::new();
+    let tester = world.tester();
+    let patch = json!([{"op": "add", "path": "/active", "value": true}]);
+    patched(&tester, &by("cp-1"), &patch).refused(404);
+    let id = tester.create(&patient("継", "cp-1", "2024-04-01"));
+    let answer = patched(&tester, &by("cp-1"), &patch).expect(200).json();
+    assert_eq!((&answer["id"], &answer["active"]), (&json!(id), &json!(true)));
+    tester.create(&patient("継", "cp-1", "2024-04-01"));
+    patched(&tester, &by("cp-1"), &patch).refused(412);
+    patched(&tester, "Patient", &patch).refused(412);
+}
+
+/// SMART: a condition is a search. Without its letter a conditional create found
+/// nothing, and made the same thing again and again.
+#[test]
+fn a_condition_needs_the_letter_s() {
+    let world = World::new();
+    let app = |actions: &str| {
+        let scope = format!("launch/patient patient/Observation.{actions}");
+        world.approve(&Ask::new("app-public", "hanako", &scope).of("pt-mei"))
+    };
+    let mut body = weight("pt-mei", "2026-02-01", "6.0");
+    body["identifier"] = json!([{"system": "urn:conditional", "value": "1"}]);
+    let path = "Observation?identifier=urn:conditional|1";
+    let create = |caller: &Caller| {
+        let request = caller.request("POST", "Observation").header("If-None-Exist", "identifier=urn:conditional|1");
+        request.fhir(&body).send().status
+    };
+    let blind = app("crud");
+    assert_eq!(create(&blind), 403);
+    assert_eq!(blind.put(path, &body).status, 403);
+    assert_eq!(blind.delete(path).status, 403);
+    assert_eq!(patched(&blind, path, &json!([])).status, 403);
+    let seeing = app("cruds");
+    assert_eq!([create(&seeing), create(&seeing)], [201, 200]);
+    assert_eq!(seeing.put(path, &body).status, 200);
+    assert_eq!(patched(&seeing, path, &json!([])).status, 200);
+    for (missing, ask) in [("crds", "PUT"), ("crds", "PATCH"), ("crus", "DELETE"), ("ruds", "POST")] {
+        let caller = app(missing);
+        let status = match ask {
+            "PUT" => caller.put(path, &body).status,
+            "PATCH" => patched(&caller, path, &json!([])).status,
+            "DELETE" => caller.delete(path).status,
+            _ => create(&caller),
+        };
+        assert_eq!(status, 403, "{ask} with {missing}");
+    }
+    assert_eq!(seeing.delete(path).status, 204);
+}
+
+/// An app without a custodian's rights makes a resource by a conditional update as
+/// by POST, and never chooses its id.
+#[test]
+fn only_custodians_choose_ids_by_conditional_update() {
+    let world = World::new();
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let mut body = weight("pt-mei", "2026-02-01", "6.0");
+    body["identifier"] = json!([{"system": "urn:conditional", "value": "2"}]);
+    let path = "Observation?identifier=urn:conditional|2";
+    body["id"] = json!("chosen");
+    let refused = app.put(path, &body).refused(405);
+    assert!(refused.header("Allow").is_some(), "{:?}", refused.headers);
+    body.as_object_mut().expect("an object").remove("id");
+    app.put(path, &body).expect(201);
+    app.put(path, &body).expect(200);
+}
+
+/// What a condition finds is what the caller may find: others' records neither
+/// match nor stand in the way.
+#[test]
+fn a_hidden_record_neither_matches_nor_counts() {
+    let world = World::new();
+    let identified = |who: &str, value: &str| {
+        let mut body = weight(who, "2026-02-01", "6.0");
+        body["identifier"] = json!([{"system": "urn:hidden", "value": value}]);
+        body
+    };
+    let stranger =
+        world.approve(&Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of("pt-stranger"));
+    let hidden = stranger.create(&identified("pt-stranger", "once-9471"));
+    stranger.create(&identified("pt-stranger", "both-9471"));
+    stranger.create(&identified("pt-stranger", "both-9471"));
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let path = |value: &str| format!("Observation?identifier=urn:hidden|{value}");
+    for value in ["once-9471", "both-9471"] {
+        let never = "none-9471".to_owned();
+        let alike = |what: &str, ask: &dyn Fn(&str) -> Response| {
+            let answers = [value, &never].map(|value| fingerprint(&ask(value), value));
+            assert_eq!(answers[0], answers[1], "{what} {value}");
+        };
+        alike("DELETE", &|value| app.delete(&path(value)));
+        alike("PATCH", &|value| patched(&app, &path(value), &json!([{"op": "remove", "path": "/x"}])));
+        alike("guarded", &|value| {
+            app.request("PUT", &path(value)).header("If-Match", "*").fhir(&identified("pt-mei", value)).send()
+        });
+        let by_id = |id: &str, value: &str| {
+            let mut body = identified("pt-mei", value);
+            body["id"] = json!(id);
+            fingerprint(&app.put(&path(value), &body), id)
+        };
+        assert_eq!(by_id(&hidden, value), by_id(&"n".repeat(hidden.len()), value), "an id that is hidden");
+    }
+    app.put(&path("once-9471"), &identified("pt-mei", "once-9471")).expect(201);
+    app.put(&path("once-9471"), &identified("pt-mei", "once-9471")).expect(200);
+    stranger.get(&format!("Observation/{hidden}")).expect(200);
+}
+
+/// A conditional create that gave back what was there left no record of that.
+#[test]
+fn what_a_condition_gives_back_is_on_record() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let mut body = weight("pt-mei", "2026-02-01", "6.0");
+    body["identifier"] = json!([{"system": "urn:recorded", "value": "1"}]);
+    let id = mother.create(&body);
+    let events = || {
+        let found = mother.search("AuditEvent?patient=pt-mei&_count=200");
+        found["entry"].as_array().cloned().unwrap_or_default()
+    };
+    let naming = |events: &[Value]| events.iter().filter(|event| event.to_string().contains(&id)).count();
+    let before = naming(&events());
+    let request = mother.request("POST", "Observation").header("If-None-Exist", "identifier=urn:recorded|1");
+    request.fhir(&body).send().expect(200);
+    mother.put("Observation?identifier=urn:recorded|1", &body).expect(200);
+    mother.delete("Observation?identifier=urn:recorded|1").expect(204);
+    assert_eq!(naming(&events()), before + 3);
+}
+
+#[test]
+fn conditional_headers_that_are_none_are_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let path = format!("Patient/{}", tester.create(&patient("頭", "heads", "2024-04-01")));
+    let body = patient("頭", "heads", "2024-04-01");
+    let create = |lines: &[&str]| {
+        let mut request = tester.request("POST", "Patient");
+        for line in lines {
+            request = request.header("If-None-Exist", line);
+        }
+        request.fhir(&body).send().status
+    };
+    assert_eq!(create(&["identifier=a", "identifier=b"]), 400);
+    assert_eq!(create(&["identifier=山"]), 400);
+    assert_eq!(create(&[""]), 412);
+    for (name, value, status) in [
+        ("If-None-Match", "1", 400),
+        ("If-None-Match", "W/\"1", 400),
+        ("If-None-Match", "W/\"1\"", 304),
+        ("If-None-Match", "*", 304),
+        ("If-Modified-Since", "nonsense", 200),
+    ] {
+        assert_eq!(tester.request("GET", &path).header(name, value).send().status, status, "{name}: {value}");
+    }
+    let hidden = tester.request("GET", "Patient/pt-mei").header("If-None-Match", "*").send();
+    assert_eq!(hidden.status, 404);
+}

@@ -1,0 +1,289 @@
+//! PATCH in both of its languages: what it changes, what it refuses, and what it
+//! never tells.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
+use techo_conformance_tests::http::Response;
+use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+const JSON_PATCH: &str = "application/json-patch+json";
+
+fn patched(caller: &Caller, path: &str, patch: &Value) -> Response {
+    caller.request("PATCH", path).body(JSON_PATCH, patch.to_string()).send()
+}
+
+/// A Parameters resource of operations, each `(type, parts)`.
+fn parameters(steps: &[Value]) -> Value {
+    let operations: Vec<Value> = steps.iter().map(|parts| json!({"name": "operation", "part": parts})).collect();
+    json!({"resourceType": "Parameters", "parameter": operations})
+}
+
+fn step(kind: &str, path: &str, more: &[Value]) -> Value {
+    let mut parts = vec![json!({"name": "type", "valueCode": kind}), json!({"name": "path", "valueString": path})];
+    parts.extend_from_slice(more);
+    json!(parts)
+}
+
+#[test]
+fn a_json_patch_makes_a_version_and_keeps_every_decimal() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("継", "patch-1", "2024-04-01"));
+    let text = weight(&who, "2026-01-02", "7.1").to_string().replace("7.1", "7.100");
+    let made = tester.request("POST", "Observation").body("application/fhir+json", text).send().expect(201);
+    let path = format!("Observation/{}", made.json()["id"].as_str().expect("an id"));
+    let patch = json!([
+        {"op": "test", "path": "/valueQuantity/value", "value": 7.1},
+        {"op": "add", "path": "/note", "value": [{"text": "a/b~c"}]},
+        {"op": "replace", "path": "/status", "value": "amended"},
+        {"op": "copy", "from": "/note/0", "path": "/note/-"},
+        {"op": "replace", "path": "/note/1/text", "value": "second"},
+    ]);
+    let answer = patched(&tester, &path, &patch).expect(200);
+    assert_eq!(answer.header("ETag"), Some("W/\"2\""));
+    assert!(answer.text().contains("\"value\":7.100"), "{}", answer.text());
+    let read = tester.get(&path).expect(200);
+    assert_eq!(read.body, answer.body, "the answer is what is stored");
+    let resource = read.json();
+    assert_eq!((&resource["status"], &resource["note"][1]["text"]), (&json!("amended"), &json!("second")));
+    assert_eq!(tester.ids(&format!("Observation?subject=Patient/{who}&status=amended")).len(), 1, "indexed anew");
+    assert_eq!(tester.get(&format!("{path}/_history/1")).expect(200).json()["status"], "final");
+    // The stored version and time are the server's, whatever a patch says of them.
+    let meta = json!([{"op": "replace", "path": "/meta/versionId", "value": "77"}]);
+    assert_eq!(patched(&tester, &path, &meta).expect(200).json()["meta"]["versionId"], "3");
+    let history = tester.search(&format!("{path}/_history"));
+    let methods: Vec<&Value> =
+        history["entry"].as_array().expect("entries").iter().map(|entry| &entry["request"]["method"]).collect();
+    assert_eq!(methods, ["PATCH", "PATCH", "POST"]);
+}
+
+#[test]
+fn a_fhirpath_patch_makes_a_version() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("経路", "patch-2", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let steps = [
+        step("replace", "Patient.birthDate", &[json!({"name": "value", "valueDate": "2024-04-02"})]),
+        step(
+            "add",
+            "Patient",
+            &[
+                json!({"name": "name", "valueString": "contact"}),
+                json!({"name": "value", "part": [
+                {"name": "name", "valueHumanName": {"text": "祖母"}}, {"name": "gender", "valueCode": "female"}]}),
+            ],
+        ),
+        step(
+            "insert",
+            "Patient.name[0].given",
+            &[json!({"name": "index", "valueInteger": 0}), json!({"name": "value", "valueString": "一"})],
+        ),
+        step("delete", "Patient.gender", &[]),
+        step(
+            "move",
+            "Patient.name[0].given",
+            &[json!({"name": "source", "valueInteger": 0}), json!({"name": "destination", "valueInteger": 1})],
+        ),
+    ];
+    let send = |body: &Value| tester.request("PATCH", &path).fhir(body).send();
+    let resource = send(&parameters(&steps)).expect(200).json();
+    assert_eq!(resource["birthDate"], "2024-04-02");
+    assert_eq!(resource["contact"][0], json!({"name": {"text": "祖母"}, "gender": "female"}));
+    assert_eq!(resource["name"][0]["given"], json!(["試子", "一"]));
+    assert!(resource["gender"].is_null());
+    assert_eq!(tester.get(&path).expect(200).json(), resource);
+    // In turn, and all or none: the last cannot be done.
+    let half = parameters(&[
+        step("replace", "Patient.birthDate", &[json!({"name": "value", "valueDate": "2024-04-03"})]),
+        step("replace", "Patient.gender", &[json!({"name": "value", "valueCode": "male"})]),
+    ]);
+    let refused = send(&half).refused(422).json();
+    assert_eq!(refused["issue"][0]["expression"][0], "Parameters.parameter[1].part[1]", "{refused}");
+    assert_eq!(tester.get(&path).expect(200).json(), resource);
+}
+
+#[test]
+fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("拒", "patch-3", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    for (patch, status, code) in [
+        (json!([{"op": "test", "path": "/gender", "value": "male"}]), 422, "processing"),
+        (json!([{"op": "remove", "path": "/nothing"}]), 422, "processing"),
+        (json!([{"op": "replace", "path": "/gender", "value": "nonsense"}]), 422, "code-invalid"),
+        (json!([{"op": "add", "path": "/nonsense", "value": 1}]), 422, ""),
+        (json!([{"op": "add", "path": "/name", "value": []}]), 422, ""),
+        (json!([{"op": "replace", "path": "/id", "value": "other"}]), 422, "invalid"),
+        (json!([{"op": "remove", "path": "/id"}]), 422, "invalid"),
+        (json!([{"op": "replace", "path": "/resourceType", "value": "Person"}]), 422, ""),
+        (json!([{"op": "replace", "path": "", "value": 1}]), 422, ""),
+        (json!([{"op": "nonsense", "path": "/gender"}]), 400, "invalid"),
+        (json!([{"op": "add", "path": "gender", "value": "male"}]), 400, "invalid"),
+        (json!({"op": "add"}), 400, "invalid"),
+    ] {
+        let refused = patched(&tester, &path, &patch).refused(status).json();
+        assert!(code.is_empty() || refused["issue"][0]["code"] == code, "{patch}: {refused}");
+    }
+    for (media, body, status) in [
+        (JSON_PATCH, "[{", 400),
+        ("application/fhir+json", "{\"resourceType\":\"Patient\"}", 400),
+        ("application/fhir+json", "", 400),
+        ("application/merge-patch+json", "{}", 415),
+        ("text/plain", "[]", 415),
+        ("", "[]", 415),
+    ] {
+        let refused = tester.request("PATCH", &path).body(media, body).send().refused(status);
+        let accepts = refused.header("Accept-Patch").is_some_and(|media| media.contains(JSON_PATCH));
+        assert_eq!(accepts, status == 415, "{media}: {:?}", refused.headers);
+    }
+    let japanese = tester.request("PATCH", &path).header("Accept-Language", "ja");
+    let refused = japanese.body(JSON_PATCH, "[{\"op\":\"remove\",\"path\":\"/x\"}]").send().refused(422).json();
+    assert!(!refused["issue"][0]["details"]["text"].as_str().expect("a text").is_ascii(), "{refused}");
+    assert_eq!(refused["issue"][0]["expression"][0], "$this[0].path");
+    assert_eq!(tester.get(&path).expect(200).header("ETag"), Some("W/\"1\""), "nothing was written");
+    patched(&tester, "Patient/never-was", &json!([])).refused(404);
+    patched(&tester, "Nonsense/1", &json!([])).refused(404);
+    tester.delete(&path).expect(204);
+    patched(&tester, &path, &json!([])).refused(410);
+}
+
+#[test]
+fn if_match_guards_a_patch_and_prefer_says_what_it_answers() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("守", "patch-4", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let send = |name: &str, value: &str| {
+        let patch = json!([{"op": "add", "path": "/active", "value": true}]).to_string();
+        tester.request("PATCH", &path).header(name, value).body(JSON_PATCH, patch).send()
+    };
+    for (tag, status) in
+        [("W/\"2\"", 412), ("nonsense", 400), ("W/\"1\"", 200), ("W/\"1\"", 412), ("\"7\", \"2\"", 200)]
+    {
+        assert_eq!(send("If-Match", tag).status, status, "{tag}");
+    }
+    assert_eq!(send("If-Match", "*").expect(200).header("ETag"), Some("W/\"4\""));
+    assert!(send("Prefer", "return=minimal").expect(200).body.is_empty());
+    assert_eq!(send("Prefer", "return=OperationOutcome").expect(200).json()["resourceType"], "OperationOutcome");
+    assert_eq!(send("Prefer", "return=representation").expect(200).json()["resourceType"], "Patient");
+    let options = tester.request("OPTIONS", &path).send().expect(204);
+    assert!(options.header("Allow").is_some_and(|methods| methods.contains("PATCH")), "{:?}", options.headers);
+}
+
+/// Sixteen patches of one resource at once: each is in the end.
+#[test]
+fn concurrent_patches_lose_nothing() {
+    let world = World::new();
+    let tester = world.tester();
+    let path = format!("Patient/{}", tester.create(&patient("競", "patch-5", "2024-04-01")));
+    let done: Vec<u16> = std::thread::scope(|scope| {
+        let (tester, path) = (&tester, &path);
+        let send = |number: usize| {
+            let patch = json!([{"op": "add", "path": "/identifier/-", "value": {"value": format!("n{number}")}}]);
+            move || loop {
+                let answer = patched(tester, path, &patch);
+                // Busy after many tries: asked again, as the answer says.
+                if answer.status != 503 {
+                    return answer.status;
+                }
+            }
+        };
+        let threads: Vec<_> = (0..16).map(|number| scope.spawn(send(number))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    assert_eq!(done, [200; 16]);
+    let resource = tester.get(&path).expect(200).json();
+    assert_eq!(resource["meta"]["versionId"], "17");
+    assert_eq!(resource["identifier"].as_array().map(Vec::len), Some(17));
+}
+
+#[test]
+fn a_patch_needs_the_letter_u_and_shows_nothing_without_r() {
+    let world = World::new();
+    let app = |scope: &str| {
+        let scope = format!("launch/patient {scope}");
+        world.approve(&Ask::new("app-public", "hanako", &scope).of("pt-mei"))
+    };
+    let own = app("patient/Observation.cruds").create(&weight("pt-mei", "2026-02-01", "6.0"));
+    let path = format!("Observation/{own}");
+    let patch = json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}]);
+    patched(&app("patient/Observation.crds"), &path, &patch).refused(403);
+    let blind = patched(&app("patient/Observation.u"), &path, &patch).expect(200);
+    assert!(blind.body.is_empty(), "{}", blind.text());
+    assert_eq!(blind.header("ETag"), Some("W/\"2\""));
+    assert!(patched(&app("patient/Observation.ru"), &path, &patch).expect(200).json()["note"].is_array());
+}
+
+/// A patch of a record that is hidden is a patch of none, whatever it tests.
+#[test]
+fn a_patch_does_not_tell_a_hidden_record_from_none() {
+    let world = World::new();
+    let ask = Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of("pt-stranger");
+    let hidden = world.approve(&ask).create(&weight("pt-stranger", "2026-01-10", "7.5"));
+    let never = "n".repeat(hidden.len());
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let town = world.importer();
+    for (name, caller) in [("app", &app), ("town", &town)] {
+        for patch in [
+            json!([]),
+            json!([{"op": "test", "path": "/status", "value": "final"}]),
+            json!([{"op": "remove", "path": "/nothing"}]),
+        ] {
+            for tag in [None, Some("W/\"1\""), Some("W/\"9\""), Some("*")] {
+                let ask = |id: &str| {
+                    let request = caller.request("PATCH", &format!("Observation/{id}"));
+                    let request = if let Some(tag) = tag { request.header("If-Match", tag) } else { request };
+                    request.body(JSON_PATCH, patch.to_string()).send().refused(404)
+                };
+                let answers = [&hidden, &never].map(|id| fingerprint(&ask(id), id));
+                assert_eq!(answers[0], answers[1], "{name}: {patch} {tag:?}");
+            }
+        }
+    }
+}
+
+/// A name that a recipient is not shown could be guessed by testing for it.
+#[test]
+fn nobody_patches_what_she_is_shown_in_part() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("部分", "patch-6", "2024-04-01"));
+    let other = tester.create(&patient("他", "patch-7", "2024-04-01"));
+    let mut shared = consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city");
+    shared["provision"]["action"] = json!([{"coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}]}, {"coding": [
+        {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "correct"}]}]);
+    tester.create(&shared);
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    let whole = format!("Observation/{}", tester.create(&resource));
+    resource["performer"] = json!([{"reference": format!("Patient/{other}"), "display": "他 試子"}]);
+    let part = format!("Observation/{}", tester.create(&resource));
+    // What the town may correct is its own affair; what it sees in part, it does not test.
+    let town = world.importer();
+    town.get(&part).expect(200);
+    let test = json!([{"op": "test", "path": "/performer/0/display", "value": "他 試子"}]);
+    let answers = [&whole, &part].map(|path| patched(&town, path, &test).status);
+    assert!(answers[1] != 200, "{answers:?}");
+    assert_eq!(tester.get(&part).expect(200).header("ETag"), Some("W/\"1\""));
+}
+
+#[test]
+fn a_patch_is_on_record() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let path = format!("Observation/{}", mother.create(&weight("pt-mei", "2026-02-01", "6.0")));
+    let events = |caller: &Caller| {
+        let found = caller.search("AuditEvent?patient=pt-mei&_count=200");
+        found["entry"].as_array().cloned().unwrap_or_default()
+    };
+    let before = events(&mother).len();
+    patched(&mother, &path, &json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}])).expect(200);
+    patched(&mother, &path, &json!([{"op": "remove", "path": "/x"}])).refused(422);
+    let after = events(&mother);
+    // The search for them is one too.
+    assert_eq!(after.len(), before + 3, "{after:?}");
+    assert!(after.iter().any(|event| event.to_string().contains(&path)), "{after:?}");
+}

@@ -1,0 +1,13 @@
+//! Search, one table for each kind of parameter and each shape of a question.
+
+pub mod date;
+pub mod include;
+pub mod japanese;
+pub mod number;
+pub mod paging;
+pub mod quantity;
+pub mod reference;
+pub mod sort;
+pub mod string;
+pub mod token;
+pub mod uri;

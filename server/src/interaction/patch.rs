@@ -1,0 +1,229 @@
+//! `PATCH [type]/[id]`: the next version, told by what changes.
+//! `PATCH [type]?…`: the same of the only one that the query finds.
+//!
+//! What comes out is judged exactly as an update. The answer holds the resource
+//! only for a caller who may read it: who may correct need not see the rest. For
+//! the same reason nobody patches what she is shown in part.
+//!
+//! Source: FHIR R4 http.html#patch, fhirpatch.html; RFC 6902
+
+use std::collections::HashMap;
+
+use techo_profiles::json::{Json, Place};
+use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
+
+use super::conditional::Condition;
+use super::plan::Draft;
+use super::redact::Seen;
+use super::update::{Planned, TRIES, next, precondition, whole};
+use super::{Call, Error, Expected, Issue, Location, Reply, Which};
+use crate::consent::caller::Action;
+use crate::store::StoreError;
+use crate::store::people::Citizen;
+use crate::store::reader::Stored;
+use crate::store::write::Method;
+
+/// A patch as received.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    /// The language it is in.
+    pub form: Form,
+    /// Its text.
+    pub body: Vec<u8>,
+}
+
+/// The language of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON Patch
+    Json,
+    /// A Parameters resource
+    FhirPath,
+}
+
+/// Media types of patches, for `Accept-Patch` and the `CapabilityStatement`.
+pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+json"];
+
+/// Patches a resource.
+///
+/// * `expected`: of `If-Match`; another current version is 412.
+///
+/// # Errors
+/// [`Error::Invalid`] for what is no patch, [`Error::Unprocessable`] for one that
+/// does not fit the resource or leaves it invalid, [`Error::NotFound`] for what
+/// is absent or hidden.
+pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<&Expected>) -> Result<Reply, Error> {
+    call.may(Action::Update, to.kind())?;
+    let changes = Changes::read(patch)?;
+    let condition = match to {
+        Which::At(_) => None,
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+    };
+    for _ in 0..TRIES {
+        let planned = match (to, &condition) {
+            (Which::At(at), _) => planned(call, at, &changes, expected, &HashMap::new()).await?,
+            (Which::Matching { .. }, Some(condition)) => {
+                matching(call, condition, &changes, expected, &HashMap::new()).await?
+            }
+            (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
+        };
+        if let Some(mut reply) = planned.committed(call).await? {
+            reply.body = told(call, &reply).await?;
+            return Ok(reply);
+        }
+    }
+    Err(Error::Store(StoreError::Busy))
+}
+
+/// A patch, read.
+pub(crate) struct Changes {
+    form: Form,
+    json: Json,
+}
+
+impl Changes {
+    /// Reads a patch as far as JSON goes.
+    pub(crate) fn read(patch: &Patch) -> Result<Self, Error> {
+        let json = Json::parse(&patch.body).map_err(|error| {
+            let place = Place::of(&patch.body, error.offset);
+            let mut issue = Issue::error(
+                "structure",
+                format!("The patch is no JSON that this server takes: {}.", error.fault),
+                format!("パッチを JSON として読み取れません: {}", error.fault),
+            );
+            issue.place = Some((place.line, place.column));
+            Error::Invalid(vec![issue])
+        })?;
+        Ok(Self { form: patch.form, json })
+    }
+
+    fn apply(&self, call: &Call<'_>, resource: &mut Json) -> Result<(), Error> {
+        let done = match self.form {
+            Form::Json => json_patch::apply(resource, &self.json),
+            Form::FhirPath => fhir_patch::apply(call.definitions, resource, &self.json),
+        };
+        done.map_err(|error| self.refused(&error))
+    }
+
+    fn refused(&self, error: &PatchError) -> Error {
+        let code = match error.reason {
+            Reason::Malformed(..) | Reason::Unreadable(_) => "invalid",
+            Reason::Failed(..) | Reason::Unevaluated(_) => "processing",
+            Reason::TooMuch(..) => "too-costly",
+        };
+        let issue = Issue::error(
+            code,
+            format!("The patch cannot be applied: {}.", error.reason),
+            format!("パッチを適用できません: {}。", error.reason.text_ja()),
+        );
+        let issue = match self.place(error) {
+            Some(place) => issue.at(place),
+            None => issue,
+        };
+        if error.reason.is_malformed() { Error::Invalid(vec![issue]) } else { Error::Unprocessable(vec![issue]) }
+    }
+
+    /// `Parameters.parameter[2].part[1]`; a JSON Patch is a bare list of operations.
+    fn place(&self, error: &PatchError) -> Option<String> {
+        let number = error.operation?;
+        if self.form == Form::Json {
+            let member = if error.member.is_empty() { String::new() } else { format!(".{}", error.member) };
+            return Some(format!("$this[{number}]{member}"));
+        }
+        let parts = self.json.list("parameter").get(number).map_or(&[][..], |one| one.list("part"));
+        let part = parts.iter().position(|part| part.str("name") == Some(error.member));
+        let part = part.map_or_else(String::new, |part| format!(".part[{part}]"));
+        Some(format!("Parameters.parameter[{number}]{part}"))
+    }
+}
+
+/// Plans the patched version of what is there now.
+pub(crate) async fn planned(
+    call: &Call<'_>,
+    at: &Location,
+    changes: &Changes,
+    expected: Option<&Expected>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let old = match call.writable_now(at, Action::Update).await {
+        Ok(Some(old)) if !old.is_deleted() => old,
+        Ok(Some(_)) => return Err(Error::Gone),
+        // An id that someone else holds is, for a patch, no resource at all.
+        Ok(None) | Err(Error::Conflict(_)) => return Err(Error::NotFound),
+        Err(error) => return Err(error),
+    };
+    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+        return Err(precondition());
+    }
+    call.guarded(expected)?;
+    of(call, &old, changes, pending).await
+}
+
+/// Plans the patched version of a record.
+async fn of(
+    call: &Call<'_>,
+    old: &Stored,
+    changes: &Changes,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let at = Location { kind: call.type_name(old.kind), id: old.id.clone() };
+    let text = patched(call, old, changes).await?;
+    let draft = Draft::read(call, &at.kind, at.id.clone(), text).map_err(spoiled)?;
+    if draft.resource.str("id") != Some(&at.id) {
+        return Err(spoiled(super::update::same_id(&draft).err().unwrap_or(Error::NotFound)));
+    }
+    whole(&draft)?;
+    let mut planned = next(call, &draft, Some(old), pending).await?;
+    planned.put.method = Method::Patch;
+    Ok(planned)
+}
+
+/// Plans the patched version of the only match of a query.
+pub(crate) async fn matching(
+    call: &Call<'_>,
+    condition: &Condition,
+    changes: &Changes,
+    expected: Option<&Expected>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let old = condition.target(call, Action::Update).await?.ok_or(Error::NotFound)?;
+    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+        return Err(precondition());
+    }
+    let mut planned = of(call, &old, changes, pending).await?;
+    planned.set.conditions.push(condition.only(call, old.rid)?);
+    Ok(planned)
+}
+
+async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
+    let body = old.body.clone().ok_or_else(|| Error::Internal("a live record without a body".into()))?;
+    let shown = call.redacted(old, body.clone(), &mut Seen::new()).await?;
+    if shown != body {
+        return Err(Error::Unprocessable(vec![Issue::error(
+            "business-rule",
+            "You are shown this resource in part, so that you cannot patch it.",
+            "このリソースは一部だけが開示されているため、PATCH では変更できません。",
+        )]));
+    }
+    let mut resource = super::plan::parse(&body)?;
+    changes.apply(call, &mut resource)?;
+    Ok(resource.to_string().into_bytes())
+}
+
+/// What a patch leaves behind is not what the client sent: 422 rather than 400.
+fn spoiled(error: Error) -> Error {
+    match error {
+        Error::Invalid(issues) => Error::Unprocessable(issues),
+        other => other,
+    }
+}
+
+/// The patched resource for a caller who may read it.
+async fn told(call: &Call<'_>, reply: &Reply) -> Result<Option<Vec<u8>>, Error> {
+    let (Some(at), Some((version, _))) = (&reply.about, reply.version) else { return Ok(None) };
+    let reading = call.doing(Action::Read);
+    match reading.reader().version(&at.kind, &at.id, version).await? {
+        Some(found) => reading.shown(&found, &mut Seen::new()).await,
+        None => Ok(None),
+    }
+}
