@@ -20,3 +20,4 @@ pub mod postgres;
 pub mod sample;
 pub mod server;
 pub mod world;
+pub mod xml;

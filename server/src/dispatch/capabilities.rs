@@ -53,8 +53,8 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         "software": {"name": "Techo", "version": (env!("CARGO_PKG_VERSION"))},
         "implementation": {"description": "Techo", "url": (config.fhir_base())},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
         "patchFormat": (Json::array(MEDIA.iter().map(|media| Json::from(*media)))),
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [{
             "mode": "server",
             "security": {

@@ -48,14 +48,25 @@ impl Issue {
             ("code", Json::from(self.code)),
             ("details", Json::object([("text", Json::from(text.as_str()))])),
         ]);
-        if let Some((line, column)) = self.place {
-            issue.set("diagnostics", Json::from(format!("line {line}, column {column}")));
+        if let Some(place) = self.place {
+            issue.set("diagnostics", Json::from(placed_at(place)));
         }
         if let Some(expression) = &self.expression {
             issue.set("expression", Json::array([Json::from(expression.as_str())]));
         }
         issue
     }
+}
+
+/// A line and column in words, for `diagnostics`.
+pub fn placed_at((line, column): (usize, usize)) -> String {
+    format!("line {line}, column {column}")
+}
+
+/// The line and column that [`placed_at`] told.
+pub fn read_place(text: &str) -> Option<(usize, usize)> {
+    let (line, column) = text.strip_prefix("line ")?.split_once(", column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 /// Why a request was refused.
