@@ -1,5 +1,5 @@
 //! The CapabilityStatement, made from the tables: it claims what is routed, the
-//! search parameters whose kinds are built, and nothing else.
+//! search parameters of every kind, and nothing else.
 //!
 //! Source: FHIR R4 capabilitystatement.html
 
@@ -28,6 +28,12 @@ pub const READ_ONLY: &[&str] = RENDERED;
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
 
+/// The search parameters of all types that no definition stands for.
+const EVERYWHERE: &[(&str, &str)] = &[
+    ("_has", "_has:Type:reference:parameter; chains and reverse chains mix, up to three steps."),
+    ("_list", "The items of a List, by its id."),
+];
+
 /// What this server does.
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
@@ -45,6 +51,9 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         .map(|name| Json::from(format!("http://hl7.org/fhir/CompartmentDefinition/{}", name.to_lowercase())));
     let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
     let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
+    let everywhere = EVERYWHERE
+        .iter()
+        .map(|(name, documentation)| json!({"name": (*name), "type": "special", "documentation": (*documentation)}));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -75,7 +84,7 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             },
             "resource": (Json::array(types)),
             "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}],
-            "searchParam": (Json::array(of_all_types(definitions))),
+            "searchParam": (Json::array(of_all_types(definitions).chain(everywhere))),
             "operation": (Json::array(operations)),
             "compartment": (Json::array(compartments))
         }]
@@ -104,7 +113,7 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         return rendered(kind);
     }
     let parameters = definitions.parameters(kind);
-    let searched = parameters.iter().filter(|parameter| built(parameter.kind)).map(parameter);
+    let searched = parameters.iter().filter(|one| built(kind, one)).map(parameter);
     let named = parameters
         .iter()
         .filter(|parameter| parameter.kind == ParameterKind::Reference)
@@ -138,9 +147,9 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
 }
 
 /// The parameters of a search across types: those that all types have.
-fn of_all_types(definitions: &Definitions) -> Vec<Json> {
+fn of_all_types(definitions: &Definitions) -> impl Iterator<Item = Json> {
     let all = definitions.all_parameters().iter().filter(|one| one.base.iter().any(|base| base == "Resource"));
-    all.filter(|one| built(one.kind)).map(parameter).collect()
+    all.filter(|one| built("Resource", one)).map(parameter)
 }
 
 fn parameter(parameter: &SearchParameter) -> Json {
@@ -167,6 +176,11 @@ fn rendered(kind: &str) -> Json {
     })
 }
 
+/// A definition without an expression has no index; one such is answered otherwise.
+fn built(kind: &str, parameter: &SearchParameter) -> bool {
+    !parameter.expression_for(kind).is_empty() || parameter.code == "_filter"
+}
+
 /// By type the parameters that may point at it, as `Observation:subject`.
 fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
     let mut found: HashMap<&str, Vec<String>> = HashMap::new();
@@ -180,8 +194,4 @@ fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
         }
     }
     found
-}
-
-fn built(kind: ParameterKind) -> bool {
-    !matches!(kind, ParameterKind::Composite | ParameterKind::Special)
 }

@@ -167,14 +167,14 @@ impl Call<'_> {
     /// The plan of a query.
     pub(crate) fn plan(&self, kind: &str, query: &[(String, String)], lenient: bool) -> Result<Plan, Error> {
         let local = self.local();
-        let scope = Scope { local: &local, now: self.now, lenient };
+        let scope = Scope { local: &local, now: self.now, lenient, terms: &self.codes };
         Ok(parse::plan(self.definitions, kind, query, &scope)?)
     }
 
     /// The plans of a query on several types.
     pub(super) fn plans(&self, kinds: &[&str], query: &[(String, String)]) -> Result<Vec<Plan>, Error> {
         let local = self.local();
-        let scope = Scope { local: &local, now: self.now, lenient: self.lenient };
+        let scope = Scope { local: &local, now: self.now, lenient: self.lenient, terms: &self.codes };
         Ok(parse::plans(self.definitions, kinds, query, &scope)?)
     }
 

@@ -7,12 +7,14 @@
 
 pub mod bounds;
 pub mod catalog;
+mod chain;
 pub mod clinical;
 pub mod decimal;
 pub mod derived;
 pub mod error;
 pub mod escape;
 mod facts;
+mod filter;
 pub mod fold;
 pub mod index;
 pub mod kinds;
@@ -23,6 +25,7 @@ pub mod plan;
 mod result;
 pub mod row;
 pub mod shape;
+pub mod terms;
 pub mod time;
 pub mod trail;
 pub mod unit;

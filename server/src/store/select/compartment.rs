@@ -23,7 +23,7 @@ pub(in crate::store) fn rows(of: u16, (kind, id): (u16, &str), params: &[ParamKe
         sql.bind(number(kind)).text(" AND o.id = ").bind(id).text(") AND m.kind = ").bind(number(of));
         return sql;
     }
-    let params = params.iter().map(|param| super::param(param, Table::Reference)).collect();
+    let params = params.iter().map(|param| super::param("t", param, Table::Reference)).collect();
     sql.text("SELECT t.rid AS rid FROM reference t WHERE ").push(Sql::or(params));
     sql.text(" AND t.kind = ").bind(number(kind)).text(" AND t.id = ").bind(id);
     sql.text(" UNION SELECT o.rid FROM resource o WHERE o.kind = ").bind(number(kind)).text(" AND o.id = ").bind(id);
