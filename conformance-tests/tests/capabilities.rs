@@ -2,10 +2,14 @@
 //! what is not claimed is refused.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use techo_conformance_tests::http::Request;
 use techo_conformance_tests::sample::patient;
+use techo_conformance_tests::server::{binary, directory};
 use techo_conformance_tests::world::{Caller, World};
 
 /// Interactions of one type and how to try them without writing.
@@ -150,9 +154,19 @@ fn every_claimed_search_parameter_answers() {
         let query = match parameter["name"].as_str() {
             Some("_has") => "_has:Observation:patient:code=x",
             Some("_list") => "_list=none",
+            Some("_id") => "_id=none",
+            Some("_lastUpdated") => "_lastUpdated=gt2026-01-01",
+            Some("_tag") => "_tag=x",
+            Some("_profile") => "_profile=x",
+            Some("_security") => "_security=x",
+            Some("_source") => "_source=x",
+            Some("_filter") => "_filter=_id%20eq%20none",
             other => panic!("{other:?} is claimed and not tried"),
         };
         tester.get(&format!("Patient?{query}")).expect(200);
+        if !query.starts_with("_has") {
+            tester.get(&format!("?_type=Patient,Observation&{query}")).expect(200);
+        }
     }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
     assert!(checks > 1_000, "{checks} parameters are claimed");
@@ -221,4 +235,23 @@ fn conditional_claims_are_true() {
     chosen["id"] = serde_json::json!("claims-id");
     let upsert = tester.put("Patient/claims-id", &chosen);
     assert_eq!(upsert.status == 201, claim["updateCreate"] == true, "{}", upsert.text());
+}
+
+#[test]
+fn the_reference_in_the_manual_is_what_the_tables_say() {
+    let written = directory();
+    let output = Command::new(binary()).arg("reference").arg(&written).output().expect("techo can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference/api");
+    let pages = |folder: &Path| -> BTreeSet<String> {
+        let files = fs::read_dir(folder).expect("a folder of pages").flatten();
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(pages(&manual), pages(&written));
+    for page in pages(&written) {
+        let text = |folder: &Path| fs::read_to_string(folder.join(&page)).expect("a page");
+        let same = text(&manual) == text(&written);
+        assert!(same, "{page} is not what the tables say: run `techo reference docs/src/reference/api`");
+    }
+    fs::remove_dir_all(&written).ok();
 }

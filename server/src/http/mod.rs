@@ -54,7 +54,7 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
-        .layer(from_fn(operation::methods))
+        .layer(from_fn(operation::asked_for))
         .layer(from_fn_with_state(edge.clone(), content::both_ways))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.accounts.clone(), cors::registered))

@@ -241,7 +241,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
                 let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
                 return (507, vec![issue]);
             }
-            if text.contains("pool timed out") || text.contains("Connection") || text.contains("locked") {
+            if AWAY.iter().any(|part| text.contains(part)) {
                 return (503, busy());
             }
             (500, vec![internal()])
@@ -257,6 +257,19 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
         }
     }
 }
+
+/// What is in the text of an error when the database is busy, or does not answer: of the
+/// pool, of the connection, of SQLite, and of a PostgreSQL that is ended or not yet begun.
+const AWAY: [&str; 8] = [
+    "pool timed out",
+    "Connection",
+    "error communicating with database",
+    "locked",
+    "terminating connection",
+    "not currently accepting connections",
+    "the database system is",
+    "too many clients",
+];
 
 /// The kind of a database error without what it quotes, which may be a patient's.
 fn kind_of(text: &str) -> String {

@@ -96,6 +96,12 @@ impl<'a> Reader<'a> {
         Self { store, view, warrant: None }
     }
 
+    /// The rows of a statement that carries the view's condition and gives no whole record.
+    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
+        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        Ok(db.query_all_raw(sql.statement(backend)).await?)
+    }
+
     pub(super) fn view(&self) -> &View {
         self.view
     }
@@ -334,8 +340,16 @@ pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreErro
         })?,
         method: row.try_get_by_index(from + 10)?,
         epoch: row.try_get_by_index(from + 11)?,
-        body: row.try_get_by_index(from + 12)?,
+        body: whole(row.try_get_by_index(from + 12)?, rid)?,
     })
+}
+
+/// A body goes out as the bytes that are stored: what cannot be one is not sent.
+fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    match body.as_deref() {
+        None | Some([b'{', .., b'}']) => Ok(body),
+        Some(_) => Err(StoreError::Corrupt { table: "resource", column: "body", row: rid }),
+    }
 }
 
 /// Columns before the sort keys.
