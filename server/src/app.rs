@@ -121,7 +121,7 @@ impl App {
         config.check()?;
         std::fs::create_dir_all(&config.data)
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
-        let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
+        let db = Db::open_for(&config.database_url(), config.search_time).await.map_err(StoreError::from)?;
         let definitions = Definitions::embedded();
         let local = Local::new(&config.fhir_base(), &config.zone);
         // 31 bits: the column is a plain integer in both databases.
