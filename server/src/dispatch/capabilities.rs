@@ -10,15 +10,16 @@ use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
 use crate::config::Config;
+use crate::interaction::audit::RENDERED;
 use crate::interaction::patch::MEDIA;
-use crate::operation::OPERATIONS;
+use crate::operation::{Level, OPERATIONS, Operation};
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] =
     &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
-pub const READ_ONLY: &[&str] = &["AuditEvent"];
+pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
@@ -28,14 +29,14 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
     let referring = referring(definitions);
     let guarded = config.require_if_match;
-    let types =
-        definitions.resource_types().iter().map(|kind| resource(definitions, kind, referring.get(&**kind), guarded));
-    let operations = OPERATIONS.iter().map(|operation| {
-        json!({
-            "name": (operation.name),
-            "definition": (format!("{base}/fhir/OperationDefinition/{}", operation.name))
-        })
+    let types = definitions.resource_types().iter().map(|kind| {
+        let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
+        let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
+        let resource = resource(definitions, kind, referring.get(&**kind), guarded);
+        if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
+    let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
+    let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -69,6 +70,10 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             "operation": (Json::array(operations))
         }]
     })
+}
+
+fn claim(operation: &Operation, base: &str) -> Json {
+    json!({"name": (operation.name), "definition": (operation.definition(base))})
 }
 
 /// * `referring`: what `_revinclude` may bring beside it.

@@ -8,8 +8,9 @@ pub mod capabilities;
 
 use crate::app::App;
 use crate::interaction::{
-    Call, Error, Interaction, Reply, Return, create, delete, history, patch, read, search, update,
+    Call, Error, Interaction, Reply, Return, Which, create, delete, history, patch, read, search, update,
 };
+use crate::operation::{self, definition};
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,9 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
     {
         return Err(Error::UnknownType(kind.to_owned()));
     }
+    if let Some(reply) = told(call, interaction) {
+        return reply;
+    }
     match interaction {
         Interaction::Read(at, known) => read::read(call, at, known).await,
         Interaction::Vread(at, version) => read::vread(call, at, *version).await,
@@ -72,5 +76,21 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         Interaction::Patch { to, patch, expected } => patch::patch(call, to, patch, expected.as_ref()).await,
         Interaction::Delete { to, expected } => delete::delete(call, to, expected.as_ref()).await,
         Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
+        Interaction::Operation(asked) => Box::pin(operation::run(call, asked)).await,
+    }
+}
+
+/// The definitions of our own operations are read, and nobody writes over them.
+fn told(call: &Call<'_>, interaction: &Interaction) -> Option<Result<Reply, Error>> {
+    match interaction {
+        Interaction::Read(at, _) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
+        Interaction::Update { to: Which::At(at), .. }
+        | Interaction::Patch { to: Which::At(at), .. }
+        | Interaction::Delete { to: Which::At(at), .. }
+            if definition::told_at(at).is_some() =>
+        {
+            Some(call.may(call.action, &at.kind).and_then(|()| Err(update::taken())))
+        }
+        _ => None,
     }
 }

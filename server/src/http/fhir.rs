@@ -9,17 +9,18 @@ use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION,
 };
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::negotiate::{self, Wishes};
+use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, is_id};
+use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
 
 type Answer = Response<Body>;
-type Edge = State<Arc<App>>;
+pub(super) type Edge = State<Arc<App>>;
 
 /// The parts of a path that a route leaves open. Bytes that are no text name nothing.
 pub struct Named<T>(pub T);
@@ -45,9 +46,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     response
 }
 
-/// `GET [type]?…`
+/// `GET [type]?…`, and `GET /fhir/$operation`.
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
     let query = asked(query);
+    if let Some(name) = kind.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::System), name, Sent::by_url(query, headers)).await;
+    }
     let format = format(&query).map(str::to_owned);
     answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
 }
@@ -88,8 +92,9 @@ pub async fn create(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let query = asked(query);
-    if let Some(operation) = kind.strip_prefix('$') {
-        return super::operation::run(edge, operation, &query, &headers, received(body)).await;
+    if let Some(name) = kind.strip_prefix('$') {
+        let sent = Sent { method: Method::POST, query, headers, body };
+        return operation::run(edge, Ok(Target::System), name, sent).await;
     }
     let interaction = || {
         let unless = negotiate::if_none_exist(&headers)?;
@@ -99,7 +104,7 @@ pub async fn create(
     answer(edge, &headers, format(&query), interaction).await
 }
 
-/// `GET [type]/[id]`
+/// `GET [type]/[id]`, and `GET [type]/$operation`.
 pub async fn read(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
@@ -107,6 +112,9 @@ pub async fn read(
     headers: HeaderMap,
 ) -> Answer {
     let query = asked(query);
+    if let Some(name) = id.strip_prefix('$') {
+        return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
+    }
     let known = negotiate::known(&headers);
     let interaction = || location(kind, id).and_then(|at| Ok(Interaction::Read(at, known?)));
     let interaction = interaction();
@@ -118,10 +126,14 @@ pub async fn update(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    updated(edge, location(kind, id).map(Target::At), query, &headers, body).await
+    if id.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
+    updated(edge, location(kind, id).map(Which::At), query, &headers, body).await
 }
 
 /// `PUT [type]?…`
@@ -137,7 +149,7 @@ pub async fn update_matching(
 
 async fn updated(
     edge: Edge,
-    to: Result<Target, Error>,
+    to: Result<Which, Error>,
     query: Option<String>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -155,10 +167,14 @@ pub async fn patch(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    patched(edge, location(kind, id).map(Target::At), query, &headers, body).await
+    if id.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
+    patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
 }
 
 /// `PATCH [type]?…`
@@ -174,7 +190,7 @@ pub async fn patch_matching(
 
 async fn patched(
     edge: Edge,
-    to: Result<Target, Error>,
+    to: Result<Which, Error>,
     query: Option<String>,
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -197,9 +213,13 @@ pub async fn delete(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    deleted(edge, location(kind, id).map(Target::At), query, &headers).await
+    if id.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
+    deleted(edge, location(kind, id).map(Which::At), query, &headers).await
 }
 
 /// `DELETE [type]?…`
@@ -212,7 +232,7 @@ pub async fn delete_matching(
     deleted(edge, matching(kind, query.as_deref()), query, &headers).await
 }
 
-async fn deleted(edge: Edge, to: Result<Target, Error>, query: Option<String>, headers: &HeaderMap) -> Answer {
+async fn deleted(edge: Edge, to: Result<Which, Error>, query: Option<String>, headers: &HeaderMap) -> Answer {
     let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::if_match(headers)? });
     let interaction = interaction();
     answer(edge, headers, format(&asked(query)), interaction).await
@@ -258,18 +278,26 @@ pub async fn bundle(
 
 /// A path that is known, with a method that is not. What is, the router writes
 /// into `Allow`: all that `OPTIONS` asks for.
-pub async fn not_allowed(method: Method, headers: HeaderMap) -> Answer {
-    if method == Method::OPTIONS {
+pub async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Answer {
+    let mut response = if method == Method::OPTIONS {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        return response;
+        response
+    } else {
+        refusal(&no_such_method(&method), negotiate::japanese(&headers))
+    };
+    if let Some(methods) = operation::allowed(uri.path()) {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     }
-    let issue = Issue::error(
+    response
+}
+
+fn no_such_method(method: &Method) -> Error {
+    Error::NotAllowed(Issue::error(
         "not-supported",
         format!("{method} is not done here; see /fhir/metadata."),
         format!("{method} はここでは使えません。/fhir/metadata を参照してください。"),
-    );
-    refusal(&Error::NotAllowed(issue), negotiate::japanese(&headers))
+    ))
 }
 
 /// A path that is not known.
@@ -283,7 +311,8 @@ pub async fn body_of(request: Request) -> Result<Bytes, Error> {
     received(Bytes::from_request(request, &()).await)
 }
 
-async fn answer(
+/// Carries an interaction out.
+pub async fn answer(
     State(app): Edge,
     headers: &HeaderMap,
     format: Option<&str>,
@@ -293,7 +322,7 @@ async fn answer(
     let writes = interaction.as_ref().is_ok_and(Interaction::writes);
     let others = interaction.as_ref().map_or("", others);
     let result = async {
-        let token = bearer(headers).ok_or(Error::Unauthorized)?;
+        let token = bearer(headers).ok_or(Error::Anonymous)?;
         let origin = Origin { token, lenient: wishes.lenient, japanese: wishes.japanese, give: wishes.give };
         negotiate::acceptable(headers, format)?;
         dispatch::answer(&app, &origin, interaction?).await
@@ -313,10 +342,10 @@ async fn answer(
 /// What else may be asked where a method that the router knows is not allowed.
 fn others(interaction: &Interaction) -> &'static str {
     match interaction {
-        Interaction::Update { to: Target::At(_), .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
-        Interaction::Update { to: Target::Matching { .. }, .. } => "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
-        Interaction::Delete { to: Target::At(_), .. } => "GET, HEAD, PUT, PATCH, OPTIONS",
-        Interaction::Delete { to: Target::Matching { .. }, .. } => "GET, HEAD, POST, PUT, PATCH, OPTIONS",
+        Interaction::Update { to: Which::At(_), .. } => "GET, HEAD, PATCH, DELETE, OPTIONS",
+        Interaction::Update { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PATCH, DELETE, OPTIONS",
+        Interaction::Delete { to: Which::At(_), .. } => "GET, HEAD, PUT, PATCH, OPTIONS",
+        Interaction::Delete { to: Which::Matching { .. }, .. } => "GET, HEAD, POST, PUT, PATCH, OPTIONS",
         _ => "OPTIONS",
     }
 }
@@ -335,6 +364,7 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
         Status::NotModified => StatusCode::NOT_MODIFIED,
+        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
         *response.status_mut() = StatusCode::OK;
@@ -375,7 +405,8 @@ fn http_date(micros: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-fn location(kind: String, id: String) -> Result<Location, Error> {
+/// `[type]/[id]` of a URL.
+pub fn location(kind: String, id: String) -> Result<Location, Error> {
     if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
         return Err(Error::UnknownType(kind));
     }
@@ -384,11 +415,11 @@ fn location(kind: String, id: String) -> Result<Location, Error> {
 }
 
 /// What the query of a URL is to find.
-fn matching(kind: String, query: Option<&str>) -> Result<Target, Error> {
+fn matching(kind: String, query: Option<&str>) -> Result<Which, Error> {
     if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
         return Err(Error::UnknownType(kind));
     }
-    Ok(Target::Matching { kind, query: query.unwrap_or_default().to_owned() })
+    Ok(Which::Matching { kind, query: query.unwrap_or_default().to_owned() })
 }
 
 fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {
@@ -396,7 +427,8 @@ fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<
     received(body).map(Vec::from)
 }
 
-fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+/// The body of a request, unless it is too large.
+pub fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             Error::TooLarge(Issue::error(
@@ -420,7 +452,7 @@ pub fn pairs(query: &str) -> Vec<(String, String)> {
 }
 
 /// The parameters of a URL.
-fn asked(query: Option<String>) -> Vec<(String, String)> {
+pub fn asked(query: Option<String>) -> Vec<(String, String)> {
     pairs(&query.unwrap_or_default())
 }
 

@@ -40,9 +40,11 @@ pub fn router(server: &Server) -> Router {
                 .delete(fhir::delete_matching),
         )
         .route("/fhir/{kind}/_search", post(fhir::search_form))
-        .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete))
+        .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type))
+        .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))
         .route("/fhir/{kind}/{id}/_history", get(fhir::history))
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
+        .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.accounts.clone(), cors::registered))

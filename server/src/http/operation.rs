@@ -1,56 +1,130 @@
-//! `POST /fhir/$operation`.
-
-use std::sync::Arc;
+//! `$name` at the system, at a type, at one resource and at one of its versions.
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::extract::RawQuery;
+use axum::extract::rejection::BytesRejection;
+use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
-use super::fhir::{bearer, format};
+use super::fhir::{self, Edge, Named};
 use super::negotiate;
-use super::outcome::{FHIR_JSON, refusal};
-use crate::app::App;
-use crate::interaction::Error;
-use crate::operation::{Input, Media, OPERATIONS};
+use super::outcome::refusal;
+use crate::interaction::{Error, Interaction, Invocation, Target};
+use crate::operation;
 
-/// Runs an operation of [`OPERATIONS`].
-pub async fn run(
-    State(app): State<Arc<App>>,
-    name: &str,
-    query: &[(String, String)],
-    headers: &HeaderMap,
-    body: Result<Bytes, Error>,
-) -> Response<Body> {
-    let japanese = negotiate::japanese(headers);
-    let result = async {
-        let operation = OPERATIONS.iter().find(|operation| operation.name == name);
-        let operation = operation.ok_or_else(|| Error::UnknownType(format!("${name}")))?;
-        let token = bearer(headers).ok_or(Error::Unauthorized)?;
-        negotiate::acceptable(headers, format(query))?;
-        if operation.media == Media::Fhir {
-            negotiate::readable(headers)?;
-        }
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let body = body?;
-        let input = Input {
-            body: &body,
-            media: text(CONTENT_TYPE).unwrap_or_default(),
-            file_name: text(CONTENT_DISPOSITION).and_then(file_name),
-            query,
-            japanese,
-        };
-        (operation.run)(&app, token, &input).await
+type Answer = Response<Body>;
+
+/// What comes with a request: its method, what its URL and headers say, and its body.
+pub struct Sent {
+    /// `GET` or `POST`.
+    pub method: Method,
+    /// The parameters of the URL.
+    pub query: Vec<(String, String)>,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Result<Bytes, BytesRejection>,
+}
+
+impl Sent {
+    /// What comes by `GET`.
+    pub fn by_url(query: Vec<(String, String)>, headers: HeaderMap) -> Self {
+        Self { method: Method::GET, query, headers, body: Ok(Bytes::new()) }
+    }
+}
+
+/// Carries `$name` out.
+pub async fn run(edge: Edge, target: Result<Target, Error>, name: &str, sent: Sent) -> Answer {
+    let known = target.as_ref().ok().and_then(|on| operation::find(name, on));
+    let format = fhir::format(&sent.query).map(str::to_owned);
+    let (headers, post) = (sent.headers.clone(), sent.method == Method::POST);
+    let interaction = target.and_then(|on| invocation(on, name, known, sent));
+    let mut response = fhir::answer(edge, &headers, format.as_deref(), interaction).await;
+    if let (StatusCode::METHOD_NOT_ALLOWED, Some(known), false) = (response.status(), known, post) {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(known.methods()));
+    }
+    response
+}
+
+fn invocation(on: Target, name: &str, known: Option<&operation::Operation>, sent: Sent) -> Result<Interaction, Error> {
+    let text = |name| sent.headers.get(name).and_then(|value| value.to_str().ok());
+    let (media, file_name) = (text(CONTENT_TYPE).unwrap_or_default(), text(CONTENT_DISPOSITION).and_then(file_name));
+    let body = fhir::received(sent.body)?;
+    if !body.is_empty() && known.is_some_and(|one| one.body != operation::Body::File) {
+        negotiate::readable(&sent.headers)?;
+    }
+    Ok(Interaction::Operation(Invocation {
+        name: name.to_owned(),
+        on,
+        post: sent.method == Method::POST,
+        query: sent.query,
+        body: body.into(),
+        media: media.to_owned(),
+        file_name,
+    }))
+}
+
+/// `POST [type]/$name`; nothing else is posted there.
+pub async fn of_type(
+    edge: Edge,
+    Named((kind, below)): Named<(String, String)>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let Some(name) = below.strip_prefix('$') else { return fhir::not_allowed(Method::POST, uri, headers).await };
+    let sent = Sent { method: Method::POST, query: fhir::asked(query), headers, body };
+    run(edge, Ok(Target::Type(kind)), name, sent).await
+}
+
+/// `[type]/[id]/$name`
+pub async fn of_instance(
+    edge: Edge,
+    Named((kind, id, below)): Named<(String, String, String)>,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let Some(name) = below.strip_prefix('$') else {
+        let path = format!("{kind}/{id}/{below}");
+        return refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
     };
-    match result.await {
-        Ok(output) => {
-            let mut response = Response::new(Body::from(output.body));
-            *response.status_mut() = if output.refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
-            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
+    let sent = Sent { method, query: fhir::asked(query), headers, body };
+    run(edge, fhir::location(kind, id).map(Target::Instance), name, sent).await
+}
+
+/// `[type]/[id]/_history/[version]/$name`
+pub async fn of_version(
+    edge: Edge,
+    Named((kind, id, version, below)): Named<(String, String, String, String)>,
+    RawQuery(query): RawQuery,
+    method: Method,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let Some(name) = below.strip_prefix('$') else {
+        let path = format!("{kind}/{id}/_history/{version}/{below}");
+        return refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
+    };
+    let sent = Sent { method, query: fhir::asked(query), headers, body };
+    // A version that is no number was never given: it is not there.
+    let target = fhir::location(kind, id)
+        .and_then(|at| version.parse().map(|version| Target::Version(at, version)).map_err(|_| Error::NotFound));
+    run(edge, target, name, sent).await
+}
+
+/// `Allow` where the router cannot tell it: one route serves `[type]/[id]` and `[type]/$name`.
+pub fn allowed(path: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = path.strip_prefix("/fhir/")?.split('/').collect();
+    match parts[..] {
+        [.., last] if last.starts_with('$') => {
+            let mut named = operation::OPERATIONS.iter().filter(|one| last.strip_prefix('$') == Some(one.name));
+            named.next().map(operation::Operation::methods)
         }
-        Err(error) => refusal(&error, japanese),
+        [_, id] if id != "_search" => Some("GET,HEAD,PUT,DELETE"),
+        _ => None,
     }
 }
 

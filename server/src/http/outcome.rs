@@ -12,6 +12,8 @@ use crate::interaction::{Error, Issue};
 /// The media type of every FHIR answer.
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 
+const INVALID_TOKEN: &str = "Bearer realm=\"techo\", error=\"invalid_token\"";
+
 /// An OperationOutcome of these issues.
 pub fn outcome(issues: &[Issue], japanese: bool) -> Json {
     let issues = issues.iter().map(|issue| issue.json(japanese));
@@ -31,7 +33,10 @@ pub fn refusal(error: &Error, japanese: bool) -> Response<Body> {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"techo\", error=\"invalid_token\""));
+        // Who sent no token has made no error yet (RFC 6750 §3.1).
+        let anonymous = matches!(error, Error::Anonymous);
+        let challenge = if anonymous { "Bearer realm=\"techo\"" } else { INVALID_TOKEN };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use techo_profiles::json::Json;
 
 use super::search::Bundle;
-use super::{Call, Error, Interaction, Issue, Location, Reply, Target};
+use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
 use crate::app::App;
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
@@ -63,9 +63,10 @@ impl Call<'_> {
             Interaction::Create { .. } => Kind::Create,
             Interaction::Update { .. } | Interaction::Patch { .. } => Kind::Update,
             Interaction::Delete { .. } => Kind::Delete,
-            Interaction::Bundle(_) => Kind::Operation,
+            Interaction::Bundle(_) | Interaction::Operation(_) => Kind::Operation,
         };
         let (kind, outcome) = match result {
+            Ok(reply) if reply.status == Status::Unprocessable => (Kind::Refusal, Outcome::Refused),
             Ok(_) => (kind, Outcome::Success),
             Err(Error::Store(_) | Error::Internal(_)) => (kind, Outcome::Failed),
             Err(_) => (Kind::Refusal, Outcome::Refused),
@@ -191,6 +192,9 @@ impl Call<'_> {
     }
 }
 
+/// Types that are rendered from elsewhere: no versions, no writes.
+pub const RENDERED: &[&str] = &["AuditEvent"];
+
 /// Characters kept of what an unknown caller asked for.
 const LONGEST_OF_STRANGERS: usize = 256;
 
@@ -207,22 +211,27 @@ fn asked(interaction: &Interaction) -> String {
     match interaction {
         Interaction::Read(at, _) => at.reference(),
         Interaction::Update { to, .. } | Interaction::Patch { to, .. } | Interaction::Delete { to, .. } => match to {
-            Target::At(at) => at.reference(),
-            Target::Matching { kind, query } => format!("{kind}?{query}"),
+            Which::At(at) => at.reference(),
+            Which::Matching { kind, query } => format!("{kind}?{query}"),
         },
         Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
         Interaction::History(at, _) => format!("{}/_history", at.reference()),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
-        Interaction::Search(kind, query) => {
-            let query: Vec<(Box<str>, Box<str>)> = query
-                .iter()
-                .filter(|(name, _)| name != "_page")
-                .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
-                .collect();
-            format!("{kind}?{}", crate::search::page::query_string(&query))
-        }
+        Interaction::Search(kind, query) => format!("{kind}?{}", query_of(query)),
+        // What a body holds may be a patient's record: it is not kept.
+        Interaction::Operation(asked) if asked.query.is_empty() => asked.path(),
+        Interaction::Operation(asked) => format!("{}?{}", asked.path(), query_of(&asked.query)),
     }
+}
+
+fn query_of(query: &[(String, String)]) -> String {
+    let query: Vec<(Box<str>, Box<str>)> = query
+        .iter()
+        .filter(|(name, _)| name != "_page")
+        .map(|(name, value)| (name.as_str().into(), value.as_str().into()))
+        .collect();
+    crate::search::page::query_string(&query)
 }
 
 /// `GET AuditEvent/[id]`

@@ -123,7 +123,7 @@ impl Interaction {
     pub fn action(&self) -> Action {
         match self {
             Self::Read(..) | Self::Vread(..) | Self::History(..) => Action::Read,
-            Self::Search(..) | Self::Bundle(_) => Action::Search,
+            Self::Search(..) | Self::Bundle(_) | Self::Operation(_) => Action::Search,
             Self::Create { .. } => Action::Create,
             Self::Update { .. } | Self::Patch { .. } => Action::Update,
             Self::Delete { .. } => Action::Delete,

@@ -8,7 +8,7 @@
 use super::conditional::Condition;
 use super::plan::subject_rows;
 use super::update::{TRIES, precondition};
-use super::{Call, Error, Expected, Issue, Location, Reply, Status, Target};
+use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
@@ -18,20 +18,20 @@ use crate::store::{Refused, StoreError, WriteSet};
 /// Deletes a resource.
 ///
 /// * `expected`: of `If-Match`; another current version is 412.
-pub async fn delete(call: &Call<'_>, to: &Target, expected: Option<&Expected>) -> Result<Reply, Error> {
+pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Delete, to.kind())?;
     let condition = match to {
-        Target::At(_) => None,
-        Target::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+        Which::At(_) => None,
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
     for _ in 0..TRIES {
         let planned = match (to, &condition) {
-            (Target::At(at), _) => planned(call, at, expected).await?,
-            (Target::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,
-            (Target::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
+            (Which::At(at), _) => planned(call, at, expected).await?,
+            (Which::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,
+            (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
         };
         let Some((put, mut set)) = planned else {
-            let about = if let Target::At(at) = to { Some(at.clone()) } else { None };
+            let about = if let Which::At(at) = to { Some(at.clone()) } else { None };
             return Ok(Reply { status: Status::NoContent, about, ..Reply::default() });
         };
         let version = put.expected.unwrap_or(0) + 1;

@@ -67,7 +67,10 @@ pub enum Error {
     /// 422: it can be read and breaks a rule.
     #[error("unprocessable")]
     Unprocessable(Vec<Issue>),
-    /// 401: no token, or one that is not, or no longer, good.
+    /// 401: no token at all.
+    #[error("no token")]
+    Anonymous,
+    /// 401: a token that is not, or no longer, good.
     #[error("unauthorized")]
     Unauthorized,
     /// 403: known before any data was looked up.
@@ -145,7 +148,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
     match error {
         Error::Invalid(issues) => (400, issues.clone()),
         Error::Unprocessable(issues) => (422, issues.clone()),
-        Error::Unauthorized => (
+        Error::Anonymous | Error::Unauthorized => (
             401,
             vec![Issue::error(
                 "login",

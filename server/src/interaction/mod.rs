@@ -16,6 +16,7 @@ pub mod expected;
 pub mod filing;
 pub mod guard;
 pub mod history;
+pub mod invocation;
 pub mod patch;
 pub mod plan;
 pub mod read;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub use error::{Error, Issue};
 pub use expected::{Expected, Known};
+pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
 use crate::circles::Views;
@@ -62,7 +64,7 @@ pub enum Interaction {
     /// `PUT [type]/[id]`, `PUT [type]?…`
     Update {
         /// Which.
-        to: Target,
+        to: Which,
         /// The body as received.
         body: Vec<u8>,
         /// `If-Match`: the version that must be current.
@@ -71,7 +73,7 @@ pub enum Interaction {
     /// `PATCH [type]/[id]`, `PATCH [type]?…`
     Patch {
         /// Which.
-        to: Target,
+        to: Which,
         /// The changes.
         patch: patch::Patch,
         /// `If-Match`: the version that must be current.
@@ -80,22 +82,24 @@ pub enum Interaction {
     /// `DELETE [type]/[id]`, `DELETE [type]?…`
     Delete {
         /// Which.
-        to: Target,
+        to: Which,
         /// `If-Match`: the version that must be current.
         expected: Option<Expected>,
     },
     /// `POST [base]` with a Bundle.
     Bundle(Vec<u8>),
+    /// `[base]/$name`, `[type]/$name`, `[type]/[id]/$name`
+    Operation(Invocation),
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle.
+    /// The type it is about; `None` for a Bundle and for an operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
             Self::Read(at, _) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
             Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
-            Self::Bundle(_) => None,
+            Self::Bundle(_) | Self::Operation(_) => None,
         }
     }
 
@@ -103,14 +107,15 @@ impl Interaction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Patch { .. } | Self::Delete { .. } => true,
-            Self::Read(..) | Self::Vread(..) | Self::History(..) | Self::Search(..) | Self::Bundle(_) => false,
+            Self::Read(..) | Self::Vread(..) | Self::History(..) | Self::Search(..) => false,
+            Self::Bundle(_) | Self::Operation(_) => false,
         }
     }
 }
 
 /// Which resource a write is about.
 #[derive(Clone, Debug)]
-pub enum Target {
+pub enum Which {
     /// The one with this id.
     At(Location),
     /// The only one that a query finds.
@@ -122,7 +127,7 @@ pub enum Target {
     },
 }
 
-impl Target {
+impl Which {
     /// The type.
     pub fn kind(&self) -> &str {
         match self {
@@ -247,6 +252,8 @@ pub enum Status {
     NoContent,
     /// 304
     NotModified,
+    /// 422: refused, with a report of what was found.
+    Unprocessable,
 }
 
 impl Status {
@@ -257,6 +264,7 @@ impl Status {
             Self::Created => "201 Created",
             Self::NoContent => "204 No Content",
             Self::NotModified => "304 Not Modified",
+            Self::Unprocessable => "422 Unprocessable Entity",
         }
     }
 }

@@ -16,7 +16,7 @@ use super::conditional::Condition;
 use super::plan::Draft;
 use super::redact::Seen;
 use super::update::{Planned, TRIES, next, precondition, whole};
-use super::{Call, Error, Expected, Issue, Location, Reply, Target};
+use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
 use crate::store::StoreError;
 use crate::store::people::Citizen;
@@ -52,20 +52,20 @@ pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+js
 /// [`Error::Invalid`] for what is no patch, [`Error::Unprocessable`] for one that
 /// does not fit the resource or leaves it invalid, [`Error::NotFound`] for what
 /// is absent or hidden.
-pub async fn patch(call: &Call<'_>, to: &Target, patch: &Patch, expected: Option<&Expected>) -> Result<Reply, Error> {
+pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Update, to.kind())?;
     let changes = Changes::read(patch)?;
     let condition = match to {
-        Target::At(_) => None,
-        Target::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+        Which::At(_) => None,
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
     for _ in 0..TRIES {
         let planned = match (to, &condition) {
-            (Target::At(at), _) => planned(call, at, &changes, expected, &HashMap::new()).await?,
-            (Target::Matching { .. }, Some(condition)) => {
+            (Which::At(at), _) => planned(call, at, &changes, expected, &HashMap::new()).await?,
+            (Which::Matching { .. }, Some(condition)) => {
                 matching(call, condition, &changes, expected, &HashMap::new()).await?
             }
-            (Target::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
+            (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
         };
         if let Some(mut reply) = planned.committed(call).await? {
             reply.body = told(call, &reply).await?;

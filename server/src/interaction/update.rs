@@ -12,7 +12,7 @@ use super::conditional::Condition;
 use super::create::version_url;
 use super::filing;
 use super::plan::{Draft, companions};
-use super::{Call, Error, Expected, Issue, Location, Reply, Status, Target, create};
+use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
 use crate::consent::caller::Action;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
@@ -25,15 +25,15 @@ pub(super) const TRIES: usize = 8;
 /// Stores a version.
 ///
 /// * `expected`: of `If-Match`; another current version is 412.
-pub async fn update(call: &Call<'_>, to: &Target, body: &[u8], expected: Option<&Expected>) -> Result<Reply, Error> {
+pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Update, to.kind())?;
     let found = match to {
-        Target::At(at) => {
+        Which::At(at) => {
             let draft = Draft::read(call, &at.kind, at.id.clone(), body.to_vec())?;
             same_id(&draft)?;
             Found::At(draft)
         }
-        Target::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
+        Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
     };
     for _ in 0..TRIES {
         let planned = match &found {

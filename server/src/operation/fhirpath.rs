@@ -16,93 +16,66 @@ use techo_profiles::path::{
 };
 use techo_profiles::primitive::Primitive;
 
-use super::{Gate, Input, Media, Operation, Output};
-use crate::app::App;
-use crate::interaction::plan::parse;
-use crate::interaction::{Error, Interaction, Issue};
+use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
+use crate::interaction::{Call, Error, Issue, Reply};
 use crate::search::unit::Ucum;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
     name: "fhirpath",
+    summary: "Evaluates a FHIRPath expression on a resource that is sent along; nothing stored is read.",
+    origin: Origin::Own,
+    levels: &[Level::System],
     gate: Gate::Token,
-    media: Media::Fhir,
-    run: |app, token, input| Box::pin(fhirpath(app, token, input)),
+    changes: false,
+    body: Body::Parameters,
+    parameters: &[Parameter::required("expression", "string"), Parameter::required("resource", "Resource")],
+    answers: &[Parameter::many("result", "Element")],
+    run: |call, input| Box::pin(async move { fhirpath(call, input) }),
 };
 
-async fn fhirpath(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Error> {
-    app.call(token, false, &Interaction::Bundle(Vec::new())).await?;
-    let parameters = parse(input.body)?;
-    let asked = Asked::read(&parameters)?;
-    let expression = Expression::shared(asked.expression).map_err(|error| unreadable(&error, asked.at))?;
-    let now = app.clock.now();
-    let offset = app.config.zone.to_offset(now).seconds() / 60;
+fn fhirpath(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
+    let at = input.place("expression");
+    let text = input.text("expression").unwrap_or_default();
+    let resource = resource(input)?;
+    let expression = Expression::shared(text).map_err(|error| unreadable(&error, &at))?;
+    let now = call.clock.now();
+    let offset = call.config.zone.to_offset(now).seconds() / 60;
     let now = DateTime::at(now, i16::try_from(offset).unwrap_or(0));
-    let knowledge = Knowledge { definitions: app.definitions, codes: &app.codes };
-    let context = Context::new(app.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
-    let items = expression.evaluate(asked.resource, &context).map_err(|error| unevaluated(&error, asked.at))?;
-    let places = Locations::of(app.definitions, Node::resource(asked.resource));
-    let parts = items.iter().map(|item| placed(part(app.definitions, "result", item), item, &places));
+    let knowledge = Knowledge { definitions: call.definitions, codes: &call.codes };
+    let context = Context::new(call.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
+    let items = expression.evaluate(resource, &context).map_err(|error| unevaluated(&error, &at))?;
+    let places = Locations::of(call.definitions, Node::resource(resource));
+    let parts = items.iter().map(|item| placed(part(call.definitions, "result", item), item, &places));
     let mut answer = Json::object([("resourceType", Json::from("Parameters"))]);
     if !items.is_empty() {
         answer.set("parameter", Json::array(parts));
     }
-    Ok(Output { body: answer.to_string().into_bytes(), refused: false })
+    Ok(Reply { body: Some(answer.to_string().into_bytes()), ..Reply::default() })
 }
 
-/// What is asked, out of the Parameters.
-struct Asked<'a> {
-    expression: &'a str,
-    /// The parameter that says it.
-    at: usize,
-    resource: &'a Json,
+/// What the expression is evaluated on: a resource of R4.
+fn resource<'a>(input: &Input<'a>) -> Result<&'a Json, Error> {
+    let known = |json: &&Json| json.str("resourceType").is_some_and(|name| Definitions::embedded().is_resource(name));
+    input.json("resource").filter(known).ok_or_else(|| {
+        let (text, text_ja) = ("This is no resource of R4.", "R4 のリソースではありません。");
+        Error::Invalid(vec![Issue::error("value", text, text_ja).at(input.place("resource"))])
+    })
 }
 
-impl<'a> Asked<'a> {
-    fn read(parameters: &'a Json) -> Result<Self, Error> {
-        if parameters.str("resourceType") != Some("Parameters") {
-            return Err(missing("resourceType"));
-        }
-        let list = parameters.list("parameter");
-        let named = |name: &str| list.iter().position(|one| one.str("name") == Some(name));
-        let at = named("expression").ok_or_else(|| missing("Parameters.parameter"))?;
-        let expression =
-            list[at].str("valueString").ok_or_else(|| missing(&format!("Parameters.parameter[{at}].value")))?;
-        let on = named("resource").ok_or_else(|| missing("Parameters.parameter"))?;
-        let place = format!("Parameters.parameter[{on}].resource");
-        let resource = list[on].get("resource").ok_or_else(|| missing(&place))?;
-        let known = resource.str("resourceType").is_some_and(|name| Definitions::embedded().is_resource(name));
-        if !known {
-            return Err(missing(&place));
-        }
-        Ok(Self { expression, at, resource })
-    }
-}
-
-fn missing(place: &str) -> Error {
-    Error::Invalid(vec![
-        Issue::error(
-            "required",
-            "Send Parameters with \"expression\" (valueString) and \"resource\" (a resource of R4).",
-            "\"expression\"(valueString)と\"resource\"(R4 のリソース)を持つ Parameters を送ってください。",
-        )
-        .at(place),
-    ])
-}
-
-fn unreadable(error: &PathError, at: usize) -> Error {
+fn unreadable(error: &PathError, at: &str) -> Error {
     Error::Invalid(vec![issue("invalid", error, at)])
 }
 
-fn unevaluated(error: &PathError, at: usize) -> Error {
+fn unevaluated(error: &PathError, at: &str) -> Error {
     let code = if error.reason == Reason::Fuel { "too-costly" } else { "processing" };
     Error::Unprocessable(vec![issue(code, error, at)])
 }
 
 /// Names the expression's own words, never a value of the resource.
-fn issue(code: &'static str, error: &PathError, at: usize) -> Issue {
+fn issue(code: &'static str, error: &PathError, at: &str) -> Issue {
     Issue::error(code, error.to_string(), format!("FHIRPath 式を評価できません({} バイト目): {}", error.at, error.text))
-        .at(format!("Parameters.parameter[{at}].value"))
+        .at(at)
 }
 
 /// Says where in the resource the item stands. FHIR lets a parameter be a value or

@@ -7,24 +7,31 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use techo_profiles::json::Json;
 
-use super::{Gate, Input, Media, Operation, Output};
-use crate::app::App;
+use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::auth::client::Client;
-use crate::auth::scope::{Action as Letter, Context, Grant};
-use crate::consent::caller::Caller;
 use crate::import::place::Carrier;
 use crate::import::report::Report;
 use crate::import::run::{self, File, Order};
 use crate::interaction::plan::parse;
-use crate::interaction::{Error, Interaction, Issue};
+use crate::interaction::{Call, Error, Issue, Reply, Status};
 use crate::store::StoreError;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
     name: "import",
-    gate: Gate::Custodial,
-    media: Media::File,
-    run: |app, token, input| Box::pin(import(app, token, input)),
+    summary: "Takes a file, or several as Attachments, in a format of Japan's records, and stores what it says.",
+    origin: Origin::Own,
+    levels: &[Level::System],
+    gate: Gate::Custodial(TYPES),
+    changes: true,
+    body: Body::File,
+    parameters: &[
+        Parameter::optional("patient", "string"),
+        Parameter::optional("format", "string"),
+        Parameter::many("file", "Attachment"),
+    ],
+    answers: &[Parameter::required("report", "string"), Parameter::required("outcome", "OperationOutcome")],
+    run: |call, input| Box::pin(import(call, input)),
 };
 
 /// The largest body; above it files will be taken as a job.
@@ -47,9 +54,10 @@ const TYPES: &[&str] = &[
     "Provenance",
 ];
 
-async fn import(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Error> {
-    let call = app.call(token, false, &Interaction::Bundle(Vec::new())).await?;
-    let organization = permitted(&call.caller)?;
+async fn import(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
+    let organization = call.caller.client.organization.as_ref();
+    let organization = organization.ok_or_else(|| Error::Internal("a publisher without an Organization".into()))?;
+    let organization = (organization.reference.to_string(), organization.key);
     if input.body.len() > LIMIT {
         return Err(Error::TooLarge(Issue::error(
             "too-long",
@@ -57,17 +65,16 @@ async fn import(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Err
             format!("ここで受け付けるのは {LIMIT} バイトまでです。大きなファイルは techo import を使ってください。"),
         )));
     }
-    let parameter = |name: &str| input.query.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
-    let patient = match parameter("patient") {
+    let patient = match input.text("patient") {
         Some(reference) => {
             let id = reference.strip_prefix("Patient/").unwrap_or(reference);
             // Someone this organization does not keep is answered like nobody.
-            let known = app.store.citizens(&[id]).await?.remove(id);
+            let known = call.store.citizens(&[id]).await?.remove(id);
             Some(known.filter(|citizen| citizen.custodian == organization.1).ok_or_else(no_patient)?)
         }
         None => None,
     };
-    let client = app.accounts.client(&call.caller.client.id).await.map_err(StoreError::from)?;
+    let client = call.accounts.client(&call.caller.client.id).await.map_err(StoreError::from)?;
     let client = client.map(Client::of).transpose().map_err(|error| Error::Internal(error.to_string()))?;
     let carrier = Carrier {
         organization,
@@ -75,35 +82,16 @@ async fn import(app: &App, token: &str, input: &Input<'_>) -> Result<Output, Err
         municipalities: client.ok_or(Error::Unauthorized)?.municipalities,
         patient,
         dry_run: false,
-        japanese: input.japanese,
+        japanese: call.japanese,
     };
-    let order = Order { carrier: &carrier, format: parameter("format"), progress: &|_, _| {} };
-    let report = run::run(app, &order, &files(input)?).await?;
-    Ok(Output { refused: !report.files.is_empty() && report.refused(), body: answer(&report).into_bytes() })
-}
-
-/// The Organization for which the caller may publish.
-fn permitted(caller: &Caller) -> Result<(String, i64), Error> {
-    let organization = caller.client.organization.as_ref().filter(|_| caller.publisher().is_some());
-    let organization = organization.ok_or_else(|| {
-        Error::Forbidden(Issue::error(
-            "forbidden",
-            "Only a custodial backend may import files.",
-            "ファイルを取り込めるのは、登録された公的な登録元のみです。",
-        ))
-    })?;
-    for kind in TYPES {
-        for letter in [Letter::Create, Letter::Update] {
-            if caller.scopes.allows(Context::System, kind, letter) != Grant::All {
-                return Err(Error::Forbidden(Issue::error(
-                    "forbidden",
-                    format!("The token needs system/{kind}.cu for this."),
-                    format!("system/{kind}.cu のスコープが必要です。"),
-                )));
-            }
-        }
-    }
-    Ok((organization.reference.to_string(), organization.key))
+    let order = Order { carrier: &carrier, format: input.text("format"), progress: &|_, _| {} };
+    let report = run::run(call.app, &order, &files(input)?).await?;
+    let refused = !report.files.is_empty() && report.refused();
+    Ok(Reply {
+        status: if refused { Status::Unprocessable } else { Status::Ok },
+        body: Some(answer(&report).into_bytes()),
+        ..Reply::default()
+    })
 }
 
 fn no_patient() -> Error {
@@ -118,7 +106,7 @@ fn no_patient() -> Error {
 fn files(input: &Input<'_>) -> Result<Vec<File>, Error> {
     let media = input.media.split(';').next().unwrap_or_default().trim();
     if media != "application/fhir+json" {
-        let name = input.file_name.clone().unwrap_or_else(|| "file".to_owned());
+        let name = input.file_name.unwrap_or("file").to_owned();
         return Ok(vec![File { name, bytes: input.body.to_vec() }]);
     }
     let resource = parse(input.body)?;

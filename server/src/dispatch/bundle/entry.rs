@@ -5,7 +5,7 @@
 use techo_profiles::json::Json;
 
 use crate::consent::caller::Action;
-use crate::interaction::{Call, Error, Expected, Interaction, Issue, Known, Location, Target, is_id};
+use crate::interaction::{Call, Error, Expected, Interaction, Issue, Known, Location, Which, is_id};
 
 /// What an entry asks for.
 pub(super) struct Entry {
@@ -119,9 +119,9 @@ impl Entry {
             (Verb::Get, Past::Current) => Interaction::Read(at, Known::default()),
             (Verb::Get, Past::History) => Interaction::History(at, query()),
             (Verb::Get, Past::Version(version)) => Interaction::Vread(at, version),
-            (Verb::Delete, _) => Interaction::Delete { to: Target::At(at), expected: self.expected.clone() },
+            (Verb::Delete, _) => Interaction::Delete { to: Which::At(at), expected: self.expected.clone() },
             (Verb::Put | Verb::Post, _) => {
-                Interaction::Update { to: Target::At(at), body: self.body.clone(), expected: self.expected.clone() }
+                Interaction::Update { to: Which::At(at), body: self.body.clone(), expected: self.expected.clone() }
             }
         }
     }

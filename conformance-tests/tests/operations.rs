@@ -1,0 +1,238 @@
+//! Operations: where each is asked and how, that each leaves a record, and that the
+//! list of what is tried against hidden records is whole.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use techo_conformance_tests::http::Request;
+use techo_conformance_tests::world::{Caller, World};
+
+/// Every operation at every level, and the test that tries it against what the caller
+/// may not see, or why there is nothing to see. An operation that is claimed and not
+/// here fails the suite.
+const TRIED: &[(&str, &str)] = &[
+    ("$fhirpath", "reads nothing that is stored: `fhirpath.rs`"),
+    ("$import", "`import.rs`: import_over_http_needs_its_scopes_and_refuses_rightly"),
+];
+
+/// Every route of the FHIR API, and where it is tried against what the caller may not see.
+const ROUTES: &[(&str, &str)] = &[
+    ("/fhir", "`leaks.rs`: entries of Bundles are tried beside single requests"),
+    ("/fhir/", "the same as /fhir"),
+    ("/fhir/metadata", "open to all, says nothing of a record: `capabilities.rs`"),
+    ("/fhir/{kind}", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/_search", "`search.rs`: the same Interaction as GET"),
+    ("/fhir/{kind}/{id}", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/{id}/{below}", "operations: see TRIED"),
+    ("/fhir/{kind}/{id}/_history", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/{id}/_history/{version}", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/{id}/_history/{version}/{below}", "operations: see TRIED"),
+];
+
+fn statement(world: &World) -> Value {
+    Request::get(&format!("{}/metadata", world.base)).send().expect(200).json()
+}
+
+/// `$name`, `Type/$name`: each once, `Resource` for what every type has.
+fn claimed(statement: &Value) -> BTreeSet<String> {
+    let rest = &statement["rest"][0];
+    let names = |of: &Value| -> Vec<String> {
+        let all = of["operation"].as_array().into_iter().flatten();
+        all.map(|one| format!("${}", one["name"].as_str().expect("a name"))).collect()
+    };
+    let mut found: BTreeSet<String> = names(rest).into_iter().collect();
+    let types = rest["resource"].as_array().expect("resources");
+    for resource in types {
+        let kind = resource["type"].as_str().expect("a type");
+        for name in names(resource) {
+            let everywhere = types.iter().filter(|one| names(one).contains(&name)).count() > 100;
+            found.insert(format!("{}/{name}", if everywhere { "Resource" } else { kind }));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_operation_is_tried_against_what_is_hidden() {
+    let world = World::new();
+    let listed: BTreeSet<String> = TRIED.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(claimed(&statement(&world)), listed);
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../server/src/http/mod.rs"));
+    let text = text.expect("the route table");
+    let routes: BTreeSet<&str> =
+        text.split('"').filter(|word| word.starts_with("/fhir") && !word.contains(' ')).collect();
+    assert_eq!(routes, ROUTES.iter().map(|(route, _)| *route).collect(), "every route has its test");
+    for (_, place) in TRIED.iter().chain(ROUTES) {
+        let Some((file, name)) = place.strip_prefix('`').and_then(|place| place.split_once("`: ")) else { continue };
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(file);
+        let suite = fs::read_to_string(path).expect("the suite that is named");
+        assert!(name.contains(' ') || suite.contains(&format!("fn {name}()")), "{place}");
+    }
+}
+
+#[test]
+fn what_is_claimed_is_defined() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let rest = &statement["rest"][0];
+    let of_types = rest["resource"].as_array().into_iter().flatten().map(|resource| &resource["operation"]);
+    let mut ours = 0;
+    for operation in of_types.chain([&rest["operation"]]).flat_map(|all| all.as_array().into_iter().flatten()) {
+        let url = operation["definition"].as_str().expect("a URL");
+        if let Some(path) = url.strip_prefix(&format!("{}/", world.base)) {
+            let definition = tester.get(path).expect(200).json();
+            assert_eq!(definition["url"], url);
+            assert_eq!(definition["code"], operation["name"]);
+            assert!(definition["parameter"].as_array().is_some_and(|all| all.len() > 1), "{definition}");
+            // Nobody writes over it.
+            let mut other = definition;
+            other["name"] = json!("other");
+            tester.put(path, &other).refused(409);
+            tester.delete(path).refused(409);
+            ours += 1;
+        } else {
+            assert!(url.starts_with("http://hl7.org/fhir/OperationDefinition/"), "{url}");
+        }
+    }
+    assert!(ours >= 2, "{ours}");
+}
+
+#[test]
+fn an_operation_is_asked_at_its_level_by_its_method_with_its_parameters() {
+    let world = World::new();
+    let tester = world.tester();
+    for (method, path, status) in [
+        ("GET", "$nonsense", 404),
+        ("POST", "$nonsense", 404),
+        ("POST", "Patient/$import", 404),
+        ("POST", "Patient/x/$import", 404),
+        ("POST", "Patient/x/_history/1/$import", 404),
+        ("GET", "Patient/x/nonsense", 404),
+        ("GET", "Nonsense/$validate", 404),
+        ("GET", "$import", 405),
+        ("GET", "$fhirpath", 405),
+        ("PUT", "$import", 405),
+        ("PUT", "Patient/$import", 405),
+        ("DELETE", "Patient/$import", 405),
+        ("DELETE", "Patient/x/$import", 405),
+        ("POST", "Patient/x", 405),
+        ("POST", "$fhirpath?nonsense=1", 400),
+    ] {
+        let answer = tester.request(method, path).body("application/fhir+json", "").send().refused(status);
+        let allow = answer.header("Allow").unwrap_or_default();
+        assert_eq!(status == 405, !allow.is_empty(), "{method} {path}: {allow}");
+        assert!(!allow.split(',').any(|one| one == method), "{method} {path}: {allow}");
+    }
+    for (path, methods) in [("$import", "POST"), ("Patient/x/$import", "POST"), ("Patient/x", "GET,HEAD,PUT,DELETE")] {
+        let options = tester.request("OPTIONS", path).send().expect(204);
+        let allow = options.header("Allow").unwrap_or_default();
+        assert!(allow.contains("PATCH") || allow == methods, "{path}: {allow}");
+    }
+    for (body, status, place) in [
+        (json!({"resourceType": "Patient"}), 400, "resourceType"),
+        (json!({"resourceType": "Parameters"}), 400, "Parameters.parameter"),
+        (
+            json!({"resourceType": "Parameters", "parameter": [{"name": "x", "valueString": "1"}]}),
+            400,
+            "Parameters.parameter[0].name",
+        ),
+        (
+            json!({"resourceType": "Parameters", "parameter": [{"name": "expression", "valueInteger": 1}]}),
+            400,
+            "Parameters.parameter[0].value",
+        ),
+        (
+            json!({"resourceType": "Parameters", "parameter": [
+                {"name": "expression", "valueString": "1"}, {"name": "expression", "valueString": "2"}]}),
+            400,
+            "Parameters.parameter[1].value",
+        ),
+    ] {
+        let answer = tester.post("$fhirpath", &body).refused(status).json();
+        assert_eq!(answer["issue"][0]["expression"][0], place, "{body}");
+    }
+    let japanese =
+        tester.request("POST", "$fhirpath").header("Accept-Language", "ja").body("application/fhir+json", "");
+    let text = japanese.send().refused(400).json()["issue"][0]["details"]["text"].to_string();
+    assert!(text.contains("パラメータ"), "{text}");
+    tester.request("POST", "$fhirpath").body("text/plain", "x").send().refused(415);
+}
+
+/// Records of the audit log, when none of a write waits to be moved there.
+fn records(world: &World) -> u64 {
+    for _ in 0..100 {
+        let output = world.server.command(&["audit-verify", "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        if report["waiting"] == 0 {
+            return report["chains"].as_array().into_iter().flatten().filter_map(|one| one["records"].as_u64()).sum();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("records of writes wait for ever");
+}
+
+type Ask<'a> = &'a dyn Fn(&Caller) -> u16;
+
+/// `$fhirpath`, and `$import` where it was refused, left no record.
+#[test]
+fn every_operation_leaves_a_record_whether_it_answers_or_refuses() {
+    let world = World::new();
+    let tester = world.tester();
+    let app = world.mother_for_daughter();
+    let parameters = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": "id"}, {"name": "resource", "resource": {"resourceType": "Patient"}}]});
+    let asks: [(&str, &Caller, u16, Ask<'_>); 4] = [
+        ("an answer", &tester, 200, &|caller| caller.post("$fhirpath", &parameters).status),
+        ("a bad request", &tester, 400, &|caller| {
+            caller.post("$fhirpath", &json!({"resourceType": "Parameters"})).status
+        }),
+        ("not for an app", &app, 403, &|caller| {
+            caller.request("POST", "$import").body("text/csv", "a,b").send().status
+        }),
+        ("no such operation", &app, 404, &|caller| caller.get("Patient/$nonsense").status),
+    ];
+    for (what, caller, status, ask) in asks {
+        let before = records(&world);
+        assert_eq!(ask(caller), status, "{what}");
+        assert_eq!(records(&world), before + 1, "{what}");
+    }
+    let events = world
+        .approve(
+            &techo_conformance_tests::world::Ask::new("app-secret", "hanako", "launch/patient patient/AuditEvent.rs")
+                .of("pt-mei"),
+        )
+        .search("AuditEvent?patient=pt-mei&_count=200");
+    assert!(events.to_string().contains("$nonsense") || has_query(&events, "$nonsense"), "the daughter's side sees it");
+}
+
+/// Whether an event's query, which is base64, names this.
+fn has_query(events: &Value, name: &str) -> bool {
+    use base64::Engine;
+    let entries = events["entry"].as_array().into_iter().flatten();
+    let queries = entries.flat_map(|entry| entry["resource"]["entity"].as_array().into_iter().flatten());
+    queries.filter_map(|entity| entity["query"].as_str()).any(|query| {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(query).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).contains(name)
+    })
+}
+
+/// No token at all was called an invalid one.
+#[test]
+fn who_sends_no_token_is_asked_for_one() {
+    let world = World::new();
+    for (request, expected) in [
+        (world.anon().request("GET", "Patient/x"), "Bearer realm=\"techo\""),
+        (world.anon().request("GET", "Patient/x/$everything"), "Bearer realm=\"techo\""),
+        (world.anon().request("GET", "Patient/x").header("Authorization", "Basic YTpi"), "Bearer realm=\"techo\""),
+        (
+            world.holder("nonsense".to_owned()).request("GET", "Patient/x"),
+            "Bearer realm=\"techo\", error=\"invalid_token\"",
+        ),
+    ] {
+        let answer = request.send().refused(401);
+        assert_eq!(answer.header("WWW-Authenticate"), Some(expected));
+    }
+}
