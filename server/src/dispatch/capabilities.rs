@@ -16,7 +16,7 @@ use crate::operation::{Level, OPERATIONS, Operation};
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] =
-    &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
+    &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = RENDERED;
@@ -66,7 +66,7 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
                 }]
             },
             "resource": (Json::array(types)),
-            "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "history-system"}],
             "operation": (Json::array(operations))
         }]
     })

@@ -17,7 +17,7 @@ use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
+use crate::interaction::{Error, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which, is_id};
 
 type Answer = Response<Body>;
 pub(super) type Edge = State<Arc<App>>;
@@ -247,8 +247,27 @@ pub async fn history(
 ) -> Answer {
     let query = asked(query);
     let format = format(&query).map(str::to_owned);
-    let interaction = location(kind, id).map(|at| Interaction::History(at, query));
+    let interaction = location(kind, id).map(|at| Interaction::History(Past::Instance(at), query));
     answer(edge, &headers, format.as_deref(), interaction).await
+}
+
+/// `GET [type]/_history`
+pub async fn history_of_type(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::Type(kind), query))).await
+}
+
+/// `GET _history`
+pub async fn history_of_all(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::System, query))).await
 }
 
 /// `GET [type]/[id]/_history/[version]`

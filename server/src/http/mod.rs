@@ -39,6 +39,8 @@ pub fn router(server: &Server) -> Router {
                 .patch(fhir::patch_matching)
                 .delete(fhir::delete_matching),
         )
+        .route("/fhir/_history", get(fhir::history_of_all))
+        .route("/fhir/{kind}/_history", get(fhir::history_of_type))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route("/fhir/{kind}/{id}", get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type))
         .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))

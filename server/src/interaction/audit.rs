@@ -215,7 +215,7 @@ fn asked(interaction: &Interaction) -> String {
             Which::Matching { kind, query } => format!("{kind}?{query}"),
         },
         Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
-        Interaction::History(at, _) => format!("{}/_history", at.reference()),
+        Interaction::History(of, _) => of.path(),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
         Interaction::Search(kind, query) => format!("{kind}?{}", query_of(query)),

@@ -48,8 +48,8 @@ pub enum Interaction {
     Read(Location, Known),
     /// `GET [type]/[id]/_history/[version]`
     Vread(Location, i32),
-    /// `GET [type]/[id]/_history`
-    History(Location, Vec<(String, String)>),
+    /// `GET [type]/[id]/_history`, `GET [type]/_history`, `GET _history`
+    History(Past, Vec<(String, String)>),
     /// `GET [type]?…`, `POST [type]/_search`
     Search(String, Vec<(String, String)>),
     /// `POST [type]`
@@ -96,7 +96,8 @@ impl Interaction {
     /// The type it is about; `None` for a Bundle and for an operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at, _) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
+            Self::Read(at, _) | Self::Vread(at, _) => Some(&at.kind),
+            Self::History(of, _) => of.kind(),
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
             Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
             Self::Bundle(_) | Self::Operation(_) => None,
@@ -133,6 +134,37 @@ impl Which {
         match self {
             Self::At(at) => &at.kind,
             Self::Matching { kind, .. } => kind,
+        }
+    }
+}
+
+/// Whose past a history tells.
+#[derive(Clone, Debug)]
+pub enum Past {
+    /// `[type]/[id]`
+    Instance(Location),
+    /// `[type]`
+    Type(String),
+    /// `[base]`
+    System,
+}
+
+impl Past {
+    /// The type; `None` for all.
+    pub fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Instance(at) => Some(&at.kind),
+            Self::Type(kind) => Some(kind),
+            Self::System => None,
+        }
+    }
+
+    /// `Patient/1/_history`
+    pub fn path(&self) -> String {
+        match self {
+            Self::Instance(at) => format!("{}/_history", at.reference()),
+            Self::Type(kind) => format!("{kind}/_history"),
+            Self::System => "_history".to_owned(),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Entry {
         let at = Location { kind: self.kind.clone(), id: id.clone() };
         match (self.verb, self.past) {
             (Verb::Get, Past::Current) => Interaction::Read(at, Known::default()),
-            (Verb::Get, Past::History) => Interaction::History(at, query()),
+            (Verb::Get, Past::History) => Interaction::History(crate::interaction::Past::Instance(at), query()),
             (Verb::Get, Past::Version(version)) => Interaction::Vread(at, version),
             (Verb::Delete, _) => Interaction::Delete { to: Which::At(at), expected: self.expected.clone() },
             (Verb::Put | Verb::Post, _) => {
