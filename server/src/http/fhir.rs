@@ -141,9 +141,13 @@ pub async fn update_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
     updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -182,9 +186,13 @@ pub async fn patch_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
     patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -227,8 +235,12 @@ pub async fn delete_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
     deleted(edge, matching(kind, query.as_deref()), query, &headers).await
 }
 
