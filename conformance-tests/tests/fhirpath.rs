@@ -37,7 +37,7 @@ fn every_item_is_a_part_with_a_value_of_its_type() {
             json!([{"part": [{"name": "gender", "valueCode": "male"}, {"name": "name", "valueHumanName": family}]}]),
         ),
         ("contained", json!([{"resource": someone()["contained"][0]}])),
-        ("managingOrganization.resolve()", json!([{"valueReference": {"reference": "Organization/1"}}])),
+        ("managingOrganization.resolve()", Value::Null),
         ("1 + 1", json!([{"valueInteger": 2}])),
         ("name.exists()", json!([{"valueBoolean": true}])),
         ("@2024-05-01T10:00:00Z", json!([{"valueDateTime": "2024-05-01T10:00:00Z"}])),
@@ -78,6 +78,33 @@ fn every_item_says_where_it_stands() {
         let found: Vec<&Value> = places.map(|part| &part["extension"][0]["valueString"]).collect();
         assert_eq!(json!(found), expected, "{expression}");
     }
+}
+
+/// A reference is followed as the caller could follow it herself, hidden or absent alike.
+#[test]
+fn references_are_followed_as_far_as_the_caller_may_read() {
+    let world = World::new();
+    let (mother, stranger) = (world.mother(), world.stranger());
+    let about = |patient: &str| {
+        json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": patient}})
+    };
+    let birth = |caller: &Caller, patient: &str| {
+        let answer = evaluate(caller, "subject.resolve().birthDate", &about(patient)).expect(200).json();
+        answer["parameter"][0]["valueDate"].clone()
+    };
+    assert_eq!(birth(&mother, "Patient/pt-hanako"), "1992-04-18");
+    assert_eq!(birth(&stranger, "Patient/pt-hanako"), Value::Null);
+    assert_eq!(birth(&mother, "Patient/pt-nobody"), Value::Null);
+    let step = "subject.resolve().managingOrganization.resolve().name.exists()";
+    assert_eq!(
+        evaluate(&mother, step, &about("Patient/pt-hanako")).expect(200).json()["parameter"][0]["name"],
+        "result"
+    );
+    let many: Vec<Value> = (0..101).map(|number| json!({"reference": format!("Patient/n{number}")})).collect();
+    let group = json!({"resourceType": "Communication", "status": "completed", "recipient": many});
+    let refused = evaluate(&mother, "recipient.resolve().count()", &group).refused(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use techo_conformance_tests::world::{Caller, World};
 /// may not see, or why there is nothing to see. An operation that is claimed and not
 /// here fails the suite.
 const TRIED: &[(&str, &str)] = &[
+    ("Patient/$everything", "`everything.rs`: everything_is_what_the_caller_may_see_and_no_oracle"),
     ("$fhirpath", "reads nothing that is stored: `fhirpath.rs`"),
     ("$import", "`import.rs`: import_over_http_needs_its_scopes_and_refuses_rightly"),
 ];

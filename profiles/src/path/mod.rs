@@ -16,6 +16,7 @@
 //! Source: `FHIRPath` 2.0 (N1); FHIR R4 fhirpath.html
 
 mod cache;
+mod check;
 mod context;
 mod equal;
 mod error;

@@ -50,7 +50,12 @@ impl App {
     /// whose warrant is not confirmed in the end has answered nothing, and counts
     /// as never made.
     pub fn presumed(&self, token: &str, lenient: bool, interaction: &Interaction) -> Option<Call<'_>> {
-        let reads = matches!(interaction, Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..));
+        // What is asked by GET changes nothing, operations too.
+        let reads = match interaction {
+            Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..) => true,
+            Interaction::Operation(asked) => !asked.post,
+            _ => false,
+        };
         if !reads || interaction.kind() == Some("AuditEvent") {
             return None;
         }

@@ -58,14 +58,14 @@ impl Call<'_> {
 
     /// The body of a stored version as this caller may have it; none of a deletion.
     /// What a publisher withdrew is gone for all but the citizen's own side.
-    pub(super) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
         let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
         let Some(body) = found.body.clone().filter(|_| is_shown) else { return Ok(None) };
         self.redacted(found, body, seen).await.map(Some)
     }
 
     /// Whose data a stored version is.
-    pub(super) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
+    pub(crate) async fn citizens_of(&self, found: &Stored) -> Result<Vec<i64>, Error> {
         Ok(self.store.subjects_of(found).await?)
     }
 }

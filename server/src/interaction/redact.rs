@@ -16,14 +16,14 @@ use crate::consent::view::Reach;
 use crate::store::reader::Stored;
 
 /// Which places the caller can see, as far as they were asked about.
-pub(super) type Seen = HashMap<String, bool>;
+pub(crate) type Seen = HashMap<String, bool>;
 
 /// The elements that say who someone is.
 const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 
 impl Call<'_> {
     /// The body of a version as this caller may have it.
-    pub(super) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
         if self.action == Action::Read && self.is_only_named(found).await? {
             return identity(&body);
         }
@@ -86,12 +86,12 @@ impl Call<'_> {
     }
 
     /// Seals a page link for this caller alone.
-    pub(super) fn seal_page(&self, bytes: &[u8]) -> String {
+    pub(crate) fn seal_page(&self, bytes: &[u8]) -> String {
         self.sealer.seal_link(self.world_name().as_bytes(), bytes)
     }
 
     /// Opens a page link that was sealed for this caller.
-    pub(super) fn open_page(&self, sealed: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn open_page(&self, sealed: &str) -> Result<Vec<u8>, Error> {
         self.sealer.open_link(self.world_name().as_bytes(), sealed).map_err(|_| super::search::foreign_page())
     }
 }

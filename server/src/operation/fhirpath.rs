@@ -1,57 +1,151 @@
 //! `POST /fhir/$fhirpath`: what an expression yields on a resource that is sent along.
 //!
-//! Nothing stored is read: references are not followed. Any good token will do; it
-//! keeps strangers from spending our time, and the evaluator's fuel keeps everybody
-//! from spending much of it.
+//! `resolve()` follows a reference by an ordinary read of the caller's, audited as one:
+//! what she may not read is not there. Any good token will do; it keeps strangers from
+//! spending our time, and the evaluator's fuel keeps everybody from spending much of it.
 //!
 //! Each item is a part `result` with a value of its FHIR type. What `value[x]` has
 //! no type for (a backbone element, a Narrative, an Extension) is told by a part for
 //! each of its elements. An extension says where in the resource the item stands.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
 use techo_profiles::Definitions;
 use techo_profiles::definitions::choice_name;
 use techo_profiles::json::{Json, Value as Tree};
 use techo_profiles::path::{
-    Context, DateTime, Expression, Item, Knowledge, Locations, Model, Node, PathError, Reason, Value,
+    Context, DateTime, Expression, Item, Knowledge, Locations, Model, Node, PathError, Reason, Resolve, Value,
 };
 use techo_profiles::primitive::Primitive;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
-use crate::interaction::{Call, Error, Issue, Reply};
+use crate::consent::caller::Action;
+use crate::consent::subject::local;
+use crate::consent::view::CitizenKey;
+use crate::interaction::plan::parse;
+use crate::interaction::{Call, Error, Issue, Known, Location, Reply, read};
 use crate::search::unit::Ucum;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
     name: "fhirpath",
-    summary: "Evaluates a FHIRPath expression on a resource that is sent along; nothing stored is read.",
+    summary: "Evaluates a FHIRPath expression on a resource that is sent along; resolve() reads what the caller may read.",
     origin: Origin::Own,
     levels: &[Level::System],
-    gate: Gate::Token,
+    gate: Gate::Reads,
     changes: false,
     body: Body::Parameters,
     parameters: &[Parameter::required("expression", "string"), Parameter::required("resource", "Resource")],
     answers: &[Parameter::many("result", "Element")],
-    run: |call, input| Box::pin(async move { fhirpath(call, input) }),
+    run: |call, input| Box::pin(fhirpath(call, input)),
 };
 
-fn fhirpath(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
+/// What is stored is fetched between evaluations: each says what it lacked, until
+/// one lacks nothing.
+async fn fhirpath(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     let at = input.place("expression");
     let text = input.text("expression").unwrap_or_default();
     let resource = resource(input)?;
     let expression = Expression::shared(text).map_err(|error| unreadable(&error, &at))?;
+    let mut fetched = Fetched::default();
+    let mut disclosed = Vec::new();
+    loop {
+        let asked = match evaluated(call, &expression, resource, &fetched).map_err(|error| unevaluated(&error, &at))? {
+            Outcome::Answer(body) => return Ok(Reply { body: Some(body), disclosed, ..Reply::default() }),
+            Outcome::Lacks(asked) => asked,
+        };
+        if fetched.len() + asked.len() > MOST_FETCHED {
+            return Err(Error::Unprocessable(vec![too_many().at(at)]));
+        }
+        for reference in asked {
+            let found = fetch(call, &reference, &mut disclosed).await?;
+            fetched.insert(reference, found);
+        }
+    }
+}
+
+/// What references led to; `None` where the caller sees nothing.
+type Fetched = HashMap<String, Option<Json>>;
+
+enum Outcome {
+    /// The answer's body.
+    Answer(Vec<u8>),
+    /// References that were not followed yet.
+    Lacks(BTreeSet<String>),
+}
+
+fn evaluated(
+    call: &Call<'_>,
+    expression: &Expression,
+    resource: &Json,
+    fetched: &Fetched,
+) -> Result<Outcome, PathError> {
     let now = call.clock.now();
     let offset = call.config.zone.to_offset(now).seconds() / 60;
     let now = DateTime::at(now, i16::try_from(offset).unwrap_or(0));
     let knowledge = Knowledge { definitions: call.definitions, codes: &call.codes };
+    let resolver = Resolver { fetched, lacks: RefCell::default() };
     let context = Context::new(call.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
-    let items = expression.evaluate(resource, &context).map_err(|error| unevaluated(&error, &at))?;
+    let outcome = expression.evaluate(resource, &context.resolver(&resolver));
+    let lacks = resolver.lacks.take();
+    // Whatever came out of a lack, an error too, may come out otherwise without it.
+    if !lacks.is_empty() {
+        return Ok(Outcome::Lacks(lacks));
+    }
+    let items = outcome?;
     let places = Locations::of(call.definitions, Node::resource(resource));
     let parts = items.iter().map(|item| placed(part(call.definitions, "result", item), item, &places));
     let mut answer = Json::object([("resourceType", Json::from("Parameters"))]);
     if !items.is_empty() {
         answer.set("parameter", Json::array(parts));
     }
-    Ok(Reply { body: Some(answer.to_string().into_bytes()), ..Reply::default() })
+    Ok(Outcome::Answer(answer.to_string().into_bytes()))
+}
+
+struct Resolver<'f> {
+    fetched: &'f Fetched,
+    lacks: RefCell<BTreeSet<String>>,
+}
+
+impl Resolve for Resolver<'_> {
+    fn resolve(&self, reference: &str) -> Option<&Json> {
+        let Some(found) = self.fetched.get(reference) else {
+            self.lacks.borrow_mut().insert(reference.to_owned());
+            return None;
+        };
+        found.as_ref()
+    }
+}
+
+/// A reference is followed by an ordinary read of this caller: what she may not
+/// read is not there.
+async fn fetch(
+    call: &Call<'_>,
+    reference: &str,
+    disclosed: &mut Vec<(CitizenKey, String)>,
+) -> Result<Option<Json>, Error> {
+    let place = local(reference, &call.config.fhir_base());
+    let Some(at) = place.and_then(|(kind, id)| Location::read(&format!("{kind}/{id}"))) else { return Ok(None) };
+    match read::read(&call.doing(Action::Read), &at, &Known::default()).await {
+        Ok(reply) => {
+            disclosed.extend(reply.disclosed);
+            reply.body.as_deref().map(parse).transpose()
+        }
+        Err(Error::NotFound | Error::Gone | Error::Forbidden(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// References that one evaluation may follow.
+const MOST_FETCHED: usize = 100;
+
+fn too_many() -> Issue {
+    Issue::error(
+        "too-costly",
+        format!("The expression follows more than {MOST_FETCHED} references. Narrow it."),
+        format!("式がたどる参照が {MOST_FETCHED} 件を超えます。絞り込んでください。"),
+    )
 }
 
 /// What the expression is evaluated on: a resource of R4.

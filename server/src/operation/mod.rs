@@ -11,6 +11,7 @@
 //! Source: FHIR R4 operations.html
 
 pub mod definition;
+pub mod everything;
 pub mod fhirpath;
 pub mod import;
 pub mod input;
@@ -26,7 +27,7 @@ use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Invocation, Issue, Reply, Target};
 
 /// Every operation that this server has.
-pub const OPERATIONS: &[Operation] = &[fhirpath::OPERATION, import::OPERATION];
+pub const OPERATIONS: &[Operation] = &[everything::OPERATION, fhirpath::OPERATION, import::OPERATION];
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]

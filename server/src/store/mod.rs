@@ -10,6 +10,7 @@ pub mod db;
 pub mod dictionary;
 pub mod entity;
 pub mod error;
+pub mod everything;
 pub mod facts;
 pub mod import;
 pub mod index;

@@ -98,6 +98,10 @@ impl<'a> Reader<'a> {
         Self { store, view, warrant: None }
     }
 
+    pub(super) fn view(&self) -> &View {
+        self.view
+    }
+
     /// The view is of a decision made earlier: its first statement finds out whether
     /// that still stands, and gives nothing but [`StoreError::Stale`] if not.
     #[must_use]
@@ -233,7 +237,7 @@ impl<'a> Reader<'a> {
 
     /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
     /// the type can be visible.
-    fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
+    pub(super) fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
         let number = self.number(kind)?;
         let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
         sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
@@ -245,7 +249,7 @@ impl<'a> Reader<'a> {
         Definitions::embedded().type_number(kind).filter(|_| possible(self.view, kind))
     }
 
-    async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
         let (db, backend) = (self.store.db.read(), self.store.db.backend());
         let (rows, from) = match self.unconfirmed() {
             None => (db.query_all_raw(sql.statement(backend)).await?, 0),

@@ -6,7 +6,7 @@ use sea_orm::{DatabaseBackend, Statement, Value};
 use super::db::statement;
 
 /// A piece of SQL, `?` for each value.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Sql {
     text: String,
     values: Vec<Value>,

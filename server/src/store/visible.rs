@@ -24,6 +24,29 @@ pub(super) fn visible(view: &View, kind: &str, number: u16, past: bool) -> Sql {
     Sql::or(any)
 }
 
+/// The condition on a row `r` of `resource` that may be of any of these types; `None`
+/// if no row of them can be visible. Types with the same condition share it.
+pub(super) fn visible_among<'k>(view: &View, kinds: impl Iterator<Item = &'k str>) -> Option<Sql> {
+    let mut groups: Vec<(Vec<i16>, Sql)> = Vec::new();
+    for kind in kinds.filter(|kind| possible(view, kind)) {
+        let Some(key) = Definitions::embedded().type_number(kind) else { continue };
+        let condition = visible(view, kind, key, false);
+        match groups.iter_mut().find(|(_, same)| *same == condition) {
+            Some((kinds, _)) => kinds.push(number(kind)),
+            None => groups.push((vec![number(kind)], condition)),
+        }
+    }
+    if groups.is_empty() {
+        return None;
+    }
+    let of_group = |(kinds, condition): (Vec<i16>, Sql)| {
+        let mut sql = Sql::new("(r.kind IN ");
+        sql.list(kinds).text(" AND ").push(condition).text(")");
+        sql
+    };
+    Some(Sql::or(groups.into_iter().map(of_group).collect()))
+}
+
 /// Whether any row of this type could be visible at all.
 pub(super) fn possible(view: &View, kind: &str) -> bool {
     view.branches().iter().any(|branch| branch.types.of(kind).is_some())

@@ -1,0 +1,225 @@
+//! `Patient/[id]/$everything`: all of one person, each once, and of nobody else.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
+use techo_conformance_tests::http::encode;
+use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::world::{Ask, Caller, World, ids, link};
+
+/// A person with records, and what they refer to.
+struct Scene {
+    who: String,
+    /// Her own records.
+    members: Vec<String>,
+    /// What they refer to.
+    beyond: Vec<String>,
+}
+
+fn scene(tester: &Caller, name: &str) -> Scene {
+    let organization = tester.create(&json!({"resourceType": "Organization", "name": "病院"}));
+    let [weighs, asserts] = ["測定", "診断"]
+        .map(|family| tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": family}]})));
+    let medication = tester.create(&json!({"resourceType": "Medication", "code": {"text": "薬"}}));
+    let mut person = patient("全", name, "2020-04-01");
+    person["managingOrganization"] = json!({"reference": format!("Organization/{organization}")});
+    let who = tester.create(&person);
+    let subject = json!({"reference": format!("Patient/{who}")});
+    let mut members = Vec::new();
+    for month in 1..=9 {
+        let mut body = weight(&who, &format!("2026-0{month}-10"), "15.5");
+        body["performer"] = json!([{"reference": format!("Practitioner/{weighs}")}]);
+        members.push(tester.create(&body));
+    }
+    members.push(tester.create(&json!({"resourceType": "Condition", "subject": subject, "code": {"text": "喘息"},
+        "asserter": {"reference": format!("Practitioner/{asserts}")}})));
+    members.push(tester.create(&json!({"resourceType": "MedicationStatement", "status": "active", "subject": subject,
+        "medicationReference": {"reference": format!("Medication/{medication}")}})));
+    Scene { who, members, beyond: vec![organization, weighs, asserts, medication] }
+}
+
+fn everything(caller: &Caller, who: &str, query: &str) -> Value {
+    caller.get(&format!("Patient/{who}/$everything{query}")).expect(200).json()
+}
+
+/// Type and id of each entry, page after page.
+fn walk(caller: &Caller, who: &str, query: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut bundle = everything(caller, who, query);
+    loop {
+        for entry in bundle["entry"].as_array().into_iter().flatten() {
+            let resource = &entry["resource"];
+            let text = |name: &str| resource[name].as_str().expect("a resource").to_owned();
+            let place = format!("{}/{}", text("resourceType"), text("id"));
+            assert_eq!(entry["fullUrl"].as_str(), Some(&*format!("{}/{place}", caller.base)));
+            found.push(place);
+        }
+        let Some(next) = link(&bundle, "next").map(str::to_owned) else { return found };
+        bundle = caller.get(next.strip_prefix(&format!("{}/", caller.base)).expect("our own")).expect(200).json();
+    }
+}
+
+fn sorted(mut list: Vec<String>) -> Vec<String> {
+    list.sort();
+    list
+}
+
+#[test]
+fn all_of_a_person_comes_once_in_one_order_on_pages_of_any_size() {
+    let world = World::new();
+    let tester = world.tester();
+    let (scene, other) = (scene(&tester, "all-1"), scene(&tester, "all-2"));
+    let bundle = everything(&tester, &scene.who, "");
+    assert_eq!(bundle["type"], "searchset");
+    assert_eq!(bundle["entry"][0]["resource"]["id"], scene.who.as_str());
+    assert_eq!(sorted(ids(&bundle, "include")), sorted(scene.beyond.clone()));
+    let own: Vec<String> = [vec![scene.who.clone()], scene.members.clone()].concat();
+    assert_eq!(sorted(ids(&bundle, "match")), sorted(own));
+    let whole = walk(&tester, &scene.who, "");
+    assert_eq!(whole.len(), 1 + scene.members.len() + scene.beyond.len());
+    for size in [1, 3, 12, 13, 15, 16, 1000] {
+        assert_eq!(walk(&tester, &scene.who, &format!("?_count={size}")), whole, "_count={size}");
+    }
+    assert!(!walk(&tester, &other.who, "").iter().any(|one| whole.contains(one)), "nobody else's");
+    let posted = json!({"resourceType": "Parameters", "parameter": [{"name": "_count", "valueInteger": 1000}]});
+    let answer = tester.post(&format!("Patient/{}/$everything", scene.who), &posted).expect(200).json();
+    assert_eq!(answer["entry"], bundle["entry"], "GET and POST are alike");
+    tester.request("POST", &format!("Patient/{}/$everything", scene.who)).send().expect(200);
+}
+
+#[test]
+fn times_and_types_narrow_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let scene = scene(&tester, "narrow");
+    let count = |query: &str, mode: &str| ids(&everything(&tester, &scene.who, query), mode).len();
+    // The Condition and the statement have no time of care.
+    for (query, matched) in [
+        ("?start=2026-04", 1 + 6 + 2),
+        ("?start=2026-04-10", 1 + 6 + 2),
+        ("?start=2026-04-11", 1 + 5 + 2),
+        ("?end=2026-02", 1 + 2 + 2),
+        ("?end=2026-02-09", 1 + 1 + 2),
+        ("?start=2026-02&end=2026-03", 1 + 2 + 2),
+        ("?_type=Patient", 1),
+        ("?_type=Observation,Condition", 9 + 1),
+        ("?_type=Observation&_type=Condition", 9 + 1),
+        ("?_since=2020-01-01T00:00:00Z", 12),
+        ("?_since=2090-01-01T00:00:00Z", 1),
+    ] {
+        assert_eq!(count(query, "match"), matched, "{query}");
+    }
+    for (query, included) in [
+        ("?_type=Patient", 0),
+        ("?_type=Patient,Organization", 1),
+        ("?_type=Observation,Condition", 0),
+        ("?_type=Condition,Practitioner", 1),
+        ("?_type=Observation,Condition,Practitioner", 2),
+        ("?_type=Practitioner", 0),
+        ("?_since=2090-01-01T00:00:00Z", 0),
+        ("?start=2030", 3),
+    ] {
+        assert_eq!(count(query, "include"), included, "{query}");
+    }
+    let marker = tester.get(&format!("Observation/{}", scene.members[4])).json()["meta"]["lastUpdated"].clone();
+    let since = format!("?_since={}&_count=2", encode(marker.as_str().expect("an instant")));
+    assert_eq!(walk(&tester, &scene.who, &since).len(), 1 + 7);
+}
+
+#[test]
+fn what_is_asked_wrongly_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let (scene, other) = (scene(&tester, "wrong-1"), scene(&tester, "wrong-2"));
+    let path = format!("Patient/{}/$everything", scene.who);
+    for (query, place) in [
+        ("_count=0", "_count"),
+        ("_count=x", "_count"),
+        ("start=yesterday", "start"),
+        ("start=2026-02-30", "start"),
+        ("_since=2026", "_since"),
+        ("_type=Nonsense", "_type"),
+        ("_type=AuditEvent", "_type"),
+        ("_nonsense=1", "_nonsense"),
+        ("start=2026&start=2025", "start"),
+        ("_page=nonsense", "_page"),
+    ] {
+        let issue = tester.get(&format!("{path}?{query}")).refused(400).json()["issue"][0].clone();
+        assert_eq!(issue["expression"][0], place, "{query}");
+    }
+    let first = everything(&tester, &scene.who, "?_count=2");
+    let page = link(&first, "next").and_then(|url| url.split_once("_page=")).expect("a page").1.to_owned();
+    tester.get(&format!("{path}?_page={page}")).expect(200);
+    tester.get(&format!("{path}?_page={page}&_count=1")).refused(400);
+    tester.get(&format!("Patient/{}/$everything?_page={page}", other.who)).refused(400);
+    tester.get(&format!("Observation?_page={page}")).refused(400);
+    world.importer().get(&format!("{path}?_page={page}")).expect_refusal();
+    tester.delete(&format!("Patient/{}", other.who)).expect(204);
+    tester.get(&format!("Patient/{}/$everything", other.who)).refused(410);
+    for (path, status) in [("Patient/$everything", 404), ("$everything", 404), ("Observation/x/$everything", 404)] {
+        tester.get(path).refused(status);
+    }
+}
+
+trait Refusal {
+    fn expect_refusal(self);
+}
+
+impl Refusal for techo_conformance_tests::http::Response {
+    /// Another's page link is of no use, whoever she may ask about.
+    fn expect_refusal(self) {
+        assert!([400, 404].contains(&self.status), "{}", self.text());
+    }
+}
+
+/// Whether it is hidden or never was must not show; nor what hidden records refer to.
+#[test]
+fn everything_is_what_the_caller_may_see_and_no_oracle() {
+    let world = World::new();
+    let tester = world.tester();
+    let scene = scene(&tester, "hidden");
+    let town = world.importer();
+    let never = "n".repeat(scene.who.len());
+    let alike = |caller: &Caller, query: &str| {
+        let [hidden, absent] =
+            [&scene.who, &never].map(|id| fingerprint(&caller.get(&format!("Patient/{id}/$everything{query}")), id));
+        assert_eq!(hidden, absent, "{query}");
+        assert!(hidden.starts_with("404"), "{hidden}");
+    };
+    let app = world.mother_for_daughter();
+    for query in ["", "?_count=1", "?_type=Observation", "?start=2026"] {
+        alike(&app, query);
+        alike(&town, query);
+    }
+    // Her weights are shared, with who she is; what was diagnosed is not.
+    for class in ["Patient", "Observation"] {
+        let performer = format!("Patient/{}", scene.who);
+        tester.create(&consent(&scene.who, &performer, "permit", class, "Organization/org-city"));
+    }
+    let bundle = everything(&town, &scene.who, "");
+    let expected = [std::slice::from_ref(&scene.who), &scene.members[..9]].concat();
+    assert_eq!(sorted(ids(&bundle, "match")), sorted(expected));
+    town.get(&format!("Practitioner/{}", scene.beyond[2])).expect(200);
+    assert_eq!(sorted(ids(&bundle, "include")), sorted(scene.beyond[..2].to_vec()), "nor the doctor who diagnosed");
+    for size in [1, 5, 11] {
+        assert_eq!(walk(&town, &scene.who, &format!("?_count={size}")).len(), 12, "{size}");
+    }
+    assert_eq!(everything(&town, &scene.who, "?_type=Condition")["entry"], Value::Null);
+}
+
+/// A scope decides type by type, and what its types refer to comes in scope only.
+#[test]
+fn scopes_narrow_everything() {
+    let world = World::new();
+    let ask = |scope: &str| world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    let whole = everything(&ask("launch/patient patient/*.rs"), "pt-mei", "");
+    assert!(ids(&whole, "match").len() > 20, "the demo's daughter has records");
+    let narrow = ask("launch/patient patient/Patient.rs patient/Immunization.rs");
+    for entry in everything(&narrow, "pt-mei", "")["entry"].as_array().expect("entries") {
+        let kind = entry["resource"]["resourceType"].as_str();
+        assert!(matches!(kind, Some("Patient" | "Immunization")), "{kind:?}");
+    }
+    narrow.get("Patient/pt-mei/$everything?_type=Observation").refused(403);
+    ask("launch/patient patient/Immunization.rs").get("Patient/pt-mei/$everything").refused(403);
+    let read = everything(&ask("launch/patient patient/*.r"), "pt-mei", "");
+    assert_eq!(ids(&read, "match"), ["pt-mei"], "records are listed by whoever may search");
+}

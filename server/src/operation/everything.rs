@@ -1,0 +1,309 @@
+//! `Patient/[id]/$everything`: all that is known of one person.
+//!
+//! First the Patient, then every record of her compartment that the caller's View
+//! shows, then what those refer to and is not of her compartment: practitioners,
+//! organizations, places, medicines. Each comes once, in an order that does not
+//! change, and a page costs what it holds. Scopes to search decide about the
+//! records, as they do for a search of each type.
+//!
+//! `start` and `end` mean the time of care; what has none is not left out. The
+//! Patient is left out by `_type` alone.
+//!
+//! Source: FHIR R4 patient-operation-everything.html
+
+mod cursor;
+mod mentioned;
+
+use std::collections::BTreeSet;
+
+use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
+use crate::consent::caller::Action;
+use crate::interaction::audit::RENDERED;
+use crate::interaction::redact::Seen;
+use crate::interaction::search::{Bundle, foreign_page, page_link};
+use crate::interaction::{Call, Error, Issue, Location, Reply, Target};
+use crate::search::page::query_string;
+use crate::search::time::span;
+use crate::store::everything::Wanted;
+use crate::store::reader::Stored;
+use cursor::{Cursor, Place};
+use mentioned::{Mentioned, mentioned};
+
+/// The operation.
+pub const OPERATION: Operation = Operation {
+    name: "everything",
+    summary: "All that is known of one person.",
+    origin: Origin::R4("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
+    levels: &[Level::Instance("Patient")],
+    gate: Gate::Reads,
+    changes: false,
+    body: Body::Parameters,
+    parameters: &[
+        Parameter::optional("start", "date"),
+        Parameter::optional("end", "date"),
+        Parameter::optional("_since", "instant"),
+        Parameter::many("_type", "code"),
+        Parameter::optional("_count", "integer"),
+        Parameter::optional("_page", "string"),
+    ],
+    answers: &[],
+    run: |call, input| Box::pin(everything(call, input)),
+};
+
+/// Records a page if the caller does not say, and the most that she may ask for.
+const PAGE: usize = 200;
+const MOST: usize = 1000;
+/// Records looked through at a time for what they refer to.
+const STEP: usize = 1000;
+
+async fn everything(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
+    let Target::Instance(at) = input.on else { return Err(Error::NotFound) };
+    let (asked, place) = asked(call, at, input)?;
+    // Whoever is hidden is answered like nobody.
+    let patient = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    let mut seen = Seen::new();
+    let body = call.shown(&patient, &mut seen).await?.ok_or(Error::Gone)?;
+    let mut page = Page {
+        call: call.doing(Action::Search),
+        own: format!("{}/{}/$everything", call.base, at.reference()),
+        bundle: Bundle::new("searchset"),
+        reply: Reply { about: Some(at.clone()), ..Reply::default() },
+        seen,
+        asked,
+        patient,
+        body,
+        next: None,
+    };
+    page.fill(place).await?;
+    Ok(page.finish())
+}
+
+/// What is asked for.
+#[derive(Debug)]
+struct Asked {
+    /// As in the `self` link.
+    query: Vec<(Box<str>, Box<str>)>,
+    /// The Patient herself is wanted.
+    herself: bool,
+    /// Types were named: what the records refer to is of them too.
+    named: bool,
+    wanted: Wanted,
+    count: usize,
+}
+
+/// The question, and where its page begins.
+fn asked(call: &Call<'_>, at: &Location, input: &Input<'_>) -> Result<(Asked, Place), Error> {
+    let own: Vec<&Parameter> = OPERATION.parameters.iter().filter(|one| one.name != "_page").collect();
+    let mut query: Vec<(Box<str>, Box<str>)> = Vec::new();
+    for one in &own {
+        query.extend(input.texts(one.name).map(|value| (one.name.into(), value.into())));
+    }
+    let mut place = Place::Start;
+    if let Some(sealed) = input.text("_page") {
+        // The link holds the whole question; a parameter beside it would be passed over.
+        let cursor = Cursor::decode(&call.open_page(sealed)?, at).filter(|_| query.is_empty());
+        let cursor = cursor.ok_or_else(foreign_page)?;
+        (query, place) = (cursor.query, cursor.place);
+    }
+    Ok((understood(call, query)?, place))
+}
+
+fn understood(call: &Call<'_>, query: Vec<(Box<str>, Box<str>)>) -> Result<Asked, Error> {
+    let mut asked = Asked { query: Vec::new(), herself: true, named: false, wanted: Wanted::default(), count: PAGE };
+    let mut kinds = BTreeSet::new();
+    for (name, value) in &query {
+        match &**name {
+            "start" => asked.wanted.from = Some(instant(call, name, value)?.0),
+            "end" => asked.wanted.until = Some(instant(call, name, value)?.1),
+            "_since" => asked.wanted.since = Some(instant(call, name, value)?.0),
+            "_count" => asked.count = count(value)?,
+            "_type" => {
+                asked.named = true;
+                for kind in value.split(',').map(str::trim) {
+                    let known = call.definitions.type_number(kind).is_some() && !RENDERED.contains(&kind);
+                    known.then_some(()).ok_or_else(|| no_type(kind))?;
+                    call.may(Action::Search, kind)
+                        .or_else(|error| if kind == "Patient" { call.may(Action::Read, kind) } else { Err(error) })?;
+                    kinds.insert(kind);
+                }
+            }
+            _ => return Err(foreign_page()),
+        }
+    }
+    if asked.named {
+        asked.herself = kinds.contains("Patient");
+        asked.wanted.kinds = kinds.into_iter().map(Into::into).collect();
+    } else if let Some(compartment) = call.definitions.compartment("Patient") {
+        let stored = compartment.members.keys().filter(|kind| !RENDERED.contains(&kind.as_str()));
+        asked.wanted.kinds = stored.map(|kind| kind.as_str().into()).collect();
+    }
+    asked.query = query;
+    Ok(asked)
+}
+
+/// The first instant of a date, and the instant after its last.
+fn instant(call: &Call<'_>, name: &str, text: &str) -> Result<(i64, i64), Error> {
+    let span = span(text, &call.config.zone).map_err(|error| {
+        let (text, text_ja) = (format!("{name}: {error}"), format!("{name} の日付が正しくありません。"));
+        Error::Invalid(vec![Issue::error("value", text, text_ja).at(name)])
+    })?;
+    Ok((span.low, span.high))
+}
+
+fn count(text: &str) -> Result<usize, Error> {
+    text.parse().ok().filter(|count| *count > 0).map(|count: usize| count.min(MOST)).ok_or_else(|| {
+        let issue =
+            Issue::error("value", "_count is a whole number from 1.", "_count は 1 以上の整数で指定してください。");
+        Error::Invalid(vec![issue.at("_count")])
+    })
+}
+
+fn no_type(kind: &str) -> Error {
+    let kind: String = kind.chars().filter(char::is_ascii_graphic).take(64).collect();
+    Error::Invalid(vec![
+        Issue::error(
+            "value",
+            format!("_type: {kind} is no type that is stored here."),
+            format!("_type の {kind} は、ここに保存される種別ではありません。"),
+        )
+        .at("_type"),
+    ])
+}
+
+/// A page on its way.
+struct Page<'a> {
+    /// About to search.
+    call: Call<'a>,
+    own: String,
+    bundle: Bundle,
+    reply: Reply,
+    seen: Seen,
+    asked: Asked,
+    patient: Stored,
+    /// The Patient's body as it is shown.
+    body: Vec<u8>,
+    next: Option<Place>,
+}
+
+impl Page<'_> {
+    /// Puts in what comes at `place` and behind it, until the page is full.
+    async fn fill(&mut self, place: Place) -> Result<(), Error> {
+        let mut places = BTreeSet::new();
+        let mut room = self.asked.count;
+        if place == Place::Start && self.asked.herself {
+            let (id, body) = (self.patient.id.clone(), self.body.clone());
+            self.bundle.push(&self.call.base, "Patient", &id, Some(&body), MATCH);
+            self.count(&self.patient.clone(), "Patient").await?;
+            room -= 1;
+        }
+        let after = match place {
+            Place::Start => Some((0, 0)),
+            Place::Member(after) => Some(after),
+            Place::Beyond(_) => None,
+        };
+        if let Some(after) = after {
+            let (citizen, wanted) = (self.patient.rid, self.asked.wanted.clone());
+            let rows = self.call.reader().members(citizen, &wanted, after, room + 1).await?;
+            let last = rows.iter().take(room).next_back().map_or(after, |row| (row.kind, row.rid));
+            for row in rows.iter().take(room) {
+                self.push(row, MATCH).await?;
+                mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
+            }
+            if rows.len() > room {
+                self.next = Some(Place::Member(last));
+                return Ok(());
+            }
+            room -= rows.len();
+        }
+        if place != Place::Start {
+            places = self.all_mentioned().await?;
+        }
+        if self.asked.herself {
+            mentioned(&self.body, &self.call.base, &mut places);
+        }
+        let behind = if let Place::Beyond(behind) = place { Some(behind) } else { None };
+        self.beyond(&places, behind, room).await
+    }
+
+    /// What her records refer to: all of them are looked through, whichever page they are on.
+    async fn all_mentioned(&self) -> Result<Mentioned, Error> {
+        let mut places = BTreeSet::new();
+        let mut after = (0, 0);
+        loop {
+            let rows = self.call.reader().members(self.patient.rid, &self.asked.wanted, after, STEP).await?;
+            for row in &rows {
+                mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
+            }
+            match rows.last() {
+                Some(last) if rows.len() == STEP => after = (last.kind, last.rid),
+                _ => return Ok(places),
+            }
+        }
+    }
+
+    /// Puts in those of `places` that are not of her compartment, behind `behind`.
+    async fn beyond(
+        &mut self,
+        places: &Mentioned,
+        behind: Option<(u16, String)>,
+        mut room: usize,
+    ) -> Result<(), Error> {
+        let mut last = behind.clone();
+        let mut left: Vec<&(u16, String)> =
+            places.iter().filter(|one| behind.as_ref().is_none_or(|at| *one > at)).collect();
+        left.retain(|(kind, _)| self.refers_to(*kind));
+        for of_kind in left.chunk_by(|one, other| one.0 == other.0).flat_map(|same| same.chunks(100)) {
+            let kind = self.call.type_name(of_kind[0].0);
+            let ids: Vec<&str> = of_kind.iter().map(|(_, id)| id.as_str()).collect();
+            let (citizen, since) = (self.patient.rid, self.asked.wanted.since);
+            for row in self.call.reader().beyond(citizen, (&kind, &ids), since).await? {
+                if room == 0 {
+                    self.next = Some(last.map_or(Place::Beyond((0, String::new())), Place::Beyond));
+                    return Ok(());
+                }
+                self.push(&row, INCLUDE).await?;
+                last = Some((row.kind, row.id.clone()));
+                room -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a type is wanted where records refer to it, and in the caller's scopes.
+    fn refers_to(&self, kind: u16) -> bool {
+        let name = self.call.type_name(kind);
+        let wanted = !self.asked.named || self.asked.wanted.kinds.iter().any(|one| **one == name);
+        wanted && self.call.may(Action::Search, &name).is_ok()
+    }
+
+    async fn push(&mut self, row: &Stored, mode: &str) -> Result<(), Error> {
+        let Some(body) = row.body.clone() else { return Ok(()) };
+        let kind = self.call.type_name(row.kind);
+        let body = self.call.redacted(row, body, &mut self.seen).await?;
+        self.bundle.push(&self.call.base, &kind, &row.id, Some(&body), mode);
+        self.count(row, &kind).await
+    }
+
+    async fn count(&mut self, row: &Stored, kind: &str) -> Result<(), Error> {
+        self.reply.count += 1;
+        let citizens = self.call.citizens_of(row).await?;
+        self.reply.disclosed.extend(citizens.into_iter().map(|citizen| (citizen, kind.to_owned())));
+        Ok(())
+    }
+
+    fn finish(mut self) -> Reply {
+        let query = query_string(&self.asked.query);
+        let own = if query.is_empty() { self.own.clone() } else { format!("{}?{query}", self.own) };
+        self.bundle.link("self", &own);
+        if let Some(place) = self.next {
+            let cursor = Cursor { query: self.asked.query, place };
+            let at = Location { kind: "Patient".into(), id: self.patient.id };
+            self.bundle.link("next", &page_link(&self.own, &self.call.seal_page(&cursor.encode(&at))));
+        }
+        self.reply.body = Some(self.bundle.finish(None, &self.call.view));
+        self.reply
+    }
+}
+
+const MATCH: &str = "\"search\":{\"mode\":\"match\"}";
+const INCLUDE: &str = "\"search\":{\"mode\":\"include\"}";
