@@ -101,7 +101,8 @@ fn a_walk_tells_each_version_once_while_others_write() {
             let Some(next) = link(&bundle, "next") else { break };
             next.clone_into(&mut url);
         }
-        let expected: Vec<String> = before.iter().filter(|one| path == "_history" || one.starts_with("Obs")).cloned().collect();
+        let expected: Vec<String> =
+            before.iter().filter(|one| path == "_history" || one.starts_with("Obs")).cloned().collect();
         assert_eq!(all, expected, "{path}");
         before = walked(&tester, "_history");
     }
@@ -128,7 +129,8 @@ fn since_and_at_choose_by_time() {
         times.push(changed["meta"]["lastUpdated"].as_str().expect("a time").to_owned());
     }
     let versions = |query: &str| -> Vec<Vec<String>> {
-        let paths = [format!("{path}/_history?{query}"), format!("Patient/_history?{query}"), format!("_history?{query}")];
+        let paths =
+            [format!("{path}/_history?{query}"), format!("Patient/_history?{query}"), format!("_history?{query}")];
         let version = |entry: &String| entry.split(' ').next().unwrap_or_default().to_owned();
         paths.iter().map(|url| of(&walked(&tester, url), &path).iter().map(version).collect()).collect()
     };
@@ -189,7 +191,8 @@ fn a_page_link_is_for_its_caller_and_its_path() {
     };
     let (all, patients) = (page("_history"), page("Patient/_history"));
     tester.get(&format!("_history?_page={all}")).expect(200);
-    for path in ["Patient/_history".to_owned(), "Observation/_history".to_owned(), format!("Patient/{other}/_history")] {
+    for path in ["Patient/_history".to_owned(), "Observation/_history".to_owned(), format!("Patient/{other}/_history")]
+    {
         tester.get(&format!("{path}?_page={all}")).refused(400);
     }
     tester.get(&format!("_history?_page={patients}")).refused(400);
@@ -203,9 +206,8 @@ fn a_page_link_is_for_its_caller_and_its_path() {
 #[test]
 fn a_history_follows_the_scopes() {
     let world = World::new();
-    let app = |scope: &str| {
-        world.approve(&Ask::new("app-public", "hanako", &format!("launch/patient {scope}")).of("pt-mei"))
-    };
+    let app =
+        |scope: &str| world.approve(&Ask::new("app-public", "hanako", &format!("launch/patient {scope}")).of("pt-mei"));
     let writer = app("patient/*.cruds");
     let own = writer.create(&weight("pt-mei", "2026-02-01", "6.0"));
     let reads = app("patient/Observation.r");

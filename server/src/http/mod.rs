@@ -44,11 +44,7 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route(
             "/fhir/{kind}/{id}",
-            get(fhir::read)
-                .put(fhir::update)
-                .patch(fhir::patch)
-                .delete(fhir::delete)
-                .post(operation::of_type),
+            get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type),
         )
         .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))
         .route("/fhir/{kind}/{id}/_history", get(fhir::history))

@@ -160,7 +160,21 @@ pub(crate) async fn matching(
 ) -> Result<Planned, Error> {
     let old = condition.target(call, Action::Update).await?;
     let id = old.as_ref().map_or_else(|| call.random.id(), |old| old.id.clone());
-    let mut draft = Draft::read(call, condition.kind(), id, body)?;
+    let draft = Draft::read(call, condition.kind(), id, body)?;
+    matched(call, condition, (old, draft), expected, pending).await
+}
+
+/// The same for a match that is known already.
+///
+/// * `of`: the match, and the draft under its id, or under a new one.
+pub(crate) async fn matched(
+    call: &Call<'_>,
+    condition: &Condition,
+    of: (Option<Stored>, Draft),
+    expected: Option<&Expected>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let (old, mut draft) = of;
     whole(&draft)?;
     let chosen = draft.resource.str("id").map(str::to_owned);
     if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
