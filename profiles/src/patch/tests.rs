@@ -221,7 +221,7 @@ fn any_patch_is_done_or_refused() {
     let (mut done, mut refused) = (0, 0);
     for _ in 0..20_000 {
         let mut tree = chance.object(4);
-        let patch: Vec<Json> = (0..1 + chance.below(4))
+        let patch: Vec<Json> = (0..=chance.below(4))
             .map(|_| {
                 let (path, from) = (chance.pointer(&tree), chance.pointer(&tree));
                 let path = path + ["", "", "/-", "/0", "/x", "/01"][chance.below(6)];
