@@ -11,8 +11,8 @@ fn by(number: &str) -> String {
     format!("Patient?identifier={}", encode(&format!("{IDENTIFIERS}|{number}")))
 }
 
-fn patched(caller: &Caller, path: &str, patch: &Value) -> Response {
-    caller.request("PATCH", path).body("application/json-patch+json", patch.to_string()).send()
+fn patched(caller: &Caller, path: &str, changes: &Value) -> Response {
+    caller.request("PATCH", path).body("application/json-patch+json", changes.to_string()).send()
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn a_conditional_delete_takes_one_and_refuses_several() {
 fn a_conditional_patch_wants_exactly_one() {
     let world = World::new();
     let tester = world.tester();
-    let patch = json!([{"op": "add", "path": "/active", "value": true}]);
-    patched(&tester, &by("cp-1"), &patch).refused(404);
+    let changes = json!([{"op": "add", "path": "/active", "value": true}]);
+    patched(&tester, &by("cp-1"), &changes).refused(404);
     let id = tester.create(&patient("継", "cp-1", "2024-04-01"));
-    let answer = patched(&tester, &by("cp-1"), &patch).expect(200).json();
+    let answer = patched(&tester, &by("cp-1"), &changes).expect(200).json();
     assert_eq!((&answer["id"], &answer["active"]), (&json!(id), &json!(true)));
     tester.create(&patient("継", "cp-1", "2024-04-01"));
-    patched(&tester, &by("cp-1"), &patch).refused(412);
-    patched(&tester, "Patient", &patch).refused(412);
+    patched(&tester, &by("cp-1"), &changes).refused(412);
+    patched(&tester, "Patient", &changes).refused(412);
 }
 
 /// SMART: a condition is a search. Without its letter a conditional create found

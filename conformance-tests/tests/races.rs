@@ -66,7 +66,7 @@ fn by(number: &str) -> String {
 
 /// Asks until the server is not busy: 503 says that nothing was done.
 fn patiently(ask: impl Fn() -> Response) -> Response {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     loop {
         let answer = ask();
         if answer.status != 503 || Instant::now() > until {
@@ -141,7 +141,7 @@ fn conditional_updates_make_one_and_lose_none() {
             .iter()
             .map(|entry| &entry["resource"]["telecom"][0]["value"])
             .collect();
-        writers.sort_unstable_by_key(|value| value.to_string());
+        writers.sort_unstable_by_key(ToString::to_string);
         writers.dedup();
         assert_eq!(writers.len(), WRITERS, "round {round}: each writer's version is there");
         for (status, count) in counts {
@@ -173,8 +173,8 @@ fn guarded_updates_lose_none() {
                 body["telecom"] = value;
                 patiently(|| request.clone().fhir(&body).send())
             } else {
-                let patch = json!([{"op": "add", "path": "/telecom", "value": value}]).to_string();
-                patiently(|| request.clone().body("application/json-patch+json", patch.clone()).send())
+                let changes = json!([{"op": "add", "path": "/telecom", "value": value}]).to_string();
+                patiently(|| request.clone().body("application/json-patch+json", changes.clone()).send())
             }
         });
         let counts = counted(&answers);

@@ -7,7 +7,6 @@
 //!
 //! Source: FHIR R4 http.html#ccreate, #cond-update, #3.1.0.7.1
 
-use super::update::TRIES;
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::consent::caller::Action;
 use crate::search::parse;
@@ -15,6 +14,9 @@ use crate::search::plan::{CodePattern, Filter, Match, Pattern, Plan};
 use crate::secret;
 use crate::store::reader::Stored;
 use crate::store::{StoreError, write};
+
+/// Times a match that goes away is looked for anew.
+const TRIES: usize = 8;
 
 /// A condition, read.
 pub(crate) struct Condition {

@@ -7,7 +7,8 @@
 
 use super::conditional::Condition;
 use super::plan::subject_rows;
-use super::update::{TRIES, precondition};
+use super::turns::Tries;
+use super::update::precondition;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
@@ -24,7 +25,8 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
         Which::At(_) => None,
         Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match (to, &condition) {
             (Which::At(at), _) => planned(call, at, expected).await?,
             (Which::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,

@@ -86,7 +86,7 @@ fn allowed(call: &Call<'_>, of: &Past) -> Result<Vec<String>, Error> {
             Ok(vec![kind.clone()])
         }
         Past::System => {
-            let types = call.definitions.resource_types().iter().map(|kind| kind.to_string());
+            let types = call.definitions.resource_types().iter().map(ToString::to_string);
             let types = types.filter(|kind| call.view.may(Action::History, kind) == Access::Yes);
             let types: Vec<String> = types.filter(|kind| !RENDERED.contains(&kind.as_str())).collect();
             if types.is_empty() {

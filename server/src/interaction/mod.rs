@@ -24,6 +24,7 @@ pub mod redact;
 pub mod search;
 pub mod stamp;
 pub mod strangers;
+pub mod turns;
 pub mod update;
 
 use std::ops::Deref;
@@ -115,7 +116,7 @@ impl Interaction {
 }
 
 /// Which resource a write is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Which {
     /// The one with this id.
     At(Location),

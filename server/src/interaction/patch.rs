@@ -15,7 +15,8 @@ use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 use super::conditional::Condition;
 use super::plan::Draft;
 use super::redact::Seen;
-use super::update::{Planned, TRIES, next, precondition, same_id, whole};
+use super::turns::Tries;
+use super::update::{Planned, next, precondition, same_id, whole};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
 use crate::store::StoreError;
@@ -59,7 +60,8 @@ pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<
         Which::At(_) => None,
         Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match (to, &condition) {
             (Which::At(at), _) => planned(call, at, &changes, expected).await?,
             (Which::Matching { .. }, Some(condition)) => matching(call, condition, &changes, expected).await?,

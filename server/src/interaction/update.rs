@@ -12,15 +12,13 @@ use super::conditional::Condition;
 use super::create::version_url;
 use super::filing;
 use super::plan::{Draft, companions};
+use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
 use crate::consent::caller::Action;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 use crate::store::{Refused, StoreError, WriteSet};
-
-/// Tries this often when other writers of the same resource come between.
-pub(super) const TRIES: usize = 8;
 
 /// Stores a version.
 ///
@@ -35,7 +33,8 @@ pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&
         }
         Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match &found {
             Found::At(draft) => planned(call, draft, expected, &HashMap::new()).await?,
             Found::By(condition) => matching(call, condition, body.to_vec(), expected, &HashMap::new()).await?,

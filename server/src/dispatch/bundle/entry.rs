@@ -91,7 +91,7 @@ impl Entry {
             return Err(fault("The entry needs a resource.", "entry に resource が必要です。", "resource"));
         }
         let text = resource.map(|resource| body[resource.span()].to_vec()).unwrap_or_default();
-        let patch = resource.filter(|_| verb == Verb::Patch).map(|resource| patch_of(resource, &text)).transpose()?;
+        let changes = resource.filter(|_| verb == Verb::Patch).map(|resource| patch_of(resource, &text)).transpose()?;
         Ok(Self {
             index,
             full_url: json.str("fullUrl").map(str::to_owned),
@@ -104,8 +104,8 @@ impl Entry {
             query: query.to_owned(),
             own_id: resource.and_then(|resource| resource.str("id")).map(str::to_owned),
             own_version: resource.and_then(|one| one.at(&["meta", "versionId"])?.as_str()).map(str::to_owned),
-            body: if patch.is_some() { Vec::new() } else { text },
-            patch,
+            body: if changes.is_some() { Vec::new() } else { text },
+            patch: changes,
             unless: request.str("ifNoneExist").map(str::to_owned),
             expected: request.str("ifMatch").map(version).transpose()?,
             known: known(request, verb)?,
