@@ -236,3 +236,42 @@ fn conditional_headers_that_are_none_are_refused() {
     let hidden = tester.request("GET", "Patient/pt-mei").header("If-None-Match", "*").send();
     assert_eq!(hidden.status, 404);
 }
+
+/// `--require-if-match`: what is known is changed by its version only; what is not
+/// known answers as ever.
+#[test]
+fn an_operator_may_require_if_match() {
+    let world = World::new();
+    let tester = world.tester();
+    let strict = world.server.beside_with(&["--require-if-match"]);
+    let careful = Caller { base: strict.base.clone(), ..tester.clone() };
+    let statement = careful.get("metadata").expect(200).json();
+    assert_eq!(statement["rest"][0]["resource"][0]["versioning"], "versioned-update");
+    let mut body = patient("要", "strict", "2024-04-01");
+    body["id"] = json!("strict");
+    careful.put("Patient/strict", &body).expect(201);
+    let changes = json!([{"op": "add", "path": "/active", "value": true}]);
+    let send = |method: &str, guarded: bool| {
+        let request = careful.request(method, "Patient/strict");
+        let request = if guarded { request.header("If-Match", "W/\"1\"") } else { request };
+        match method {
+            "PATCH" => request.body("application/json-patch+json", changes.to_string()).send(),
+            "PUT" => request.fhir(&body).send(),
+            _ => request.send(),
+        }
+    };
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let refused = send(method, false).refused(428).json();
+        assert_eq!(refused["issue"][0]["code"], "required", "{method}: {refused}");
+    }
+    send("PATCH", true).expect(200);
+    let entry = json!({"request": {"method": "DELETE", "url": "Patient/strict"}});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+    careful.post("", &bundle).refused(428);
+    // A query is a condition of its own.
+    careful.put(&by("strict"), &body).expect(200);
+    assert_eq!(careful.delete("Patient/never-was").status, 204);
+    patched(&careful, "Patient/never-was", &changes).refused(404);
+    assert_eq!(careful.delete("Patient/pt-mei").status, 204, "hidden: as if it were not there");
+    tester.put("Patient/strict", &body).expect(200);
+}

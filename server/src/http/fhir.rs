@@ -126,13 +126,9 @@ pub async fn update(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
-    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
-    if id.starts_with('$') {
-        return not_allowed(Method::PUT, uri, headers).await;
-    }
     updated(edge, location(kind, id).map(Which::At), query, &headers, body).await
 }
 
@@ -221,12 +217,8 @@ pub async fn delete(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
-    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
-    if id.starts_with('$') {
-        return not_allowed(Method::DELETE, uri, headers).await;
-    }
     deleted(edge, location(kind, id).map(Which::At), query, &headers).await
 }
 

@@ -51,6 +51,7 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
+        .layer(from_fn(operation::methods))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.accounts.clone(), cors::registered))
         .with_state(app.clone());

@@ -1,10 +1,11 @@
 //! `$name` at the system, at a type, at one resource and at one of its versions.
 
 use axum::body::{Body, Bytes};
-use axum::extract::RawQuery;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{RawQuery, Request};
 use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::middleware::Next;
 
 use super::fhir::{self, Edge, Named};
 use super::negotiate;
@@ -113,6 +114,17 @@ pub async fn of_version(
     let target = fhir::location(kind, id)
         .and_then(|at| version.parse().map(|version| Target::Version(at, version)).map_err(|_| Error::NotFound));
     run(edge, target, name, sent).await
+}
+
+/// Operations are asked by `GET` and `POST`: no other method of a route that also
+/// serves resources is for them.
+pub async fn methods(request: Request, next: Next) -> Answer {
+    let named = request.uri().path().rsplit('/').next().is_some_and(|last| last.starts_with('$'));
+    if named && matches!(*request.method(), Method::PUT | Method::PATCH | Method::DELETE) {
+        let (parts, _) = request.into_parts();
+        return fhir::not_allowed(parts.method, parts.uri, parts.headers).await;
+    }
+    next.run(request).await
 }
 
 /// `Allow` where the router cannot tell it: one route serves `[type]/[id]` and `[type]/$name`.
