@@ -22,19 +22,36 @@ fn rounds() -> usize {
 
 /// The servers that are asked, by turns.
 struct Field {
-    _world: World,
-    _beside: Option<Beside>,
+    world: World,
+    beside: Option<Beside>,
     callers: Vec<Caller>,
+    since: Instant,
 }
+
+/// A program's token is good for five minutes.
+const FRESH: Duration = Duration::from_mins(2);
 
 impl Field {
     fn new() -> Self {
         let world = World::new();
-        let tester = world.tester();
         let beside = on_postgres().then(|| world.server.beside());
-        let mut callers = vec![tester.clone()];
-        callers.extend(beside.as_ref().map(|beside| Caller { base: beside.base.clone(), ..tester }));
-        Self { _world: world, _beside: beside, callers }
+        let mut field = Self { world, beside, callers: Vec::new(), since: Instant::now() };
+        field.renew();
+        field
+    }
+
+    fn renew(&mut self) {
+        let tester = self.world.tester();
+        self.callers = vec![tester.clone()];
+        self.callers.extend(self.beside.as_ref().map(|beside| Caller { base: beside.base.clone(), ..tester }));
+        self.since = Instant::now();
+    }
+
+    /// Between two rounds.
+    fn renewed(&mut self) {
+        if self.since.elapsed() > FRESH {
+            self.renew();
+        }
     }
 
     fn caller(&self, writer: usize) -> &Caller {
@@ -90,10 +107,11 @@ fn told(name: &str, started: Instant, counts: &BTreeMap<u16, usize>) {
 
 #[test]
 fn conditional_creates_make_one() {
-    let field = Field::new();
+    let mut field = Field::new();
     let started = Instant::now();
     let mut all = BTreeMap::new();
     for round in 0..rounds() {
+        field.renewed();
         let number = format!("create-{round}");
         let body = patient("競", &number, "2024-04-01");
         let answers = field.race(|caller, _| {
@@ -117,10 +135,11 @@ fn conditional_creates_make_one() {
 /// others are versions of it.
 #[test]
 fn conditional_updates_make_one_and_lose_none() {
-    let field = Field::new();
+    let mut field = Field::new();
     let started = Instant::now();
     let mut all = BTreeMap::new();
     for round in 0..rounds() {
+        field.renewed();
         let number = format!("update-{round}");
         let answers = field.race(|caller, writer| {
             let mut body = patient("競", &number, "2024-04-01");
@@ -155,15 +174,15 @@ fn conditional_updates_make_one_and_lose_none() {
 /// what it wrote stays.
 #[test]
 fn guarded_updates_lose_none() {
-    let field = Field::new();
+    let mut field = Field::new();
     let started = Instant::now();
-    let first = &field.callers[0];
-    let id = first.create(&patient("競", "guarded", "2024-04-01"));
+    let id = field.callers[0].create(&patient("競", "guarded", "2024-04-01"));
     let path = format!("Patient/{id}");
     let mut all = BTreeMap::new();
     for round in 0..rounds() {
+        field.renewed();
         let tag = format!("W/\"{}\"", round + 1);
-        let base = first.get(&path).expect(200).json();
+        let base = field.callers[0].get(&path).expect(200).json();
         assert_eq!(base["meta"]["versionId"], (round + 1).to_string());
         let answers = field.race(|caller, writer| {
             let request = caller.request(if writer % 2 == 0 { "PUT" } else { "PATCH" }, &path).header("If-Match", &tag);
@@ -180,7 +199,7 @@ fn guarded_updates_lose_none() {
         let counts = counted(&answers);
         assert_eq!(counts, BTreeMap::from([(200, 1), (412, WRITERS - 1)]), "round {round}");
         let winner = answers.iter().position(|answer| answer.status == 200).expect("one won");
-        let now = first.get(&path).expect(200).json();
+        let now = field.callers[0].get(&path).expect(200).json();
         assert_eq!(now["telecom"][0]["value"], format!("{round}-{winner}"), "round {round}");
         for (status, count) in counts {
             *all.entry(status).or_default() += count;
