@@ -15,6 +15,10 @@ use techo_conformance_tests::world::{Caller, World};
 const TRIED: &[(&str, &str)] = &[
     ("Patient/$everything", "`everything.rs`: everything_is_what_the_caller_may_see_and_no_oracle"),
     ("$fhirpath", "reads nothing that is stored: `fhirpath.rs`"),
+    ("$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta-add", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
+    ("Resource/$meta-delete", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("$import", "`import.rs`: import_over_http_needs_its_scopes_and_refuses_rightly"),
 ];
 

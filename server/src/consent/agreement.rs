@@ -147,6 +147,8 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
         kind: Definitions::embedded().type_number(&kind).expect("a type of R4"),
         id,
         expected: None,
+        touched: None,
+        amends: false,
         method: Method::Create,
         body: Some(Body { bytes: vec![b' '; STAMP_WIDTH], stamp_at: 0 }),
         facts: Facts {

@@ -116,13 +116,13 @@ pub async fn of_version(
     run(edge, target, name, sent).await
 }
 
-/// Operations are asked by `GET` and `POST`: no other method of a route that also
-/// serves resources is for them.
-pub async fn methods(request: Request, next: Next) -> Answer {
-    let named = request.uri().path().rsplit('/').next().is_some_and(|last| last.starts_with('$'));
-    if named && matches!(*request.method(), Method::PUT | Method::PATCH | Method::DELETE) {
-        let (parts, _) = request.into_parts();
-        return fhir::not_allowed(parts.method, parts.uri, parts.headers).await;
+/// Operations are asked for by GET and POST: the other methods of a route are those of
+/// what stands at the same place in a path.
+pub async fn asked_for(request: Request, next: Next) -> Answer {
+    let is_operation = request.uri().path().rsplit('/').next().is_some_and(|last| last.starts_with('$'));
+    if is_operation && ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        return fhir::not_allowed(method, uri, request.headers().clone()).await;
     }
     next.run(request).await
 }

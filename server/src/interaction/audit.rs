@@ -99,7 +99,7 @@ impl Call<'_> {
     pub(super) async fn write_records(&self, puts: &[Put]) -> Result<Vec<Extra>, Error> {
         let mut extras = Vec::new();
         for kind in [Kind::Create, Kind::Update, Kind::Delete] {
-            let of_kind: Vec<&Put> = puts.iter().filter(|put| kind_of(put.method) == kind).collect();
+            let of_kind: Vec<&Put> = puts.iter().filter(|put| kind_of(put) == kind).collect();
             if of_kind.is_empty() {
                 continue;
             }
@@ -198,8 +198,10 @@ pub const RENDERED: &[&str] = &["AuditEvent"];
 /// Characters kept of what an unknown caller asked for.
 const LONGEST_OF_STRANGERS: usize = 256;
 
-fn kind_of(method: Method) -> Kind {
-    match method {
+fn kind_of(put: &Put) -> Kind {
+    match put.method {
+        // Only its meta changes, whichever way the version came to be.
+        _ if put.amends => Kind::Update,
         Method::Create | Method::CreateAt => Kind::Create,
         Method::Update | Method::Patch => Kind::Update,
         Method::Delete | Method::Withdraw => Kind::Delete,

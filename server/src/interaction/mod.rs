@@ -6,6 +6,7 @@
 //!
 //! Source: FHIR R4 http.html
 
+pub mod amend;
 pub mod audit;
 pub mod call;
 pub mod conditional;

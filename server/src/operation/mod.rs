@@ -15,6 +15,7 @@ pub mod everything;
 pub mod fhirpath;
 pub mod import;
 pub mod input;
+pub mod meta;
 
 use std::pin::Pin;
 
@@ -27,7 +28,8 @@ use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Invocation, Issue, Reply, Target};
 
 /// Every operation that this server has.
-pub const OPERATIONS: &[Operation] = &[everything::OPERATION, fhirpath::OPERATION, import::OPERATION];
+pub const OPERATIONS: &[Operation] =
+    &[everything::OPERATION, fhirpath::OPERATION, import::OPERATION, meta::META, meta::ADD, meta::DELETE];
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]

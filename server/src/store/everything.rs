@@ -78,7 +78,7 @@ impl Reader<'_> {
     }
 
     /// What its publisher withdrew is still the citizen's to find.
-    fn found(&self) -> Sql {
+    pub(super) fn found(&self) -> Sql {
         Sql::new(if self.view().citizens_side() { "r.deleted <> 1" } else { "r.deleted = 0" })
     }
 }

@@ -227,14 +227,16 @@ impl Batch<'_> {
             for row in self.transaction.query_all_raw(statement(self.backend, &sql, values)).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
-                current.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i32>(1)?);
+                current.insert(row.try_get_by_index::<i64>(0)?, (row.try_get_by_index::<i32>(1)?, updated));
             }
         }
         let check = |set: &&WriteSet| {
             set.puts.iter().enumerate().find_map(|(number, put)| {
                 let expected = put.expected?;
                 let found = current.get(&put.rid).copied();
-                (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
+                let touched = |(_, updated)| put.touched.is_none_or(|seen| seen == updated);
+                let stays = found.is_some_and(|(version, _)| version == expected) && found.is_some_and(touched);
+                (!stays).then_some(Refused::Moved { put: number, current: found.map(|(version, _)| version) })
             })
         };
         Ok((sets.iter().map(check).collect(), newest))
@@ -270,7 +272,8 @@ impl Batch<'_> {
 
     async fn apply(&self, sets: &[&WriteSet], stamp: i64) -> Result<(), StoreError> {
         let puts: Vec<&Put> = sets.iter().flat_map(|set| &set.puts).collect();
-        let replaced: Vec<i64> = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
+        let replaced: Vec<i64> =
+            puts.iter().filter(|put| put.expected.is_some() && !put.amends).map(|put| put.rid).collect();
         for rids in replaced.chunks(64) {
             let marks = vec!["?"; rids.len()].join(", ");
             let sql = format!("INSERT INTO history ({HISTORY}) SELECT {HISTORY} FROM resource WHERE rid IN ({marks})");
@@ -325,7 +328,7 @@ fn resource_row(put: &Put, stamp: i64, epoch: i32) -> Vec<Value> {
         put.rid.into(),
         i16::try_from(put.kind).unwrap_or(0).into(),
         put.id.as_str().into(),
-        put.expected.map_or(1, |version| version + 1).into(),
+        put.version().into(),
         stamp.into(),
         put.method.deleted().into(),
         facts.citizen().into(),

@@ -1,0 +1,211 @@
+//! A change of a resource's profiles, security labels and tags without a new version:
+//! what `$meta-add` and `$meta-delete` do.
+//!
+//! R4 has the version stay, for `meta` does not change what a resource says. Its
+//! `lastUpdated` moves, so that whoever asks for what changed since is told, and so
+//! that a writer who planned on what was there before finds it moved. All else is as
+//! with an update: who may do it, what is valid, the index, the audit record.
+//!
+//! Source: FHIR R4 resource-operation-meta-add.html, resource-operation-meta-delete.html
+
+use std::collections::HashMap;
+
+use techo_profiles::json::{Json, splice};
+
+use super::plan::Draft;
+use super::update::whole;
+use super::{Call, Error, Location, Reply};
+use crate::consent::caller::Action;
+use crate::store::reader::Stored;
+use crate::store::{StoreError, WriteSet};
+
+/// Tries this often when other writers of the same resource come between.
+const TRIES: usize = 8;
+
+/// What is to become of the lists in `meta`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// They get what they do not have yet.
+    Add,
+    /// They lose what they have.
+    Remove,
+}
+
+/// Changes the `meta` of what is at `at` by the lists of `by`; the answer's body is the
+/// whole resource as it is now.
+///
+/// # Errors
+/// [`Error::NotFound`] if absent *or hidden*; [`Error::Forbidden`] for what the caller
+/// may read and not change.
+pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) -> Result<Reply, Error> {
+    for _ in 0..TRIES {
+        let old = match call.writable_now(at, Action::Update).await {
+            // Whoever is hidden is answered like nobody.
+            Ok(None) | Err(Error::Conflict(_)) => return Err(Error::NotFound),
+            found => found?.filter(|old| !old.is_deleted()).ok_or(Error::Gone)?,
+        };
+        let body = old.body.clone().ok_or(Error::Gone)?;
+        let mut reply = Reply { about: Some(at.clone()), count: 1, ..Reply::default() };
+        let Some(text) = edited(&body, by, change)? else {
+            reply.version = Some((old.version, old.updated));
+            reply.body = Some(body);
+            return Ok(reply);
+        };
+        let (put, version) = put(call, at, text, &old).await?;
+        let set = WriteSet { puts: vec![put.clone()], ..WriteSet::default() };
+        if let Ok(done) = call.commit(set).await? {
+            reply.version = Some((version, done.stamp));
+            reply.body = put.body.map(|body| body.stamped(done.stamp));
+            return Ok(reply);
+        }
+    }
+    Err(Error::Store(StoreError::Busy))
+}
+
+async fn put(
+    call: &Call<'_>,
+    at: &Location,
+    text: Vec<u8>,
+    old: &Stored,
+) -> Result<(crate::store::write::Put, i32), Error> {
+    let draft = Draft::read(call, &at.kind, at.id.clone(), text)?;
+    whole(&draft)?;
+    let about = draft.about_for(call, &HashMap::new()).await?;
+    let keeping = call.writable(Action::Update, &draft, &about, Some(old)).await?;
+    let put = draft.put(call, old.rid, Some(old), &about, keeping).await?;
+    // None of what decides who may see it stands in these lists.
+    let facts = call.store.facts(old).await?;
+    let body = super::stamp::stamp(&draft.text, &draft.resource, &at.id, old.version);
+    Ok((put.amending(old, facts, body), old.version))
+}
+
+/// The text with the lists of its `meta` changed; `None` where they stay.
+fn edited(body: &[u8], by: &Json, change: Change) -> Result<Option<Vec<u8>>, Error> {
+    let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+    let meta = resource.get("meta").ok_or_else(|| Error::Internal("stored body without meta".into()))?;
+    let lists: Vec<(&str, Option<Vec<Item<'_>>>)> =
+        LISTS.iter().map(|name| (*name, changed(meta.list(name), by.list(name), change))).collect();
+    if lists.iter().all(|(_, items)| items.is_none()) {
+        return Ok(None);
+    }
+    let mut members: Vec<String> = Vec::new();
+    let bytes = |json: &Json| String::from_utf8_lossy(&body[json.span()]).into_owned();
+    let mut beside = meta.get("_profile");
+    for member in meta.members().iter().filter(|member| &*member.name != "_profile") {
+        if !LISTS.contains(&&*member.name) {
+            members.push(format!("\"{}\":{}", member.name, bytes(&member.value)));
+        }
+    }
+    for (name, items) in &lists {
+        let Some(items) = items else {
+            members.extend(meta.get(name).map(|list| format!("\"{name}\":{}", bytes(list))));
+            continue;
+        };
+        let texts: Vec<String> = items
+            .iter()
+            .map(|item| match item {
+                Item::Kept(_, json) => bytes(json),
+                Item::New(json) => json.to_string(),
+            })
+            .collect();
+        if !texts.is_empty() {
+            members.push(format!("\"{name}\":[{}]", texts.join(",")));
+        }
+        if let Some(extensions) = beside.take_if(|_| *name == "profile") {
+            members.extend(companion(extensions, items, &bytes));
+        }
+    }
+    members.extend(beside.map(|extensions| format!("\"_profile\":{}", bytes(extensions))));
+    let text = format!("{{{}}}", members.join(","));
+    Ok(Some(splice(body, vec![(meta.span(), text.into_bytes())])))
+}
+
+/// The extensions of profiles, item by item; none where none is left.
+fn companion(extensions: &Json, items: &[Item<'_>], bytes: &impl Fn(&Json) -> String) -> Option<String> {
+    let of = |item: &Item<'_>| match item {
+        Item::Kept(at, _) => extensions.items().get(*at).filter(|one| !one.is_null()),
+        Item::New(_) => None,
+    };
+    items.iter().any(|item| of(item).is_some()).then(|| {
+        let texts: Vec<String> = items.iter().map(|item| of(item).map_or_else(|| "null".to_owned(), bytes)).collect();
+        format!("\"_profile\":[{}]", texts.join(","))
+    })
+}
+
+/// The lists that change, as `meta` names them.
+pub const LISTS: [&str; 3] = ["profile", "security", "tag"];
+
+/// An item of a changed list.
+enum Item<'a> {
+    /// It was there, at this place.
+    Kept(usize, &'a Json),
+    New(&'a Json),
+}
+
+/// The list as it will be; `None` where it stays.
+fn changed<'a>(have: &'a [Json], by: &'a [Json], change: Change) -> Option<Vec<Item<'a>>> {
+    let among = |one: &Json, list: &[Json]| list.iter().any(|other| same(one, other));
+    let kept = have.iter().enumerate().filter(|(_, one)| change == Change::Add || !among(one, by));
+    let mut items: Vec<Item<'_>> = kept.map(|(at, one)| Item::Kept(at, one)).collect();
+    if change == Change::Add {
+        let new = by.iter().enumerate().filter(|(at, one)| !among(one, have) && !among(one, &by[..*at]));
+        items.extend(new.map(|(_, one)| Item::New(one)));
+    }
+    let stays = items.len() == have.len();
+    (!stays).then_some(items)
+}
+
+/// Tags and labels are the same by system and code, whatever they are displayed as.
+fn same(one: &Json, other: &Json) -> bool {
+    match (one.as_str(), other.as_str()) {
+        (Some(one), Some(other)) => one == other,
+        (None, None) => one.str("system") == other.str("system") && one.str("code") == other.str("code"),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(body: &str, by: &str, change: Change) -> Option<String> {
+        let by = Json::parse(by.as_bytes()).expect("JSON");
+        edited(body.as_bytes(), &by, change).expect("a body").map(|text| String::from_utf8(text).expect("text"))
+    }
+
+    #[test]
+    fn lists_change_and_all_else_stays_byte_for_byte() {
+        let body = r#"{ "resourceType":"Basic","meta" : {"versionId":"1", "tag":[{"code":"a" ,"display":"A"}],"profile":["p","q"],"_profile":[null,{"id":"x"}]}, "n":1.10}"#;
+        for (by, change, expected) in [
+            (r#"{"tag":[{"code":"a"}]}"#, Change::Add, None),
+            (r#"{"tag":[{"code":"b"}]}"#, Change::Remove, None),
+            (
+                r#"{"tag":[{"code":"b"},{"code":"b"}],"security":[{"system":"s","code":"R"}]}"#,
+                Change::Add,
+                Some(
+                    r#"{"versionId":"1","profile":["p","q"],"security":[{"system":"s","code":"R"}],"tag":[{"code":"a" ,"display":"A"},{"code":"b"}],"_profile":[null,{"id":"x"}]}"#,
+                ),
+            ),
+            (
+                r#"{"tag":[{"code":"a"}],"profile":["p"]}"#,
+                Change::Remove,
+                Some(r#"{"versionId":"1","profile":["q"],"_profile":[{"id":"x"}]}"#),
+            ),
+            (
+                r#"{"profile":["q","r"]}"#,
+                Change::Remove,
+                Some(r#"{"versionId":"1","profile":["p"],"tag":[{"code":"a" ,"display":"A"}]}"#),
+            ),
+            (
+                r#"{"profile":["r"]}"#,
+                Change::Add,
+                Some(
+                    r#"{"versionId":"1","profile":["p","q","r"],"_profile":[null,{"id":"x"},null],"tag":[{"code":"a" ,"display":"A"}]}"#,
+                ),
+            ),
+        ] {
+            let expected = expected.map(|meta| format!(r#"{{ "resourceType":"Basic","meta" : {meta}, "n":1.10}}"#));
+            assert_eq!(after(body, by, change), expected, "{by} {change:?}");
+        }
+    }
+}
