@@ -55,7 +55,7 @@ pub struct Stored {
     pub custodian: CustodianKey,
     /// How it came to be there.
     pub custody: Custody,
-    /// The interaction that made this version; see [`super::write::Method::verb`].
+    /// The interaction that made this version; see [`super::write::Method::told`].
     pub method: i16,
     /// The epoch of its index rows; 0 for an old version.
     pub epoch: i32,
