@@ -2,6 +2,8 @@
 //! the answer. Whether one of these is done is asked of the parser itself.
 
 use jiff::tz::TimeZone;
+use techo_profiles::local::BASE as LOCAL_BASE;
+use techo_terminology::Terminology;
 
 use super::{Known, codes, table};
 use crate::cli::Failure;
@@ -100,7 +102,8 @@ fn results(known: &Known) -> String {
 
 fn told(known: &Known, name: &str, value: &str) -> String {
     let local = Local::new("https://example.org/fhir", &TimeZone::UTC);
-    let scope = Scope { local: &local, now: 0, lenient: false };
+    let terms = Terminology::new(known.definitions, LOCAL_BASE);
+    let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
     let query = [(name.to_owned(), value.to_owned())];
     match parse::plan(known.definitions, "Observation", &query, &scope) {
         Ok(_) => "yes".to_owned(),

@@ -80,7 +80,7 @@ impl Reader<'_> {
         let rows = self.versions(kind, window, true)?;
         let mut sql = Sql::new("SELECT * FROM (");
         sql.push(rows).text(") v WHERE EXISTS (SELECT 1 FROM resource r WHERE r.rid = v.rid AND ");
-        sql.push(visible(self.view, kind, number, false)).text(")");
+        sql.push(visible(self.view, kind, number, "r", false)).text(")");
         Some(sql)
     }
 
@@ -103,7 +103,7 @@ impl Reader<'_> {
                 sql.text(&format!("{table} r WHERE "));
             }
         }
-        sql.text("r.kind = ").bind(key).text(" AND ").push(visible(self.view, kind, number, past));
+        sql.text("r.kind = ").bind(key).text(" AND ").push(visible(self.view, kind, number, "r", past));
         window.narrow(&mut sql, past);
         Some(sql)
     }
