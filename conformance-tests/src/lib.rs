@@ -9,9 +9,11 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a test's harness fails the test by panicking, everywhere")]
 
+pub mod archive;
 pub mod browser;
 pub mod clock;
 pub mod compare;
+pub mod examples;
 pub mod http;
 pub mod imports;
 pub mod jose;

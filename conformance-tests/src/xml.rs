@@ -18,6 +18,30 @@ pub fn canonical(text: &str) -> String {
     out
 }
 
+/// The same without what a server gives: `id`, `meta.versionId` and `meta.lastUpdated`.
+pub fn unstamped(text: &str) -> String {
+    let lines = canonical(text);
+    let mut out = String::new();
+    let mut path: Vec<&str> = Vec::new();
+    for line in lines.lines() {
+        let closes = line == "</>";
+        if !closes && line.starts_with('<') {
+            path.push(
+                line.trim_end_matches('>').split(' ').next().unwrap_or_default().rsplit('}').next().unwrap_or_default(),
+            );
+        }
+        let is_given = matches!(path.get(1..), Some(["id", ..] | ["meta", "versionId" | "lastUpdated", ..]));
+        if !is_given {
+            out.push_str(line);
+            out.push('\n');
+        }
+        if closes {
+            path.pop();
+        }
+    }
+    out.replacen("<{http://hl7.org/fhir}meta>\n</>\n", "", 1)
+}
+
 /// The value of the first element on this path below the root.
 pub fn value(text: &str, path: &[&str]) -> Option<String> {
     let document = Document::parse(text).unwrap_or_else(|error| panic!("not XML ({error}): {text}"));

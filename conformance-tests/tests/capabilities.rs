@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use techo_conformance_tests::http::Request;
+use techo_conformance_tests::http::{Request, encode};
 use techo_conformance_tests::sample::patient;
 use techo_conformance_tests::server::{binary, directory};
 use techo_conformance_tests::world::{Caller, World};
@@ -22,6 +22,32 @@ const VERBS: [(&str, &str, &str); 8] = [
     ("patch", "PATCH", "TYPE/none"),
     ("update", "PUT", "TYPE/none"),
     ("create", "POST", "TYPE"),
+];
+
+/// Operations that R4 defines, by the types it defines them for.
+const OPERATIONS: [(&str, &[&str]); 22] = [
+    ("", &["convert", "graphql", "meta", "process-message", "closure", "versions", "export", "validate"]),
+    ("ActivityDefinition", &["apply", "data-requirements"]),
+    ("CapabilityStatement", &["conforms", "implements", "subset"]),
+    ("Claim", &["submit"]),
+    ("CodeSystem", &["lookup", "validate-code", "subsumes", "find-matches"]),
+    ("Composition", &["document"]),
+    ("ConceptMap", &["translate"]),
+    ("CoverageEligibilityRequest", &["submit"]),
+    ("Encounter", &["everything"]),
+    ("Group", &["everything", "export"]),
+    ("Library", &["data-requirements"]),
+    ("List", &["find"]),
+    ("Measure", &["care-gaps", "collect-data", "evaluate-measure", "submit-data"]),
+    ("MedicinalProduct", &["everything"]),
+    ("MessageHeader", &["process-message"]),
+    ("NamingSystem", &["preferred-id"]),
+    ("Observation", &["lastn", "stats", "meta", "meta-add", "meta-delete", "validate"]),
+    ("Patient", &["everything", "export", "match"]),
+    ("PlanDefinition", &["apply"]),
+    ("StructureDefinition", &["questionnaire", "snapshot"]),
+    ("StructureMap", &["transform"]),
+    ("ValueSet", &["expand", "validate-code"]),
 ];
 
 fn statement(world: &World) -> Value {
@@ -123,40 +149,43 @@ fn every_claimed_search_parameter_answers() {
             };
             let parts = (parameter["type"] == "composite").then(|| composite(&tester, kind, name));
             let value = parts.as_deref().unwrap_or(value);
-            let answer =
-                tester.get(&format!("{kind}?{name}={}&_count=1", techo_conformance_tests::http::encode(value)));
+            let answer = tester.get(&format!("{kind}?{name}={}&_count=1", encode(value)));
             // AuditEvents are the citizens' own: refused to the tester by its registration.
             if answer.status != 200 && !(kind == "AuditEvent" && answer.status == 403) {
                 faults.push(format!("{kind}?{name}={value}: {} {}", answer.status, answer.text()));
             }
             checks += 1;
         }
-        let include = names_of(&resource["searchInclude"]);
-        for include in include.iter().take(3) {
-            let answer =
-                tester.get(&format!("{kind}?_include={}&_count=1", techo_conformance_tests::http::encode(include)));
-            if answer.status != 200 {
-                faults.push(format!("{kind}?_include={include}: {}", answer.status));
+        for (asked, claims) in [("_include", "searchInclude"), ("_revinclude", "searchRevInclude")] {
+            let names = names_of(&resource[claims]);
+            // As many at once as one search may ask for.
+            for some in names.chunks(20) {
+                let all: String = some.iter().map(|name| format!("&{asked}={}", encode(name))).collect();
+                let answer = tester.get(&format!("{kind}?_count=1{all}"));
+                if answer.status != 200 {
+                    faults.push(format!("{kind}?{all}: {} {}", answer.status, answer.text()));
+                }
+                checks += some.len();
             }
-            checks += 1;
-        }
-        let referring = names_of(&resource["searchRevInclude"]);
-        for referring in referring.iter().take(3) {
-            let answer = tester
-                .get(&format!("{kind}?_revinclude={}&_count=1", techo_conformance_tests::http::encode(referring)));
-            if answer.status != 200 {
-                faults.push(format!("{kind}?_revinclude={referring}: {}", answer.status));
-            }
-            checks += 1;
         }
     }
     for parameter in statement["rest"][0]["searchParam"].as_array().expect("parameters of all types") {
         let query = match parameter["name"].as_str() {
             Some("_has") => "_has:Observation:patient:code=x",
             Some("_list") => "_list=none",
+            Some("_id") => "_id=none",
+            Some("_lastUpdated") => "_lastUpdated=gt2026-01-01",
+            Some("_tag") => "_tag=x",
+            Some("_profile") => "_profile=x",
+            Some("_security") => "_security=x",
+            Some("_source") => "_source=x",
+            Some("_filter") => "_filter=_id%20eq%20none",
             other => panic!("{other:?} is claimed and not tried"),
         };
         tester.get(&format!("Patient?{query}")).expect(200);
+        if !query.starts_with("_has") {
+            tester.get(&format!("?_type=Patient,Observation&{query}")).expect(200);
+        }
     }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
     assert!(checks > 1_000, "{checks} parameters are claimed");
@@ -244,4 +273,65 @@ fn the_reference_in_the_manual_is_what_the_tables_say() {
         assert!(same, "{page} is not what the tables say: run `techo reference docs/src/reference/api`");
     }
     fs::remove_dir_all(&written).ok();
+}
+
+#[test]
+fn what_is_not_claimed_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let rest = &statement["rest"][0];
+    let types = rest["resource"].as_array().expect("resources");
+    let everywhere: BTreeSet<String> = types.iter().flat_map(|of| names(&of["searchParam"], "name")).collect();
+    let mut checks = 0;
+    for (at, of) in types.iter().enumerate() {
+        let kind = of["type"].as_str().expect("a type");
+        let claimed = names(&of["searchParam"], "name");
+        // Other types' parameters: some for each type, others for the next.
+        for name in everywhere.difference(&claimed).skip(at).step_by(150) {
+            let answer = tester.get(&format!("{kind}?{name}=2026&_count=1"));
+            let expected = if kind == "AuditEvent" { 403 } else { 400 };
+            assert_eq!(answer.status, expected, "{kind}?{name}: {}", answer.text());
+            checks += 1;
+        }
+    }
+    for (kind, operations) in OPERATIONS {
+        let of = types.iter().find(|of| of["type"] == kind).unwrap_or(rest);
+        let claims = names(&of["operation"], "name");
+        for name in operations.iter().filter(|name| !claims.contains(**name)) {
+            for place in [format!("{kind}/${name}"), format!("{kind}/none/${name}")] {
+                let place = place.trim_start_matches('/');
+                let answer = tester.request("POST", place).body("application/fhir+json", "{}").send();
+                assert!([404, 405].contains(&answer.status), "{place}: {} {}", answer.status, answer.text());
+                checks += 1;
+            }
+        }
+    }
+    assert!(checks > 400, "{checks}");
+}
+
+#[test]
+fn formats_are_spoken_where_they_are_claimed_and_nowhere_else() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let formats = names_of(&statement["format"]);
+    let path = format!("Patient/{}", tester.create(&patient("式", "formats", "2024-04-01")));
+    for format in ["application/fhir+json", "json", "application/fhir+xml", "xml", "application/fhir+turtle", "ttl"] {
+        let answer = tester.get(&format!("{path}?_format={}", encode(format)));
+        let claimed = formats.iter().any(|claim| claim == format);
+        assert_eq!(answer.status, if claimed { 200 } else { 406 }, "{format}: {}", answer.text());
+        if format.contains('/') {
+            let answer = tester.request("GET", &path).header("Accept", format).send();
+            assert_eq!(answer.status == 200, claimed, "Accept {format}: {}", answer.text());
+        }
+    }
+    let patches = names_of(&statement["patchFormat"]);
+    for format in
+        ["application/json-patch+json", "application/fhir+json", "application/fhir+xml", "application/merge-patch+json"]
+    {
+        let answer = tester.request("PATCH", &path).body(format, "nonsense").send();
+        let claimed = patches.iter().any(|claim| claim == format);
+        assert_eq!(answer.status, if claimed { 400 } else { 415 }, "PATCH {format}: {}", answer.text());
+    }
 }

@@ -125,6 +125,13 @@ fn every_interaction_answers_in_xml() {
     let answer = tester.request("POST", "$fhirpath").header("Accept", XML).body(XML, parameters).send().expect(200);
     assert_eq!(root(&answer), "Parameters>");
     assert!(answer.text().contains("<valueString value=\"式\"/>"), "{}", answer.text());
+    // A patch.
+    let patch = "<Parameters xmlns=\"http://hl7.org/fhir\"><parameter><name value=\"operation\"/><part><name value=\"type\"/><valueCode value=\"replace\"/></part>\
+        <part><name value=\"path\"/><valueString value=\"Patient.gender\"/></part><part><name value=\"value\"/><valueCode value=\"other\"/></part></parameter></Parameters>";
+    let answer =
+        tester.request("PATCH", &format!("Patient/{who}")).header("Accept", XML).body(XML, patch).send().expect(200);
+    assert_eq!(root(&answer), "Patient>");
+    assert_eq!(value(&answer.text(), &["gender"]).as_deref(), Some("other"));
     // What the server says of itself, and that it says so.
     let answer = Request::get(&format!("{}/metadata?_format=xml", world.base)).send().expect(200);
     assert_eq!(root(&answer), "CapabilityStatement>");
@@ -205,7 +212,7 @@ fn what_is_wrong_with_xml_is_told_with_its_place() {
         assert!([400, 404].contains(&answer.status) && media(&answer).contains("xml"), "{path}: {:?}", answer.headers);
         assert!(value(&answer.text(), &["issue", "severity"]).is_some(), "{}", answer.text());
     }
-    let answer = tester.request("PATCH", "Patient").header("Accept", XML).send();
+    let answer = tester.request("PATCH", "metadata").header("Accept", XML).send();
     assert!(answer.status == 405 && media(&answer).contains("xml"), "{}: {:?}", answer.status, answer.headers);
 }
 
@@ -405,7 +412,7 @@ fn texts_come_in_the_language_wanted_most() {
             ("GET", "Patient/none", 404),
             ("GET", "Nothing", 404),
             ("GET", "Patient?nonsense=1", 400),
-            ("PATCH", "Patient", 405),
+            ("PATCH", "metadata", 405),
             ("GET", "Patient/none?_format=ttl", 406),
             ("POST", "Patient", 415),
         ] {

@@ -16,15 +16,20 @@ mod errors;
 mod everything;
 mod failing;
 mod fhirpath;
+mod formats;
 mod headers;
 mod history;
+mod operations;
 mod patch;
 mod rest;
 mod run;
 mod search;
 mod seed;
 
-use search::{date, include, japanese, number, paging, quantity, reference, sort, string, token, uri};
+use search::{
+    chain, composite, date, filter, include, japanese, modifier, number, paging, quantity, reference, sort, string,
+    token, uri,
+};
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
 macro_rules! subjects {
@@ -46,7 +51,7 @@ macro_rules! subjects {
 }
 
 /// Fewer checks than these are a mistake.
-const FLOOR: usize = 600;
+const FLOOR: usize = 1_200;
 
 subjects!(
     rest,
@@ -71,4 +76,10 @@ subjects!(
     everything,
     patch,
     by_query,
+    formats,
+    operations,
+    chain,
+    composite,
+    filter,
+    modifier,
 );

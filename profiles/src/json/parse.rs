@@ -49,6 +49,23 @@ pub enum Fault {
     TooLarge,
 }
 
+impl Fault {
+    /// What is wrong, in Japanese.
+    pub fn japanese(&self) -> String {
+        match self {
+            Self::Truncated => "途中で終わっています".to_owned(),
+            Self::Expected(wanted) => format!("文法に合いません（必要なもの: {wanted}）"),
+            Self::Duplicate(name) => format!("1つのオブジェクトに名前\"{name}\"が2つあります"),
+            Self::TooDeep => format!("入れ子が{MAX_DEPTH}階層を超えています"),
+            Self::Encoding => "UTF-8でないバイトがあります".to_owned(),
+            Self::Surrogate => "サロゲートペアが片方だけです".to_owned(),
+            Self::Control => "文字列に制御文字があります".to_owned(),
+            Self::Trailing => "値の後に余分な文字があります".to_owned(),
+            Self::TooLarge => "テキストが大きすぎます".to_owned(),
+        }
+    }
+}
+
 /// A place in a text as people count: both from 1, columns in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {

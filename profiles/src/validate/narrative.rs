@@ -158,22 +158,37 @@ fn is_safe(address: &str) -> bool {
         None => true,
         Some((before, _)) if before.contains(['/', '#', '?']) && !before.contains('&') => true,
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
-            "http" | "https" | "mailto" | "tel" | "urn" | "cid" => true,
-            "data" => rest.starts_with("image/") && !rest.starts_with("image/svg"),
+            "http" | "https" | "ftp" | "mailto" | "tel" | "urn" | "cid" => true,
+            // The definitions of R4 themselves have a space there.
+            "data" => rest.trim_start().strip_prefix("image/").is_some_and(|kind| !kind.starts_with("svg")),
             _ => false,
         },
     }
 }
 
 /// A style that only styles. One that loads from elsewhere tells that it was read, and
-/// there are several functions by which to load: of functions only colours pass.
-/// Letters written as references or escapes could hide one.
+/// there are several functions by which to load: of functions only colours pass, and
+/// pictures that are there themselves. Letters written as references or escapes could
+/// hide one.
 fn is_still(style: &str) -> bool {
-    let is_colour = |before: &str| {
-        let name = before.rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').next();
-        name.is_some_and(|name| COLOURS.iter().any(|colour| name.eq_ignore_ascii_case(colour)))
+    let is_fine = |(at, _): (usize, &str)| {
+        let name = style[..at].rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').next();
+        let named = |known: &str| name.is_some_and(|name| name.eq_ignore_ascii_case(known));
+        COLOURS.iter().any(|colour| named(colour)) || named("url") && is_picture(&style[at + 1..])
     };
-    !style.contains(['&', '\\', '@']) && style.match_indices('(').all(|(at, _)| is_colour(&style[..at]))
+    !style.contains(['&', '\\', '@']) && style.match_indices('(').all(is_fine)
+}
+
+/// `data:image/png;base64,AA==)`, the rest of a `url(`. The definitions of R4
+/// themselves have a space behind the colon.
+fn is_picture(rest: &str) -> bool {
+    let Some((address, _)) = rest.split_once(')') else { return false };
+    let address = address.trim().trim_matches(['\'', '"']);
+    let media = address
+        .split_once(':')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("data"))
+        .map(|(_, rest)| rest.trim_start());
+    media.is_some_and(|media| ["image/png", "image/gif", "image/jpeg"].iter().any(|known| media.starts_with(known)))
 }
 
 const COLOURS: [&str; 4] = ["rgb", "rgba", "hsl", "hsla"];
@@ -336,10 +351,14 @@ mod tests {
             "<a href=\"https://a.jp/x?a=b:c\">a</a>",
             "<a href=\"#top\">a</a>",
             "<img src=\"data:image/png;base64,AA==\" alt=\"\"/>",
+            "<img src=\"data: image/png;base64,AA==\"/>",
             "1 &lt; 2 &amp; &#x3042; &#12354;",
             "<!-- > note --><b>x</b>",
             "<span style=\"color: red\">x</span>",
             "<span style=\"color: RGB(1, 2, 3); border: 1px solid hsl(1 2% 3%)\">x</span>",
+            "<td style=\"background-image: url(data:image/png;base64,iVBORw0KGgo=)\">x</td>",
+            "<td style=\"background-image: url( 'data: image/png;base64,iVBORw0KGgo=' )\">x</td>",
+            "<a href=\"ftp://a.jp/x\">x</a>",
             "<p xmlns=\"http://www.w3.org/1999/xhtml\">x</p>",
         ] {
             let text = format!("<div xmlns=\"{XHTML}\">{inner}</div>");
@@ -366,7 +385,12 @@ mod tests {
             ("<a href=\"&#x2f;javascript:x()\">x</a>", Attribute),
             ("<a href=\"data:text/html,x\">x</a>", Attribute),
             ("<img src=\"data:image/svg+xml,x\"/>", Attribute),
+            ("<img src=\"data: image/svg+xml,x\"/>", Attribute),
             ("<p style=\"background: URL(http://a)\">x</p>", Attribute),
+            ("<p style=\"background: url(data:text/html,x)\">x</p>", Attribute),
+            ("<p style=\"background: url(data:image/svg+xml,x)\">x</p>", Attribute),
+            ("<p style=\"background: url(data:image/png;base64,AA==), url(http://a)\">x</p>", Attribute),
+            ("<p style=\"background: url(data:image/png\">x</p>", Attribute),
             ("<p style=\"background: &#117;rl(http://a)\">x</p>", Attribute),
             ("<p style=\"background: image-set('http://a' 1x)\">x</p>", Attribute),
             ("<p style=\"background: -x-rgb(http://a)\">x</p>", Attribute),

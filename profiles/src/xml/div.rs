@@ -1,8 +1,8 @@
 //! A narrative's `div` inside XML → its text, as JSON holds it.
 //!
 //! It is taken as it is written, where that makes sense on its own: its own
-//! declaration of XHTML as the default namespace and no other, no CDATA section,
-//! no carriage return. Otherwise it is written anew, saying the same. Whether it is a
+//! declaration of XHTML as the default namespace and no other, no CDATA section.
+//! Line ends become one character, as XML has it. Otherwise it is written anew, saying the same. Whether it is a
 //! narrative that FHIR allows is for validation to say, as with JSON.
 
 use super::scan::{Event, Scanner, Tag};
@@ -42,8 +42,8 @@ pub(super) fn read(scanner: &mut Scanner<'_>, root: &Tag<'_>) -> Result<String, 
         }
     };
     let written = &scanner.source()[root.span.start..end];
-    is_plain &= scanner.instructions == instructions && !written.contains('\r');
-    Ok(if is_plain { written.to_owned() } else { anew })
+    is_plain &= scanner.instructions == instructions;
+    Ok(if is_plain { written.replace("\r\n", "\n").replace('\r', "\n") } else { anew })
 }
 
 /// Whether the text of a `div` may stand inside XML as it is: well-formed, one root,

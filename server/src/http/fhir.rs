@@ -17,9 +17,10 @@ use super::negotiate::{self, Wishes};
 use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
-use crate::dispatch::{self, Origin};
+use crate::dispatch::{self, Origin, capabilities};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
+use crate::interaction::{Error, Ground, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
+use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
 pub(super) type Edge = State<Arc<App>>;
@@ -43,7 +44,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
-    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
+    let body = match capabilities::part(&app, &query) {
+        Ok(Some(part)) => Body::from(part),
+        Ok(None) => Body::from(Bytes::from_owner(app.capabilities.clone())),
+        Err(error) => return refusal(&error, wishes.japanese),
+    };
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response.extensions_mut().insert(Constant);
     response
@@ -51,18 +57,74 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
 
 /// `GET [type]?…`, and `GET /fhir/$operation`.
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = asked(query);
     if let Some(name) = kind.strip_prefix('$') {
-        return operation::run(edge, Ok(Target::System), name, Sent::by_url(query, headers)).await;
+        return operation::run(edge, Ok(Target::System), name, Sent::by_url(asked(query), headers)).await;
     }
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
+    asked_of(edge, Ok(Ground::Type(kind)), query, headers).await
 }
 
-/// `POST [type]/_search`: parameters in the form and in the URL count together.
+/// `GET [base]?_type=…`
+pub async fn search_types(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    asked_of(edge, Ok(Ground::Types), query, headers).await
+}
+
+/// `POST [type]/_search`
 pub async fn search_form(
     edge: Edge,
     Named(kind): Named<String>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Type(kind)), query, headers, body).await
+}
+
+/// `POST [base]/_search`
+pub async fn search_types_form(
+    edge: Edge,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Types), query, headers, body).await
+}
+
+/// `POST [type]/[id]/[type]/_search`
+pub async fn search_compartment_form(
+    edge: Edge,
+    Named((kind, id, member)): Named<(String, String, String)>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, compartment(kind, id, member), query, headers, body).await
+}
+
+/// A compartment, if there is one of that type; a member that is no type names nothing.
+pub(super) fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
+    let definitions = techo_profiles::Definitions::embedded();
+    let known = member == "*" || definitions.type_number(&member).is_some();
+    if !known || definitions.compartment(&kind).is_none() {
+        return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+    }
+    location(kind, id).map(|at| Ground::Compartment(at, member))
+}
+
+pub(super) async fn asked_of(
+    edge: Edge,
+    ground: Result<Ground, Error>,
+    query: Option<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), ground.map(|ground| Interaction::Search(ground, query))).await
+}
+
+/// Parameters in the form and in the URL count together.
+async fn asked_by_form(
+    edge: Edge,
+    ground: Result<Ground, Error>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -74,7 +136,8 @@ pub async fn search_form(
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| all.extend(pairs(text)))
             .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
-            .map(|()| Interaction::Search(kind, all.clone())),
+            .and(ground)
+            .map(|ground| Interaction::Search(ground, all.clone())),
         Ok(_) => Err(Error::Unsupported(Issue::error(
             "not-supported",
             "Send the parameters as application/x-www-form-urlencoded.",
@@ -121,7 +184,10 @@ pub async fn read(
         return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
     }
     let known = negotiate::known(&headers);
-    let interaction = || location(kind, id).and_then(|at| Ok(Interaction::Read(at, known?)));
+    let interaction = || {
+        let (known, (at, shape)) = (known?, shaped(kind, id, &query)?);
+        Ok(Interaction::Read(at, known, shape))
+    };
     let interaction = interaction();
     answer(edge, &headers, format(&query), interaction).await
 }
@@ -253,8 +319,11 @@ pub async fn vread(
 ) -> Answer {
     let query = asked(query);
     // A version that is no number was never given: it is not there.
-    let interaction = location(kind, id)
-        .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
+    let version = version.parse().map_err(|_| Error::NotFound);
+    let interaction = version.and_then(|version| {
+        let (at, shape) = shaped(kind, id, &query)?;
+        Ok(Interaction::Vread(at, version, shape))
+    });
     answer(edge, &headers, format(&query), interaction).await
 }
 
@@ -406,6 +475,13 @@ pub fn location(kind: String, id: String) -> Result<Location, Error> {
     }
     // A text that is no id names nothing.
     if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
+}
+
+/// One resource, and how much of it is to go out.
+fn shaped(kind: String, id: String, query: &[(String, String)]) -> Result<(Location, Shape), Error> {
+    let at = location(kind, id)?;
+    let shape = Shape::asked(techo_profiles::Definitions::embedded(), &at.kind, query)?;
+    Ok((at, shape))
 }
 
 /// What the query of a URL is to find.

@@ -10,7 +10,7 @@ use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
 
-use crate::interaction::patch::Form as PatchForm;
+use crate::interaction::patch;
 use crate::interaction::{Error, Expected, Issue, Known, Return};
 
 /// What the headers ask for, apart from the interaction itself.
@@ -189,17 +189,17 @@ pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
 }
 
 /// The language of a patch, by its media type.
-pub fn patch_form(headers: &HeaderMap) -> Result<PatchForm, Error> {
+pub fn patch_form(headers: &HeaderMap) -> Result<patch::Form, Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = given.split(';').next().unwrap_or_default().trim();
     if name.eq_ignore_ascii_case("application/json-patch+json") {
-        return Ok(PatchForm::Json);
+        return Ok(patch::Form::Json);
     }
-    readable(headers).map(|()| PatchForm::FhirPath).map_err(|_| {
+    readable(headers).map(|()| patch::Form::FhirPath).map_err(|_| {
         Error::Unsupported(Issue::error(
             "not-supported",
-            "Send a patch as application/json-patch+json, or as Parameters in application/fhir+json.",
-            "パッチは application/json-patch+json、または Parameters を application/fhir+json で送ってください。",
+            "Send a patch as application/json-patch+json, or as Parameters in application/fhir+json or application/fhir+xml.",
+            "パッチは application/json-patch+json、または Parameters を application/fhir+json か application/fhir+xml で送ってください。",
         ))
     })
 }

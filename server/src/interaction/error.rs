@@ -144,8 +144,7 @@ impl From<SearchError> for Error {
 
 /// A search error as an issue.
 pub fn search_issue(error: &SearchError) -> Issue {
-    Issue::error(error.issue_code(), error.to_string(), format!("検索パラメータ {}: {}", error.parameter, error.reason))
-        .at(error.parameter.to_string())
+    Issue::error(error.issue_code(), error.to_string(), error.japanese()).at(error.parameter.to_string())
 }
 
 impl Error {

@@ -4,10 +4,12 @@
 
 use techo_profiles::json::Json;
 
+use super::read::no_count;
 use super::redact::Seen;
-use super::search::{Bundle, page_link};
-use super::{Call, Error, Issue, Location, Reply};
+use super::search::{Bundle, page_link_as};
+use super::{Call, Error, Issue, Location, Reply, subset};
 use crate::consent::caller::Action;
+use crate::search::shape::Shape;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, instant};
 
@@ -20,13 +22,15 @@ const MOST: u64 = 1000;
 /// * `query`: `_count`; `_page` from a `next` link.
 pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)]) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    let shape = Shape::asked(call.definitions, &at.kind, query)?;
+    no_count(&shape)?;
     let mut limit = PAGE;
     let mut below = i32::MAX;
     for (name, value) in query {
         match name.as_str() {
             "_count" => limit = count(value)?,
             "_page" => below = open_page(call, at, value)?,
-            "_format" | "_pretty" => {}
+            "_format" | "_pretty" | "_summary" | "_elements" => {}
             other if !call.lenient => return Err(unknown(other)),
             _ => {}
         }
@@ -42,12 +46,13 @@ pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)])
     bundle.link("self", &own);
     if let (true, Some(last)) = (more, versions.last()) {
         let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes());
-        bundle.link("next", &page_link(&own, &sealed));
+        bundle.link("next", &page_link_as(&own, &sealed, query, &["_count", "_summary", "_elements"]));
     }
     let mut reply = Reply::default();
     let mut seen = Seen::new();
     for version in &versions {
         let body = call.shown(version, &mut seen).await?;
+        let body = body.map(|body| subset::cut(call.definitions, &at.kind, body, (&shape, true))).transpose()?;
         bundle.push(&call.base, &at.kind, &version.id, body.as_deref(), &event(at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));

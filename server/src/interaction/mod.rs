@@ -15,8 +15,10 @@ pub mod delete;
 pub mod error;
 pub mod expected;
 pub mod filing;
+pub mod ground;
 pub mod guard;
 pub mod history;
+mod include;
 pub mod invocation;
 pub mod patch;
 pub mod plan;
@@ -25,6 +27,7 @@ pub mod redact;
 pub mod search;
 pub mod stamp;
 pub mod strangers;
+pub mod subset;
 pub mod update;
 
 use std::ops::Deref;
@@ -32,6 +35,7 @@ use std::sync::Arc;
 
 pub use error::{Error, Issue};
 pub use expected::{Expected, Known};
+pub use ground::Ground;
 pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
@@ -39,20 +43,21 @@ use crate::circles::Views;
 use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
+use crate::search::shape::Shape;
 use crate::store::account::BearerRow as Bearer;
 use crate::store::watch::Warrant;
 
 /// A request, read.
 #[derive(Clone, Debug)]
 pub enum Interaction {
-    /// `GET [type]/[id]`, and what the reader has already
-    Read(Location, Known),
+    /// `GET [type]/[id]`, what the reader has already, and how much is to go out.
+    Read(Location, Known, Shape),
     /// `GET [type]/[id]/_history/[version]`
-    Vread(Location, i32),
+    Vread(Location, i32, Shape),
     /// `GET [type]/[id]/_history`
     History(Location, Vec<(String, String)>),
-    /// `GET [type]?…`, `POST [type]/_search`
-    Search(String, Vec<(String, String)>),
+    /// `GET [type]?…`, `POST [type]/_search`, and the same elsewhere.
+    Search(Ground, Vec<(String, String)>),
     /// `POST [type]`
     Create {
         /// The type in the URL.
@@ -94,13 +99,15 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle and for an operation, which looks itself.
+    /// The type it is about; `None` for a Bundle, a search of several types, and an
+    /// operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at, _) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
+            Self::Read(at, ..) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
-            Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
-            Self::Bundle(_) | Self::Operation(_) => None,
+            Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
+            Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
+            Self::Search(Ground::Types, _) | Self::Bundle(_) | Self::Operation(_) => None,
         }
     }
 

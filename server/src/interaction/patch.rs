@@ -42,7 +42,7 @@ pub enum Form {
 }
 
 /// Media types of patches, for `Accept-Patch` and the `CapabilityStatement`.
-pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+json"];
+pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+json", "application/fhir+xml"];
 
 /// Patches a resource.
 ///

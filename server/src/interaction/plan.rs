@@ -181,7 +181,7 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
         let mut issue = Issue::error(
             "structure",
             format!("The body is no JSON that this server takes: {}.", error.fault),
-            format!("本文を JSON として読み取れません: {}", error.fault),
+            format!("本文をJSONとして読み取れません: {}。", error.fault.japanese()),
         );
         issue.place = Some((place.line, place.column));
         Error::Invalid(vec![issue])

@@ -222,9 +222,8 @@ fn other_id(kind: &str) -> Error {
 /// Refuses what this or another server handed out in part: storing it would lose
 /// what was left out.
 pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
-    const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
     let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
-    if !tags.iter().any(|tag| tag.str("system") == Some(SYSTEM) && tag.str("code") == Some("SUBSETTED")) {
+    if !tags.iter().any(super::subset::is_subsetted) {
         return Ok(());
     }
     Err(Error::Unprocessable(vec![

@@ -53,6 +53,29 @@ impl SearchError {
         matches!(self.reason, Reason::Unknown { .. } | Reason::NotDone(_))
     }
 
+    /// The same in Japanese; a detail that names a grammar or a limit stays as it is.
+    pub fn japanese(&self) -> String {
+        let told = if let Reason::Unknown { resource_type } = &self.reason {
+            format!("{resource_type}にこの検索パラメータはありません")
+        } else if let Reason::UnknownType(name) = &self.reason {
+            format!("{name}というリソース型はありません")
+        } else if let Reason::ModifierNotDone(name) = &self.reason {
+            format!("修飾子:{name}はこのサーバーでは使えません")
+        } else if self.reason == Reason::Repeated {
+            "1回だけ指定できます".to_owned()
+        } else {
+            let what = match self.issue_code() {
+                "not-supported" => "このサーバーでは使えません",
+                "too-costly" => "指定が多すぎます",
+                "value" => "値を読み取れません",
+                "not-found" => "値の指すものがありません",
+                _ => "指定に誤りがあります",
+            };
+            format!("{what}（{}）", self.reason)
+        };
+        format!("検索パラメータ{:?}: {told}。", self.parameter)
+    }
+
     /// The code for `OperationOutcome.issue.code`.
     pub fn issue_code(&self) -> &'static str {
         match self.reason {

@@ -9,6 +9,7 @@
 //! side. So the cost of a search about one person grows with her records, not
 //! with everybody's.
 
+mod compartment;
 mod filter;
 mod matching;
 mod order;
@@ -106,6 +107,7 @@ impl Scene<'_> {
             }
             Filter::Chain { param: index, target, filters } => self.chain_set(index, filters, row.next(*target)),
             Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
+            Filter::Compartment { of, kind, id, params } => Some(compartment::rows(*of, (*kind, id), params)),
             Filter::Any(parts) => {
                 let sets = parts.iter().map(|part| self.set_of(part, row)).collect::<Option<Vec<_>>>()?;
                 Some(union(sets))
@@ -177,6 +179,7 @@ fn cost(filter: &Filter) -> u8 {
             Some((_, rank)) if rank < UNINDEXED => (rank + 1).min(BY_SPAN + 1),
             _ => UNINDEXED,
         },
+        Filter::Compartment { .. } => BY_REFERENCE,
         Filter::Together { .. } | Filter::Near { .. } => BY_SPAN,
         Filter::Any(parts) => parts.iter().map(set_cost).max().unwrap_or(0),
         Filter::Updated { .. } => 8,

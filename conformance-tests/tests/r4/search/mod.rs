@@ -1,8 +1,12 @@
 //! Search, one table for each kind of parameter and each shape of a question.
 
+pub mod chain;
+pub mod composite;
 pub mod date;
+pub mod filter;
 pub mod include;
 pub mod japanese;
+pub mod modifier;
 pub mod number;
 pub mod paging;
 pub mod quantity;

@@ -6,6 +6,7 @@ use techo_terminology::Terminology;
 
 use super::{Known, codes, table};
 use crate::cli::Failure;
+use crate::import::draft::LOCAL_BASE;
 use crate::search::kinds::{KINDS, Kind, Local};
 use crate::search::parse::{self, Scope};
 
@@ -101,7 +102,7 @@ fn results(known: &Known) -> String {
 
 fn told(known: &Known, name: &str, value: &str) -> String {
     let local = Local::new("https://example.org/fhir", &TimeZone::UTC);
-    let terms = Terminology::new(known.definitions, local.base());
+    let terms = Terminology::new(known.definitions, LOCAL_BASE);
     let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
     let query = [(name.to_owned(), value.to_owned())];
     match parse::plan(known.definitions, "Observation", &query, &scope) {

@@ -2,10 +2,12 @@
 //!
 //! Source: FHIR R4 bundle.html, http.html#transaction
 
+use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
 use crate::consent::caller::Action;
-use crate::interaction::{Call, Error, Expected, Interaction, Issue, Known, Location, Which, is_id};
+use crate::interaction::{Call, Error, Expected, Ground, Interaction, Issue, Known, Location, Which, is_id};
+use crate::search::shape::Shape;
 
 /// What an entry asks for.
 pub(super) struct Entry {
@@ -17,6 +19,8 @@ pub(super) struct Entry {
     /// What stands behind the id of a `GET`.
     past: Past,
     query: String,
+    /// How much of what a `GET` names by its id goes out.
+    shape: Shape,
     pub(super) body: Vec<u8>,
     /// `ifNoneExist`
     pub(super) unless: Option<String>,
@@ -68,6 +72,10 @@ impl Entry {
         if !fits || conditional {
             return Err(not_here());
         }
+        let shape = match (verb, &id) {
+            (Verb::Get, Some(_)) => shape(&kind, query)?,
+            _ => Shape::default(),
+        };
         let resource = json.get("resource").map(|resource| body[resource.span()].to_vec());
         if resource.is_none() && matches!(verb, Verb::Post | Verb::Put) {
             return Err(fault("The entry needs a resource.", "entry に resource が必要です。", "resource"));
@@ -80,6 +88,7 @@ impl Entry {
             id,
             past,
             query: query.to_owned(),
+            shape,
             body: resource.unwrap_or_default(),
             unless: request.str("ifNoneExist").map(str::to_owned),
             expected: request.str("ifMatch").map(version).transpose()?,
@@ -111,20 +120,25 @@ impl Entry {
                     body: self.body.clone(),
                     unless: self.unless.clone(),
                 },
-                Verb::Get | Verb::Put | Verb::Delete => Interaction::Search(self.kind.clone(), query()),
+                Verb::Get | Verb::Put | Verb::Delete => Interaction::Search(Ground::Type(self.kind.clone()), query()),
             };
         };
         let at = Location { kind: self.kind.clone(), id: id.clone() };
         match (self.verb, self.past) {
-            (Verb::Get, Past::Current) => Interaction::Read(at, Known::default()),
+            (Verb::Get, Past::Current) => Interaction::Read(at, Known::default(), self.shape.clone()),
             (Verb::Get, Past::History) => Interaction::History(at, query()),
-            (Verb::Get, Past::Version(version)) => Interaction::Vread(at, version),
+            (Verb::Get, Past::Version(version)) => Interaction::Vread(at, version, self.shape.clone()),
             (Verb::Delete, _) => Interaction::Delete { to: Which::At(at), expected: self.expected.clone() },
             (Verb::Put | Verb::Post, _) => {
                 Interaction::Update { to: Which::At(at), body: self.body.clone(), expected: self.expected.clone() }
             }
         }
     }
+}
+
+fn shape(kind: &str, query: &str) -> Result<Shape, Error> {
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    Shape::asked(Definitions::embedded(), kind, &query).map_err(Error::from)
 }
 
 fn verb(method: Option<&str>) -> Result<Verb, Error> {

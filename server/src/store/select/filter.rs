@@ -12,6 +12,7 @@ use crate::search::row::Table;
 use crate::store::sql::Sql;
 use crate::store::visible::{possible, visible};
 
+use super::compartment;
 use super::matching::{by_table, name, one_of, param};
 
 /// Whose eyes a statement looks through.
@@ -107,6 +108,11 @@ impl Scene<'_> {
             Filter::Together { any } => Sql::or(any.iter().flat_map(together).map(|parts| parts.probe(&r)).collect()),
             Filter::Near { params, any } => {
                 Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
+            }
+            Filter::Compartment { of, kind, id, params } => {
+                let mut sql = Sql::new(&format!("{r}.rid IN ("));
+                sql.push(compartment::rows(*of, (*kind, id), params)).text(")");
+                sql
             }
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
             Filter::All(parts) => self.conditions(parts, row, None),
