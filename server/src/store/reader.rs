@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
     }
 
-    fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
+    pub(super) fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
         let kind = &plan.resource_type;
         let Some(number) = self.number(kind) else { return Ok(None) };
         let key = i16::try_from(number).unwrap_or(0);
