@@ -19,4 +19,6 @@ pub mod page;
 pub mod postgres;
 pub mod sample;
 pub mod server;
+pub mod stock;
 pub mod world;
+pub mod xml;

@@ -124,6 +124,11 @@ impl Server {
 
     /// A second server on the same data, under the same public origin.
     pub fn beside(&self) -> Beside {
+        self.beside_with(&[])
+    }
+
+    /// The same, with further options of `techo serve`.
+    pub fn beside_with(&self, more: &[&str]) -> Beside {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let address = free.expect("a free port");
         let base = self.info["base"].as_str().unwrap_or_default();
@@ -133,7 +138,7 @@ impl Server {
         if let Some(database) = &self.database {
             command.args(["--database", database]);
         }
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let beside = Beside { base: format!("http://{address}/fhir"), child: child.expect("techo can be run") };
         let patience = Instant::now();
         while Request::get(&format!("{}/metadata", beside.base)).try_send().is_err() {

@@ -2,11 +2,15 @@
 //! what is not claimed is refused.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 use techo_conformance_tests::http::Request;
 use techo_conformance_tests::sample::patient;
-use techo_conformance_tests::world::World;
+use techo_conformance_tests::server::{binary, directory};
+use techo_conformance_tests::world::{Caller, World};
 
 /// Interactions of one type and how to try them without writing.
 const VERBS: [(&str, &str, &str); 8] = [
@@ -108,14 +112,17 @@ fn every_claimed_search_parameter_answers() {
                 Some("quantity") => "5.4|http://unitsofmeasure.org|mg",
                 Some("reference") => "Patient/none",
                 Some("uri") => "https://example.org/x",
-                Some("composite") => continue,
+                Some("special") => "35.68|139.77|5|km",
                 _ => "x",
             };
             let value = match name {
+                "_filter" => "_id eq none",
                 "_lastUpdated" => "gt2026-01-01",
                 "_count" => "1",
                 _ => value,
             };
+            let parts = (parameter["type"] == "composite").then(|| composite(&tester, kind, name));
+            let value = parts.as_deref().unwrap_or(value);
             let answer =
                 tester.get(&format!("{kind}?{name}={}&_count=1", techo_conformance_tests::http::encode(value)));
             // AuditEvents are the citizens' own: refused to the tester by its registration.
@@ -143,8 +150,30 @@ fn every_claimed_search_parameter_answers() {
             checks += 1;
         }
     }
+    for parameter in statement["rest"][0]["searchParam"].as_array().expect("parameters of all types") {
+        let query = match parameter["name"].as_str() {
+            Some("_has") => "_has:Observation:patient:code=x",
+            Some("_list") => "_list=none",
+            other => panic!("{other:?} is claimed and not tried"),
+        };
+        tester.get(&format!("Patient?{query}")).expect(200);
+    }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
     assert!(checks > 1_000, "{checks} parameters are claimed");
+}
+
+/// A value of a composite. What kinds its parts are, the refusal of another value says.
+fn composite(tester: &Caller, kind: &str, name: &str) -> String {
+    let refusal = tester.get(&format!("{kind}?{name}=x")).refused(400).text();
+    let form = refusal.split("are written ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+    let part = |word: &str| match word {
+        "quantity" | "number" => "1",
+        "date" => "2026",
+        "reference" => "Patient/none",
+        "uri" => "http://example.org/x",
+        _ => "x",
+    };
+    form.split('$').map(part).collect::<Vec<_>>().join("$")
 }
 
 fn names_of(list: &Value) -> Vec<String> {
@@ -196,4 +225,23 @@ fn conditional_claims_are_true() {
     chosen["id"] = serde_json::json!("claims-id");
     let upsert = tester.put("Patient/claims-id", &chosen);
     assert_eq!(upsert.status == 201, claim["updateCreate"] == true, "{}", upsert.text());
+}
+
+#[test]
+fn the_reference_in_the_manual_is_what_the_tables_say() {
+    let written = directory();
+    let output = Command::new(binary()).arg("reference").arg(&written).output().expect("techo can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/reference/api");
+    let pages = |folder: &Path| -> BTreeSet<String> {
+        let files = fs::read_dir(folder).expect("a folder of pages").flatten();
+        files.map(|file| file.file_name().to_string_lossy().into_owned()).collect()
+    };
+    assert_eq!(pages(&manual), pages(&written));
+    for page in pages(&written) {
+        let text = |folder: &Path| fs::read_to_string(folder.join(&page)).expect("a page");
+        let same = text(&manual) == text(&written);
+        assert!(same, "{page} is not what the tables say: run `techo reference docs/src/reference/api`");
+    }
+    fs::remove_dir_all(&written).ok();
 }

@@ -138,7 +138,7 @@ fn an_operation_is_asked_at_its_level_by_its_method_with_its_parameters() {
     {
         let options = tester.request("OPTIONS", path).send().expect(204);
         let allow = options.header("Allow").unwrap_or_default();
-        assert!(allow == methods, "{path}: {allow}");
+        assert_eq!(allow, methods, "{path}");
     }
     for (body, status, place) in [
         (json!({"resourceType": "Patient"}), 400, "resourceType"),

@@ -17,7 +17,7 @@ mod write;
 use std::ops::Range;
 
 pub use parse::{Fault, ParseError, Place};
-pub use write::splice;
+pub use write::{pretty, splice};
 
 /// The deepest nesting of arrays and objects that is read.
 pub const MAX_DEPTH: usize = 64;
@@ -206,6 +206,19 @@ impl Json {
 impl Json {
     fn built(value: Value) -> Self {
         Self { value, start: 0, end: 0 }
+    }
+
+    /// This value, said to have stood there in the text it was read from.
+    #[must_use]
+    pub(crate) fn placed(mut self, span: Range<usize>) -> Self {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        (self.start, self.end) = (offset(span.start), offset(span.end));
+        self
+    }
+
+    /// An object of these members, whose names differ.
+    pub(crate) fn of_members(members: Vec<Member>) -> Self {
+        Self::built(Value::Object(members))
     }
 
     /// `null`.

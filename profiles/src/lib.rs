@@ -11,5 +11,6 @@ pub mod patch;
 pub mod path;
 pub mod primitive;
 pub mod validate;
+pub mod xml;
 
 pub use definitions::Definitions;

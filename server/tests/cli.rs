@@ -208,6 +208,13 @@ fn resources_are_checked_and_asked() {
     assert!(outcomes.iter().all(|outcome| outcome["resourceType"] == "OperationOutcome"));
     assert_eq!(outcomes[1]["issue"][0]["diagnostics"], "line 2, column 2");
     assert_eq!(outcomes[2]["issue"][0]["severity"], "error");
+    let xml =
+        |inner: &str| format!("<?xml version=\"1.0\"?>\n<Patient xmlns=\"http://hl7.org/fhir\">{inner}</Patient>");
+    let spelled = file("good.xml", &xml("<name><family value=\"山田\"/></name>"));
+    assert_eq!(place.json(&["validate", &spelled], 0)["issue"][0]["severity"], "information");
+    assert_eq!(place.good(&["fhirpath", "name.family", &spelled]), "\"山田\"\n");
+    let unspelled = file("bad.xml", &xml("\n  <gender value=\"none\"/>"));
+    assert_eq!(place.json(&["validate", &unspelled], 1)["issue"][0]["diagnostics"], "line 3, column 11");
     for (expression, expected) in [
         ("name.family | name.given", "\"山田\"\n\"太郎\"\n"),
         ("name.count() + 1", "2\n"),

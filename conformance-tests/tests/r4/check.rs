@@ -88,6 +88,8 @@ pub enum Fact {
     NoLink(&'static str),
     /// The `expression`s of an `OperationOutcome` hold one that begins so.
     Expression(String),
+    /// The texts of all issues are in Japanese, or in English.
+    Japanese(bool),
     /// Keeps the id in `Location`.
     Keep(&'static str),
     /// Keeps the URL of a link under the relation's name.
@@ -306,6 +308,14 @@ impl Expect {
 
     pub fn expression(self, place: &str) -> Self {
         self.fact(Fact::Expression(place.to_owned()))
+    }
+
+    pub fn japanese(self) -> Self {
+        self.fact(Fact::Japanese(true))
+    }
+
+    pub fn english(self) -> Self {
+        self.fact(Fact::Japanese(false))
     }
 
     pub fn keep(self, name: &'static str) -> Self {

@@ -8,11 +8,17 @@
 #![expect(unreachable_pub, reason = "the modules of a test are its whole crate")]
 
 mod bundle;
+mod by_query;
 mod capability;
 mod check;
 mod conditional;
+mod errors;
+mod everything;
+mod failing;
+mod fhirpath;
 mod headers;
 mod history;
+mod patch;
 mod rest;
 mod run;
 mod search;
@@ -45,6 +51,7 @@ const FLOOR: usize = 600;
 subjects!(
     rest,
     headers,
+    errors,
     conditional,
     history,
     bundle,
@@ -60,4 +67,8 @@ subjects!(
     sort,
     paging,
     include,
+    fhirpath,
+    everything,
+    patch,
+    by_query,
 );

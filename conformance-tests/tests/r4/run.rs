@@ -100,6 +100,13 @@ fn held(answer: &Response, json: &Value, fact: &Fact, kept: &mut HashMap<String,
             let there = expressions.iter().any(|found| found.starts_with(place));
             there.then_some(()).ok_or_else(|| format!("no expression {place:?} in {expressions:?}"))
         }
+        Fact::Japanese(wanted) => {
+            let issues = json["issue"].as_array().into_iter().flatten();
+            let texts: Vec<&str> = issues.filter_map(|issue| issue["details"]["text"].as_str()).collect();
+            let fits = |text: &&str| text.chars().any(|sign| matches!(sign, '\u{3041}'..='\u{30ff}')) == *wanted;
+            let right = json["issue"].is_null() || !texts.is_empty() && texts.iter().all(fits);
+            right.then_some(()).ok_or_else(|| format!("texts in the wrong language: {texts:?}"))
+        }
         Fact::Keep(name) => {
             let location = header("Location");
             let id = location.split("/_history/").next().and_then(|path| path.rsplit('/').next());

@@ -69,6 +69,14 @@ impl Place {
             column: before[line_start..].iter().filter(continuation).count() + 1,
         }
     }
+
+    /// The byte offset of this place in `text`; its end if there is no such place.
+    pub fn offset(self, text: &[u8]) -> usize {
+        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at + 1);
+        let Some(start) = std::iter::once(0).chain(ends).nth(self.line.saturating_sub(1)) else { return text.len() };
+        let begins = text[start..].iter().enumerate().filter(|(_, byte)| **byte & 0xC0 != 0x80);
+        begins.map(|(at, _)| start + at).nth(self.column.saturating_sub(1)).unwrap_or(text.len())
+    }
 }
 
 pub(super) fn parse(text: &[u8]) -> Result<Json, ParseError> {
@@ -383,6 +391,11 @@ mod tests {
 
     #[test]
     fn places_count_lines_and_characters() {
-        assert_eq!(Place::of("山\n田x".as_bytes(), 7), Place { line: 2, column: 2 });
+        let text = "山\n田x".as_bytes();
+        for (offset, line, column) in [(0, 1, 1), (3, 1, 2), (4, 2, 1), (7, 2, 2), (8, 2, 3)] {
+            assert_eq!(Place::of(text, offset), Place { line, column });
+            assert_eq!(Place { line, column }.offset(text), offset);
+        }
+        assert_eq!(Place { line: 9, column: 1 }.offset(text), text.len());
     }
 }

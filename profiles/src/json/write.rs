@@ -64,6 +64,48 @@ fn quote(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
     out.write_char('"')
 }
 
+/// JSON with a member or item a line, indented; the values stay byte for byte.
+///
+/// * `text`: one well-formed JSON value.
+pub fn pretty(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len() * 2);
+    let (mut level, mut in_string, mut escaped) = (0_usize, false, false);
+    let mut just_opened = false;
+    for &byte in text {
+        if in_string {
+            out.push(byte);
+            in_string = escaped || byte != b'"';
+            escaped = !escaped && byte == b'\\';
+            continue;
+        }
+        if byte.is_ascii_whitespace() {
+            continue;
+        }
+        let closes = matches!(byte, b'}' | b']');
+        level -= usize::from(closes && level > 0);
+        if just_opened != closes {
+            line(&mut out, level, just_opened || closes);
+        }
+        just_opened = matches!(byte, b'{' | b'[');
+        level += usize::from(just_opened);
+        in_string = byte == b'"';
+        out.push(byte);
+        match byte {
+            b',' => line(&mut out, level, true),
+            b':' => out.push(b' '),
+            _ => {}
+        }
+    }
+    out
+}
+
+fn line(out: &mut Vec<u8>, level: usize, wanted: bool) {
+    if wanted {
+        out.push(b'\n');
+        out.extend(std::iter::repeat_n(b"  ", level).flatten());
+    }
+}
+
 /// `text` with each range replaced by its bytes; all else stays byte for byte.
 ///
 /// Ranges must lie in `text` and must not overlap; their order does not matter.
@@ -86,6 +128,23 @@ pub fn splice(text: &[u8], mut edits: Vec<(Range<usize>, Vec<u8>)>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pretty_adds_white_space_alone() {
+        for (text, expected) in [
+            (
+                r#"{"a":[1.10,{"b":"x: {\",[\\"}],"c":{},"d":[ ],"e":true}"#,
+                "{\n  \"a\": [\n    1.10,\n    {\n      \"b\": \"x: {\\\",[\\\\\"\n    }\n  ],\n  \"c\": {},\n  \"d\": [],\n  \"e\": true\n}",
+            ),
+            (" 1 ", "1"),
+            ("[]", "[]"),
+        ] {
+            let done = pretty(text.as_bytes());
+            assert_eq!(String::from_utf8(done.clone()).expect("text"), expected);
+            assert_eq!(Json::parse(&done).expect("JSON"), Json::parse(text.as_bytes()).expect("JSON"));
+            assert_eq!(pretty(&done), done);
+        }
+    }
 
     #[test]
     fn splices_touch_nothing_else() {

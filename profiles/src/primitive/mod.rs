@@ -14,6 +14,7 @@ mod date;
 pub use date::{Civil, DateError, civil};
 
 use crate::json::{Json, Value};
+use crate::xml::is_character;
 use date::Moment;
 
 /// A primitive type.
@@ -191,12 +192,12 @@ fn integer(text: &str, least: i32) -> Result<(), PrimitiveError> {
 
 /// Any text without control characters. The pattern that HL7 gives would, read to
 /// the letter, forbid the ideographic space in Japanese names; the specification's
-/// words forbid only what lies below U+0020.
+/// words forbid only what lies below U+0020, and XML's the two that are no characters.
 fn string(text: &str) -> Result<(), PrimitiveError> {
     if text.len() > MAX_TEXT {
         return Err(PrimitiveError::TooLong);
     }
-    shape(text.bytes().all(|byte| byte >= 0x20 || matches!(byte, b'\t' | b'\n' | b'\r')))
+    shape(text.is_ascii() && text.bytes().all(|byte| is_character(byte.into())) || text.chars().all(is_character))
 }
 
 fn code(text: &str) -> Result<(), PrimitiveError> {
@@ -209,7 +210,7 @@ fn code(text: &str) -> Result<(), PrimitiveError> {
     let mut after_space = true;
     for letter in text.chars() {
         let is_space = letter.is_whitespace();
-        if (is_space && after_space) || letter < ' ' {
+        if (is_space && after_space) || !is_character(letter) {
             return Err(PrimitiveError::Shape);
         }
         after_space = is_space;
@@ -229,7 +230,8 @@ fn uri(text: &str) -> Result<(), PrimitiveError> {
         return Err(PrimitiveError::TooLong);
     }
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    shape(is_plain || !text.chars().any(|letter| letter.is_whitespace() || letter.is_control()))
+    let is_bad = |letter: char| letter.is_whitespace() || letter.is_control() || !is_character(letter);
+    shape(is_plain || !text.chars().any(is_bad))
 }
 
 fn is_oid(text: &str) -> bool {

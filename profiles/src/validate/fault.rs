@@ -441,7 +441,7 @@ fn kind_ja(kind: &str) -> &str {
 }
 
 /// A name or code from the resource, fit to be shown.
-fn shown(name: &str) -> String {
+pub(crate) fn shown(name: &str) -> String {
     let clean = name.chars().map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter });
     let mut text: String = clean.take(MAX_SHOWN).collect();
     if name.chars().nth(MAX_SHOWN).is_some() {
@@ -451,7 +451,7 @@ fn shown(name: &str) -> String {
 }
 
 /// Whether two names differ in case alone, or in one letter more, less or other.
-fn is_near(one: &str, other: &str) -> bool {
+pub(crate) fn is_near(one: &str, other: &str) -> bool {
     if one.eq_ignore_ascii_case(other) {
         return true;
     }

@@ -23,11 +23,12 @@ mod special;
 mod trail;
 mod walk;
 
+pub(crate) use fault::{is_near, shown};
 pub use links::{Link, LinkKind, links};
-pub(crate) use rules::Rules;
+pub(crate) use rules::{Content, Element, Node, Rules, Slot, TypeRules};
+pub(crate) use trail::Trail;
 
 use crate::{codes::Codes, definitions::Definitions, json::Json};
-use trail::Trail;
 
 /// One thing that is wrong with a resource.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,8 @@
 //!
 //! Source: FHIR R4 narrative.html, txt-1 and txt-2
 
+use crate::xml::is_character;
+
 /// What is wrong with a narrative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NarrativeError {
@@ -64,9 +66,14 @@ impl<'a> Reader<'a> {
         let (text, rest) = self.rest.split_once('<').ok_or(NarrativeError::Shape)?;
         self.has_content |= !text.trim().is_empty();
         references(text)?;
+        if text.contains("]]>") {
+            return Err(NarrativeError::Shape);
+        }
         self.rest = rest;
         if let Some(rest) = rest.strip_prefix("!--") {
-            self.rest = rest.split_once("-->").ok_or(NarrativeError::Shape)?.1;
+            // XML lets no other two hyphens into a comment than those that end it.
+            let after = rest.split_once("--").and_then(|(_, after)| after.strip_prefix('>'));
+            self.rest = after.ok_or(NarrativeError::Shape)?;
             return Ok(());
         }
         if let Some(rest) = rest.strip_prefix('/') {
@@ -170,11 +177,6 @@ fn is_still(style: &str) -> bool {
 }
 
 const COLOURS: [&str; 4] = ["rgb", "rgba", "hsl", "hsla"];
-
-/// What XML 1.0 lets a text have.
-fn is_character(letter: char) -> bool {
-    matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
-}
 
 /// XML knows five named references; HTML's others are not declared in FHIR.
 fn references(text: &str) -> Result<(), NarrativeError> {
@@ -384,6 +386,9 @@ mod tests {
             ("<p a=\"1\"b=\"2\">x</p>", Shape),
             ("<![CDATA[x]]>", Shape),
             ("<!-- x", Shape),
+            ("<!-- a -- b -->x", Shape),
+            ("<!-- a --->x", Shape),
+            ("x ]]> y", Shape),
             ("x</div><p>y</p><div>", Shape),
         ] {
             let text = format!("<div xmlns=\"{XHTML}\">{inner}</div>");

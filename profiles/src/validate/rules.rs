@@ -19,48 +19,50 @@ pub(crate) struct Rules {
 }
 
 /// The rules of one type: a node for its root, and one for each backbone element.
-pub(super) struct TypeRules {
-    pub(super) name: Box<str>,
-    pub(super) is_resource: bool,
+pub(crate) struct TypeRules {
+    pub(crate) name: Box<str>,
+    pub(crate) is_resource: bool,
     nodes: Vec<Node>,
 }
 
 /// What may stand in one kind of object.
-pub(super) struct Node {
+pub(crate) struct Node {
     path: Box<str>,
-    pub(super) elements: Vec<Element>,
+    pub(crate) elements: Vec<Element>,
     /// By JSON name.
     slots: Vec<(Box<str>, Slot)>,
     /// A bit per element that has to stand.
-    pub(super) required: u128,
+    pub(crate) required: u128,
 }
 
 /// One element, however it is spelled.
-pub(super) struct Element {
-    pub(super) name: Box<str>,
-    pub(super) min: u32,
-    pub(super) max: u32,
-    pub(super) is_list: bool,
-    pub(super) is_choice: bool,
+pub(crate) struct Element {
+    pub(crate) name: Box<str>,
+    pub(crate) min: u32,
+    pub(crate) max: u32,
+    pub(crate) is_list: bool,
+    pub(crate) is_choice: bool,
+    /// XML writes it as an attribute.
+    pub(crate) is_attribute: bool,
     /// How many types JSON can spell it with.
-    pub(super) types: Vec<Box<str>>,
+    pub(crate) types: Vec<Box<str>>,
 }
 
 /// One JSON name of an element.
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// Position in [`Node::elements`].
-    pub(super) element: usize,
-    pub(super) type_name: Box<str>,
-    pub(super) content: Content,
+    pub(crate) element: usize,
+    pub(crate) type_name: Box<str>,
+    pub(crate) content: Content,
     /// The value set of a required binding.
-    pub(super) binding: Option<Box<str>>,
+    pub(crate) binding: Option<Box<str>>,
     /// The types that a reference may point at; empty for any.
-    pub(super) targets: Vec<Box<str>>,
+    pub(crate) targets: Vec<Box<str>>,
 }
 
 /// What an element holds.
 #[derive(Clone, Copy)]
-pub(super) enum Content {
+pub(crate) enum Content {
     Primitive(Primitive),
     /// An object of the type at this position.
     Type(usize),
@@ -83,17 +85,17 @@ impl Rules {
     }
 
     /// The rules of a concrete resource type.
-    pub(super) fn resource(&self, definitions: &Definitions, name: &str) -> Option<&TypeRules> {
+    pub(crate) fn resource(&self, definitions: &Definitions, name: &str) -> Option<&TypeRules> {
         definitions.type_number(name)?;
         Some(self.at(definitions, self.position(name)?))
     }
 
     /// The rules of what stands beside a primitive: `id` and `extension`.
-    pub(super) fn beside(&self, definitions: &Definitions) -> &TypeRules {
+    pub(crate) fn beside(&self, definitions: &Definitions) -> &TypeRules {
         self.at(definitions, self.element)
     }
 
-    pub(super) fn at(&self, definitions: &Definitions, position: usize) -> &TypeRules {
+    pub(crate) fn at(&self, definitions: &Definitions, position: usize) -> &TypeRules {
         let (name, rules) = &self.types[position];
         rules.get_or_init(|| match definitions.type_def(name) {
             Some(facts) => self.compile(definitions, facts),
@@ -181,11 +183,11 @@ fn position(nodes: &[Node], path: &str) -> Option<usize> {
 }
 
 impl TypeRules {
-    pub(super) fn root(&self) -> &Node {
+    pub(crate) fn root(&self) -> &Node {
         &self.nodes[0]
     }
 
-    pub(super) fn node(&self, position: usize) -> &Node {
+    pub(crate) fn node(&self, position: usize) -> &Node {
         &self.nodes[position]
     }
 }
@@ -208,18 +210,19 @@ impl Node {
             max: element.max.unwrap_or(u32::MAX),
             is_list: element.is_list(),
             is_choice: element.is_choice(),
+            is_attribute: element.representation.iter().any(|form| &**form == "xmlAttr"),
             types: slots.iter().map(|(_, slot)| slot.type_name.clone()).collect(),
         });
         self.slots.extend(slots);
     }
 
     /// What the JSON name `name` stands for.
-    pub(super) fn slot(&self, name: &str) -> Option<&Slot> {
+    pub(crate) fn slot(&self, name: &str) -> Option<&Slot> {
         self.slots.binary_search_by(|(known, _)| (**known).cmp(name)).ok().map(|at| &self.slots[at].1)
     }
 
     /// The JSON names there are.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.slots.iter().map(|(name, _)| &**name)
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// One step of the way, linked to the one before on the stack: no allocation
 /// while nothing is wrong.
 #[derive(Clone, Copy)]
-pub(super) struct Trail<'a> {
+pub(crate) struct Trail<'a> {
     before: Option<&'a Trail<'a>>,
     step: Step<'a>,
 }
@@ -22,7 +22,7 @@ enum Step<'a> {
 }
 
 impl<'a> Trail<'a> {
-    pub(super) fn root() -> Self {
+    pub(crate) fn root() -> Self {
         Self { before: None, step: Step::Root }
     }
 
@@ -31,27 +31,27 @@ impl<'a> Trail<'a> {
     }
 
     /// The resource here is of this type. Only the outermost type is written.
-    pub(super) fn typed(&'a self, name: &'a str) -> Trail<'a> {
+    pub(crate) fn typed(&'a self, name: &'a str) -> Trail<'a> {
         match self.step {
             Step::Root => self.then(Step::Type(name)),
             Step::Type(_) | Step::Name(_) | Step::Choice(..) | Step::Index(_) => *self,
         }
     }
 
-    pub(super) fn name(&'a self, name: &'a str) -> Trail<'a> {
+    pub(crate) fn name(&'a self, name: &'a str) -> Trail<'a> {
         self.then(Step::Name(name))
     }
 
-    pub(super) fn choice(&'a self, name: &'a str, type_name: &'a str) -> Trail<'a> {
+    pub(crate) fn choice(&'a self, name: &'a str, type_name: &'a str) -> Trail<'a> {
         self.then(Step::Choice(name, type_name))
     }
 
-    pub(super) fn index(&'a self, index: usize) -> Trail<'a> {
+    pub(crate) fn index(&'a self, index: usize) -> Trail<'a> {
         self.then(Step::Index(index))
     }
 
     /// The way as a `FHIRPath` expression.
-    pub(super) fn expression(&self) -> String {
+    pub(crate) fn expression(&self) -> String {
         let mut steps = Vec::new();
         let mut at = Some(self);
         while let Some(trail) = at {

@@ -11,7 +11,7 @@ use techo_terminology::Terminology;
 use super::{Failure, show};
 use crate::clock::Clock;
 use crate::import::draft::LOCAL_BASE;
-use crate::interaction::plan::parse;
+use crate::interaction::plan::parse_either;
 use crate::search::unit::Ucum;
 
 /// Options of `techo fhirpath`.
@@ -26,7 +26,7 @@ pub struct Args {
     /// The expression.
     #[arg(value_name = "EXPR")]
     expression: String,
-    /// A FHIR resource as JSON.
+    /// A FHIR resource as JSON or XML.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -38,7 +38,7 @@ pub fn run(args: &Args, clock: &Clock) -> Result<ExitCode, Failure> {
         Err(error) => return Ok(show::usage(error)),
     };
     let text = std::fs::read(&args.file).map_err(|error| Failure(format!("{}: {error}", args.file.display())))?;
-    let resource = parse(&text).map_err(|error| show::explained(&error))?;
+    let resource = parse_either(&text).map_err(|error| show::explained(&error))?;
     let now = DateTime::at(clock.now(), JAPAN);
     let definitions = Definitions::embedded();
     let codes = Terminology::new(definitions, LOCAL_BASE);

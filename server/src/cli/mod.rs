@@ -13,6 +13,7 @@ pub mod import;
 pub mod keys;
 pub mod migrate;
 mod open;
+pub mod reference;
 pub mod reindex;
 pub mod serve;
 mod show;
@@ -73,6 +74,9 @@ enum Command {
     Fhirpath(fhirpath::Args),
     /// Brings the schema up to date.
     Migrate(migrate::Args),
+    /// Writes the API reference of the manual from the program's own tables.
+    #[command(hide = true)]
+    Reference(reference::Args),
     /// Rebuilds or checks the search index.
     Reindex(reindex::Args),
     /// Copies all data into one file, beside a running server.
@@ -158,6 +162,7 @@ async fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Validate(args) => validate::run(&args),
         Command::Fhirpath(args) => fhirpath::run(&args, &Clock::system()),
         Command::Migrate(args) => migrate::run(&cli.place, args).await,
+        Command::Reference(args) => reference::run(&args),
         Command::Reindex(args) => reindex::run(&cli.place, args).await,
         Command::Backup(args) => backup::run(&cli.place, args).await,
         Command::Restore(args) => backup::restore(&cli.place, args).await,

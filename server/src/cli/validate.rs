@@ -14,7 +14,7 @@ use techo_terminology::Terminology;
 use super::{Failure, show};
 use crate::http::outcome::outcome;
 use crate::import::draft::LOCAL_BASE;
-use crate::interaction::plan::parse;
+use crate::interaction::plan::parse_either;
 use crate::interaction::{Error, Issue};
 
 /// Options of `techo validate`.
@@ -30,7 +30,7 @@ pub struct Args {
     /// Said or not, the answer is JSON.
     #[arg(long)]
     json: bool,
-    /// Files, each one FHIR resource as JSON.
+    /// Files, each one FHIR resource as JSON or XML.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode, Failure> {
     let mut valid = true;
     for path in &args.files {
         let text = std::fs::read(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-        let issues = match parse(&text) {
+        let issues = match parse_either(&text) {
             Ok(resource) => checked(definitions, &codes, &text, &resource),
             Err(Error::Invalid(issues)) => issues,
             Err(error) => return Err(show::explained(&error)),

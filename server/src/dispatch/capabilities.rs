@@ -1,11 +1,11 @@
 //! The CapabilityStatement, made from the tables: it claims what is routed, the
-//! search parameters whose kinds are built, and nothing else.
+//! search parameters of every kind, and nothing else.
 //!
 //! Source: FHIR R4 capabilitystatement.html
 
 use std::collections::HashMap;
 
-use techo_profiles::definitions::ParameterKind;
+use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
@@ -23,6 +23,12 @@ pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
+
+/// The search parameters of all types that no definition stands for.
+const EVERYWHERE: &[(&str, &str)] = &[
+    ("_has", "_has:Type:reference:parameter; chains and reverse chains mix, up to three steps."),
+    ("_list", "The items of a List, by its id."),
+];
 
 /// What this server does.
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
@@ -45,8 +51,8 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         "software": {"name": "Techo", "version": (env!("CARGO_PKG_VERSION"))},
         "implementation": {"description": "Techo", "url": (config.fhir_base())},
         "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json", "json"],
         "patchFormat": (Json::array(MEDIA.iter().map(|media| Json::from(*media)))),
+        "format": ["application/fhir+json", "application/fhir+xml", "json", "xml"],
         "rest": [{
             "mode": "server",
             "security": {
@@ -66,6 +72,9 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
                 }]
             },
             "resource": (Json::array(types)),
+            "searchParam": (Json::array(EVERYWHERE.iter().map(|(name, documentation)| {
+                json!({"name": (*name), "type": "special", "documentation": (*documentation)})
+            }))),
             "interaction": [{"code": "transaction"}, {"code": "batch"}],
             "operation": (Json::array(operations))
         }]
@@ -83,7 +92,7 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         return rendered(kind);
     }
     let parameters = definitions.parameters(kind);
-    let searched = parameters.iter().filter(|parameter| built(parameter.kind)).map(|parameter| {
+    let searched = parameters.iter().filter(|parameter| built(kind, parameter)).map(|parameter| {
         json!({
             "name": (parameter.code.as_str()),
             "definition": (parameter.url.as_str()),
@@ -136,6 +145,11 @@ fn rendered(kind: &str) -> Json {
     })
 }
 
+/// A definition without an expression has no index; one such is answered otherwise.
+fn built(kind: &str, parameter: &SearchParameter) -> bool {
+    !parameter.expression_for(kind).is_empty() || parameter.code == "_filter"
+}
+
 /// By type the parameters that may point at it, as `Observation:subject`.
 fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
     let mut found: HashMap<&str, Vec<String>> = HashMap::new();
@@ -149,8 +163,4 @@ fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
         }
     }
     found
-}
-
-fn built(kind: ParameterKind) -> bool {
-    !matches!(kind, ParameterKind::Composite | ParameterKind::Special)
 }

@@ -11,6 +11,8 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
+use super::content::{Constant, Rendering, Wish};
+use super::encoding::too_large;
 use super::negotiate::{self, Wishes};
 use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
@@ -43,6 +45,7 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     }
     let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
+    response.extensions_mut().insert(Constant);
     response
 }
 
@@ -80,7 +83,9 @@ pub async fn search_form(
         Err(error) => Err(error),
     };
     let format = format(&all).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), interaction).await
+    let mut response = answer(edge, &headers, format.as_deref(), interaction).await;
+    response.extensions_mut().insert(Rendering::of(&headers, &all));
+    response
 }
 
 /// `POST [type]`, and `POST /fhir/$operation`.
@@ -291,7 +296,8 @@ fn no_such_method(method: &Method) -> Error {
 /// A path that is not known.
 pub async fn no_such_path(headers: HeaderMap, request: Request) -> Answer {
     let path = request.uri().path().trim_start_matches('/').to_owned();
-    refusal(&Error::UnknownType(path), negotiate::japanese(&headers))
+    let answer = refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
+    Wish::of(&request).fulfil(answer, None, None).await
 }
 
 /// Reads the body of a request that may be too large.
@@ -419,11 +425,7 @@ fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<
 pub fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Error::TooLarge(Issue::error(
-                "too-long",
-                format!("A body may have up to {} bytes.", super::BODY_LIMIT),
-                format!("本文は {} バイトまでです。", super::BODY_LIMIT),
-            ))
+            too_large(super::BODY_LIMIT)
         } else {
             bad_request("The body could not be read.", "本文を読み取れませんでした。")
         }

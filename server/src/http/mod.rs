@@ -3,7 +3,9 @@
 //! To add a route: a line in [`router`], a handler in the file of its area, and,
 //! for FHIR, an [`crate::interaction::Interaction`] to hand on.
 
+pub mod content;
 pub mod cors;
+pub mod encoding;
 pub mod fetch;
 pub mod fhir;
 pub mod headers;
@@ -28,6 +30,7 @@ pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Every URL that this server answers.
 pub fn router(server: &Server) -> Router {
     let app = server.app.clone();
+    let edge = content::Edge::new(app.clone());
     let fhir = Router::new()
         .route("/fhir", post(fhir::bundle))
         .route("/fhir/", post(fhir::bundle))
@@ -50,12 +53,14 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
         .layer(from_fn(operation::asked_for))
+        .layer(from_fn_with_state(edge.clone(), content::both_ways))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(app.accounts.clone(), cors::registered))
         .with_state(app.clone());
     let open = Router::new()
         .route("/fhir/metadata", get(fhir::metadata))
         .method_not_allowed_fallback(fhir::not_allowed)
+        .layer(from_fn_with_state(edge, content::both_ways))
         .layer(from_fn(cors::everyone))
         .with_state(app.clone());
     let health = Router::new()

@@ -1,6 +1,7 @@
 //! What the client can read, what it sent, and what it prefers.
 //!
-//! JSON alone is built: XML is refused with 406 and 415, and not claimed.
+//! Handlers know JSON alone. `content.rs` makes it of XML before them, and XML of it
+//! after them; what is neither is refused here with 406 and 415.
 //!
 //! Source: FHIR R4 http.html#mime-type; RFC 9110 §12
 
@@ -9,7 +10,7 @@ use axum::http::header::{
     ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH,
 };
 
-use crate::interaction::patch::Form;
+use crate::interaction::patch::Form as PatchForm;
 use crate::interaction::{Error, Expected, Issue, Known, Return};
 
 /// What the headers ask for, apart from the interaction itself.
@@ -43,88 +44,158 @@ impl Wishes {
 
 /// Whether Japanese is preferred to English.
 pub fn japanese(headers: &HeaderMap) -> bool {
-    let text = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let weight = |language: &str| {
-        text.split(',')
-            .filter_map(|range| {
-                let mut parts = range.split(';');
-                let tag = parts.next()?.trim();
-                let quality = parts.find_map(|part| part.trim().strip_prefix("q="));
-                let quality: f32 = quality.map_or(Some(1.0), |value| value.parse().ok())?;
-                (tag == language || tag.starts_with(&format!("{language}-"))).then_some(quality)
-            })
-            .fold(0.0, f32::max)
-    };
-    weight("ja") > weight("en")
+    let values = headers.get_all(ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+    let (mut ja, mut en) = (0.0_f32, 0.0_f32);
+    for range in values.flat_map(|value| value.split(',')) {
+        let tag = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match tag.split('-').next() {
+            Some("ja") => ja = ja.max(weight(range)),
+            Some("en") => en = en.max(weight(range)),
+            _ => {}
+        }
+    }
+    ja > en
+}
+
+/// How a resource is spelled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `application/fhir+json`
+    #[default]
+    Json,
+    /// `application/fhir+xml`
+    Xml,
+}
+
+impl Form {
+    /// The media type of an answer.
+    pub fn media(self) -> &'static str {
+        match self {
+            Self::Json => "application/fhir+json; charset=utf-8",
+            Self::Xml => "application/fhir+xml; charset=utf-8",
+        }
+    }
+
+    /// `application/fhir+xml; fhirVersion=4.0`, and its other names; `None` for what is
+    /// neither, or of another version of FHIR.
+    pub fn named(media: &str) -> Option<Self> {
+        let mut parts = media.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let fits = |part: &str| match part.split_once('=') {
+            Some((name, version)) if name.trim().eq_ignore_ascii_case("fhirVersion") => {
+                version.trim().trim_matches('"') == "4.0"
+            }
+            _ => true,
+        };
+        let form = match &*name {
+            "application/fhir+json" | "application/json" | "text/json" => Self::Json,
+            "application/fhir+xml" | "application/xml" | "text/xml" => Self::Xml,
+            _ => return None,
+        };
+        parts.all(fits).then_some(form)
+    }
+}
+
+/// The form that the client wants.
+///
+/// * `format`: the parameter `_format`, which wins over the header.
+///
+/// Of the ranges in `Accept` the most exact one that names a form gives its weight;
+/// of forms with the same weight JSON is given, which is what is stored.
+pub fn wanted(headers: &HeaderMap, format: Option<&str>) -> Result<Form, Error> {
+    if let Some(format) = format {
+        // A plus sign that was not escaped has become a space.
+        let format = format.trim().replace(' ', "+");
+        return match &*format {
+            "json" => Ok(Form::Json),
+            "xml" => Ok(Form::Xml),
+            media => Form::named(media).ok_or_else(not_acceptable),
+        };
+    }
+    let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    if accepted.is_empty() {
+        return Ok(Form::Json);
+    }
+    let ranges = || accepted.iter().flat_map(|value| value.split(','));
+    let (json, xml) = (quality(ranges(), Form::Json), quality(ranges(), Form::Xml));
+    match (json, xml) {
+        (json, xml) if xml > json => Ok(Form::Xml),
+        (json, _) if json > 0.0 => Ok(Form::Json),
+        _ => Err(not_acceptable()),
+    }
+}
+
+/// How much a form is wanted, from 0 (refused) to 1.
+fn quality<'a>(ranges: impl Iterator<Item = &'a str>, form: Form) -> f32 {
+    let mut best = (0, 0.0_f32);
+    for range in ranges {
+        let media = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let exactness = match &*media {
+            "" | "*/*" => 1,
+            "application/*" | "text/*" => 2,
+            _ if Form::named(range) == Some(form) => 3,
+            _ => continue,
+        };
+        let weight = weight(range);
+        if exactness > best.0 || (exactness == best.0 && weight > best.1) {
+            best = (exactness, weight);
+        }
+    }
+    best.1
+}
+
+/// `…;q=0.5` → 0.5; 1 where nothing is said, 0 where it cannot be read.
+pub fn weight(range: &str) -> f32 {
+    let mut parts = range.split(';').skip(1).map(str::trim);
+    let given = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    given.map_or(1.0, |text| text.parse().ok().filter(|weight| (0.0..=1.0).contains(weight)).unwrap_or(0.0))
 }
 
 /// Refuses answers in a form that is not built.
 ///
 /// * `format`: the parameter `_format`, which wins over the header.
 pub fn acceptable(headers: &HeaderMap, format: Option<&str>) -> Result<(), Error> {
-    if let Some(format) = format {
-        // A plus sign that was not escaped has become a space.
-        let format = format.trim().replace(' ', "+");
-        return if format == "json" || is_ours(&format) { Ok(()) } else { Err(not_acceptable()) };
-    }
-    let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    if ranges.peek().is_none() || ranges.flat_map(|value| value.split(',')).any(takes_ours) {
-        return Ok(());
-    }
-    Err(not_acceptable())
-}
-
-/// Whether a range of `Accept` lets FHIR JSON of R4 through.
-fn takes_ours(range: &str) -> bool {
-    let mut parts = range.split(';').map(str::trim);
-    let media = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let refused = parts.filter_map(|part| part.strip_prefix("q=")).any(|q| q.parse() == Ok(0.0_f32));
-    !refused && (matches!(&*media, "" | "*/*" | "application/*" | "text/*") || is_ours(range))
-}
-
-/// `application/fhir+json; fhirVersion=4.0`, and its other names.
-fn is_ours(media: &str) -> bool {
-    let mut parts = media.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default().to_ascii_lowercase();
-    let fits = |part: &str| match part.split_once('=') {
-        Some((name, version)) if name.eq_ignore_ascii_case("fhirVersion") => version.trim_matches('"') == "4.0",
-        _ => true,
-    };
-    matches!(&*name, "application/fhir+json" | "application/json" | "text/json") && parts.all(fits)
+    wanted(headers, format).map(drop)
 }
 
 fn not_acceptable() -> Error {
     Error::NotAcceptable(Issue::error(
         "not-supported",
-        "This server answers application/fhir+json. Ask for it by Accept or _format.",
-        "このサーバーは application/fhir+json で応答します。Accept または _format で指定してください。",
+        "This server answers application/fhir+json and application/fhir+xml. Ask for one of them by Accept or _format.",
+        "このサーバーは application/fhir+json と application/fhir+xml で応答します。Accept または _format で指定してください。",
     ))
 }
 
-/// Refuses bodies that are not JSON.
-pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
+/// The form of a body by its `Content-Type`; `None` for any other, or other than UTF-8.
+pub fn sent(headers: &HeaderMap) -> Option<Form> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = given.split(';').map(|part| part.trim().to_ascii_lowercase());
     let charset = parts.find_map(|part| part.strip_prefix("charset=").map(str::to_owned));
     let utf8 = charset.is_none_or(|name| name.trim_matches('"') == "utf-8");
-    if utf8 && is_ours(given) {
+    Form::named(given).filter(|_| utf8)
+}
+
+/// Refuses bodies that are not JSON. What came as XML has become JSON before
+/// (`content.rs`).
+pub fn readable(headers: &HeaderMap) -> Result<(), Error> {
+    if sent(headers) == Some(Form::Json) {
         return Ok(());
     }
     Err(Error::Unsupported(Issue::error(
         "not-supported",
-        "Send the resource as application/fhir+json of FHIR 4.0, in UTF-8.",
-        "リソースは FHIR 4.0 の application/fhir+json(UTF-8)で送ってください。",
+        "Send the resource as application/fhir+json or application/fhir+xml of FHIR 4.0, in UTF-8.",
+        "リソースは FHIR 4.0 の application/fhir+json または application/fhir+xml(UTF-8)で送ってください。",
     )))
 }
 
 /// The language of a patch, by its media type.
-pub fn patch_form(headers: &HeaderMap) -> Result<Form, Error> {
+pub fn patch_form(headers: &HeaderMap) -> Result<PatchForm, Error> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = given.split(';').next().unwrap_or_default().trim();
     if name.eq_ignore_ascii_case("application/json-patch+json") {
-        return Ok(Form::Json);
+        return Ok(PatchForm::Json);
     }
-    readable(headers).map(|()| Form::FhirPath).map_err(|_| {
+    readable(headers).map(|()| PatchForm::FhirPath).map_err(|_| {
         Error::Unsupported(Issue::error(
             "not-supported",
             "Send a patch as application/json-patch+json, or as Parameters in application/fhir+json.",

@@ -48,14 +48,25 @@ impl Issue {
             ("code", Json::from(self.code)),
             ("details", Json::object([("text", Json::from(text.as_str()))])),
         ]);
-        if let Some((line, column)) = self.place {
-            issue.set("diagnostics", Json::from(format!("line {line}, column {column}")));
+        if let Some(place) = self.place {
+            issue.set("diagnostics", Json::from(placed_at(place)));
         }
         if let Some(expression) = &self.expression {
             issue.set("expression", Json::array([Json::from(expression.as_str())]));
         }
         issue
     }
+}
+
+/// A line and column in words, for `diagnostics`.
+pub fn placed_at((line, column): (usize, usize)) -> String {
+    format!("line {line}, column {column}")
+}
+
+/// The line and column that [`placed_at`] told.
+pub fn read_place(text: &str) -> Option<(usize, usize)> {
+    let (line, column) = text.strip_prefix("line ")?.split_once(", column ")?;
+    Some((line.parse().ok()?, column.parse().ok()?))
 }
 
 /// Why a request was refused.
@@ -230,7 +241,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
                 let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
                 return (507, vec![issue]);
             }
-            if text.contains("pool timed out") || text.contains("Connection") || text.contains("locked") {
+            if AWAY.iter().any(|part| text.contains(part)) {
                 return (503, busy());
             }
             (500, vec![internal()])
@@ -246,6 +257,19 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
         }
     }
 }
+
+/// What is in the text of an error when the database is busy, or does not answer: of the
+/// pool, of the connection, of SQLite, and of a PostgreSQL that is ended or not yet begun.
+const AWAY: [&str; 8] = [
+    "pool timed out",
+    "Connection",
+    "error communicating with database",
+    "locked",
+    "terminating connection",
+    "not currently accepting connections",
+    "the database system is",
+    "too many clients",
+];
 
 /// The kind of a database error without what it quotes, which may be a patient's.
 fn kind_of(text: &str) -> String {

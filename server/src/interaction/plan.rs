@@ -197,6 +197,24 @@ pub fn parse(text: &[u8]) -> Result<Json, Error> {
     Err(Error::Invalid(vec![issue]))
 }
 
+/// A resource in a file, JSON or XML as its first character tells.
+pub fn parse_either(text: &[u8]) -> Result<Json, Error> {
+    let bare = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
+    if bare.starts_with(b"<") { parse_xml(text) } else { parse(text) }
+}
+
+/// A body of FHIR XML → the tree that the same resource gives as JSON, placed in the XML.
+pub fn parse_xml(text: &[u8]) -> Result<Json, Error> {
+    techo_profiles::xml::read(techo_profiles::Definitions::embedded(), text).map_err(|error| {
+        let place = error.place(text);
+        let (english, japanese) = error.words();
+        let mut issue = Issue::error(error.code().name(), english, japanese);
+        issue.place = Some((place.line, place.column));
+        issue.expression = error.expression;
+        Error::Invalid(vec![issue])
+    })
+}
+
 impl Draft {
     /// What decides about its visibility. A provision's code means any coding of
     /// the record, so all of them are labelled.

@@ -184,7 +184,7 @@ impl Call<'_> {
     /// The plan of a query.
     pub(crate) fn plan(&self, kind: &str, query: &[(String, String)], lenient: bool) -> Result<Plan, Error> {
         let local = self.local();
-        let scope = Scope { local: &local, now: self.now, lenient };
+        let scope = Scope { local: &local, now: self.now, lenient, terms: &self.codes };
         Ok(parse::plan(self.definitions, kind, query, &scope)?)
     }
 

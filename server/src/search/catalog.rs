@@ -73,6 +73,10 @@ pub struct Part {
     /// Where they are, from each element of the composite; one list for each of
     /// the composite's paths.
     pub paths: Vec<Vec<Path>>,
+    /// Their FHIR types, if all are known.
+    pub types: Option<Vec<Box<str>>>,
+    /// The numbers of the types that references may point at.
+    pub targets: Vec<u16>,
 }
 
 /// A way to elements.
@@ -116,17 +120,33 @@ impl Parameter {
     /// Whether this is the system of its elements that carry none: of a code,
     /// the one its binding draws from.
     pub fn implies(&self, definitions: &Definitions, system: &str) -> bool {
-        let Some(types) = &self.types else { return false };
-        let is = |name: &str| types.iter().any(|known| **known == *name);
-        if is("boolean") && SPECIAL_VALUES.contains(&system) {
-            return true;
-        }
-        let trails = self.paths.iter().filter_map(|path| match path {
-            Path::Trail(trail) => Some(trail),
-            Path::Expression(_) => None,
-        });
-        is("code") && trails.flat_map(Trail::ends).any(|path| draws_from(definitions, path, system))
+        implied(definitions, self.types.as_deref(), &mut self.paths.iter(), system)
     }
+}
+
+impl Part {
+    /// Whether this is the system of its elements that carry none.
+    pub fn implies(&self, definitions: &Definitions, system: &str) -> bool {
+        implied(definitions, self.types.as_deref(), &mut self.paths.iter().flatten(), system)
+    }
+}
+
+fn implied(
+    definitions: &Definitions,
+    types: Option<&[Box<str>]>,
+    paths: &mut dyn Iterator<Item = &Path>,
+    system: &str,
+) -> bool {
+    let Some(types) = types else { return false };
+    let is = |name: &str| types.iter().any(|known| **known == *name);
+    if is("boolean") && SPECIAL_VALUES.contains(&system) {
+        return true;
+    }
+    let trails = paths.filter_map(|path| match path {
+        Path::Trail(trail) => Some(trail),
+        Path::Expression(_) => None,
+    });
+    is("code") && trails.flat_map(Trail::ends).any(|path| draws_from(definitions, path, system))
 }
 
 /// Whether the codes of an element are bound to a value set that draws from a
@@ -237,12 +257,12 @@ impl Maker<'_> {
         let Some(kind) = Kind::named(definition.kind.name()) else { return Ok(None) };
         let key = format!("{}.{}", self.name, definition.code);
         let paths = self.paths(self.name, expression)?;
-        let targets = definition.targets.iter().filter_map(|name| self.definitions.type_number(name)).collect();
+        let targets = self.numbers(&definition.targets);
         let parts = match definition.kind {
             ParameterKind::Composite => self.parts(definition, &key, &paths)?,
             _ => Vec::new(),
         };
-        let types = types(&paths);
+        let types = types(&mut paths.iter());
         let may_be_typed = types.as_ref().is_none_or(|types| types.iter().any(|name| &**name == "Identifier"));
         let typed_key =
             (definition.kind == ParameterKind::Token && may_be_typed).then(|| ParamKey::from(format!("{key}:of-type")));
@@ -267,18 +287,26 @@ impl Maker<'_> {
         branches(expression).into_iter().map(path).collect()
     }
 
+    fn numbers(&self, names: &[String]) -> Vec<u16> {
+        names.iter().filter_map(|name| self.definitions.type_number(name)).collect()
+    }
+
     /// The parts of a composite, each from where each path of the composite ends.
     fn parts(&self, definition: &SearchParameter, key: &str, paths: &[Path]) -> Result<Vec<Part>, PathError> {
         let mut parts = Vec::new();
         for (number, component) in definition.components.iter().enumerate() {
             let known = self.definitions.all_parameters().iter().find(|known| known.url == component.definition);
-            let Some(kind) = known.and_then(|known| Kind::named(known.kind.name())) else { continue };
+            let Some((known, kind)) = known.and_then(|known| Some((known, Kind::named(known.kind.name())?))) else {
+                continue;
+            };
             let starts = paths.iter().map(|path| match path {
                 Path::Trail(trail) => trail.types().first().map_or(self.name, |name| &**name),
                 Path::Expression(_) => self.name,
             });
-            let paths = starts.map(|start| self.paths(start, &component.expression)).collect::<Result<_, _>>()?;
-            parts.push(Part { key: part_key(key, number), kind, paths });
+            let paths: Vec<Vec<Path>> =
+                starts.map(|start| self.paths(start, &component.expression)).collect::<Result<_, _>>()?;
+            let types = types(&mut paths.iter().flatten());
+            parts.push(Part { key: part_key(key, number), kind, paths, types, targets: self.numbers(&known.targets) });
         }
         Ok(parts)
     }
@@ -290,7 +318,7 @@ pub fn part_key(key: &str, number: usize) -> ParamKey {
 }
 
 /// The types that a parameter's values may have; `None` if a path does not tell.
-fn types(paths: &[Path]) -> Option<Vec<Box<str>>> {
+fn types(paths: &mut dyn Iterator<Item = &Path>) -> Option<Vec<Box<str>>> {
     let mut types: Vec<Box<str>> = Vec::new();
     for path in paths {
         match path {

@@ -60,11 +60,12 @@ pub(super) fn derive(parameters: &[Parameter]) -> HashMap<ParamKey, Derived> {
 
 /// All paths, if each is a trail.
 fn trails(paths: &[Path]) -> Option<Vec<&Trail>> {
-    let trail = |path| match path {
-        &Path::Trail(ref trail) => Some(trail),
-        Path::Expression(_) => None,
-    };
-    paths.iter().map(trail).collect()
+    let mut trails = Vec::with_capacity(paths.len());
+    for path in paths {
+        let Path::Trail(trail) = path else { return None };
+        trails.push(trail);
+    }
+    Some(trails)
 }
 
 /// The type that all references must be to, and the trails without that condition.
@@ -197,8 +198,8 @@ mod tests {
         Some((found.from.iter().map(ToString::to_string).collect(), found.to.as_deref().map(str::to_owned)))
     }
 
-    fn from(keys: &[&str]) -> Option<(Vec<String>, Option<String>)> {
-        Some((keys.iter().map(|&key| key.to_owned()).collect(), None))
+    fn from(keys: &[&str]) -> (Vec<String>, Option<String>) {
+        (keys.iter().map(|&key| key.to_owned()).collect(), None)
     }
 
     #[test]
@@ -207,16 +208,16 @@ mod tests {
             answered("Observation.patient"),
             Some((vec!["Observation.subject".to_owned()], Some("Patient".to_owned())))
         );
-        assert_eq!(answered("Observation.combo-code"), from(&["Observation.code", "Observation.component-code"]));
+        assert_eq!(answered("Observation.combo-code"), Some(from(&["Observation.code", "Observation.component-code"])));
         assert_eq!(
             answered("Observation.combo-value-quantity"),
-            from(&["Observation.component-value-quantity", "Observation.value-quantity"])
+            Some(from(&["Observation.component-value-quantity", "Observation.value-quantity"]))
         );
-        assert_eq!(answered("Observation.code-value-quantity$0"), from(&["Observation.code"]));
-        assert_eq!(answered("Observation.code-value-quantity$1"), from(&["Observation.value-quantity"]));
+        assert_eq!(answered("Observation.code-value-quantity$0"), Some(from(&["Observation.code"])));
+        assert_eq!(answered("Observation.code-value-quantity$1"), Some(from(&["Observation.value-quantity"])));
         assert_eq!(
             answered("Observation.combo-code-value-quantity$1"),
-            from(&["Observation.value-quantity", "Observation.component-code-value-quantity$1"])
+            Some(from(&["Observation.value-quantity", "Observation.component-code-value-quantity$1"]))
         );
         for own in ["Observation.code", "Observation.subject", "Observation.component-code-value-quantity$0"] {
             assert_eq!(answered(own), None, "{own}");

@@ -34,6 +34,8 @@ pub enum Reason {
     ModifierNotDone(Box<str>),
     /// The value cannot be read.
     Value(Box<str>),
+    /// What the value names is not here: a code system, a value set.
+    NotHere(Box<str>),
     /// It may be given once.
     Repeated,
     /// There is too much of it.
@@ -56,6 +58,7 @@ impl SearchError {
         match self.reason {
             Reason::Unknown { .. } | Reason::NotDone(_) | Reason::ModifierNotDone(_) => "not-supported",
             Reason::Value(_) => "value",
+            Reason::NotHere(_) => "not-found",
             Reason::UnknownType(_) | Reason::Modifier(_) | Reason::Repeated => "invalid",
             Reason::TooMuch(_) => "too-costly",
         }
@@ -69,7 +72,7 @@ impl Display for Reason {
             Self::UnknownType(name) => write!(out, "there is no resource type {name:?}"),
             Self::NotDone(what) => write!(out, "{what} is not supported by this server"),
             Self::ModifierNotDone(name) => write!(out, "the modifier :{name} is not supported by this server"),
-            Self::Modifier(why) | Self::Value(why) | Self::TooMuch(why) => out.write_str(why),
+            Self::Modifier(why) | Self::Value(why) | Self::NotHere(why) | Self::TooMuch(why) => out.write_str(why),
             Self::Repeated => out.write_str("may be given only once"),
         }
     }

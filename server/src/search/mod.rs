@@ -7,12 +7,14 @@
 
 pub mod bounds;
 pub mod catalog;
+mod chain;
 pub mod clinical;
 pub mod decimal;
 pub mod derived;
 pub mod error;
 pub mod escape;
 mod facts;
+mod filter;
 pub mod fold;
 pub mod index;
 pub mod kinds;
@@ -22,6 +24,7 @@ pub mod parse;
 pub mod plan;
 mod result;
 pub mod row;
+pub mod terms;
 pub mod time;
 pub mod trail;
 pub mod unit;

@@ -19,6 +19,16 @@ pub enum Modifier<'a> {
     Text,
     /// `:identifier`
     Identifier,
+    /// `:above`
+    Above,
+    /// `:below`
+    Below,
+    /// `:in`
+    In,
+    /// `:not-in`
+    NotIn,
+    /// `:of-type`
+    OfType,
     /// `:Patient`
     Type(&'a str),
     /// One that FHIR knows and nothing here does yet.
@@ -36,7 +46,12 @@ impl<'a> Modifier<'a> {
             "not" => Self::Not,
             "text" => Self::Text,
             "identifier" => Self::Identifier,
-            "above" | "below" | "in" | "not-in" | "of-type" | "iterate" | "recurse" => Self::Other(name),
+            "above" => Self::Above,
+            "below" => Self::Below,
+            "in" => Self::In,
+            "not-in" => Self::NotIn,
+            "of-type" => Self::OfType,
+            "iterate" | "recurse" => Self::Other(name),
             name if is_type(name) => Self::Type(name),
             _ => return None,
         })
@@ -52,6 +67,11 @@ impl<'a> Modifier<'a> {
             Self::Not => "not",
             Self::Text => "text",
             Self::Identifier => "identifier",
+            Self::Above => "above",
+            Self::Below => "below",
+            Self::In => "in",
+            Self::NotIn => "not-in",
+            Self::OfType => "of-type",
             Self::Type(_) => "type",
             Self::Other(name) => name,
         }

@@ -2,8 +2,10 @@
 //!
 //! A parameter is one of the result parameters in [`super::result`] (`_sort`,
 //! `_count`, …), one of the resource's own columns (`_id`, `_lastUpdated`), or one
-//! of the type's search parameters, whose kind reads the values. Values between
-//! commas are alternatives; parameters given several times must all hold.
+//! of the type's search parameters, whose kind reads the values; or it leads on to
+//! other resources ([`super::chain`]), or is a whole expression
+//! ([`super::filter`]). Values between commas are alternatives; parameters given
+//! several times must all hold.
 //!
 //! Refused, not guessed: an unknown parameter, a modifier that does not fit or is
 //! not done, a value that cannot be read. `handling=lenient` leaves out unknown
@@ -11,22 +13,25 @@
 //!
 //! Source: FHIR R4 search.html
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use techo_profiles::Definitions;
 
 use super::bounds::Prefix;
-use super::catalog::{Catalog, Parameter, TypeIndex};
+use super::catalog::{Catalog, Parameter, TypeIndex, part_key};
 use super::error::{Reason, SearchError};
 use super::escape::{split, unescape};
-use super::kinds::{Local, Question, Setting};
+use super::filter;
+use super::kinds::{Kind, Local, Question, Setting, composite, special};
 use super::modifier::Modifier;
-use super::plan::{Filter, Plan, Summary, Total};
+use super::plan::{Filter, Match, Plan, Summary, Together, Total};
 use super::result;
+use super::terms::Terms;
 use super::time::span;
 
 /// What a query's meaning depends on beside its text.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Scope<'a> {
     /// Where the server is.
     pub local: &'a Local,
@@ -34,6 +39,8 @@ pub struct Scope<'a> {
     pub now: i64,
     /// `Prefer: handling=lenient`
     pub lenient: bool,
+    /// Hierarchies and value sets.
+    pub terms: &'a dyn Terms,
 }
 
 /// The plan of a query on one resource type.
@@ -64,7 +71,8 @@ pub fn plan(
         used: Vec::new(),
         ignored: Vec::new(),
     };
-    let reader = Reader { catalog, index, scope };
+    let conditions = Cell::new(MOST_CONDITIONS);
+    let reader = Reader { catalog, index, scope, steps: 0, left: &conditions };
     let mut left = MOST_VALUES;
     for (name, value) in query {
         left = left.checked_sub(1 + value.matches(',').count()).ok_or_else(|| too_much(name))?;
@@ -90,7 +98,8 @@ pub fn canonical(plan: &Plan) -> String {
         .iter()
         .filter(|(name, _)| !result::is_result(name))
         .map(|(name, value)| {
-            let mut values = split(value, ',');
+            // A comma in a filter stands for itself.
+            let mut values = if **name == *FILTER { vec![&**value] } else { split(value, ',') };
             values.sort_unstable();
             values.dedup();
             (name.clone(), values.join(",").into())
@@ -106,11 +115,17 @@ fn too_much(name: &str) -> SearchError {
     SearchError::new(name, Reason::TooMuch(why.into()))
 }
 
-/// Reads the parameters of one query.
+/// Reads the parameters of one query, for the type that is searched or for one
+/// that a chain leads to.
+#[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) catalog: &'static Catalog,
     pub(super) index: &'static TypeIndex,
     pub(super) scope: &'a Scope<'a>,
+    /// Steps from the searched type.
+    pub(super) steps: usize,
+    /// What conditions may still be made.
+    pub(super) left: &'a Cell<usize>,
 }
 
 impl Reader<'_> {
@@ -121,36 +136,56 @@ impl Reader<'_> {
         if result::read(self, plan, name, value)? {
             return Ok(());
         }
-        if name.starts_with("_has:") || name == "_has" {
-            return Err(Reason::NotDone("a reverse chain".into()));
+        let filter = if name == FILTER { filter::read(self, value)? } else { self.filter(name, value)? };
+        match filter {
+            Filter::All(parts) => plan.filters.extend(parts),
+            one => plan.filters.push(one),
         }
-        let (code, suffix) = match name.split_once(':') {
-            Some((code, suffix)) => (code, Some(suffix)),
-            None => (name, None),
-        };
-        if code.contains('.') || suffix.is_some_and(|suffix| suffix.contains('.')) {
-            return Err(Reason::NotDone("a chain".into()));
+        Ok(())
+    }
+
+    /// The condition that one parameter states.
+    pub(super) fn filter(&self, name: &str, value: &str) -> Result<Filter, Reason> {
+        self.spend(1)?;
+        if name == "_has" || name.starts_with("_has:") {
+            return self.has(name.trim_start_matches("_has").trim_start_matches(':'), value);
         }
-        let modifier = match suffix {
-            None => Modifier::None,
-            Some(suffix) => Modifier::named(suffix, |name| self.catalog.of_type(name).is_some())
-                .ok_or_else(|| Reason::Modifier(format!("there is no modifier :{suffix}").into()))?,
-        };
-        let filter = match code {
-            "_id" => id(modifier, value)?,
-            "_lastUpdated" => self.updated(modifier, value)?,
-            code => {
-                let found = self.index.parameter(code);
-                let parameter = found.ok_or_else(|| Reason::Unknown { resource_type: self.index.name.into() })?;
-                self.indexed(parameter, modifier, value)?
-            }
-        };
-        plan.filters.push(filter);
+        if let Some((head, rest)) = name.split_once('.') {
+            return self.chain(head, &|next| next.filter(rest, value));
+        }
+        let (code, modifier) = self.named(name)?;
+        match code {
+            "_id" => id(modifier, value),
+            "_lastUpdated" => self.updated(modifier, value),
+            "_list" => self.list(modifier, value),
+            FILTER if modifier != Modifier::None => Err(unfit(modifier, FILTER)),
+            code => self.indexed(self.known(code)?, modifier, value),
+        }
+    }
+
+    /// `code:modifier`, taken apart.
+    pub(super) fn named<'n>(&self, name: &'n str) -> Result<(&'n str, Modifier<'n>), Reason> {
+        let Some((code, suffix)) = name.split_once(':') else { return Ok((name, Modifier::None)) };
+        let modifier = Modifier::named(suffix, |name| self.catalog.of_type(name).is_some());
+        let modifier = modifier.ok_or_else(|| Reason::Modifier(format!("there is no modifier :{suffix}").into()))?;
+        Ok((code, modifier))
+    }
+
+    /// The type's parameter of that name.
+    pub(super) fn known(&self, code: &str) -> Result<&'static Parameter, Reason> {
+        let found = self.index.parameter(code);
+        found.ok_or_else(|| Reason::Unknown { resource_type: self.index.name.into() })
+    }
+
+    /// Takes `cost` off what the query may make of conditions.
+    pub(super) fn spend(&self, cost: usize) -> Result<(), Reason> {
+        let left = self.left.get().checked_sub(cost);
+        self.left.set(left.ok_or_else(|| Reason::TooMuch("the search has too many conditions; ask for less".into()))?);
         Ok(())
     }
 
     /// `updated` is one instant, so each prefix is a span of it.
-    fn updated(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+    pub(super) fn updated(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
         if modifier != Modifier::None {
             return Err(unfit(modifier, "_lastUpdated"));
         }
@@ -186,27 +221,58 @@ impl Reader<'_> {
             }
             return Err(unfit(modifier, kind.name));
         }
-        let definitions = self.catalog.definitions();
-        let type_number = |name: &str| definitions.type_number(name);
-        let setting = Setting { local: self.scope.local, type_number: &type_number };
-        let implies = |system: &str| parameter.implies(definitions, system);
+        match kind.name {
+            "composite" => {
+                let any = split(value, ',').into_iter().map(|value| self.together(parameter, value));
+                return Ok(Filter::Together { any: any.collect::<Result<_, _>>()? });
+            }
+            "special" => {
+                let any = split(value, ',').into_iter().map(special::circle).collect::<Result<_, _>>()?;
+                return Ok(Filter::Near { params: [0, 1].map(|number| part_key(&parameter.key, number)), any });
+            }
+            _ => {}
+        }
         let mut any = Vec::new();
         for value in split(value, ',') {
-            any.extend((kind.parse)(&Question {
-                value,
-                modifier,
-                setting,
-                now: self.scope.now,
-                types: parameter.types.as_deref(),
-                targets: &parameter.targets,
-                implies: &implies,
-            })?);
+            any.extend(self.ask(parameter, modifier, value)?);
         }
-        Ok(Filter::Indexed { param: parameter.key.clone(), any, negated: modifier == Modifier::Not })
+        let param = match (modifier, &parameter.typed_key) {
+            (Modifier::OfType, Some(key)) => key.clone(),
+            (Modifier::OfType, None) => return Err(unfit(modifier, "parameter that finds no identifiers")),
+            _ => parameter.key.clone(),
+        };
+        Ok(Filter::Indexed { param, any, negated: matches!(modifier, Modifier::Not | Modifier::NotIn) })
+    }
+
+    /// What finds one value of a parameter.
+    pub(super) fn ask(&self, parameter: &Parameter, modifier: Modifier<'_>, value: &str) -> Result<Vec<Match>, Reason> {
+        let implies = |system: &str| parameter.implies(self.catalog.definitions(), system);
+        self.asked(parameter.kind, (modifier, value), (parameter.types.as_deref(), &parameter.targets), &implies)
+    }
+
+    /// What finds one value of a composite.
+    pub(super) fn together(&self, parameter: &Parameter, value: &str) -> Result<Together, Reason> {
+        composite::together(&parameter.parts, value, &|part, value| {
+            let implies = |system: &str| part.implies(self.catalog.definitions(), system);
+            self.asked(part.kind, (Modifier::None, value), (part.types.as_deref(), &part.targets), &implies)
+        })
+    }
+
+    fn asked(
+        &self,
+        kind: &Kind,
+        (modifier, value): (Modifier<'_>, &str),
+        (types, targets): (Option<&[Box<str>]>, &[u16]),
+        implies: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Match>, Reason> {
+        let type_number = |name: &str| self.catalog.definitions().type_number(name);
+        let setting = Setting { local: self.scope.local, type_number: &type_number };
+        let (now, terms) = (self.scope.now, self.scope.terms);
+        (kind.parse)(&Question { value, modifier, setting, now, types, targets, implies, terms })
     }
 }
 
-fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+pub(super) fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
     let negated = match modifier {
         Modifier::None => false,
         Modifier::Not => true,
@@ -224,7 +290,7 @@ fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
 }
 
 /// A composite has rows if its first part has: an element lacking one has none.
-fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reason> {
+pub(super) fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reason> {
     let missing = match value {
         "true" => true,
         "false" => false,
@@ -240,263 +306,16 @@ fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reason> {
     Ok(Filter::Missing { param, tables, missing })
 }
 
-fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {
+pub(super) fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {
     Reason::Modifier(format!("the modifier :{} does not go with {what}", modifier.name()).into())
 }
 
 /// The most values, alternatives counted one by one, that a query may have.
 const MOST_VALUES: usize = 1000;
+/// The most conditions a query may make, steps of chains counted several times.
+const MOST_CONDITIONS: usize = 128;
+/// The parameter that is a whole expression.
+const FILTER: &str = "_filter";
 
 #[cfg(test)]
-mod tests {
-    use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
-    use super::super::row::Table;
-    use super::*;
-    use jiff::tz::TimeZone;
-
-    fn asked(kind: &str, query: &[(&str, &str)], lenient: bool) -> Result<Plan, SearchError> {
-        let local = Local::new("https://here.example/fhir", &TimeZone::fixed(jiff::tz::offset(9)));
-        let query: Vec<(String, String)> =
-            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        plan(Definitions::embedded(), kind, &query, &Scope { local: &local, now: 0, lenient })
-    }
-
-    fn good(kind: &str, query: &[(&str, &str)]) -> Plan {
-        asked(kind, query, false).unwrap_or_else(|error| panic!("{error}"))
-    }
-
-    fn token(system: Option<&str>, code: &str) -> Match {
-        let system = system.map_or(Pattern::Any, |system| Pattern::Is(system.into()));
-        Match::Token(CodePattern { system, code: Pattern::Is(code.into()) })
-    }
-
-    #[test]
-    fn parameters_and_alternatives() {
-        let plan = good(
-            "Observation",
-            &[
-                ("patient", "p1"),
-                ("code", "http://loinc.org|8302-2,29463-7"),
-                ("date", "ge2024"),
-                ("date", "lt2025"),
-                ("status:not", "entered-in-error"),
-            ],
-        );
-        let patient = Definitions::embedded().type_number("Patient").expect("Patient");
-        let of = |number: usize| match &plan.filters[number] {
-            Filter::Indexed { param, any, negated } => (&**param, any.clone(), *negated),
-            other => panic!("{other:?}"),
-        };
-        let (param, any, _) = of(0);
-        assert_eq!(param, "Observation.patient");
-        // R4 lets Observation.patient point at Patients alone.
-        assert!(
-            matches!(&any[..], [Match::Reference { kinds, id }] if **id == *"p1" && kinds.contains(&patient)),
-            "{any:?}"
-        );
-        assert_eq!(
-            of(1),
-            ("Observation.code", vec![token(Some("http://loinc.org"), "8302-2"), token(None, "29463-7")], false)
-        );
-        assert_eq!(of(2).0, "Observation.date");
-        assert_eq!(of(4), ("Observation.status", vec![token(None, "entered-in-error")], true));
-        assert_eq!(plan.filters.len(), 5);
-    }
-
-    #[test]
-    fn the_resource_s_own_columns() {
-        let plan = good("Patient", &[("_id", "a,b"), ("_lastUpdated", "ge1970-01-01T00:00:00Z"), ("_id:not", "c")]);
-        assert_eq!(
-            plan.filters,
-            [
-                Filter::Id { any: vec!["a".into(), "b".into()], negated: false },
-                Filter::Updated { any: std::iter::once(0..i64::MAX).collect() },
-                Filter::Id { any: vec!["c".into()], negated: true },
-            ]
-        );
-    }
-
-    #[test]
-    fn missing_looks_where_rows_may_be() {
-        let plan = good("Observation", &[("code-value-quantity:missing", "true"), ("date:missing", "false")]);
-        assert_eq!(
-            plan.filters[1],
-            Filter::Missing { param: "Observation.date".into(), tables: &[Table::Date], missing: false }
-        );
-        let Filter::Missing { param, missing: true, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
-        assert_eq!(&**param, "Observation.code-value-quantity$0");
-    }
-
-    #[test]
-    fn results_are_shaped() {
-        let plan = good(
-            "Observation",
-            &[
-                ("_sort", "-date,code,_id"),
-                ("_count", "99999999999999999999"),
-                ("_total", "accurate"),
-                ("_include", "Observation:subject:Patient"),
-                ("_revinclude", "Provenance:target"),
-                ("_format", "json"),
-            ],
-        );
-        let key = |param: &str, column, descending| SortKey {
-            by: SortBy::Indexed { param: param.into(), column },
-            descending,
-        };
-        assert_eq!(
-            plan.sort,
-            [
-                key("Observation.date", SortColumn::Date, true),
-                key("Observation.code", SortColumn::Code, false),
-                SortKey { by: SortBy::Id, descending: false }
-            ]
-        );
-        assert_eq!((plan.count, plan.total), (Some(1000), Total::Accurate));
-        let patient = Definitions::embedded().type_number("Patient");
-        let include = |reverse, source: &str, param: &str, target| Include {
-            reverse,
-            source: source.into(),
-            param: param.into(),
-            target,
-            iterate: false,
-        };
-        assert_eq!(
-            plan.includes,
-            [
-                include(false, "Observation", "Observation.subject", patient),
-                include(true, "Provenance", "Provenance.target", None)
-            ]
-        );
-        assert_eq!(
-            good("Patient", &[("_sort", "identifier")]).sort,
-            [key("Patient.identifier", SortColumn::Value, false)]
-        );
-        for query in [("_count", "0"), ("_summary", "count")] {
-            let plan = good("Patient", &[query]);
-            assert_eq!((plan.count, plan.total, plan.summary), (Some(0), Total::Accurate, Summary::Count));
-        }
-    }
-
-    #[test]
-    fn every_type_has_the_parameters_of_all() {
-        let query =
-            [("_tag", "s|c"), ("_profile", "http://x/P"), ("_security", "N"), ("_source", "http://x"), ("_id", "a")];
-        for kind in Definitions::embedded().resource_types() {
-            assert_eq!(good(kind, &query).filters.len(), 5, "{kind}");
-        }
-    }
-
-    #[test]
-    fn a_code_may_be_asked_with_the_system_it_implies() {
-        for (kind, name, value, implied) in [
-            ("Observation", "status", "http://hl7.org/fhir/observation-status|final", true),
-            ("Patient", "gender", "http://hl7.org/fhir/administrative-gender|male", true),
-            ("Patient", "active", "http://terminology.hl7.org/CodeSystem/special-values|true", true),
-            ("Observation", "status", "http://hl7.org/fhir/administrative-gender|final", false),
-            ("Observation", "code", "http://hl7.org/fhir/observation-status|final", false),
-        ] {
-            let plan = good(kind, &[(name, value)]);
-            let Filter::Indexed { any, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
-            let bare = value.split('|').nth(1).expect("a code");
-            assert_eq!(any.contains(&token(Some(""), bare)), implied, "{value}");
-        }
-    }
-
-    #[test]
-    fn what_is_refused() {
-        for (kind, name, value, code) in [
-            ("Nothing", "", "", "invalid"),
-            ("Patient", "nothing", "x", "not-supported"),
-            ("Patient", "name:nothing", "x", "invalid"),
-            ("Patient", "name:not", "x", "invalid"),
-            ("Patient", "gender:exact", "x", "invalid"),
-            ("Patient", "identifier:of-type", "a|b|c", "not-supported"),
-            ("Patient", "name", "", "value"),
-            ("Patient", "birthdate", "soon", "value"),
-            ("Patient", "gender:missing", "maybe", "value"),
-            ("Patient", "_id:exact", "x", "invalid"),
-            ("Patient", "_lastUpdated:missing", "true", "invalid"),
-            ("Patient", "_count", "-1", "value"),
-            ("Patient", "_count", "ten", "value"),
-            ("Patient", "_sort", "nothing", "value"),
-            ("Patient", "_sort", "", "value"),
-            ("Patient", "_include", "Observation:subject", "value"),
-            ("Patient", "_include", "Patient:name", "value"),
-            ("Patient", "_include", "Patient", "value"),
-            ("Patient", "_include:iterate", "Patient:link", "not-supported"),
-            ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
-            ("Patient", "_summary", "text", "not-supported"),
-            ("Patient", "_summary", "some", "value"),
-            ("Patient", "_elements", "name", "not-supported"),
-            ("Patient", "_filter", "name eq x", "not-supported"),
-            ("Patient", "_has:Observation:patient:code", "x", "not-supported"),
-            ("Patient", "general-practitioner.name", "x", "not-supported"),
-            ("Observation", "subject:Patient.name", "x", "not-supported"),
-            ("Observation", "code-value-quantity", "x$5", "not-supported"),
-            ("Observation", "subject:Nothing", "x", "invalid"),
-        ] {
-            let error = asked(kind, &[(name, value)], false).expect_err(name);
-            assert_eq!((error.issue_code(), &*error.parameter), (code, name), "{error}");
-        }
-        let twice = asked("Patient", &[("_count", "1"), ("_count", "2")], false);
-        assert_eq!(twice.map(|_| ()), Err(SearchError::new("_count", Reason::Repeated)));
-        let many = vec!["x"; 1001].join(",");
-        let error = asked("Patient", &[("gender", &many)], false).expect_err("too much");
-        assert_eq!(error.issue_code(), "too-costly");
-    }
-
-    #[test]
-    fn no_value_makes_it_panic() {
-        const ODD: [&str; 18] = [
-            "",
-            ",",
-            "|",
-            "||",
-            "|||",
-            "$",
-            r"\",
-            r"\,",
-            "\u{0}",
-            "ge",
-            "ap-",
-            "9e999",
-            "-",
-            "é|山",
-            "0001-01-01T00:00",
-            "9999-12-31T23:59:59.999999999+14:00",
-            "ap0001",
-            "http://[::1]/%zz?#",
-        ];
-        let definitions = Definitions::embedded();
-        for kind in ["Patient", "Observation", "Bundle", "Location", "Group", "MolecularSequence", "RiskAssessment"] {
-            let codes = definitions.parameters(kind).iter().map(|parameter| parameter.code.as_str());
-            for code in codes.chain(["_sort", "_count", "_include", "_revinclude", "_total", "_summary"]) {
-                for suffix in ["", ":exact", ":missing", ":not", ":text", ":Patient", ":identifier", ":", ":é"] {
-                    for value in ODD {
-                        let _ = asked(kind, &[(&format!("{code}{suffix}"), value)], false);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn lenient_leaves_out_what_is_unknown_and_says_so() {
-        let query = [("nothing", "x"), ("_filter", "y"), ("gender", "male")];
-        let plan = asked("Patient", &query, true).expect("lenient");
-        assert_eq!(plan.ignored.iter().map(|error| &*error.parameter).collect::<Vec<_>>(), ["nothing", "_filter"]);
-        assert_eq!(plan.used, [("gender".into(), "male".into())]);
-        for (name, value) in [("birthdate", "soon"), ("identifier:of-type", "a|b|c"), ("gender:exact", "x")] {
-            assert!(asked("Patient", &[(name, value)], true).is_err(), "{name} would mean something else");
-        }
-    }
-
-    #[test]
-    fn one_condition_has_one_canonical_text() {
-        let text = |query: &[(&str, &str)]| canonical(&good("Patient", query));
-        let one = text(&[("identifier", "s|1"), ("gender", "male,female"), ("_format", "json")]);
-        assert_eq!(one, text(&[("gender", "female,male"), ("identifier", "s|1")]));
-        assert_ne!(one, text(&[("gender", "female"), ("identifier", "s|1")]));
-    }
-}
+mod tests;

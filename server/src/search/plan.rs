@@ -17,6 +17,9 @@
 //! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
 //! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
+//! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
+//! | `Near` | `EXISTS` a latitude and a longitude with the same rid and grp, no further away |
+//! | `Any`, `All`, `Not` | `OR`, `AND`, `NOT` |
 
 use std::ops::Range;
 
@@ -105,8 +108,42 @@ pub enum Filter {
     /// It has, in each of these indexes, a row with one and the same `grp`.
     Together {
         /// Alternatives; each is the parts of one composite value.
-        any: Vec<Vec<(ParamKey, Vec<Match>)>>,
+        any: Vec<Together>,
     },
+    /// It has a row in this index that fulfils none of these (`ne` of `_filter`).
+    Unequal {
+        /// The index.
+        param: ParamKey,
+        /// What is not equal to it.
+        any: Vec<Match>,
+    },
+    /// It has a position near one of these.
+    Near {
+        /// The index of latitudes, and that of longitudes.
+        params: [ParamKey; 2],
+        /// Alternatives.
+        any: Vec<Circle>,
+    },
+    /// One of these holds; nothing fulfils an empty one.
+    Any(Vec<Filter>),
+    /// All of these hold.
+    All(Vec<Filter>),
+    /// This does not hold.
+    Not(Box<Filter>),
+}
+
+/// The parts of one composite value: each an index and alternatives in it.
+pub type Together = Vec<(ParamKey, Vec<Match>)>;
+
+/// A place and how far around it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Circle {
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+    /// The radius, in degrees of a great circle.
+    pub degrees: f64,
 }
 
 /// One condition on one index row.
@@ -119,8 +156,20 @@ pub enum Match {
     /// `string.folded` starts with this: compare as a range, `>= text` and `<`
     /// its successor.
     Prefix(Box<str>),
+    /// `token.code` is one of these codes of one system: what a hierarchy or a
+    /// value set comes to.
+    Codes {
+        /// The system, `""` for none.
+        system: Box<str>,
+        /// The codes.
+        codes: Vec<Box<str>>,
+    },
     /// `string.folded` contains this.
     Contains(Box<str>),
+    /// `string.folded` ends with this.
+    Ends(Box<str>),
+    /// `string.folded` is this.
+    Whole(Box<str>),
     /// `string.original` is `original`; its `folded` is then `folded`, which the
     /// index is keyed by.
     Exact {
@@ -149,6 +198,8 @@ pub enum Match {
     },
     /// `uri.value` is this.
     Uri(Box<str>),
+    /// `uri.value` has this in it.
+    UriPart(Place, Box<str>),
     /// `reference.kind` and `reference.id`.
     Reference {
         /// Type numbers, one of which it must be; empty means any.
@@ -162,16 +213,27 @@ impl Match {
     /// The table this looks at.
     pub fn table(&self) -> Table {
         match self {
-            Self::Token(_) => Table::Token,
+            Self::Token(_) | Self::Codes { .. } => Table::Token,
             Self::Identifier(_) => Table::Identifier,
-            Self::Prefix(_) | Self::Contains(_) | Self::Exact { .. } => Table::String,
+            Self::Prefix(_) | Self::Contains(_) | Self::Ends(_) | Self::Whole(_) | Self::Exact { .. } => Table::String,
             Self::Date(_) => Table::Date,
             Self::Number(_) => Table::Number,
             Self::Quantity { .. } | Self::Canonical { .. } => Table::Quantity,
-            Self::Uri(_) => Table::Uri,
+            Self::Uri(_) | Self::UriPart(..) => Table::Uri,
             Self::Reference { .. } => Table::Reference,
         }
     }
+}
+
+/// Where a part of a text stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At its start.
+    Start,
+    /// Anywhere.
+    Within,
+    /// At its end.
+    End,
 }
 
 /// A (system, code) pair with blanks. `system: Is("")` is "without a system".

@@ -42,8 +42,6 @@ const RESULTS: &[ResultParameter] = &[
     undone("_containedType", |_, _, _| Err(not_done("_containedType"))),
     undone("_type", |_, _, _| Err(not_done("_type"))),
     undone("_query", |_, _, _| Err(not_done("_query"))),
-    undone("_filter", |_, _, _| Err(not_done("_filter"))),
-    undone("_list", |_, _, _| Err(not_done("_list"))),
     undone("_text", |_, _, _| Err(not_done("_text"))),
     undone("_content", |_, _, _| Err(not_done("_content"))),
 ];

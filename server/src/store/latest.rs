@@ -7,6 +7,7 @@ use crate::search::plan::Plan;
 
 use super::error::StoreError;
 use super::reader::{COLUMNS, Reader, Stored};
+use super::select;
 use super::sql::Sql;
 
 impl Reader<'_> {
@@ -27,9 +28,9 @@ impl Reader<'_> {
         let mut of_hers = Sql::new("FROM clinical x WHERE x.citizen IN (SELECT q.rid FROM resource q WHERE q.kind = ");
         of_hers.bind(number("Patient")).text(" AND q.id IN ").list(patients.iter().map(ToString::to_string));
         of_hers.text(") AND x.kind = ").bind(kind);
-        let Some(found) = self.searched(plan, Sql::new("r.rid AS rid"))? else { return Ok(Vec::new()) };
+        let Some(found) = select::selected(plan, self.view(), Sql::new("r.rid AS rid")) else { return Ok(Vec::new()) };
         let uncoded = Sql::new("r.rid AS rid, 0 AS code, COALESCE(r.clinical_low, 0) AS at");
-        let Some(uncoded) = self.searched(plan, uncoded)? else { return Ok(Vec::new()) };
+        let Some(uncoded) = select::selected(plan, self.view(), uncoded) else { return Ok(Vec::new()) };
         let mut sql = Sql::new(&format!(
             "SELECT {COLUMNS} FROM (SELECT n.rid AS rid, MIN(n.code) AS code, MAX(n.at) AS at FROM \
              (SELECT s.rid, s.code, s.at, ROW_NUMBER() OVER (PARTITION BY s.code ORDER BY s.at DESC, s.rid DESC) AS place FROM \

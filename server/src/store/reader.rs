@@ -14,9 +14,9 @@ use crate::search::row::{ParamKey, Table};
 use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
-use super::select::{self, Selection};
+use super::select;
 use super::sql::Sql;
-use super::visible::{few_citizens, possible, visible};
+use super::visible::{possible, visible};
 use super::watch::Warrant;
 use super::write::Condition;
 
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         let order = select::order(&plan.sort);
         let mut columns = Sql::new("r.rid AS rid");
         columns.push(order.columns());
-        let Some(mut sql) = self.searched(plan, columns)? else {
+        let Some(mut sql) = select::selected(plan, self.view, columns) else {
             return Ok(Page { rows: Vec::new(), next: None });
         };
         if let Some(position) = after {
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
     pub async fn count(&self, plan: &Plan, at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
-        let Some(mut inner) = self.searched(plan, Sql::new("1 AS one"))? else { return Ok(Some(0)) };
+        let Some(mut inner) = select::selected(plan, self.view, Sql::new("1 AS one")) else { return Ok(Some(0)) };
         if let Some(limit) = at_most {
             inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
         }
@@ -198,7 +198,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Stored>, StoreError> {
         let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
         sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE ");
-        sql.push(select::param(param, Table::Reference))
+        sql.push(select::param("t", param, Table::Reference))
             .text(" AND t.kind = ")
             .bind(i16::try_from(target).unwrap_or(0));
         sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
@@ -218,34 +218,11 @@ impl<'a> Reader<'a> {
         mut wanted: Vec<i64>,
     ) -> Result<Condition, StoreError> {
         wanted.sort_unstable();
-        let mut sql = self
-            .searched(plan, Sql::new("r.rid, r.id, r.version"))?
+        let mut sql = select::selected(plan, self.view, Sql::new("r.rid, r.id, r.version"))
             .unwrap_or_else(|| Sql::new("SELECT r.rid, r.id, r.version FROM resource r WHERE 1 = 0"));
         let most = i64::try_from(wanted.len() + 1).unwrap_or(i64::MAX).max(2);
         sql.text(" ORDER BY r.rid LIMIT ").bind(most);
         Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
-    }
-
-    pub(super) fn searched(&self, plan: &Plan, columns: Sql) -> Result<Option<Sql>, StoreError> {
-        let kind = &plan.resource_type;
-        let Some(number) = self.number(kind) else { return Ok(None) };
-        let key = i16::try_from(number).unwrap_or(0);
-        let patient = i16::try_from(Definitions::embedded().type_number("Patient").unwrap_or(0)).unwrap_or(0);
-        let few = few_citizens(self.view, kind);
-        let Selection { driver, conditions } = select::selection(plan, (key, patient), few.as_deref())?;
-        let mut sql = Sql::new("SELECT ");
-        sql.push(columns).text(" FROM ");
-        if let Some(driver) = driver {
-            // SQLite keeps the order of a CROSS JOIN: the driver is the outer loop.
-            sql.text("(").push(driver).text(") d CROSS JOIN resource r WHERE r.rid = d.rid AND ");
-        } else {
-            sql.text("resource r WHERE ");
-        }
-        sql.text("r.kind = ").bind(key);
-        // What its publisher withdrew is still the citizen's to find.
-        sql.text(if self.view.citizens_side() { " AND r.deleted <> 1 AND " } else { " AND r.deleted = 0 AND " });
-        sql.push(visible(self.view, kind, number, false)).text(" AND ").push(conditions);
-        Ok(Some(sql))
     }
 
     /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
@@ -254,7 +231,7 @@ impl<'a> Reader<'a> {
         let number = self.number(kind)?;
         let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
         sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
-        sql.push(visible(self.view, kind, number, table == "history"));
+        sql.push(visible(self.view, kind, number, "r", table == "history"));
         Some(sql)
     }
 
@@ -330,8 +307,16 @@ pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreErro
         })?,
         method: row.try_get_by_index(from + 10)?,
         epoch: row.try_get_by_index(from + 11)?,
-        body: row.try_get_by_index(from + 12)?,
+        body: whole(row.try_get_by_index(from + 12)?, rid)?,
     })
+}
+
+/// A body goes out as the bytes that are stored: what cannot be one is not sent.
+fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError> {
+    match body.as_deref() {
+        None | Some([b'{', .., b'}']) => Ok(body),
+        Some(_) => Err(StoreError::Corrupt { table: "resource", column: "body", row: rid }),
+    }
 }
 
 /// Columns before the sort keys.

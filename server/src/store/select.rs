@@ -3,90 +3,203 @@
 //!
 //! One small set of row numbers *drives*: the clinical index for a person's
 //! records by code, the records of the few people whom the view shows, or the
-//! index of the most selective filter. Every other filter is then probed row by
-//! row: a point by the full key of its index, a span through the index's
-//! (rid, param) side. So the cost of a search about one person grows with her
-//! records, not with everybody's.
+//! index of the most selective filter: for a chain from the target's side, for
+//! `_has` from the source's. Every other filter is then probed row by row: a
+//! point by the full key of its index, a span through the index's (rid, param)
+//! side. So the cost of a search about one person grows with her records, not
+//! with everybody's.
+
+mod filter;
+mod matching;
+mod order;
 
 use techo_profiles::Definitions;
 
-use crate::consent::view::CitizenKey;
-use crate::search::catalog::Catalog;
+use crate::consent::view::{CitizenKey, Reach, View};
 use crate::search::clinical::Clinical;
-use crate::search::derived::Derived;
-use crate::search::page::SortValue;
-use crate::search::plan::{
-    Bounds, CodePattern, End, Filter, Match, Operator, Pattern, Plan, SortBy, SortColumn, SortKey,
-};
-use crate::search::row::{ParamKey, Table};
+use crate::search::plan::{CodePattern, Filter, Match, Pattern, Place, Plan};
+use crate::search::row::Table;
 
-use super::error::StoreError;
 use super::sql::Sql;
+use super::visible::few_citizens;
+use filter::{Parts, Row, Scene, together};
+use matching::{by_table, code, name, one_of};
 
-/// What a search selects.
-pub(super) struct Selection {
-    /// `SELECT … AS rid`, each once: rows outside it are no matches. `None` where
-    /// the row's own columns select best.
-    pub(super) driver: Option<Sql>,
-    /// The conditions of all filters on row `r`.
-    pub(super) conditions: Sql,
+pub(super) use matching::param;
+pub(super) use order::order;
+
+/// `columns` of the rows that the plan chooses, as ` FROM … WHERE …` without an
+/// order; `None` if no row of the type can be visible.
+pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
+    let named = view.branches().iter().any(|branch| matches!(branch.reach, Reach::Identity { .. }));
+    let beside = named.then(|| view.beside_identity());
+    let scene = Scene { view, beside: beside.as_ref().unwrap_or(view) };
+    let row = Row { depth: 0, kind: Definitions::embedded().type_number(&plan.resource_type)? };
+    let shown = scene.shown(row)?;
+    let (driver, driving) = scene.driver(plan, row);
+    let mut sql = Sql::new("SELECT ");
+    sql.push(columns).text(" FROM ");
+    match driver {
+        // SQLite keeps the order of a CROSS JOIN: the driver is the outer loop.
+        Some(driver) => sql.text("(").push(driver).text(") d CROSS JOIN resource r WHERE r.rid = d.rid AND "),
+        None => sql.text("resource r WHERE "),
+    };
+    sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, driving));
+    Some(sql)
 }
 
-/// How a plan is carried out.
-///
-/// * `number`: the searched type's number in the database.
-/// * `patient`: that of `Patient`.
-/// * `few`: the only citizens whose records the view shows, if they are few.
-pub(super) fn selection(
-    plan: &Plan,
-    (number, patient): (i16, i16),
-    few: Option<&[CitizenKey]>,
-) -> Result<Selection, StoreError> {
-    let best = plan.filters.iter().enumerate().min_by_key(|(_, filter)| cost(filter));
-    let cheapest = best.map_or(u8::MAX, |(_, filter)| cost(filter));
-    let clinical = plan.clinical().filter(|one| !one.patients.is_empty() || few.is_some());
-    let (driver, driving) = match (clinical, few, best) {
-        // The id's own unique key, or an identifier: nothing is narrower.
-        (_, _, Some((number, filter))) if cheapest <= BY_IDENTIFIER => (set_of(filter), Some(number)),
-        (Some(clinical), few, _) => (Some(by_clinical(&clinical, (number, patient), few)), None),
-        (None, Some(citizens), _) => (Some(records_of(citizens, number)), None),
-        (None, None, Some((number, filter))) => (set_of(filter), Some(number)),
-        (None, None, None) => (None, None),
-    };
-    let driving = driving.filter(|_| driver.is_some());
-    let conditions = plan
-        .filters
-        .iter()
-        .enumerate()
-        .filter(|(number, _)| driving != Some(*number))
-        .map(|(_, filter)| condition(filter))
-        .collect::<Result<_, _>>()?;
-    Ok(Selection { driver, conditions: Sql::and(conditions) })
+impl Scene<'_> {
+    /// `SELECT … AS rid`, each once: rows outside it are no matches. `None` where
+    /// the row's own columns select best. And the filter that it stands for.
+    fn driver(self, plan: &Plan, row: Row) -> (Option<Sql>, Option<usize>) {
+        let patient = Definitions::embedded().type_number("Patient").unwrap_or(0);
+        let few = few_citizens(self.view, &plan.resource_type);
+        let best = cheapest(&plan.filters);
+        let clinical = plan.clinical().filter(|one| !one.patients.is_empty() || few.is_some());
+        match (clinical, few, best) {
+            // The id's own unique key, or an identifier: nothing is narrower.
+            (_, _, Some((number, rank))) if rank <= BY_IDENTIFIER => self.driven(&plan.filters, number, row),
+            (Some(clinical), few, _) => {
+                let patient = i16::try_from(patient).unwrap_or(0);
+                (Some(by_clinical(&clinical, (row.key(), patient), few.as_deref())), None)
+            }
+            (None, Some(citizens), _) => (Some(records_of(&citizens, row.key())), None),
+            (None, None, Some((number, _))) => self.driven(&plan.filters, number, row),
+            (None, None, None) => (None, None),
+        }
+    }
+
+    fn driven(self, filters: &[Filter], number: usize, row: Row) -> (Option<Sql>, Option<usize>) {
+        let set = self.set_of(&filters[number], row);
+        let driving = set.is_some().then_some(number);
+        (set, driving)
+    }
+
+    /// The rows like `row` that a filter's index gives, exactly those for which it
+    /// holds; `None` for a filter without an index of its own.
+    fn set_of(self, filter: &Filter, row: Row) -> Option<Sql> {
+        match filter {
+            Filter::Indexed { param: index, any, negated: false } => Some(indexed(index, any)),
+            Filter::Together { any } => {
+                let sets = any.iter().flat_map(together).map(Parts::set);
+                Some(union(sets.collect()))
+            }
+            Filter::Near { params, any } => {
+                Some(union(any.iter().map(|circle| Parts::near(params, circle).set()).collect()))
+            }
+            Filter::Chain { param: index, target, filters } => self.chain_set(index, filters, row.next(*target)),
+            Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
+            Filter::Any(parts) => {
+                let sets = parts.iter().map(|part| self.set_of(part, row)).collect::<Option<Vec<_>>>()?;
+                Some(union(sets))
+            }
+            _ => None,
+        }
+    }
+
+    /// From the targets to what refers to them.
+    fn chain_set(self, index: &str, filters: &[Filter], next: Row) -> Option<Sql> {
+        let (n, f) = (next.name(), format!("f{}", next.depth));
+        let (mut from, conditions) = self.rows_of(filters, next)?;
+        let mut sql = Sql::new(&format!("SELECT DISTINCT {f}.rid AS rid FROM "));
+        from.text(&format!(" CROSS JOIN reference {f} WHERE "));
+        sql.push(from).push(conditions).text(" AND ").push(param(&f, index, Table::Reference));
+        sql.text(&format!(" AND {f}.kind = ")).bind(next.key()).text(&format!(" AND {f}.id = {n}.id"));
+        Some(sql)
+    }
+
+    /// From the sources to what they refer to.
+    fn has_set(self, index: &str, filters: &[Filter], row: Row, next: Row) -> Option<Sql> {
+        let (n, f, x) = (next.name(), format!("f{}", next.depth), format!("x{}", next.depth));
+        let (mut from, conditions) = self.rows_of(filters, next)?;
+        let mut sql = Sql::new(&format!("SELECT DISTINCT {x}.rid AS rid FROM "));
+        from.text(&format!(" CROSS JOIN reference {f} CROSS JOIN resource {x} WHERE "));
+        sql.push(from).push(conditions).text(&format!(" AND {f}.rid = {n}.rid AND ")).push(param(
+            &f,
+            index,
+            Table::Reference,
+        ));
+        sql.text(&format!(" AND {f}.kind = ")).bind(row.key());
+        sql.text(&format!(" AND {x}.kind = ")).bind(row.key()).text(&format!(" AND {x}.id = {f}.id"));
+        Some(sql)
+    }
+
+    /// The rows for which all filters hold: what stands after `FROM`, and the
+    /// conditions. `None` if only looking at each row would tell.
+    fn rows_of(self, filters: &[Filter], row: Row) -> Option<(Sql, Sql)> {
+        let (n, d) = (row.name(), format!("d{}", row.depth));
+        let (number, rank) = cheapest(filters)?;
+        let Some(shown) = self.shown(row) else { return Some((Sql::new(&format!("resource {n}")), Sql::new("1 = 0"))) };
+        let mut from = Sql::default();
+        let mut conditions = Sql::default();
+        let mut driving = None;
+        if rank != BY_ID {
+            from.text("(").push(self.set_of(&filters[number], row)?).text(&format!(") {d} CROSS JOIN "));
+            conditions.text(&format!("{n}.rid = {d}.rid AND "));
+            driving = Some(number);
+        }
+        from.text(&format!("resource {n}"));
+        conditions.push(shown).text(" AND ").push(self.conditions(filters, row, driving));
+        Some((from, conditions))
+    }
+}
+
+/// The filter that is likely to leave the fewest rows, and its rank.
+fn cheapest(filters: &[Filter]) -> Option<(usize, u8)> {
+    filters.iter().map(cost).enumerate().min_by_key(|(_, rank)| *rank)
 }
 
 /// How many rows a filter is likely to leave, as a rank.
 fn cost(filter: &Filter) -> u8 {
     match filter {
-        Filter::Id { negated: false, .. } => 0,
+        Filter::Id { negated: false, .. } => BY_ID,
         Filter::Indexed { any, negated: false, .. } => any.iter().map(match_cost).max().unwrap_or(0),
-        Filter::Together { .. } | Filter::Chain { .. } | Filter::Has { .. } => 6,
+        // What refers to one record, or what one record refers to.
+        Filter::Chain { filters, .. } | Filter::Has { filters, .. } => match cheapest(filters) {
+            Some((_, BY_ID | BY_IDENTIFIER)) => BY_REFERENCE,
+            Some((_, rank)) if rank < UNINDEXED => (rank + 1).min(BY_SPAN + 1),
+            _ => UNINDEXED,
+        },
+        Filter::Together { .. } | Filter::Near { .. } => BY_SPAN,
+        Filter::Any(parts) => parts.iter().map(set_cost).max().unwrap_or(0),
         Filter::Updated { .. } => 8,
-        Filter::Id { .. } | Filter::Indexed { .. } | Filter::Missing { .. } => 9,
+        Filter::All(_)
+        | Filter::Not(_)
+        | Filter::Unequal { .. }
+        | Filter::Id { .. }
+        | Filter::Indexed { .. }
+        | Filter::Missing { .. } => UNINDEXED,
     }
 }
 
+/// The same for a filter of which the set itself is wanted: not its row's columns.
+fn set_cost(filter: &Filter) -> u8 {
+    match filter {
+        Filter::Id { .. } | Filter::Updated { .. } => UNINDEXED,
+        other => cost(other),
+    }
+}
+
+/// The rank of an id.
+const BY_ID: u8 = 0;
 /// The rank of [`Match::Identifier`].
 const BY_IDENTIFIER: u8 = 1;
+/// The rank of [`Match::Reference`].
+const BY_REFERENCE: u8 = 2;
+/// The rank of what lies between two values.
+const BY_SPAN: u8 = 6;
+/// The rank of what no index finds.
+const UNINDEXED: u8 = 9;
 
 fn match_cost(one: &Match) -> u8 {
     match one {
         Match::Identifier(_) => BY_IDENTIFIER,
-        Match::Reference { .. } => 2,
-        Match::Exact { .. } | Match::Uri(_) => 3,
-        Match::Prefix(_) => 4,
-        Match::Token(_) => 5,
-        Match::Date(_) | Match::Number(_) | Match::Quantity { .. } | Match::Canonical { .. } => 6,
-        Match::Contains(_) => 7,
+        Match::Reference { .. } => BY_REFERENCE,
+        Match::Exact { .. } | Match::Whole(_) | Match::Uri(_) => 3,
+        Match::Prefix(_) | Match::UriPart(Place::Start, _) => 4,
+        Match::Token(_) | Match::Codes { .. } => 5,
+        Match::Date(_) | Match::Number(_) | Match::Quantity { .. } | Match::Canonical { .. } => BY_SPAN,
+        Match::Contains(_) | Match::Ends(_) | Match::UriPart(..) => 7,
     }
 }
 
@@ -118,351 +231,29 @@ fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
     sql
 }
 
-/// The rows that a filter's index gives; `None` for a filter without an index of its own.
-fn set_of(filter: &Filter) -> Option<Sql> {
-    let Filter::Indexed { param: name, any, negated: false } = filter else { return None };
-    let mut sets = Sql::default();
-    for (position, (table, same)) in by_table(any).into_iter().enumerate() {
-        sets.text(if position == 0 { "SELECT DISTINCT t.rid AS rid FROM " } else { " UNION SELECT t.rid FROM " });
-        sets.text(self::name(table)).text(" t WHERE ").push(param(name, table)).text(" AND ");
-        sets.push(Sql::or(same.into_iter().map(matches).collect()));
-    }
-    Some(sets)
-}
-
-/// A filter on row `r`.
-fn condition(filter: &Filter) -> Result<Sql, StoreError> {
-    Ok(match filter {
-        Filter::Id { any, negated } => {
-            let mut sql = Sql::new(if *negated { "r.id NOT IN " } else { "r.id IN " });
-            sql.list(any.iter().map(ToString::to_string));
-            sql
-        }
-        Filter::Updated { any } => Sql::or(
-            any.iter()
-                .map(|span| {
-                    let mut sql = Sql::new("(r.updated >= ");
-                    sql.bind(span.start).text(" AND r.updated < ").bind(span.end).text(")");
-                    sql
-                })
-                .collect(),
-        ),
-        Filter::Indexed { param, any, negated } => {
-            let probes = by_table(any)
-                .into_iter()
-                .map(|(table, same)| probe(table, param, Some(Sql::or(same.into_iter().map(matches).collect()))));
-            not_if(*negated, Sql::or(probes.collect()))
-        }
-        Filter::Missing { param, tables, missing } => {
-            not_if(*missing, Sql::or(tables.iter().map(|table| probe(*table, param, None)).collect()))
-        }
-        Filter::Chain { .. } | Filter::Has { .. } | Filter::Together { .. } => {
-            return Err(StoreError::Unsupported("this kind of filter"));
-        }
-    })
-}
-
-fn not_if(negated: bool, inner: Sql) -> Sql {
-    let mut sql = Sql::new(if negated { "NOT " } else { "" });
-    sql.push(inner);
-    sql
-}
-
-/// Alternatives on different tables are asked of each table by itself.
-fn by_table(any: &[Match]) -> Vec<(Table, Vec<&Match>)> {
-    let mut tables: Vec<(Table, Vec<&Match>)> = Vec::new();
-    for one in any {
-        match tables.iter_mut().find(|(table, _)| *table == one.table()) {
-            Some((_, same)) => same.push(one),
-            None => tables.push((one.table(), vec![one])),
-        }
-    }
-    tables
-}
-
-fn name(table: Table) -> &'static str {
-    match table {
-        Table::Token => "token",
-        Table::Identifier => "ident",
-        Table::String => "string",
-        Table::Date => "date",
-        Table::Number => "number",
-        Table::Quantity => "quantity",
-        Table::Uri => "uri",
-        Table::Reference => "reference",
-    }
-}
-
-/// The rows of an index, or of those that answer for it.
-pub(super) fn param(name: &str, table: Table) -> Sql {
-    let named = |keys: &[ParamKey]| {
-        let mut sql = Sql::new("t.param ");
-        match keys {
-            [one] => sql.text("= (SELECT id FROM parameter WHERE name = ").bind(one.to_string()),
-            many => sql.text("IN (SELECT id FROM parameter WHERE name IN ").list(many.iter().map(ToString::to_string)),
-        };
-        sql.text(")");
+/// The rows of one index.
+fn indexed(index: &str, any: &[Match]) -> Sql {
+    let set = |(table, same): (Table, Vec<&Match>)| {
+        let mut sql = Sql::new(&format!("SELECT DISTINCT t.rid AS rid FROM {} t WHERE ", name(table)));
+        sql.push(param("t", index, table)).text(" AND ").push(one_of("t", &same));
         sql
     };
-    let definitions = Definitions::embedded();
-    match Catalog::of(definitions).derived(name) {
-        None => named(&[name.into()]),
-        Some(Derived { from, to: None }) => named(from),
-        Some(Derived { from, to: Some(to) }) if table == Table::Reference => {
-            let number = definitions.type_number(to).and_then(|number| i16::try_from(number).ok()).unwrap_or(0);
-            let mut sql = named(from);
-            // Elsewhere the type stands in the URL.
-            sql.text(" AND (t.kind = ").bind(number).text(" OR t.kind = 0 AND t.id LIKE ");
-            sql.bind(format!("%/{to}/%")).text(")");
-            sql
-        }
-        Some(_) => named(&[name.into()]),
-    }
+    union(by_table(any).into_iter().map(set).collect())
 }
 
-/// The index has a row for `r`.
-fn probe(table: Table, param_name: &str, conditions: Option<Sql>) -> Sql {
-    let mut sql = Sql::new("EXISTS (SELECT 1 FROM ");
-    sql.text(name(table)).text(" t WHERE t.rid = r.rid AND ").push(param(param_name, table));
-    if let Some(conditions) = conditions {
-        sql.text(" AND ").push(conditions);
+/// Each row of these sets once; nothing for none.
+fn union(mut sets: Vec<Sql>) -> Sql {
+    if sets.len() == 1 {
+        return sets.remove(0);
     }
-    sql.text(")");
-    sql
-}
-
-fn matches(one: &Match) -> Sql {
-    match one {
-        Match::Token(pattern) => code("t.code", pattern),
-        Match::Identifier(CodePattern { system, code }) => {
-            let mut parts = Vec::new();
-            if let Pattern::Is(value) = code {
-                parts.push(equal("t.value", value));
-            }
-            if let Pattern::Is(uri) = system {
-                let mut sql = Sql::new("t.system = (SELECT id FROM system WHERE uri = ");
-                sql.bind(uri.to_string()).text(")");
-                parts.push(sql);
-            }
-            Sql::and(parts)
-        }
-        Match::Prefix(text) => prefix(text),
-        Match::Contains(text) => {
-            let mut sql = Sql::new("t.folded LIKE ");
-            sql.bind(format!("%{}%", like(text))).text(" ESCAPE '\\'");
-            sql
-        }
-        Match::Exact { folded, original } => Sql::and(vec![equal("t.folded", folded), equal("t.original", original)]),
-        Match::Date(bounds) => within(bounds, "t.low", "t.high"),
-        Match::Number(bounds) => within(bounds, "t.low", "t.high"),
-        Match::Quantity { unit, bounds } => Sql::and(vec![code("t.unit", unit), within(bounds, "t.low", "t.high")]),
-        Match::Canonical { unit, bounds } => {
-            Sql::and(vec![code("t.canonical_unit", unit), within(bounds, "t.canonical_low", "t.canonical_high")])
-        }
-        Match::Uri(value) => equal("t.value", value),
-        Match::Reference { kinds, id } => {
-            let mut parts = vec![equal("t.id", id)];
-            if !kinds.is_empty() {
-                let mut sql = Sql::new("t.kind IN ");
-                sql.list(kinds.iter().map(|kind| i16::try_from(*kind).unwrap_or(0)));
-                parts.push(sql);
-            }
-            Sql::and(parts)
-        }
+    if sets.is_empty() {
+        return Sql::new("SELECT 0 AS rid WHERE 1 = 0");
     }
-}
-
-fn equal(column: &str, value: &str) -> Sql {
-    let mut sql = Sql::new(column);
-    sql.text(" = ").bind(value);
-    sql
-}
-
-/// As a range, which an index serves, with the last character counted up.
-fn prefix(text: &str) -> Sql {
-    let mut sql = Sql::new("(t.folded >= ");
-    sql.bind(text);
-    if let Some(end) = successor(text) {
-        sql.text(" AND t.folded < ").bind(end);
+    let mut all = Sql::default();
+    for (position, set) in sets.into_iter().enumerate() {
+        // A set may be a union itself, which none but a named table may stand around.
+        all.text(if position == 0 { "SELECT u.rid AS rid FROM (" } else { " UNION SELECT u.rid FROM (" });
+        all.push(set).text(") u");
     }
-    sql.text(")");
-    sql
-}
-
-/// The least text that is greater than every text beginning with `text`.
-fn successor(text: &str) -> Option<String> {
-    let mut characters: Vec<char> = text.chars().collect();
-    while let Some(last) = characters.pop() {
-        let next = match last {
-            '\u{D7FF}' => Some('\u{E000}'),
-            other => char::from_u32(u32::from(other) + 1),
-        };
-        if let Some(next) = next {
-            characters.push(next);
-            return Some(characters.into_iter().collect());
-        }
-    }
-    None
-}
-
-fn like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
-}
-
-fn code(column: &str, pattern: &CodePattern) -> Sql {
-    let mut parts = Vec::new();
-    if let Pattern::Is(code) = &pattern.code {
-        parts.push(equal("c.code", code));
-    }
-    if let Pattern::Is(system) = &pattern.system {
-        let mut sql = Sql::new("c.system = (SELECT id FROM system WHERE uri = ");
-        sql.bind(system.to_string()).text(")");
-        parts.push(sql);
-    }
-    if parts.is_empty() {
-        return Sql::new("1 = 1");
-    }
-    let mut sql = Sql::new(column);
-    sql.text(" IN (SELECT c.id FROM code c WHERE ").push(Sql::and(parts)).text(")");
-    sql
-}
-
-fn within<T: Copy + Into<sea_orm::Value>>(bounds: &Bounds<T>, low: &str, high: &str) -> Sql {
-    Sql::or(
-        bounds
-            .any
-            .iter()
-            .map(|all| {
-                let parts = all.iter().map(|bound| {
-                    let mut sql = Sql::new(match bound.end {
-                        End::Low => low,
-                        End::High => high,
-                    });
-                    sql.text(match bound.operator {
-                        Operator::Less => " < ",
-                        Operator::AtMost => " <= ",
-                        Operator::Greater => " > ",
-                        Operator::AtLeast => " >= ",
-                    });
-                    sql.bind(bound.value);
-                    sql
-                });
-                Sql::and(parts.collect())
-            })
-            .collect(),
-    )
-}
-
-/// How the rows of a search are ordered: each key's expression, and whether the
-/// largest comes first.
-pub(super) struct Order(Vec<(Sql, bool)>);
-
-/// How to order by `keys`.
-pub(super) fn order(keys: &[SortKey]) -> Order {
-    let expression = |key: &SortKey| match &key.by {
-        SortBy::Id => Sql::new("r.id"),
-        SortBy::Updated => Sql::new("r.updated"),
-        SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
-    };
-    Order(keys.iter().map(|key| (expression(key), key.descending)).collect())
-}
-
-/// The row's least value in an index, or its greatest.
-fn sorted_by(name: &str, column: SortColumn, descending: bool) -> Sql {
-    let (table, low, high) = match column {
-        SortColumn::Folded => (Table::String, "t.folded", "t.folded"),
-        SortColumn::Date => (Table::Date, "t.low", "t.high"),
-        SortColumn::Number => (Table::Number, "t.low", "t.high"),
-        SortColumn::Quantity => (Table::Quantity, "t.canonical_low", "t.canonical_high"),
-        SortColumn::Code => (Table::Token, "c.code", "c.code"),
-        SortColumn::Value => (Table::Identifier, "t.value", "t.value"),
-        SortColumn::Uri => (Table::Uri, "t.value", "t.value"),
-        SortColumn::Reference => (Table::Reference, "t.id", "t.id"),
-    };
-    let joined = if column == SortColumn::Code { " JOIN code c ON c.id = t.code" } else { "" };
-    let rows = self::name(table);
-    let key = if descending { format!("MAX({high})") } else { format!("MIN({low})") };
-    let mut sql = Sql::new(&format!("(SELECT {key} FROM {rows} t{joined} WHERE t.rid = r.rid AND "));
-    sql.push(param(name, table)).text(")");
-    sql
-}
-
-fn bind(value: &SortValue, sql: &mut Sql) {
-    match value {
-        SortValue::Absent => sql.text("NULL"),
-        SortValue::Integer(value) => sql.bind(*value),
-        SortValue::Real(value) => sql.bind(*value),
-        SortValue::Text(value) => sql.bind(value.as_str()),
-    };
-}
-
-impl Order {
-    /// The keys as columns, `, … AS k0, … AS k1`.
-    pub(super) fn columns(&self) -> Sql {
-        let mut sql = Sql::default();
-        for (number, (key, _)) in self.0.iter().enumerate() {
-            sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
-        }
-        sql
-    }
-
-    /// Those columns again, from a table of the name `p`.
-    pub(super) fn again(&self) -> String {
-        (0..self.0.len()).map(|number| format!(", p.k{number}")).collect()
-    }
-
-    /// `ORDER BY …` over those columns; rows without a key come last in either direction.
-    ///
-    /// * `table`: which has `rid`.
-    pub(super) fn by(&self, table: &str) -> String {
-        let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
-            format!("k{number}{} NULLS LAST, ", if *descending { " DESC" } else { "" })
-        };
-        let keys: String = self.0.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}{table}.rid")
-    }
-
-    /// The rows that come after the row with these keys.
-    pub(super) fn after(&self, values: &[SortValue], rid: i64) -> Sql {
-        let mut alternatives = Vec::new();
-        let mut equal: Vec<Sql> = Vec::new();
-        for ((key, descending), value) in self.0.iter().zip(values) {
-            if *value != SortValue::Absent {
-                let mut beyond = Sql::new("(");
-                beyond.push(key.clone()).text(if *descending { " < " } else { " > " });
-                bind(value, &mut beyond);
-                beyond.text(" OR ").push(key.clone()).text(" IS NULL)");
-                alternatives.push(Sql::and([equal.clone(), vec![beyond]].concat()));
-            }
-            let mut same = key.clone();
-            if *value == SortValue::Absent {
-                same.text(" IS NULL");
-            } else {
-                same.text(" = ");
-                bind(value, &mut same);
-            }
-            equal.push(same);
-        }
-        let mut last = Sql::new("r.rid > ");
-        last.bind(rid);
-        equal.push(last);
-        alternatives.push(Sql::and(equal));
-        Sql::or(alternatives)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_successor_follows_every_text_with_the_prefix() {
-        for (text, next) in [("や", Some("ゆ")), ("a", Some("b")), ("a\u{10FFFF}", Some("b")), ("\u{10FFFF}", None)] {
-            let found = successor(text);
-            if let Some(found) = &found {
-                assert!(found.as_str() > text && found.as_str() > format!("{text}\u{10FFFF}").as_str());
-            }
-            assert!(next.is_none() == found.is_none(), "{text}");
-        }
-    }
+    all
 }

@@ -12,6 +12,9 @@ pub(super) struct Sql {
     values: Vec<Value>,
 }
 
+/// More alternatives than this are halved.
+const FLAT: usize = 32;
+
 impl Sql {
     /// Begins with this text.
     pub(super) fn new(text: &str) -> Self {
@@ -59,9 +62,14 @@ impl Sql {
         Self::joined(parts, " OR ", "1 = 0")
     }
 
-    fn joined(parts: Vec<Sql>, word: &str, none: &str) -> Self {
+    fn joined(mut parts: Vec<Sql>, word: &str, none: &str) -> Self {
         if parts.is_empty() {
             return Self::new(none);
+        }
+        // Databases read `a OR b OR c` as a tree as deep as it is long, and limit its depth.
+        if parts.len() > FLAT {
+            let rest = parts.split_off(parts.len() / 2);
+            parts = vec![Self::joined(parts, word, none), Self::joined(rest, word, none)];
         }
         let mut all = Self::new("(");
         for (number, part) in parts.into_iter().enumerate() {

@@ -13,12 +13,13 @@ use crate::consent::view::{Branch, CitizenKey, Reach, View};
 use super::facts::{Custody, LABEL, LISTS, Role, label};
 use super::sql::Sql;
 
-/// The condition on a row `r` of `resource` or `history` of type `kind`.
+/// The condition on a row of `resource` or `history` of type `kind`.
 ///
 /// * `number`: the type's number in the database.
+/// * `name`: what the statement calls the row.
 /// * `past`: the row is one of `history`.
-pub(super) fn visible(view: &View, kind: &str, number: u16, past: bool) -> Sql {
-    let row = Row { name: "r", kind: Some(kind), past, outer: None };
+pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
+    let row = Row { name, kind: Some(kind), past, outer: None };
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
     any.extend(shared_by_several(view, row));
     Sql::or(any)
@@ -30,7 +31,7 @@ pub(super) fn visible_among<'k>(view: &View, kinds: impl Iterator<Item = &'k str
     let mut groups: Vec<(Vec<i16>, Sql)> = Vec::new();
     for kind in kinds.filter(|kind| possible(view, kind)) {
         let Some(key) = Definitions::embedded().type_number(kind) else { continue };
-        let condition = visible(view, kind, key, false);
+        let condition = visible(view, kind, key, "r", false);
         match groups.iter_mut().find(|(_, same)| *same == condition) {
             Some((kinds, _)) => kinds.push(number(kind)),
             None => groups.push((vec![number(kind)], condition)),
@@ -70,16 +71,16 @@ pub(super) fn few_citizens(view: &View, kind: &str) -> Option<Vec<CitizenKey>> {
 const FEW: usize = 16;
 
 fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
-    let kind = row.kind?;
+    let (kind, r) = (row.kind?, row.name);
     let rule = branch.types.of(kind)?;
     let mut reach = match &branch.reach {
         Reach::Citizens(citizens) => {
-            let mut sql = Sql::new("r.several = 0 AND ");
-            sql.push(among("r.citizen", citizens));
+            let mut sql = Sql::new(&format!("{r}.several = 0 AND "));
+            sql.push(among(&format!("{r}.citizen"), citizens));
             sql
         }
         Reach::Custodian(custodian) => {
-            let mut sql = Sql::new("r.custodian = ");
+            let mut sql = Sql::new(&format!("{r}.custodian = "));
             sql.bind(*custodian);
             sql
         }
@@ -87,8 +88,8 @@ fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
             if &**wanted != kind {
                 return None;
             }
-            let mut sql = Sql::new("r.kind = ");
-            sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.id = ").bind(id.to_string());
+            let mut sql = Sql::new(&format!("{r}.kind = "));
+            sql.bind(i16::try_from(number).unwrap_or(0)).text(&format!(" AND {r}.id = ")).bind(id.to_string());
             sql
         }
         Reach::Shared | Reach::Everything => Sql::new("1 = 1"),
@@ -107,7 +108,7 @@ fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
 /// several people is shown only while the record is about the same: those who have
 /// left it since can no longer be asked.
 fn shared_by_several(view: &View, row: Row<'_>) -> Option<Sql> {
-    let kind = row.kind?;
+    let (kind, r) = (row.kind?, row.name);
     let permitted: Vec<Sql> = view
         .branches()
         .iter()
@@ -127,15 +128,15 @@ fn shared_by_several(view: &View, row: Row<'_>) -> Option<Sql> {
     if permitted.is_empty() {
         return None;
     }
-    let mut sql = Sql::new("(r.several = 1 AND ");
+    let mut sql = Sql::new(&format!("({r}.several = 1 AND "));
     if row.past {
         let same = format!(
-            "EXISTS (SELECT 1 FROM resource n WHERE n.rid = r.rid AND n.several = 1 \
-             AND substr(n.labels, 1, {LABEL}) = substr(r.labels, 1, {LABEL})) AND "
+            "EXISTS (SELECT 1 FROM resource n WHERE n.rid = {r}.rid AND n.several = 1 \
+             AND substr(n.labels, 1, {LABEL}) = substr({r}.labels, 1, {LABEL})) AND "
         );
         sql.text(&same);
     }
-    sql.text("NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = r.rid AND NOT ");
+    sql.text(&format!("NOT EXISTS (SELECT 1 FROM subject s WHERE s.rid = {r}.rid AND NOT "));
     sql.push(Sql::or(permitted)).text("))");
     Some(sql)
 }

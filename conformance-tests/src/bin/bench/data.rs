@@ -5,38 +5,50 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 use techo_conformance_tests::sample::{consent, patient, quantity, transaction, urn};
 
-/// Vital signs by LOINC code and UCUM unit. A citizen has [`PER_CODE`] of each, so
-/// that a search by code finds a page of twenty.
+/// Vital signs by LOINC code and UCUM unit. Of [`observations`] two fifths are of the
+/// first, so that a search by it finds a page of twenty.
 pub(crate) const CODES: [(&str, &str); 5] =
     [("29463-7", "kg"), ("8302-2", "cm"), ("8867-4", "/min"), ("8310-5", "Cel"), ("9279-1", "/min")];
 
-/// Observations of one code and citizen.
-pub(crate) const PER_CODE: u32 = 20;
+/// Immunizations, and as many `MedicationStatements`, of a citizen.
+pub(crate) const OTHERS: u32 = 5;
 
 /// Active Consents of each citizen.
 pub(crate) const CONSENTS: u32 = 20;
 
 /// Observation number `number` of a patient.
 pub(crate) fn observation(patient: &str, number: u32) -> Value {
-    let (code, unit) = CODES[number as usize % CODES.len()];
+    let (code, unit) = CODES[[0, 0, 1, 2, 3 + number as usize / 5 % 2][number as usize % 5]];
     let (month, day) = (1 + number / 28 % 10, 1 + number % 28);
     quantity(patient, code, &format!("2026-{month:02}-{day:02}"), &format!("{}.{}", 5 + number % 90, number % 10), unit)
 }
 
-/// One transaction: a new Patient and her Observations.
+/// One transaction: a new Patient and her records.
 pub(crate) fn citizen(number: u32) -> Value {
     let mut entries = vec![(urn(0), patient("試験", &format!("bench-{number}"), "2024-04-01"))];
-    for one in 0..observations() {
-        let mut resource = observation("x", one);
-        resource["subject"]["reference"] = json!(urn(0));
-        entries.push((urn(one + 1), resource));
+    let records = (0..observations()).map(|one| observation("x", one)).chain((0..OTHERS).flat_map(others));
+    for (one, mut resource) in (1..).zip(records) {
+        let whose = if resource["resourceType"] == "Immunization" { "patient" } else { "subject" };
+        resource[whose] = json!({"reference": urn(0)});
+        entries.push((urn(one), resource));
     }
     transaction(&entries)
 }
 
+/// A vaccination and a medicine, named in words: no code is made up.
+fn others(number: u32) -> [Value; 2] {
+    let day = format!("2026-0{}-15", 1 + number % 9);
+    [
+        json!({"resourceType": "Immunization", "status": "completed", "occurrenceDateTime": day,
+            "vaccineCode": {"text": format!("ワクチン {number}")}}),
+        json!({"resourceType": "MedicationStatement", "status": "active", "effectiveDateTime": day,
+            "medicationCodeableConcept": {"text": format!("試験薬 {number}")}}),
+    ]
+}
+
 /// Observations of each citizen.
 pub(crate) fn observations() -> u32 {
-    PER_CODE * u32::try_from(CODES.len()).unwrap_or(0)
+    50
 }
 
 /// One transaction: `many` Observations of a patient who is there.

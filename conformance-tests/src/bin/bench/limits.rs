@@ -1,10 +1,12 @@
 //! What the machine itself can do, measured in the same run and by the same
-//! client: axum without work, the bare statement behind axum, a bare group
-//! commit of rows that the server wrote, and the disk's own sync.
+//! client: axum without work, the bare statement behind axum (a process of its own,
+//! as the server is), a bare group commit of rows that the server wrote, and the
+//! disk's own sync.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -25,9 +27,13 @@ const SEARCH: &str = "SELECT r.rid, r.kind, r.id, r.version, r.updated, r.delete
                       WHERE x.citizen = ? AND x.kind = ? AND x.code IN (SELECT id FROM code WHERE code = ?) \
                       AND r.deleted = 0 ORDER BY r.rid LIMIT 20";
 
+const PLACE: &str = "SELECT rid, CAST(kind AS BIGINT) FROM resource WHERE id = ?";
+
 /// Opens the database as the server does.
-pub(crate) async fn open(file: &Path, connections: u32) -> Result<DatabaseConnection, DbErr> {
-    let mut options = ConnectOptions::new(format!("sqlite:{}", file.display()));
+///
+/// * `url`: `sqlite:PATH` or `postgres://…`
+pub(crate) async fn open(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).test_before_acquire(false).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
         sqlite
@@ -42,45 +48,93 @@ pub(crate) async fn open(file: &Path, connections: u32) -> Result<DatabaseConnec
     Database::connect(options).await
 }
 
-fn sql(text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    Statement::from_sql_and_values(DatabaseBackend::Sqlite, text, values)
+/// A statement whose values stand as `?`, in the database's own spelling.
+fn sql(db: &DatabaseConnection, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    let backend = db.get_database_backend();
+    let mut spelled = String::new();
+    for (number, part) in text.split('?').enumerate() {
+        match (number, backend) {
+            (0, _) => {}
+            (_, DatabaseBackend::Postgres) => spelled.push_str(&format!("${number}")),
+            _ => spelled.push('?'),
+        }
+        spelled.push_str(part);
+    }
+    Statement::from_sql_and_values(backend, spelled, values)
 }
 
 /// Kind and row number of the record with this id.
 pub(crate) async fn place(db: &DatabaseConnection, id: &str) -> Result<(i64, i64), DbErr> {
-    let row = db.query_one_raw(sql("SELECT rid, kind FROM resource WHERE id = ?", [id.into()])).await?;
+    let row = db.query_one_raw(sql(db, PLACE, [id.into()])).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound(id.to_owned()))?;
     Ok((row.try_get_by_index(0)?, row.try_get_by_index::<i64>(1)?))
 }
 
 /// The first column of the first row.
 pub(crate) async fn number(db: &DatabaseConnection, text: &str) -> Result<i64, DbErr> {
-    let row = db.query_one_raw(sql(text, [])).await?;
+    let row = db.query_one_raw(sql(db, text, [])).await?;
     row.ok_or_else(|| DbErr::RecordNotFound(text.to_owned()))?.try_get_by_index(0)
 }
 
-/// Serves the bare answers on a free port; its address.
-pub(crate) async fn serve(db: DatabaseConnection) -> std::io::Result<String> {
+/// Serves the bare answers on a free port until its standard input ends.
+pub(crate) async fn serve(url: &str) -> Result<(), Box<dyn std::error::Error>> {
     let router = Router::new()
         .route("/hello", get(|| async { "hello" }))
         .route("/row/{kind}/{id}", get(row))
         .route("/search/{citizen}/{kind}/{code}", get(search))
-        .with_state(db);
+        .with_state(open(url, 4).await?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?.to_string();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    Ok(address)
+    println!("{}", listener.local_addr()?);
+    // Its input ends with whoever started it.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    Ok(axum::serve(listener, router).await?)
 }
 
+/// The process that [`serve`]s.
+pub(crate) struct BareServer {
+    /// `127.0.0.1:PORT`
+    pub(crate) address: String,
+    process: Child,
+}
+
+impl BareServer {
+    /// Starts this program once more, to serve.
+    pub(crate) fn start(url: &str) -> std::io::Result<Self> {
+        let mut process = Command::new(std::env::current_exe()?)
+            .args([SERVE, url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut address = String::new();
+        let output = process.stdout.take().ok_or_else(|| std::io::Error::other("no output"))?;
+        BufReader::new(output).read_line(&mut address)?;
+        Ok(Self { address: address.trim().to_owned(), process })
+    }
+}
+
+impl Drop for BareServer {
+    fn drop(&mut self) {
+        // It has nothing to lose.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The word that makes this program the bare server.
+pub(crate) const SERVE: &str = "--serve-bare";
+
 async fn row(State(db): State<DatabaseConnection>, UrlPath((kind, id)): UrlPath<(i64, String)>) -> Answer {
-    bodies(&db, sql(BY_ID, [kind.into(), id.into()])).await
+    bodies(&db, sql(&db, BY_ID, [kind.into(), id.into()])).await
 }
 
 async fn search(
     State(db): State<DatabaseConnection>,
     UrlPath((citizen, kind, code)): UrlPath<(i64, i64, String)>,
 ) -> Answer {
-    bodies(&db, sql(SEARCH, [citizen.into(), kind.into(), code.into()])).await
+    bodies(&db, sql(&db, SEARCH, [citizen.into(), kind.into(), code.into()])).await
 }
 
 type Answer = Result<Vec<u8>, StatusCode>;
@@ -131,7 +185,7 @@ pub(crate) async fn group_commit(
     time: Duration,
 ) -> Result<f64, DbErr> {
     let newest = "SELECT rid FROM resource WHERE kind = ? AND deleted = 0 ORDER BY rid DESC LIMIT 64";
-    let newest = copy.query_all_raw(sql(newest, [kind.into()])).await?;
+    let newest = copy.query_all_raw(sql(copy, newest, [kind.into()])).await?;
     let rids: Vec<i64> = newest.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
     let mut tables = Vec::new();
     for table in TABLES {
@@ -142,7 +196,7 @@ pub(crate) async fn group_commit(
     while start.elapsed() < time {
         let transaction = copy.begin().await?;
         for one in &tables {
-            for statement in inserts(one, next, batch, rids.len()) {
+            for statement in inserts(copy, one, next, batch, rids.len()) {
                 transaction.execute_raw(statement).await?;
             }
         }
@@ -156,7 +210,7 @@ pub(crate) async fn group_commit(
 async fn rows_of(db: &DatabaseConnection, table: &'static str, rids: &[i64]) -> Result<Rows, DbErr> {
     let mut found = Rows { table, columns: Vec::new(), records: Vec::new() };
     for rid in rids {
-        let rows = db.query_all_raw(sql(&format!("SELECT * FROM {table} WHERE rid = ?"), [(*rid).into()])).await?;
+        let rows = db.query_all_raw(sql(db, &format!("SELECT * FROM {table} WHERE rid = ?"), [(*rid).into()])).await?;
         if let Some(first) = rows.first() {
             found.columns = first.column_names();
         }
@@ -184,7 +238,7 @@ fn values(row: &QueryResult, columns: usize) -> Result<Vec<Value>, DbErr> {
 }
 
 /// Multi-row inserts of `batch` records from number `next` on.
-fn inserts(of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
+fn inserts(db: &DatabaseConnection, of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
     let mut rows: Vec<Vec<Value>> = Vec::new();
     for (number, rid) in (next..).take(batch).enumerate() {
         for row in &of.records[number % kinds] {
@@ -208,7 +262,7 @@ fn inserts(of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
                 of.columns.join(", "),
                 vec![marks.as_str(); chunk.len()].join(", ")
             );
-            sql(&text, chunk.iter().flatten().cloned())
+            sql(db, &text, chunk.iter().flatten().cloned())
         })
         .collect()
 }

@@ -7,7 +7,10 @@
 //!
 //! `bench [--techo PATH] [--seconds 60] [--citizens 200] [--children 200] [--only WORD] [--out FILE]`
 //!
-//! WORD is one of metadata, read, search, create, transaction, import, audit.
+//! WORD is one of metadata, read, search, query, create, transaction, import, audit.
+//!
+//! `TECHO_TEST_DATABASE=postgres` runs it on PostgreSQL; the bare group commit is of
+//! SQLite alone.
 
 mod client;
 mod data;
@@ -20,6 +23,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use client::{Load, Run, request, run};
+use limits::BareServer;
 use scene::{CHILD, Scene};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::Value;
@@ -70,6 +74,12 @@ impl Options {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, url] = &arguments[..]
+        && word == limits::SERVE
+    {
+        let runtime = tokio::runtime::Runtime::new().expect("threads");
+        return runtime.block_on(limits::serve(url)).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     let options = match Options::read(&arguments) {
         Ok(options) => options,
         Err(error) => {
@@ -102,9 +112,10 @@ struct Bench {
 
 /// The bare server and the database behind it.
 struct Bare {
-    address: String,
+    server: BareServer,
     db: DatabaseConnection,
-    file: PathBuf,
+    /// On SQLite.
+    file: Option<PathBuf>,
     /// Key and number of a patient whose Observations are searched, and the Observations' type.
     citizen: i64,
     kind: i64,
@@ -120,17 +131,18 @@ impl Bench {
         table.plain("start on existing data", format!("{:.0} ms", starts.again.as_secs_f64() * 1000.0));
         table.plain("memory, idle", format!("{:.0} MB", starts.idle));
         let rate = scene.load(&runtime, options.citizens);
-        table.plain("load by transactions of 101, 8 connections", format!("{rate:.0} resources/s"));
+        table.plain("load by transactions of 61, 8 connections", format!("{rate:.0} resources/s"));
         let bare = runtime.block_on(Bare::start(&scene)).expect("the database can be read beside the server");
         Self { options, runtime, scene, table, bare }
     }
 
     fn all(mut self) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let works: [(&str, Work); 7] = [
+        let works: [(&str, Work); 8] = [
             ("metadata", Self::metadata),
             ("read", |bench| [1, 64].into_iter().for_each(|connections| bench.reads(connections))),
             ("search", |bench| bench.searches(64)),
+            ("query", Self::queries),
             ("create", |bench| [1, 64].into_iter().for_each(|connections| bench.creates(connections))),
             ("transaction", Self::transactions),
             ("import", Self::import),
@@ -144,12 +156,15 @@ impl Bench {
         self.sizes();
         let load_after = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
         self.table.notes.push(format!(
-            "{} s a line; {} citizens × {} Observations, {} active Consents each; SQLite, synchronous=FULL; client \
-             and server on the same {} cores; machine load before and after: {} and {}.",
+            "{} s a line; {} citizens × {} Observations, {} Immunizations, {} MedicationStatements, {} active Consents \
+             each; {}; client and server on the same {} cores; machine load before and after: {} and {}.",
             self.options.seconds,
             self.options.citizens,
             data::observations(),
+            data::OTHERS,
+            data::OTHERS,
             data::CONSENTS,
+            if self.bare.file.is_some() { "SQLite, synchronous=FULL" } else { "PostgreSQL, fsync on" },
             std::thread::available_parallelism().map_or(0, usize::from),
             load.split(' ').next().unwrap_or_default(),
             load_after.split(' ').next().unwrap_or_default(),
@@ -171,7 +186,7 @@ impl Bench {
     }
 
     fn metadata(&mut self) {
-        let limit = self.run(&self.bare.address, 64, 200, fixed("GET", "/hello", ""));
+        let limit = self.run(&self.bare.server.address, 64, 200, fixed("GET", "/hello", ""));
         let figure = self.run(&self.scene.address, 64, 200, fixed("GET", "/fhir/metadata", ""));
         self.table.rate("`/metadata`, 64 connections", &figure, 1.0, Some(("axum hello", limit.rate())));
     }
@@ -179,7 +194,7 @@ impl Bench {
     fn reads(&mut self, connections: usize) {
         let kind = self.bare.kind;
         let bare = paths(&self.scene.observations, "", move |id| format!("/row/{kind}/{id}"));
-        let limit = self.run(&self.bare.address, connections, 200, bare).rate();
+        let limit = self.run(&self.bare.server.address, connections, 200, bare).rate();
         let limit = Some(("bare SELECT", limit));
         let ways = [
             ("custodian", self.scene.program("tester"), &self.scene.observations),
@@ -195,7 +210,7 @@ impl Bench {
     fn searches(&mut self, connections: usize) {
         let code = data::CODES[0].0;
         let path = format!("/search/{}/{}/{code}", self.bare.citizen, self.bare.kind);
-        let limit = self.run(&self.bare.address, connections, 200, fixed("GET", &path, "")).rate();
+        let limit = self.run(&self.bare.server.address, connections, 200, fixed("GET", &path, "")).rate();
         let limit = Some(("bare indexed SELECT", limit));
         let query = move |id: &str| format!("/fhir/Observation?patient={id}&code=http://loinc.org%7C{code}&_count=20");
         let child = [CHILD.to_owned()];
@@ -210,9 +225,43 @@ impl Bench {
         }
     }
 
+    /// Harder questions, over everybody's records: one connection a core.
+    fn queries(&mut self) {
+        type Query = fn(&str) -> String;
+        let asked: [(&str, Query); 4] = [
+            ("chain by identifier and code", |patient| {
+                let system = techo_conformance_tests::sample::IDENTIFIERS;
+                format!(
+                    "/fhir/Observation?patient.identifier={system}%7C{patient}&code=http://loinc.org%7C8302-2&_total=none"
+                )
+            }),
+            ("`_has` by code and value, one patient", |patient| {
+                format!(
+                    "/fhir/Patient?_id={patient}&_has:Observation:patient:code-value-quantity=http://loinc.org%7C8302-2$gt10"
+                )
+            }),
+            ("quantity range within a patient", |patient| {
+                format!("/fhir/Observation?patient={patient}&value-quantity=ge20&value-quantity=lt60&_count=20")
+            }),
+            ("sort by date within a patient", |patient| {
+                format!("/fhir/Observation?patient={patient}&_sort=-date&_count=20")
+            }),
+        ];
+        for (work, query) in asked {
+            let token = self.scene.program("tester");
+            let by_number = work.starts_with("chain");
+            let names: Vec<String> = if by_number {
+                (0..self.options.citizens).map(|number| format!("bench-{number}")).collect()
+            } else {
+                self.scene.patients.clone()
+            };
+            let figure = self.run(&self.scene.address, 4, 200, paths(&names, &token, query));
+            self.table.rate(&format!("{work}, custodian, 4 connections"), &figure, 1.0, None);
+        }
+    }
+
     fn creates(&mut self, connections: usize) {
-        let limit = self.runtime.block_on(self.bare.group_commit(connections, self.time()));
-        let limit = limit.expect("the bare rows can be written");
+        let limit = self.commit_limit(connections);
         let (token, patients) = (self.scene.program("tester"), self.scene.patients.clone());
         let make = Box::new(move |number| {
             let patient = &patients[mixed(number) % patients.len()];
@@ -221,12 +270,18 @@ impl Bench {
         });
         let figure = self.run(&self.scene.address, connections, 201, make);
         let work = format!("create, durable, {connections} connections");
-        self.table.rate(&work, &figure, 1.0, Some(("bare group commit", limit)));
+        self.table.rate(&work, &figure, 1.0, limit);
+    }
+
+    /// The limit of writing so many records a commit; `None` where it is not measured.
+    fn commit_limit(&self, batch: usize) -> Option<(&'static str, f64)> {
+        let file = self.bare.file.as_deref()?;
+        let limit = self.runtime.block_on(self.bare.group_commit(file, batch, self.time()));
+        Some(("bare group commit", limit.expect("the bare rows can be written")))
     }
 
     fn transactions(&mut self) {
-        let limit = self.runtime.block_on(self.bare.group_commit(200, self.time()));
-        let limit = limit.expect("the bare rows can be written");
+        let limit = self.commit_limit(200);
         let token = self.scene.program("tester");
         let bodies: Vec<String> =
             self.scene.patients.iter().take(16).map(|id| data::batch(id, 50).to_string()).collect();
@@ -236,12 +291,11 @@ impl Bench {
         });
         let figure = self.run(&self.scene.address, 4, 200, make);
         let work = "transaction of 50, 4 connections, resources";
-        self.table.rate(work, &figure, 50.0, Some(("bare group commit", limit)));
+        self.table.rate(work, &figure, 50.0, limit);
     }
 
     fn import(&mut self) {
-        let limit = self.runtime.block_on(self.bare.group_commit(500, self.time()));
-        let limit = limit.expect("the bare rows can be written");
+        let limit = self.commit_limit(500);
         let resources = "SELECT COUNT(*) FROM resource";
         let before = self.runtime.block_on(limits::number(&self.bare.db, resources)).expect("a count");
         let token = self.scene.program("importer");
@@ -255,7 +309,7 @@ impl Bench {
         let said = (answer.status != 200).then(|| format!("{} {}", answer.status, answer.text()));
         let figure = Run { done: made, seconds, wrong: u64::from(said.is_some()), said, ..Run::default() };
         let work = format!("`$import`, {} children × 5 visits, {made} resources", self.options.children);
-        self.table.rate(&work, &figure, 1.0, Some(("bare group commit of 500", limit)));
+        self.table.rate(&work, &figure, 1.0, limit);
     }
 
     /// How long after the last read of a loaded minute its record can be found.
@@ -287,9 +341,10 @@ impl Bench {
         let resources = self.runtime.block_on(limits::number(&self.bare.db, "SELECT COUNT(*) FROM resource"));
         let resources = resources.expect("a count");
         self.table.plain("memory at the end", format!("{:.0} MB of {resources} resources", self.scene.memory()));
-        let database = megabytes(&self.bare.file) * 1024.0;
-        let each = database / client::count(u64::try_from(resources).unwrap_or(1));
-        self.table.plain("database, indexes included", format!("{each:.2} KB a resource"));
+        if let Some(file) = &self.bare.file {
+            let each = megabytes(file) * 1024.0 / client::count(u64::try_from(resources).unwrap_or(1));
+            self.table.plain("database, indexes included", format!("{each:.2} KB a resource"));
+        }
         let disk = limits::disk_sync(&self.scene.world.server.data).expect("the disk can be written");
         self.table.plain("disk: 4 KB and fdatasync, p50", format!("{disk:.2} ms"));
     }
@@ -298,21 +353,23 @@ impl Bench {
 impl Bare {
     async fn start(scene: &Scene) -> Result<Self, sea_orm::DbErr> {
         let file = scene.world.server.data.join("techo.db");
-        let db = limits::open(&file, 4).await?;
+        let url = scene.world.server.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display()));
+        let db = limits::open(&url, 4).await?;
         let (_, kind) = limits::place(&db, &scene.observations[0]).await?;
         let (citizen, _) = limits::place(&db, &scene.patients[0]).await?;
-        let address = limits::serve(db.clone()).await.map_err(|error| sea_orm::DbErr::Custom(error.to_string()))?;
-        Ok(Self { address, db, file, citizen, kind })
+        let server = BareServer::start(&url).map_err(|error| sea_orm::DbErr::Custom(error.to_string()))?;
+        let file = scene.world.server.database.is_none().then_some(file);
+        Ok(Self { server, db, file, citizen, kind })
     }
 
     /// The bare limit of writing, on a fresh copy of the database.
-    async fn group_commit(&self, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
-        let copy = self.file.with_file_name("bare.db");
+    async fn group_commit(&self, file: &Path, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
+        let copy = file.with_file_name("bare.db");
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", copy.display()));
         }
         self.db.execute_unprepared(&format!("VACUUM INTO '{}'", copy.display())).await?;
-        let bare = limits::open(&copy, 1).await?;
+        let bare = limits::open(&format!("sqlite:{}", copy.display()), 1).await?;
         let rate = limits::group_commit(&bare, self.kind, batch, time).await;
         bare.close().await?;
         rate

@@ -129,7 +129,7 @@ fn pairs(object: &Json, key: &str, is_list: bool) -> Vec<Pair> {
     }
     let (values, besides) = (value.map_or(&[][..], Json::items), beside.map_or(&[][..], Json::items));
     let at = |column: &[Json], index: usize| some(column.get(index));
-    (0..values.len().max(besides.len())).map(|index| (at(&values, index), at(&besides, index))).collect()
+    (0..values.len().max(besides.len())).map(|index| (at(values, index), at(besides, index))).collect()
 }
 
 /// Takes out what has become empty, from the inside outwards.

@@ -8,8 +8,10 @@
 //! Source: FHIR R4 search.html#composite
 
 use super::{Cells, Element, Kind, Question};
+use crate::search::catalog::Part;
 use crate::search::error::Reason;
-use crate::search::plan::Match;
+use crate::search::escape::split;
+use crate::search::plan::{Match, Together};
 use crate::search::row::Table;
 
 /// Composites.
@@ -35,7 +37,20 @@ pub const KIND: Kind = Kind {
 /// Nothing: the parts are extracted one by one.
 fn extract(_: &Element<'_>, _: &mut Cells<'_>) {}
 
-/// Values are indexed, questions not yet answered.
+/// A composite's value is several: [`together`] reads it.
 fn parse(_: &Question<'_>) -> Result<Vec<Match>, Reason> {
-    Err(Reason::NotDone("a composite search parameter".into()))
+    Err(Reason::NotDone("a composite inside another".into()))
+}
+
+/// What finds one value of a part.
+pub type Ask<'a> = dyn Fn(&Part, &str) -> Result<Vec<Match>, Reason> + 'a;
+
+/// One value of a composite, `code$value`: each part as its own kind reads it.
+pub fn together(parts: &[Part], value: &str, ask: &Ask<'_>) -> Result<Together, Reason> {
+    let values = split(value, '$');
+    if values.len() != parts.len() {
+        let form = parts.iter().map(|part| part.kind.name).collect::<Vec<_>>().join("$");
+        return Err(Reason::Value(format!(r"the parts of a value are written {form}; \$ inside one").into()));
+    }
+    parts.iter().zip(values).map(|(part, value)| Ok((part.key.clone(), ask(part, value)?))).collect()
 }

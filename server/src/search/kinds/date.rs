@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
 use super::{Cells, Element, Kind, Question};
-use crate::search::bounds::half_open;
+use crate::search::bounds::{Prefix, half_open};
 use crate::search::error::Reason;
 use crate::search::plan::{Match, SortColumn};
 use crate::search::row::{Cell, Span, Table};
@@ -66,6 +66,12 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     // A tenth of the time between then and now, as FHIR recommends.
     let gap = if question.now >= asked.high { question.now - asked.high } else { (asked.low - question.now).max(0) };
     Ok(vec![Match::Date(half_open(prefix, asked.low, asked.high, gap / 10))])
+}
+
+/// What overlaps a date: `po` of `_filter`.
+pub fn overlapping(text: &str, zone: &TimeZone) -> Result<Match, Reason> {
+    let asked = span(text, zone).map_err(|error| Reason::Value(error.to_string().into()))?;
+    Ok(Match::Date(half_open(Prefix::Ap, asked.low, asked.high, 0)))
 }
 
 #[cfg(test)]

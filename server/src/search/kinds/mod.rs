@@ -27,6 +27,7 @@ use super::error::Reason;
 use super::modifier::Modifier;
 use super::plan::{Match, SortColumn};
 use super::row::{Cell, Table};
+use super::terms::Terms;
 
 /// One kind of search parameter.
 #[derive(Debug)]
@@ -138,6 +139,8 @@ pub struct Question<'a> {
     pub targets: &'a [u16],
     /// Whether this is the system of the parameter's elements that carry none.
     pub implies: &'a dyn Fn(&str) -> bool,
+    /// Hierarchies and value sets.
+    pub terms: &'a dyn Terms,
 }
 
 impl Cells<'_> {
@@ -177,6 +180,7 @@ pub(super) fn small(name: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod testing {
+    use super::super::terms::NoTerms;
     use super::*;
     use std::sync::LazyLock;
 
@@ -206,8 +210,16 @@ pub(super) mod testing {
 
     /// The matches for one value.
     pub(in crate::search) fn ask(kind: &Kind, modifier: Modifier<'_>, value: &str) -> Result<Vec<Match>, Reason> {
-        let question =
-            Question { value, modifier, setting: setting(), now: 0, types: None, targets: &[], implies: &|_| false };
+        let question = Question {
+            value,
+            modifier,
+            setting: setting(),
+            now: 0,
+            types: None,
+            targets: &[],
+            implies: &|_| false,
+            terms: &NoTerms,
+        };
         (kind.parse)(&question)
     }
 

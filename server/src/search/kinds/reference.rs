@@ -223,6 +223,7 @@ mod tests {
             types: None,
             targets: &targets,
             implies: &|_| false,
+            terms: &crate::search::terms::NoTerms,
         };
         assert_eq!(parse(&question), Ok(vec![Match::Reference { kinds: vec![1, 3], id: "x".into() }]));
     }

@@ -8,9 +8,12 @@ use techo_profiles::json::Json;
 
 use super::number::number;
 use super::{Cells, Element, Kind, Question};
+use crate::search::decimal::decimal;
 use crate::search::error::Reason;
-use crate::search::plan::Match;
+use crate::search::escape::{split, unescape};
+use crate::search::plan::{Circle, Match};
 use crate::search::row::{Cell, Table};
+use crate::search::unit::scale;
 
 /// Parameters of their own.
 pub const KIND: Kind =
@@ -28,10 +31,47 @@ pub fn position(json: &Json) -> Option<[Cell; 2]> {
     Some([part("latitude")?, part("longitude")?])
 }
 
-/// Values are indexed, questions not yet answered.
+/// A circle is no condition on one row: [`circle`] reads it.
 fn parse(_: &Question<'_>) -> Result<Vec<Match>, Reason> {
     Err(Reason::NotDone("a special search parameter".into()))
 }
+
+/// `latitude|longitude|distance|unit`: without a unit kilometres, without a
+/// distance [`NEARBY`] of them.
+pub fn circle(value: &str) -> Result<Circle, Reason> {
+    let parts = split(value, '|').into_iter().map(unescape).collect::<Result<Vec<_>, _>>()?;
+    let wrong = || Reason::Value("a place is written latitude|longitude|distance|unit, as 35.68|139.77|5|km".into());
+    let number = |text: &str| decimal(text).map(|number| number.value).ok_or_else(wrong);
+    let (latitude, longitude, distance, unit) = match &parts[..] {
+        [latitude, longitude] => (latitude, longitude, "", ""),
+        [latitude, longitude, distance] => (latitude, longitude, &**distance, ""),
+        [latitude, longitude, distance, unit] => (latitude, longitude, &**distance, &**unit),
+        _ => return Err(wrong()),
+    };
+    let (latitude, longitude) = (number(latitude)?, number(longitude)?);
+    if latitude.abs() > MOST_LATITUDE || longitude.abs() > 180.0 {
+        let text =
+            format!("a latitude is between -{MOST_LATITUDE} and {MOST_LATITUDE}, a longitude between -180 and 180");
+        return Err(Reason::Value(text.into()));
+    }
+    let unit = scale(UCUM, if unit.is_empty() { "km" } else { unit }).filter(|scale| &*scale.unit.code == "m");
+    let unit = unit.ok_or_else(|| Reason::Value("a distance is in km, m or another UCUM unit of length".into()))?;
+    let metres = unit.apply(if distance.is_empty() { NEARBY } else { number(distance)? });
+    if !(0.0..=MOST_METRES).contains(&metres) {
+        return Err(Reason::Value(format!("a distance is between 0 and {} km", MOST_METRES / 1000.0).into()));
+    }
+    Ok(Circle { latitude, longitude, degrees: (metres / EARTH).to_degrees() })
+}
+
+/// What is near where nobody says how near, in the unit given.
+const NEARBY: f64 = 10.0;
+/// The greatest distance, in metres: the store's formula is good up to here.
+const MOST_METRES: f64 = 1_000_000.0;
+/// The latitudes, north and south, up to which it is.
+const MOST_LATITUDE: f64 = 80.0;
+/// The Earth's mean radius in metres.
+const EARTH: f64 = 6_371_008.8;
+const UCUM: &str = "http://unitsofmeasure.org";
 
 #[cfg(test)]
 mod tests {
@@ -43,5 +83,21 @@ mod tests {
         let point = |value| Cell::Number { low: value, high: value };
         assert_eq!(position(r#"{"latitude":35.68,"longitude":-139.7}"#), Some([point(35.68), point(-139.7)]));
         assert_eq!(position(r#"{"latitude":35.68}"#), None);
+    }
+
+    #[test]
+    fn a_place_may_be_asked_in_any_unit_of_length() {
+        let degrees = |value: &str| circle(value).map(|circle| (circle.degrees * 1000.0).round() as i64);
+        let one = degrees("35.68|139.77|1|km");
+        assert_eq!(one, Ok(9));
+        for value in ["35.68|139.77|1000|m", "35.68|139.77|1", "35.68|139.77|1|"] {
+            assert_eq!(degrees(value), one, "{value}");
+        }
+        assert_eq!(degrees("35.68|139.77"), Ok(90));
+        for value in
+            ["", "35", "95|0|1", "0|181|1", "0|0|-1", "0|0|1001", "0|0|1|kg", "0|0|x", "0|0|1|km|x", r"0|0|1|\x"]
+        {
+            assert!(matches!(circle(value), Err(Reason::Value(_))), "{value}");
+        }
     }
 }

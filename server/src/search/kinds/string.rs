@@ -106,7 +106,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 }
 
 /// A text asked for, folded.
-pub(super) fn wanted(text: &str) -> Result<Box<str>, Reason> {
+pub(in crate::search) fn wanted(text: &str) -> Result<Box<str>, Reason> {
     let folded = fold(text);
     if folded.is_empty() {
         return Err(Reason::Value("a text is wanted".into()));

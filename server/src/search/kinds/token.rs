@@ -13,6 +13,8 @@
 //!
 //! Source: FHIR R4 search.html#token
 
+use std::collections::BTreeMap;
+
 use techo_profiles::json::Json;
 
 use super::string::{push_text, wanted};
@@ -28,8 +30,8 @@ use crate::search::row::{Cell, Table};
 pub const KIND: Kind = Kind {
     name: "token",
     tables: &[Table::Token, Table::Identifier, Table::String],
-    modifiers: &["not", "text"],
-    undone: &["above", "below", "in", "not-in", "of-type"],
+    modifiers: &["not", "text", "above", "below", "in", "not-in", "of-type"],
+    undone: &[],
     extract,
     parse,
     sort: Some(SortColumn::Code),
@@ -114,8 +116,12 @@ fn text(json: &Json, name: &str, cells: &mut Cells<'_>) {
 }
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
-    if question.modifier == Modifier::Text {
-        return Ok(vec![Match::Prefix(wanted(&unescape(question.value)?)?)]);
+    match question.modifier {
+        Modifier::Text => return Ok(vec![Match::Prefix(wanted(&unescape(question.value)?)?)]),
+        Modifier::In | Modifier::NotIn => return members(question),
+        Modifier::Above | Modifier::Below => return hierarchy(question),
+        Modifier::OfType => return of_type(question.value).map(|one| vec![one]),
+        _ => {}
     }
     let pattern = code_pattern(question.value)?;
     let mut matches = Vec::new();
@@ -143,6 +149,63 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     }
     Ok(matches)
 }
+
+/// `:above` and `:below`: the code, and all that its system says lies there.
+fn hierarchy(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
+    let CodePattern { system: Pattern::Is(system), code: Pattern::Is(code) } = code_pattern(question.value)? else {
+        return Err(Reason::Value("with :above and :below a code is written system|code".into()));
+    };
+    let found = match question.modifier {
+        Modifier::Above => question.terms.above(&system, &code),
+        _ => question.terms.below(&system, &code),
+    };
+    let codes = found.ok_or_else(|| {
+        Reason::NotHere(format!("what lies above and below that code of {system} is not known here").into())
+    })?;
+    of_systems(question, codes.into_iter().map(|code| (system.clone(), code)))
+}
+
+/// `:in` and `:not-in`: all members of a value set.
+fn members(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
+    let url = unescape(question.value)?;
+    let members = question.terms.members(&url).ok_or_else(|| {
+        Reason::NotHere("there is no such value set here, or its members are not all known; name it by its URL".into())
+    })?;
+    of_systems(question, members.into_iter())
+}
+
+/// The codes, by system; those of a system that the elements imply without it, too.
+fn of_systems(
+    question: &Question<'_>,
+    pairs: impl ExactSizeIterator<Item = (Box<str>, Box<str>)>,
+) -> Result<Vec<Match>, Reason> {
+    if pairs.len() > MOST_CODES {
+        return Err(Reason::TooMuch(format!("that comes to more than {MOST_CODES} codes").into()));
+    }
+    let mut systems: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
+    for (system, code) in pairs {
+        if (question.implies)(&system) {
+            systems.entry("".into()).or_default().push(code.clone());
+        }
+        systems.entry(system).or_default().push(code);
+    }
+    Ok(systems.into_iter().map(|(system, codes)| Match::Codes { system, codes }).collect())
+}
+
+/// `:of-type`: `system|code|value`, the first two of the identifier's type.
+fn of_type(value: &str) -> Result<Match, Reason> {
+    let parts = split(value, '|').into_iter().map(unescape).collect::<Result<Vec<_>, _>>()?;
+    match &parts[..] {
+        [system, code, value] if !system.is_empty() && !code.is_empty() && !value.is_empty() => {
+            let code = Pattern::Is(bounded(&format!("{code}|{value}")));
+            Ok(Match::Identifier(CodePattern { system: Pattern::Is(bounded(system)), code }))
+        }
+        _ => Err(Reason::Value("with :of-type an identifier is written system|code|value".into())),
+    }
+}
+
+/// The most codes that a hierarchy or a value set may come to.
+const MOST_CODES: usize = 5000;
 
 /// `code`, `system|code`, `|code` (no system), `system|` (any code of it).
 pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {
@@ -253,6 +316,7 @@ mod tests {
                 types: types.as_deref(),
                 targets: &[],
                 implies: &|_| false,
+                terms: &crate::search::terms::NoTerms,
             };
             let matches = parse(&question).expect("a code");
             matches.iter().map(Match::table).collect::<Vec<_>>()

@@ -1,0 +1,274 @@
+//! The language of search is no way round the view: what a chain, a reverse chain,
+//! a list or a filter finds tells nothing of what the caller cannot see.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
+use techo_conformance_tests::http::encode;
+use techo_conformance_tests::sample::{IDENTIFIERS, consent, laboratory, patient, quantity, weight};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+/// Alike but for the text asked for: whether it is hidden or never was must not show.
+#[track_caller]
+fn alike(caller: &Caller, hidden: &str, never: &str, query: &str) {
+    let ask = |text: &str| caller.get(&query.replace("{}", &encode(text)));
+    assert_eq!(fingerprint(&ask(hidden), &encode(hidden)), fingerprint(&ask(never), &encode(never)), "{query}");
+}
+
+fn visit(who: &str, class: &str) -> Value {
+    json!({"resourceType": "Encounter", "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": class},
+        "subject": {"reference": format!("Patient/{who}")}})
+}
+
+/// A chain over what the token's scopes do not cover finds nothing, whatever is there.
+#[test]
+fn a_chain_does_not_reach_a_type_out_of_scope() {
+    let world = World::new();
+    let wide = world.mother_for_daughter();
+    let name = wide.get("Patient/pt-mei").expect(200).json()["name"][0]["family"].as_str().expect("a name").to_owned();
+    let found = wide.ids(&format!("Observation?patient.family={}&_count=1", encode(&name)));
+    assert_eq!(found.len(), 1, "who may see both finds by the chain");
+    let scope = "launch/patient patient/Observation.rs";
+    let narrow = world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    assert!(!narrow.ids("Observation?patient=pt-mei&_count=1").is_empty());
+    let never = "無".repeat(name.chars().count());
+    for query in [
+        "Observation?patient.family={}",
+        "Observation?subject:Patient.name={}",
+        "Observation?subject.name:contains={}&_total=accurate",
+        "Observation?patient.family={}&_summary=count",
+        "Observation?_filter=patient.family%20eq%20%22{}%22",
+        "Observation?_filter=not%20(patient.family%20eq%20%22{}%22)&_count=1",
+        "Observation?_has:Provenance:target:patient.family={}",
+    ] {
+        alike(&narrow, &name, &never, query);
+    }
+    assert_eq!(narrow.ids("Observation?patient.gender=female,male,other,unknown"), [""; 0]);
+    assert_eq!(narrow.ids("Observation?_has:Provenance:target:recorded=gt1900"), [""; 0]);
+    narrow.get("Patient?_has:Observation:patient:status=final").refused(403);
+}
+
+/// The directory is open to every app; who treats whom is not.
+#[test]
+fn a_reverse_chain_does_not_tell_of_strangers_records() {
+    let world = World::new();
+    let tester = world.tester();
+    let doctor = tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": "逆"}]}));
+    let who = tester.create(&patient("逆鎖", "reverse-1", "2024-04-01"));
+    let mut secret = quantity(&who, "77777-7", "2026-01-10", "1", "kg");
+    secret["performer"] = json!([{"reference": format!("Practitioner/{doctor}")}]);
+    let hidden = tester.create(&secret);
+    assert_eq!(tester.ids("Practitioner?_has:Observation:performer:code=77777-7"), std::slice::from_ref(&doctor));
+    let never = "n".repeat(hidden.len());
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
+    app.get(&format!("Practitioner/{doctor}")).expect(200);
+    for caller in [&app, &world.stranger(), &world.mother()] {
+        for (hidden, never, query) in [
+            ("77777-7", "77777-8", "Practitioner?_has:Observation:performer:code={}"),
+            (&*hidden, &*never, "Practitioner?_has:Observation:performer:_id={}"),
+            (&*who, &*never, "Practitioner?_has:Observation:performer:patient={}"),
+            ("reverse-1", "reverse-2", "Practitioner?_has:Observation:performer:patient.identifier={}&_total=accurate"),
+            ("77777-7", "77777-8", "Practitioner?_filter=not%20(_id%20eq%20{})&name=逆"),
+        ] {
+            let query = query.replace('逆', &encode("逆"));
+            alike(caller, hidden, never, &query);
+        }
+        assert!(!caller.ids("Practitioner?_has:Observation:performer:code=77777-7").contains(&doctor));
+    }
+}
+
+/// A town to which all but one thing is shared: by no way of asking does that one show.
+#[test]
+fn what_is_denied_takes_no_part_in_a_chain() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("拒鎖", "denied-1", "2024-04-01"));
+    let secret = laboratory(&who, "2026-01-11");
+    let open_visit = tester.create(&visit(&who, "AMB"));
+    let code = secret["code"]["coding"][0].clone();
+    let hidden = tester.create(&secret);
+    let at = |encounter: &str| {
+        let mut resource = weight(&who, "2026-01-10", "6.1");
+        resource["encounter"] = json!({"reference": format!("Encounter/{encounter}")});
+        tester.create(&resource)
+    };
+    let shown = at(&open_visit);
+    for class in ["Patient", "Observation", "Encounter", "List"] {
+        tester.create(&consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city"));
+    }
+    let list = |id: &str| {
+        tester.create(&json!({"resourceType": "List", "status": "current", "mode": "working",
+            "subject": {"reference": format!("Patient/{who}")},
+            "entry": [{"item": {"reference": format!("Observation/{id}")}}]}))
+    };
+    let (shown_list, hidden_list) = (list(&shown), list(&hidden));
+    let queries = [
+        format!("Patient?_has:Observation:patient:_id={hidden}"),
+        format!("Patient?_has:Observation:patient:code=20454-5&identifier={IDENTIFIERS}|denied-1"),
+        format!("Patient?_filter={}&_has:Observation:patient:code=20454-5", encode("identifier eq denied-1")),
+        format!("Observation?_list={hidden_list}"),
+        format!("Encounter?patient._has:Observation:patient:_id={hidden}"),
+        format!("Observation?_has:List:item:_id={hidden_list}"),
+        format!("Patient?_has:Encounter:patient:_has:Observation:encounter:_id={shown}"),
+        format!("Observation?encounter.class=AMB&patient={who}"),
+    ];
+    for query in &queries {
+        assert_eq!(town.ids(query).len(), 1, "before it is denied: {query}");
+    }
+    assert_eq!(town.ids(&format!("Observation?_list={shown_list}")), std::slice::from_ref(&shown));
+    let mut deny = consent(&who, &format!("Patient/{who}"), "deny", "Observation", "Organization/org-city");
+    deny["provision"]["code"] = json!([{"coding": [code]}]);
+    tester.create(&deny);
+    for query in &queries[..6] {
+        assert_eq!(town.ids(query), [""; 0], "{query}");
+    }
+    for query in &queries[6..] {
+        assert_eq!(town.ids(query).len(), 1, "{query}");
+    }
+    tester.create(&consent(&who, &format!("Patient/{who}"), "deny", "Encounter", "Organization/org-city"));
+    for query in &queries {
+        assert_eq!(town.ids(query), [""; 0], "{query}");
+    }
+    // What is hidden and what never was are the same to every question.
+    let (never, none) = ("n".repeat(hidden.len()), "n".repeat(hidden_list.len()));
+    for query in [
+        "Patient?_has:Observation:patient:_id={}",
+        "Patient?_has:Observation:patient:_id={}&_total=accurate",
+        "Patient?_has:Observation:patient:_has:Provenance:target:_id={}",
+        "Encounter?patient._has:Observation:patient:_id={}",
+    ] {
+        alike(&town, &hidden, &never, query);
+    }
+    for query in ["Observation?_list={}", "Patient?_list={}&_summary=count", "Observation?_has:List:item:_id={}"] {
+        alike(&town, &hidden_list, &none, query);
+    }
+    alike(&town, "AMB", "IMP", &format!("Observation?patient={who}&encounter.class={{}}"));
+    alike(&town, "AMB", "IMP", &format!("Observation?patient={who}&_filter=not%20(encounter.class%20eq%20{{}})"));
+    alike(&town, "AMB", "IMP", &format!("Observation?patient={who}&_filter=encounter.class%20ne%20{{}}"));
+    alike(&town, "AMB", "IMP", &format!("Observation?patient={who}&encounter.class:not={{}}"));
+    assert_eq!(town.ids(&format!("Observation?patient={who}")), std::slice::from_ref(&shown));
+}
+
+/// What a condition finds is decided by the same view.
+#[test]
+fn a_condition_with_a_chain_tells_nothing_of_hidden_things() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("条鎖", "condition-1", "2024-04-01"));
+    tester.create(&weight(&who, "2026-01-10", "6.1"));
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let answer = |condition: &str| {
+        let body = weight("pt-mei", "2026-06-01", "9.9");
+        let answer = mother.request("POST", "Observation").header("If-None-Exist", condition).fhir(&body).send();
+        answer.status
+    };
+    assert_eq!(answer("patient.identifier=condition-1&code=29463-7"), 201, "a match that is hidden is none");
+    assert_eq!(answer("patient.identifier=condition-9&code=29463-7"), 201);
+    assert_eq!(answer("_filter=patient.identifier%20eq%20condition-1"), 201);
+}
+
+/// For many people and many questions: a chain finds exactly what its caller could
+/// have put together from two searches of her own.
+#[test]
+fn a_chain_tells_no_more_than_two_searches_do() {
+    let world = World::new();
+    let tester = world.tester();
+    let scope = "launch/patient patient/Observation.rs patient/Encounter.rs";
+    let callers = [
+        ("mother", world.mother()),
+        ("mother for her daughter", world.mother_for_daughter()),
+        ("stranger", world.stranger()),
+        ("narrow app", world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"))),
+        ("user", world.approve(&Ask::new("app-secret", "hanako", "user/*.rs").of("pt-mei"))),
+        ("town", world.importer()),
+        ("tester", world.tester()),
+    ];
+    let doctor = tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": "両"}]}));
+    let who = tester.create(&patient("両鎖", "both-1", "2024-04-01"));
+    let mut record = weight(&who, "2026-01-10", "6.1");
+    record["performer"] = json!([{"reference": format!("Practitioner/{doctor}")}]);
+    tester.create(&record);
+    // Type, reference, its JSON name, target type, condition on the target.
+    let forward = [
+        ("Observation", "patient", "subject", "Patient", "gender=female"),
+        ("Observation", "subject:Patient", "subject", "Patient", "birthdate=lt2025"),
+        ("Observation", "performer:Organization", "performer", "Organization", "active:missing=true"),
+        ("Immunization", "patient", "patient", "Patient", "_lastUpdated=gt2000"),
+        ("Encounter", "patient", "subject", "Patient", "gender:not=male"),
+        ("Observation", "encounter", "encounter", "Encounter", "status=finished"),
+        ("Observation", "performer:Practitioner", "performer", "Practitioner", "_lastUpdated=gt2000"),
+        ("Provenance", "target:Observation", "target", "Observation", "status=final"),
+    ];
+    let backward = [
+        ("Patient", "Observation", "patient", "subject", "code=29463-7"),
+        ("Patient", "Observation", "subject", "subject", "value-quantity=gt5"),
+        ("Patient", "Immunization", "patient", "patient", "status=completed"),
+        ("Practitioner", "Observation", "performer", "performer", "status=final"),
+        ("Organization", "Observation", "performer", "performer", "date=gt1900"),
+        ("Organization", "Immunization", "performer", "performer", "status=completed"),
+        ("Observation", "Provenance", "target", "target", "recorded=gt1900"),
+    ];
+    let mut checks = 0;
+    for (name, caller) in &callers {
+        for (kind, reference, element, target, condition) in forward {
+            let asked = places(caller, target, condition);
+            let (parameter, value) = condition.split_once('=').expect("a condition");
+            let expected: BTreeSet<String> = all(caller, kind, "")
+                .iter()
+                .filter(|resource| references(&resource[element]).iter().any(|one| asked.contains(one)))
+                .map(place)
+                .collect();
+            let found = places(caller, kind, &format!("{reference}.{parameter}={value}"));
+            assert_eq!(found, expected, "{name}: {kind}?{reference}.{condition}");
+            checks += 1;
+        }
+        for (kind, source, reference, element, condition) in backward {
+            let named: BTreeSet<String> =
+                all(caller, source, condition).iter().flat_map(|one| references(&one[element])).collect();
+            let expected: BTreeSet<String> = places(caller, kind, "").intersection(&named).cloned().collect();
+            let found = places(caller, kind, &format!("_has:{source}:{reference}:{condition}"));
+            assert_eq!(found, expected, "{name}: {kind}?_has:{source}:{reference}:{condition}");
+            checks += 1;
+        }
+    }
+    assert_eq!(checks, callers.len() * (forward.len() + backward.len()));
+}
+
+/// All that a caller finds; nothing where the scopes never allow it.
+fn all(caller: &Caller, kind: &str, condition: &str) -> Vec<Value> {
+    let answer = caller.get(&format!("{kind}?{condition}&_count=1000"));
+    if answer.status == 403 {
+        return Vec::new();
+    }
+    let bundle = answer.expect(200).json();
+    assert!(techo_conformance_tests::world::link(&bundle, "next").is_none(), "all on one page: {kind}");
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    entries
+        .into_iter()
+        .filter(|entry| entry["search"]["mode"] == "match")
+        .map(|entry| entry["resource"].clone())
+        .collect()
+}
+
+fn places(caller: &Caller, kind: &str, condition: &str) -> BTreeSet<String> {
+    all(caller, kind, condition).iter().map(place).collect()
+}
+
+fn place(resource: &Value) -> String {
+    let text = |name: &str| resource[name].as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", text("resourceType"), text("id"))
+}
+
+/// Every reference in an element, however deep.
+fn references(element: &Value) -> Vec<String> {
+    match element {
+        Value::Object(members) => {
+            let own = members.get("reference").and_then(Value::as_str).map(str::to_owned);
+            own.into_iter().chain(members.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}

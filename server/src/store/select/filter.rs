@@ -1,0 +1,249 @@
+//! A [`Filter`] → a condition on one row.
+//!
+//! A chain goes from a row to others, which take part only if the view shows
+//! them and they are not deleted: a hidden row is like none at every step, or
+//! asking for it would tell of it.
+
+use techo_profiles::Definitions;
+
+use crate::consent::view::View;
+use crate::search::plan::{Circle, Filter, Match, Together};
+use crate::search::row::Table;
+use crate::store::sql::Sql;
+use crate::store::visible::{possible, visible};
+
+use super::matching::{by_table, name, one_of, param};
+
+/// Whose eyes a statement looks through.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    /// For what is searched.
+    pub(super) view: &'a View,
+    /// For what chains lead to: of what is shown only for who the caller is, no
+    /// element but the name may be asked.
+    pub(super) beside: &'a View,
+}
+
+/// A row of `resource` in a statement: `r`, and `r1`, `r2`, … for what chains lead to.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub(super) depth: usize,
+    /// The number of its type.
+    pub(super) kind: u16,
+}
+
+impl Row {
+    /// What the statement calls it.
+    pub(super) fn name(self) -> String {
+        if self.depth == 0 { "r".to_owned() } else { format!("r{}", self.depth) }
+    }
+
+    /// A row of type `kind` one step on.
+    pub(super) fn next(self, kind: u16) -> Self {
+        Self { depth: self.depth + 1, kind }
+    }
+
+    /// Its type's number as the database has it.
+    pub(super) fn key(self) -> i16 {
+        i16::try_from(self.kind).unwrap_or(0)
+    }
+}
+
+impl Scene<'_> {
+    /// The row is of its type, there, and shown; `None` if no row of the type can be.
+    pub(super) fn shown(self, row: Row) -> Option<Sql> {
+        let view = if row.depth == 0 { self.view } else { self.beside };
+        let kind = Definitions::embedded().type_name(row.kind).filter(|kind| possible(view, kind))?;
+        let r = row.name();
+        let mut sql = Sql::new(&format!("{r}.kind = "));
+        // What its publisher withdrew is still the citizen's to find.
+        let there = if view.citizens_side() { "<> 1" } else { "= 0" };
+        sql.bind(row.key()).text(&format!(" AND {r}.deleted {there} AND "));
+        sql.push(visible(view, kind, row.kind, &r, false));
+        Some(sql)
+    }
+
+    /// All of these hold of the row, but for the one at `except`.
+    pub(super) fn conditions(self, filters: &[Filter], row: Row, except: Option<usize>) -> Sql {
+        let others = filters.iter().enumerate().filter(|(number, _)| Some(*number) != except);
+        Sql::and(others.map(|(_, filter)| self.condition(filter, row)).collect())
+    }
+
+    /// The filter holds of the row.
+    fn condition(self, filter: &Filter, row: Row) -> Sql {
+        let r = row.name();
+        match filter {
+            Filter::Id { any, negated } => {
+                let mut sql = Sql::new(&format!("{r}.id {}IN ", if *negated { "NOT " } else { "" }));
+                sql.list(any.iter().map(ToString::to_string));
+                sql
+            }
+            Filter::Updated { any } => {
+                let within = |span: &std::ops::Range<i64>| {
+                    let mut sql = Sql::new(&format!("({r}.updated >= "));
+                    sql.bind(span.start).text(&format!(" AND {r}.updated < ")).bind(span.end).text(")");
+                    sql
+                };
+                Sql::or(any.iter().map(within).collect())
+            }
+            Filter::Indexed { param, any, negated } => {
+                let has = |(table, same): (Table, Vec<&Match>)| probe(&r, table, param, Some(one_of("t", &same)));
+                not_if(*negated, Sql::or(by_table(any).into_iter().map(has).collect()))
+            }
+            Filter::Missing { param, tables, missing } => {
+                not_if(*missing, Sql::or(tables.iter().map(|table| probe(&r, *table, param, None)).collect()))
+            }
+            Filter::Unequal { param, any } => {
+                let has = |(table, same): (Table, Vec<&Match>)| {
+                    // A system that is nowhere has no number: NULL, and not equal.
+                    let mut other = Sql::new("NOT COALESCE(");
+                    other.push(one_of("t", &same)).text(", 1 = 0)");
+                    probe(&r, table, param, Some(other))
+                };
+                Sql::or(by_table(any).into_iter().map(has).collect())
+            }
+            Filter::Chain { param, target, filters } => self.chained(param, filters, row, row.next(*target)),
+            Filter::Has { source, param, filters } => self.referred(param, filters, row, row.next(*source)),
+            Filter::Together { any } => Sql::or(any.iter().flat_map(together).map(|parts| parts.probe(&r)).collect()),
+            Filter::Near { params, any } => {
+                Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
+            }
+            Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
+            Filter::All(parts) => self.conditions(parts, row, None),
+            Filter::Not(part) => not_if(true, self.condition(part, row)),
+        }
+    }
+
+    /// The row refers by `reference` to a row `next` for which the filters hold.
+    fn chained(self, reference: &str, filters: &[Filter], row: Row, next: Row) -> Sql {
+        let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
+        let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
+        let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} "));
+        sql.text(&format!("WHERE {f}.rid = {r}.rid AND ")).push(param(&f, reference, Table::Reference));
+        sql.text(&format!(" AND {f}.kind = ")).bind(next.key());
+        sql.text(&format!(" AND {n}.id = {f}.id AND ")).push(shown);
+        sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
+        sql
+    }
+
+    /// A row `next` for which the filters hold refers by `reference` to the row.
+    fn referred(self, reference: &str, filters: &[Filter], row: Row, next: Row) -> Sql {
+        let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
+        let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
+        let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} WHERE "));
+        sql.push(param(&f, reference, Table::Reference)).text(&format!(" AND {f}.kind = ")).bind(row.key());
+        sql.text(&format!(" AND {f}.id = {r}.id AND {n}.rid = {f}.rid AND ")).push(shown);
+        sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
+        sql
+    }
+}
+
+fn not_if(negated: bool, inner: Sql) -> Sql {
+    let mut sql = Sql::new(if negated { "NOT " } else { "" });
+    sql.push(inner);
+    sql
+}
+
+/// The index has a row for `r`.
+fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
+    let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM {} t WHERE t.rid = {r}.rid AND ", name(table)));
+    sql.push(param("t", index, table));
+    if let Some(conditions) = conditions {
+        sql.text(" AND ").push(conditions);
+    }
+    sql.text(")");
+    sql
+}
+
+/// Index rows `t0`, `t1`, … with one and the same `rid` and `grp`.
+pub(super) struct Parts {
+    tables: Vec<Table>,
+    conditions: Vec<Sql>,
+}
+
+/// One composite value: alternatives by the tables that its parts' rows may be in.
+pub(super) fn together(parts: &Together) -> Vec<Parts> {
+    let mut all = vec![Parts { tables: Vec::new(), conditions: Vec::new() }];
+    for (number, (index, any)) in parts.iter().enumerate() {
+        let t = format!("t{number}");
+        let choices: Vec<(Table, Sql)> = by_table(any)
+            .into_iter()
+            .map(|(table, same)| (table, Sql::and(vec![param(&t, index, table), one_of(&t, &same)])))
+            .collect();
+        let with = |parts: &Parts| {
+            let more = |(table, condition): &(Table, Sql)| Parts {
+                tables: [&parts.tables[..], &[*table]].concat(),
+                conditions: [&parts.conditions[..], std::slice::from_ref(condition)].concat(),
+            };
+            choices.iter().map(more).collect::<Vec<_>>()
+        };
+        all = all.iter().flat_map(with).collect();
+    }
+    all
+}
+
+impl Parts {
+    /// A latitude and a longitude within the circle.
+    ///
+    /// On a sphere, by the cosine at the middle latitude, which is written as a
+    /// series around the centre's: databases need not know trigonometry. Within
+    /// the radius that a query may ask for the error is below one in a thousand.
+    pub(super) fn near(params: &[crate::search::row::ParamKey; 2], circle: &Circle) -> Self {
+        let Circle { latitude, longitude, degrees } = *circle;
+        let (sine, cosine) = latitude.to_radians().sin_cos();
+        let mut box_of = Sql::new("t0.low >= ");
+        box_of.bind(latitude - degrees).text(" AND t0.low <= ").bind(latitude + degrees);
+        let mut east = Sql::new("CASE WHEN ABS(t1.low - ");
+        east.bind(longitude).text(") > 180 THEN 360 - ABS(t1.low - ").bind(longitude);
+        east.text(") ELSE ABS(t1.low - ").bind(longitude).text(") END");
+        // Half the way north, in radians.
+        let half = |sql: &mut Sql| {
+            sql.text("((t0.low - ").bind(latitude).text(") * ").bind(std::f64::consts::PI / 360.0).text(")");
+        };
+        let mut middle = Sql::new("(");
+        middle.bind(cosine).text(" * (1 - ");
+        half(&mut middle);
+        middle.text(" * ");
+        half(&mut middle);
+        middle.text(" / 2) - ").bind(sine).text(" * ");
+        half(&mut middle);
+        middle.text(")");
+        let mut within = Sql::new("(t0.low - ");
+        within.bind(latitude).text(") * (t0.low - ").bind(latitude).text(") + (").push(east.clone()).text(") * ");
+        within.push(middle.clone()).text(" * (").push(east).text(") * ").push(middle);
+        within.text(" <= ").bind(degrees * degrees);
+        let conditions = vec![
+            Sql::and(vec![param("t0", &params[0], Table::Number), box_of]),
+            Sql::and(vec![param("t1", &params[1], Table::Number), within]),
+        ];
+        Self { tables: vec![Table::Number; 2], conditions }
+    }
+
+    /// The row has such rows.
+    fn probe(self, r: &str) -> Sql {
+        let mut sql = Sql::new("EXISTS (SELECT 1");
+        sql.push(self.joined(Some(r))).text(")");
+        sql
+    }
+
+    /// The row numbers of all that have such rows.
+    pub(super) fn set(self) -> Sql {
+        let mut sql = Sql::new("SELECT DISTINCT t0.rid AS rid");
+        sql.push(self.joined(None));
+        sql
+    }
+
+    /// ` FROM t0 CROSS JOIN t1 … WHERE …`: of the row `r`, or of any.
+    fn joined(self, r: Option<&str>) -> Sql {
+        let mut sql = Sql::new(" FROM ");
+        for (number, table) in self.tables.iter().enumerate() {
+            sql.text(if number > 0 { " CROSS JOIN " } else { "" }).text(&format!("{} t{number}", name(*table)));
+        }
+        sql.text(" WHERE ").text(&r.map_or(String::new(), |r| format!("t0.rid = {r}.rid AND ")));
+        for number in 1..self.tables.len() {
+            sql.text(&format!("t{number}.rid = t0.rid AND t{number}.grp = t0.grp AND "));
+        }
+        sql.push(Sql::and(self.conditions));
+        sql
+    }
+}
