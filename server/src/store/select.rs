@@ -241,7 +241,7 @@ fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Opti
 }
 
 /// The records of a few people, shared ones included.
-fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
+pub(super) fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
     let mut sql = Sql::new("SELECT o.rid AS rid FROM resource o WHERE o.citizen IN ");
     sql.list(citizens.iter().copied()).text(" AND o.kind = ").bind(number);
     sql.text(" UNION SELECT s.rid FROM subject s WHERE s.citizen IN ").list(citizens.iter().copied());

@@ -177,10 +177,8 @@ pub(super) fn code(column: &str, pattern: &CodePattern) -> Sql {
     if parts.is_empty() {
         return Sql::new("1 = 1");
     }
-    // With its system a code has one number: `=` is what an index is best asked by.
-    let operator = if parts.len() == 2 { " = " } else { " IN " };
     let mut sql = Sql::new(column);
-    sql.text(operator).text("(SELECT c.id FROM code c WHERE ").push(Sql::and(parts)).text(")");
+    sql.text(" IN (SELECT c.id FROM code c WHERE ").push(Sql::and(parts)).text(")");
     sql
 }
 
