@@ -150,7 +150,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
         touched: None,
         amends: false,
         method: Method::Create,
-        body: Some(Body { bytes: vec![b' '; STAMP_WIDTH], stamp_at: 0 }),
+        body: Some(Body { bytes: format!("{{{}}}", " ".repeat(STAMP_WIDTH)).into_bytes(), stamp_at: 1 }),
         facts: Facts {
             subjects,
             custodian: record.keeper,

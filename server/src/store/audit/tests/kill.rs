@@ -91,7 +91,7 @@ async fn a_full_disk_refuses_and_leaves_no_half_record() {
     let world = World::at(root.clone()).await;
     let program = std::env::current_exe().expect("this test");
     let out = Command::new("bash")
-        .args(["-c", "trap '' XFSZ; ulimit -Sf 1000; exec \"$0\" \"$@\""])
+        .args(["-c", "trap '' XFSZ; ulimit -Sf 1400; exec \"$0\" \"$@\""])
         .arg(program)
         .args(["--ignored", "--exact", "--nocapture", "store::audit::tests::kill::starved"])
         .env("TECHO_AUDIT_VICTIM", &root)
