@@ -15,6 +15,8 @@ use techo_conformance_tests::world::{Caller, World};
 const TRIED: &[(&str, &str)] = &[
     ("Patient/$everything", "`everything.rs`: everything_is_what_the_caller_may_see_and_no_oracle"),
     ("$fhirpath", "reads nothing that is stored: `fhirpath.rs`"),
+    ("Observation/$lastn", "`lastn.rs`: hidden_records_take_no_place"),
+    ("Resource/$validate", "`validate.rs`: a_hidden_record_is_judged_like_none"),
     ("$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("Resource/$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("Resource/$meta-add", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
@@ -28,7 +30,9 @@ const ROUTES: &[(&str, &str)] = &[
     ("/fhir/", "the same as /fhir"),
     ("/fhir/_search", "`grounds.rs`: the same Interaction as GET"),
     ("/fhir/metadata", "open to all, says nothing of a record: `capabilities.rs`"),
+    ("/fhir/_history", "`history.rs`: hidden records have no past"),
     ("/fhir/{kind}", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/_history", "`history.rs`: hidden records have no past"),
     ("/fhir/{kind}/_search", "`search.rs`: the same Interaction as GET"),
     ("/fhir/{kind}/{id}", "`consent.rs`, `leaks.rs`"),
     ("/fhir/{kind}/{id}/{below}", "operations: see TRIED; compartments: `grounds.rs`"),

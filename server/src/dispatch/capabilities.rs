@@ -20,7 +20,7 @@ use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] =
-    &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
+    &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = RENDERED;
@@ -83,7 +83,9 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
                 }]
             },
             "resource": (Json::array(types)),
-            "interaction": [{"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}],
+            "interaction": [
+                {"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}, {"code": "history-system"}
+            ],
             "searchParam": (Json::array(of_all_types(definitions).chain(everywhere))),
             "operation": (Json::array(operations)),
             "compartment": (Json::array(compartments))

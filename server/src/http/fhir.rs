@@ -19,7 +19,9 @@ use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Ground, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
+use crate::interaction::{
+    Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which, is_id,
+};
 use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
@@ -208,9 +210,13 @@ pub async fn update_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
     updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -234,9 +240,13 @@ pub async fn patch(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if id.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
     patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
 }
 
@@ -245,9 +255,13 @@ pub async fn patch_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
     patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -286,8 +300,12 @@ pub async fn delete_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
     deleted(edge, matching(kind, query.as_deref()), query, &headers).await
 }
 
@@ -306,8 +324,27 @@ pub async fn history(
 ) -> Answer {
     let query = asked(query);
     let format = format(&query).map(str::to_owned);
-    let interaction = location(kind, id).map(|at| Interaction::History(at, query));
+    let interaction = location(kind, id).map(|at| Interaction::History(Past::Instance(at), query));
     answer(edge, &headers, format.as_deref(), interaction).await
+}
+
+/// `GET [type]/_history`
+pub async fn history_of_type(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::Type(kind), query))).await
+}
+
+/// `GET _history`
+pub async fn history_of_all(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::System, query))).await
 }
 
 /// `GET [type]/[id]/_history/[version]`
@@ -426,8 +463,8 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Ok => StatusCode::OK,
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
-        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Status::NotModified => StatusCode::NOT_MODIFIED,
+        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
         *response.status_mut() = StatusCode::OK;

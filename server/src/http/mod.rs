@@ -43,6 +43,8 @@ pub fn router(server: &Server) -> Router {
                 .patch(fhir::patch_matching)
                 .delete(fhir::delete_matching),
         )
+        .route("/fhir/_history", get(fhir::history_of_all))
+        .route("/fhir/{kind}/_history", get(fhir::history_of_type))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route(
             "/fhir/{kind}/{id}",

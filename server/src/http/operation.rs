@@ -138,7 +138,7 @@ pub fn allowed(path: &str) -> Option<&'static str> {
             let mut named = operation::OPERATIONS.iter().filter(|one| last.strip_prefix('$') == Some(one.name));
             named.next().map(operation::Operation::methods)
         }
-        [_, id] if id != "_search" => Some("GET,HEAD,PUT,PATCH,DELETE"),
+        [_, id] if !id.starts_with('_') => Some("GET,HEAD,PUT,PATCH,DELETE"),
         _ => None,
     }
 }

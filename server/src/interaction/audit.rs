@@ -217,7 +217,7 @@ fn asked(interaction: &Interaction) -> String {
             Which::Matching { kind, query } => format!("{kind}?{query}"),
         },
         Interaction::Vread(at, version, _) => format!("{}/_history/{version}", at.reference()),
-        Interaction::History(at, _) => format!("{}/_history", at.reference()),
+        Interaction::History(of, _) => of.path(),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
         Interaction::Search(ground, query) => format!("{}?{}", ground.path(), query_of(query)),

@@ -28,6 +28,7 @@ pub mod search;
 pub mod stamp;
 pub mod strangers;
 pub mod subset;
+pub mod turns;
 pub mod update;
 
 use std::ops::Deref;
@@ -54,8 +55,8 @@ pub enum Interaction {
     Read(Location, Known, Shape),
     /// `GET [type]/[id]/_history/[version]`
     Vread(Location, i32, Shape),
-    /// `GET [type]/[id]/_history`
-    History(Location, Vec<(String, String)>),
+    /// `GET [type]/[id]/_history`, `GET [type]/_history`, `GET _history`
+    History(Past, Vec<(String, String)>),
     /// `GET [type]?…`, `POST [type]/_search`, and the same elsewhere.
     Search(Ground, Vec<(String, String)>),
     /// `POST [type]`
@@ -103,7 +104,8 @@ impl Interaction {
     /// operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at, ..) | Self::Vread(at, ..) | Self::History(at, _) => Some(&at.kind),
+            Self::Read(at, ..) | Self::Vread(at, ..) => Some(&at.kind),
+            Self::History(of, _) => of.kind(),
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
             Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
             Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
@@ -115,18 +117,14 @@ impl Interaction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Patch { .. } | Self::Delete { .. } => true,
-            Self::Read(..)
-            | Self::Vread(..)
-            | Self::History(..)
-            | Self::Search(..)
-            | Self::Bundle(_)
-            | Self::Operation(_) => false,
+            Self::Read(..) | Self::Vread(..) | Self::History(..) | Self::Search(..) => false,
+            Self::Bundle(_) | Self::Operation(_) => false,
         }
     }
 }
 
 /// Which resource a write is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Which {
     /// The one with this id.
     At(Location),
@@ -145,6 +143,37 @@ impl Which {
         match self {
             Self::At(at) => &at.kind,
             Self::Matching { kind, .. } => kind,
+        }
+    }
+}
+
+/// Whose past a history tells.
+#[derive(Clone, Debug)]
+pub enum Past {
+    /// `[type]/[id]`
+    Instance(Location),
+    /// `[type]`
+    Type(String),
+    /// `[base]`
+    System,
+}
+
+impl Past {
+    /// The type; `None` for all.
+    pub fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Instance(at) => Some(&at.kind),
+            Self::Type(kind) => Some(kind),
+            Self::System => None,
+        }
+    }
+
+    /// `Patient/1/_history`
+    pub fn path(&self) -> String {
+        match self {
+            Self::Instance(at) => format!("{}/_history", at.reference()),
+            Self::Type(kind) => format!("{kind}/_history"),
+            Self::System => "_history".to_owned(),
         }
     }
 }
@@ -262,10 +291,10 @@ pub enum Status {
     Created,
     /// 204
     NoContent,
-    /// 422: refused, with a report of what was found.
-    Unprocessable,
     /// 304
     NotModified,
+    /// 422: refused, with a report of what was found.
+    Unprocessable,
 }
 
 impl Status {
@@ -275,8 +304,8 @@ impl Status {
             Self::Ok => "200 OK",
             Self::Created => "201 Created",
             Self::NoContent => "204 No Content",
-            Self::Unprocessable => "422 Unprocessable Entity",
             Self::NotModified => "304 Not Modified",
+            Self::Unprocessable => "422 Unprocessable Entity",
         }
     }
 }

@@ -3,8 +3,12 @@
 //! Every statement here carries the view's condition. A row that the view does
 //! not show is not fetched, not counted, and takes no room on a page.
 
+mod changes;
+
 use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use techo_profiles::Definitions;
+
+pub use changes::{Window, newest_first};
 
 use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::page::{Direction, SortValue};
@@ -51,7 +55,7 @@ pub struct Stored {
     pub custodian: CustodianKey,
     /// How it came to be there.
     pub custody: Custody,
-    /// The interaction that made this version; see [`super::write::Method::verb`].
+    /// The interaction that made this version; see [`super::write::Method::told`].
     pub method: i16,
     /// The epoch of its index rows; 0 for an old version.
     pub epoch: i32,
@@ -135,17 +139,6 @@ impl<'a> Reader<'a> {
         let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(None) };
         sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version = ").bind(version);
         Ok(self.rows(sql).await?.into_iter().next())
-    }
-
-    /// The versions of one record before `below`, newest first.
-    pub async fn history(&self, kind: &str, id: &str, below: i32, limit: u64) -> Result<Vec<Stored>, StoreError> {
-        let Some(current) = self.current(kind, id).await? else { return Ok(Vec::new()) };
-        let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(Vec::new()) };
-        sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version < ").bind(below);
-        sql.text(" ORDER BY r.version DESC LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let older = self.rows(sql).await?;
-        let newest = (current.version < below).then_some(current);
-        Ok(newest.into_iter().chain(older).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
     }
 
     /// One page of a search.

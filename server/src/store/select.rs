@@ -55,10 +55,7 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
 /// rows, each by plain conditions: it needs no limit of time.
 pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
     let plain = |filter: &Filter| {
-        matches!(
-            filter,
-            Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. }
-        )
+        matches!(filter, Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. })
     };
     let few = || few_citizens(view, &plan.resource_type).is_some();
     let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);
@@ -244,7 +241,7 @@ fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Opti
 }
 
 /// The records of a few people, shared ones included.
-fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
+pub(super) fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
     let mut sql = Sql::new("SELECT o.rid AS rid FROM resource o WHERE o.citizen IN ");
     sql.list(citizens.iter().copied()).text(" AND o.kind = ").bind(number);
     sql.text(" UNION SELECT s.rid FROM subject s WHERE s.citizen IN ").list(citizens.iter().copied());

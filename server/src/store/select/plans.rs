@@ -8,6 +8,7 @@ use techo_terminology::Terminology;
 
 use super::*;
 use crate::search::index::Local;
+use crate::search::page::Direction;
 use crate::search::parse::{Scope, plan};
 use crate::store::Db;
 
@@ -49,7 +50,7 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
     let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
     let plan = plan(definitions, kind, &query, &scope).expect("a plan");
     let view = View::sample(if who == "app" { Reach::Citizens(vec![5]) } else { Reach::Custodian(7) });
-    let order = order(&plan.sort);
+    let order = order(&plan.sort, Direction::Onward);
     let mut columns = Sql::new("r.rid AS rid");
     columns.push(order.columns());
     let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
@@ -62,7 +63,10 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
 fn reads_all(step: &str) -> bool {
     let is_set = |name: &str| name.starts_with(['d', 'u', '(']) || name == "CONSTANT";
     let scans = step.strip_prefix("SCAN ").is_some_and(|rest| !is_set(rest));
-    scans || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"].iter().any(|shared| step.ends_with(shared))
+    scans
+        || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"]
+            .iter()
+            .any(|shared| step.ends_with(shared))
 }
 
 #[tokio::test]
