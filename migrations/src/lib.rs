@@ -11,6 +11,7 @@ mod m20261122_000001_store;
 mod m20261122_000002_accounts;
 mod m20261122_000003_audit;
 mod m20261128_000004_listed;
+mod m20261128_000005_rules;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000002_accounts::Migration),
             Box::new(m20261122_000003_audit::Migration),
             Box::new(m20261128_000004_listed::Migration),
+            Box::new(m20261128_000005_rules::Migration),
         ]
     }
 }

@@ -19,6 +19,7 @@ const TABLES: &[&str] = &[
     // `deleted`: 0 live, 1 deleted, 2 withdrawn by its publisher (the citizen still reads it).
     // `citizen`: the sole subject; NULL and several=1: the subjects stand in `subject`.
     // `custody`: how it came to its custodian: 0 published, 1 authored, 2 returned.
+    // `rules`: as of which change of the own search parameters its index rows are (store/rules.rs).
     // `labels`: hashes of the clinical codes and categories, for consent (store/labels.rs).
     "CREATE TABLE resource (
         rid BIGINT NOT NULL {KEY},
@@ -35,6 +36,7 @@ const TABLES: &[&str] = &[
         clinical_low BIGINT,
         clinical_high BIGINT,
         epoch INTEGER NOT NULL,
+        rules BIGINT NOT NULL,
         method SMALLINT NOT NULL,
         labels TEXT NOT NULL,
         body {BYTES})",

@@ -10,6 +10,9 @@ use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 use techo_terminology::Terminology;
 
+pub mod rules;
+
+use self::rules::Rules;
 use crate::circles::{Circles, Views};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -59,8 +62,8 @@ pub struct App {
     pub clock: Clock,
     /// Chance.
     pub random: Random,
-    /// The CapabilityStatement, as bytes.
-    pub capabilities: Arc<[u8]>,
+    /// The search parameters in force.
+    pub rules: Rules,
     /// Who called before, and what they may see.
     pub circles: Circles,
     /// Refusals of callers whom nobody knows.
@@ -131,8 +134,7 @@ impl App {
         let sealer = Sealer::new(&keys, random.clone());
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
-        let capabilities =
-            crate::dispatch::capabilities::statement(&config, definitions).to_string().into_bytes().into();
+        let rules = Rules::load(&store, &config, definitions).await?;
         Ok(Self {
             config,
             definitions,
@@ -144,7 +146,7 @@ impl App {
             sealer,
             clock,
             random,
-            capabilities,
+            rules,
             circles: Circles::default(),
             strangers: Strangers::default(),
             turns: Turns::default(),
@@ -155,7 +157,14 @@ impl App {
 
     /// What index extraction needs to know of this place.
     pub fn local(&self) -> Local {
-        Local::new(&self.config.fhir_base(), &self.config.zone)
+        let catalog = self.catalog();
+        let generation = catalog.generation();
+        Local::new(&self.config.fhir_base(), &self.config.zone).with(catalog, generation)
+    }
+
+    /// The same, as of a generation of this installation's search parameters.
+    pub fn local_at(&self, generation: i64) -> Local {
+        Local::new(&self.config.fhir_base(), &self.config.zone).with(self.catalog(), generation)
     }
 
     /// Whether the directory knows an actor: a registered client's Device, or a

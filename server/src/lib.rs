@@ -15,6 +15,7 @@ pub mod dispatch;
 pub mod http;
 pub mod import;
 pub mod interaction;
+pub mod job;
 pub mod my_number;
 pub mod operation;
 pub mod portal;

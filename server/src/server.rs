@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::fetch::RemoteKeys;
 use crate::interaction::filing::Filing;
+use crate::job::reindex;
 use crate::random::Random;
 
 /// Both sides, started.
@@ -45,6 +46,7 @@ impl Server {
         };
         let authorization = Arc::new(authorization);
         sweep(&authorization);
+        reindex::worker(&app);
         Ok(Self { app, authorization })
     }
 

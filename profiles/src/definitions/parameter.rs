@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
+use super::Definitions;
+use crate::json::Json;
+
 /// One SearchParameter's facts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SearchParameter {
@@ -77,6 +80,47 @@ impl SearchParameter {
     /// type the parameter does not belong to.
     pub fn expression_for(&self, resource_type: &str) -> &str {
         self.branches.get(resource_type).map_or("", |branch| branch)
+    }
+
+    /// A definition from outside: a SearchParameter resource.
+    ///
+    /// # Errors
+    /// The element that it lacks, or whose value means nothing.
+    pub fn of(definitions: &Definitions, resource: &Json) -> Result<Self, &'static str> {
+        let text = |name: &'static str| resource.str(name).filter(|text| !text.is_empty()).ok_or(name);
+        let all = |name: &str| -> Vec<String> {
+            resource.list(name).iter().filter_map(Json::as_str).map(str::to_owned).collect()
+        };
+        let component = |json: &Json| -> Result<Component, &'static str> {
+            let part = |name| json.str(name).map(str::to_owned).ok_or("component");
+            Ok(Component { definition: part("definition")?, expression: part("expression")? })
+        };
+        let flag = |name| resource.get(name).and_then(Json::as_bool).unwrap_or(true);
+        let mut made = Self {
+            url: text("url")?.to_owned(),
+            code: text("code")?.to_owned(),
+            kind: ParameterKind::named(text("type")?).ok_or("type")?,
+            expression: text("expression")?.to_owned(),
+            base: all("base"),
+            targets: all("target"),
+            components: resource.list("component").iter().map(component).collect::<Result<_, _>>()?,
+            multiple_or: flag("multipleOr"),
+            multiple_and: flag("multipleAnd"),
+            comparators: all("comparator"),
+            branches: Arc::default(),
+        };
+        let types: Vec<&str> = made.types(definitions);
+        if types.is_empty() {
+            return Err("base");
+        }
+        made.prepare(types.into_iter());
+        Ok(made)
+    }
+
+    /// The resource types that [`SearchParameter::base`] stands for.
+    pub fn types<'d>(&self, definitions: &'d Definitions) -> Vec<&'d str> {
+        let applies = |name: &&&str| self.base.iter().any(|base| definitions.stands_for(base, name));
+        definitions.resource_types().iter().filter(applies).copied().collect()
     }
 
     /// Prepares [`SearchParameter::expression_for`]. `types` are the resource

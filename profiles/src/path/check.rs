@@ -27,6 +27,34 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// The first call of one of these functions: its byte and its name.
+    pub fn calls(&self, names: &[&str]) -> Option<(usize, &'static str)> {
+        calls(&self.tree, names)
+    }
+}
+
+fn calls(expr: &Expr, names: &[&str]) -> Option<(usize, &'static str)> {
+    let any = |all: &[Expr]| all.iter().find_map(|one| calls(one, names));
+    match &expr.kind {
+        Kind::Empty | Kind::Literal(_) | Kind::This | Kind::Index | Kind::Total | Kind::Variable(_) => None,
+        Kind::Path { start, steps } => {
+            let step = |step: &Step| match step {
+                Step::Member(..) => None,
+                Step::Index(index) => calls(index, names),
+                Step::Call(call) if names.contains(&call.function.name) => Some((call.at, call.function.name)),
+                Step::Call(call) => any(&call.arguments),
+            };
+            start.as_deref().and_then(|start| calls(start, names)).or_else(|| steps.iter().find_map(step))
+        }
+        Kind::Union(branches) => any(branches),
+        Kind::Is(operand, _) | Kind::As(operand, _) | Kind::Negate(operand) | Kind::Plus(operand) => {
+            calls(operand, names)
+        }
+        Kind::Binary(_, left, right) => calls(left, names).or_else(|| calls(right, names)),
+    }
+}
+
 struct Checker<'m> {
     model: &'m dyn Model,
     start: &'m str,
@@ -179,6 +207,7 @@ impl Checker<'_> {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what is told is one case of what may be")]
 fn one(name: &str) -> Types {
     Some(BTreeSet::from([name.to_owned()]))
 }
@@ -280,6 +309,18 @@ mod tests {
             ("Patient", "%nonsense", 0),
         ] {
             assert_eq!(types(start, text).expect_err(text).at, at, "{text}");
+        }
+    }
+
+    #[test]
+    fn calls_are_found_wherever_they_stand() {
+        for (text, expected) in [
+            ("birthDate < today()", Some((12, "today"))),
+            ("name.where(period.start < now()).given", Some((26, "now"))),
+            ("(name | iif(active, now(), 1))[0]", Some((20, "now"))),
+            ("name.given", None),
+        ] {
+            assert_eq!(Expression::parse(text).expect(text).calls(&["now", "today"]), expected, "{text}");
         }
     }
 

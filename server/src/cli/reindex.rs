@@ -5,23 +5,35 @@
 //! rule holds for what was stored before only after this. Old versions keep theirs;
 //! they are shown only where the current version is too, so that the stricter holds.
 //!
-//! One snapshot of the database is walked record by record; each body is indexed
+//! First the search parameters of this installation: `SearchParameter`s that were written,
+//! and those in `definitions/own/` of the data directory, are indexed by (`job/reindex.rs`).
+//!
+//! Then one snapshot of the database is walked record by record; each body is indexed
 //! anew and compared with the rows found. What differs is set right in small
 //! transactions, each under the record's version, so that it works beside a
 //! running server: a record that is written meanwhile is indexed by its own write.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
+use techo_profiles::definitions::SearchParameter;
 
 use super::open::{self, Missing};
 use super::show::{self, Progress};
 use super::{Failure, Place};
 use crate::app::App;
 use crate::http::listen::asked_to_end;
+use crate::interaction::plan::parse;
+use crate::interaction::{Error, parameter};
+use crate::job;
+use crate::job::reindex::Summary;
+use crate::search::own;
 use crate::store::index::IndexRow;
 use crate::store::reader::Stored;
+use crate::store::rules::Rebuild;
 use crate::store::upkeep::{Fix, Indexed, Snapshot};
 
 /// Options of `techo reindex`.
@@ -62,6 +74,8 @@ struct Tally {
     /// Records indexed under another epoch: other rules, or another public origin. Their
     /// rows may well be the same; only what differs is a fault.
     stale: u64,
+    /// Search parameters of this installation that may be asked for now.
+    parameters: u64,
     /// Records that were written meanwhile.
     changed_meanwhile: u64,
     /// Records set right.
@@ -74,10 +88,18 @@ struct Tally {
 /// Checks or rebuilds the index.
 pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     let app = open::app(place, Missing::Refuse).await?;
+    let mut built = Summary::default();
+    if !args.check {
+        built = parameters(&app, &args).await?;
+    }
     let progress = Progress::new("records", 0, args.json);
-    let tally = walk(&app, &args, &progress).await;
+    let tally = if built.stopped { Ok(Tally::default()) } else { walk(&app, &args, &progress).await };
     progress.end();
-    let tally = tally?;
+    let mut tally = tally?;
+    tally.parameters = built.ready;
+    if built.stopped {
+        tally.stopped_before = Some(args.from);
+    }
     if !args.check {
         let record = open::act(&app, crate::store::audit::Kind::Operator, "reindex", None);
         open::recorded(&app, record).await?;
@@ -85,6 +107,62 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     print(&tally, &args)?;
     let good = tally.stopped_before.is_none() && (!args.check || tally.different == 0);
     Ok(show::code(good))
+}
+
+/// Takes the definitions of the folder over and brings all records up to them.
+async fn parameters(app: &App, args: &Args) -> Result<Summary, Failure> {
+    let folder = app.config.file("definitions").join("own");
+    let files = own_files(app, &folder)?;
+    app.store.define_files(&files).await.map_err(Failure::of)?;
+    let stop = AtomicBool::new(false);
+    let progress = Progress::new("records", 0, args.json);
+    let mut told = |walk: &Rebuild| {
+        progress.at(walk.done.unsigned_abs(), walk.total.unsigned_abs());
+        !stop.load(Ordering::Relaxed)
+    };
+    let job = job::reindex::run(app, &mut told);
+    tokio::pin!(job);
+    let ended = asked_to_end();
+    tokio::pin!(ended);
+    let done = tokio::select! {
+        done = &mut job => done,
+        // The step at hand is done; the next run goes on after it.
+        () = &mut ended => {
+            stop.store(true, Ordering::Relaxed);
+            job.await
+        }
+    };
+    progress.end();
+    done.map_err(|error| show::explained(&error))
+}
+
+/// What `definitions/own/` of the data directory defines, by file name.
+fn own_files(app: &App, folder: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    let mut files = Vec::new();
+    let mut seen: Vec<SearchParameter> = Vec::new();
+    for path in paths {
+        let named = |text: String| Failure(format!("{}: {text}", path.display()));
+        let text = std::fs::read(&path).map_err(|error| named(error.to_string()))?;
+        let resource = parse(&text).map_err(|error| named(show::explained(&error).0))?;
+        let source = format!("file:{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let fault = |error: Error| named(show::explained(&error).0);
+        let parameter = own::read(app.definitions, &resource).map_err(|fault| named(parameter::told(&fault).text))?;
+        parameter::free(app, &source, &parameter).map_err(fault)?;
+        let types = parameter.types(app.definitions);
+        let meets = |other: &&SearchParameter| {
+            other.code == parameter.code && types.iter().any(|kind| !other.expression_for(kind).is_empty())
+        };
+        if seen.iter().find(meets).is_some() {
+            return Err(named(format!("another file defines {} already", parameter.code)));
+        }
+        seen.push(parameter);
+        files.push((source, own::text(&resource)));
+    }
+    Ok(files)
 }
 
 async fn walk(app: &App, args: &Args, progress: &Progress) -> Result<Tally, Failure> {
@@ -193,6 +271,9 @@ fn print(tally: &Tally, args: &Args) -> Result<(), Failure> {
     }
     if tally.facts > 0 {
         show::line(format!("  another kind, other codes or another clinical time: {}", tally.facts))?;
+    }
+    if tally.parameters > 0 {
+        show::line(format!("  {} more search parameters of this installation may be asked for", tally.parameters))?;
     }
     if *changed_meanwhile > 0 {
         show::line(format!("  {changed_meanwhile} records were written meanwhile and indexed by their own writes"))?;

@@ -22,7 +22,7 @@ use super::{decide, instant};
 use crate::clock::Clock;
 use crate::store::facts::{Custody, Facts, LISTS, Role, labels};
 use crate::store::index::IndexRow;
-use crate::store::write::{Body, Method, Put, STAMP_WIDTH};
+use crate::store::write::{Body, Method, Put, Rules, STAMP_WIDTH};
 use crate::store::{Db, Store, WriteSet};
 
 const WORLDS: u64 = 420;
@@ -169,6 +169,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             .chain(listed.into_iter().map(|(kind, id)| IndexRow::Listed { kind, id }))
             .collect(),
         sweep: false,
+        rules: Rules::default(),
     }
 }
 

@@ -100,7 +100,7 @@ pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Er
     if shape.is_whole() {
         return Ok(None);
     }
-    let whole = app.capabilities.to_vec();
+    let whole = app.capabilities().to_vec();
     subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
 }
 

@@ -5,12 +5,15 @@
 
 pub mod bundle;
 pub mod capabilities;
+pub mod own;
 
 use crate::app::App;
 use crate::interaction::{
     Call, Error, Interaction, Reply, Return, Which, create, delete, history, patch, read, search, update,
 };
 use crate::operation::{self, definition};
+use crate::search::error::SearchError;
+use crate::store::StoreError;
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +61,27 @@ pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) ->
 
 /// Carries an interaction out, without its audit record.
 pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Reply, Error> {
+    call.keep_up().await?;
+    for _ in 0..ANEW {
+        let result = carried(call, interaction).await;
+        let Err(error) = &result else { return result };
+        // Nothing was written: by the search parameters in force now it is planned anew.
+        let again = match error {
+            Error::Store(StoreError::OtherRules) => call.catch_up().await.map(|_| true)?,
+            Error::Search(errors) if errors.iter().any(SearchError::may_be_newer) => call.catch_up().await?,
+            _ => false,
+        };
+        if !again {
+            return result;
+        }
+    }
+    carried(call, interaction).await
+}
+
+/// Times an interaction is begun anew as others change what is indexed.
+const ANEW: u32 = 8;
+
+async fn carried(call: &Call<'_>, interaction: &Interaction) -> Result<Reply, Error> {
     if let Some(kind) = interaction.kind()
         && call.definitions.type_number(kind).is_none()
     {

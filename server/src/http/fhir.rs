@@ -46,9 +46,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
+    if let Err(error) = app.keep_up().await {
+        return refusal(&error, wishes.japanese);
+    }
     let body = match capabilities::part(&app, &query) {
         Ok(Some(part)) => Body::from(part),
-        Ok(None) => Body::from(Bytes::from_owner(app.capabilities.clone())),
+        Ok(None) => Body::from(Bytes::from_owner(app.capabilities())),
         Err(error) => return refusal(&error, wishes.japanese),
     };
     let mut response = Response::new(body);

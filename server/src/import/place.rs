@@ -88,7 +88,7 @@ impl Placing<'_> {
                 self.provenance(&mut plan).await?;
                 let record = self.audit(&plan);
                 plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
-                let written = self.app.store.write(std::mem::take(&mut plan.set)).await;
+                let written = self.app.write(std::mem::take(&mut plan.set)).await;
                 drop(plan);
                 match written? {
                     Ok(_) => {}

@@ -317,7 +317,15 @@ impl<'a> Call<'a> {
     /// Writes a set, its audit records in the same transaction.
     pub async fn commit(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, Error> {
         set.extras.extend(self.write_records(&set.puts).await?);
-        Ok(self.store.write(set).await?)
+        let defined = super::parameter::changes(self.app, &set.puts)?;
+        let defines = !defined.is_empty();
+        set.extras.extend(defined);
+        let written = self.store.write(set).await?;
+        if defines && written.is_ok() {
+            // Its own author finds it changed at once.
+            self.app.catch_up().await?;
+        }
+        Ok(written)
     }
 }
 

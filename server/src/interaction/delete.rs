@@ -10,10 +10,11 @@ use super::plan::subject_rows;
 use super::turns::Tries;
 use super::update::precondition;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
+use crate::app::rules::planned as by_rules;
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
-use crate::store::write::{Method, Put};
+use crate::store::write::{Method, Put, Rules};
 use crate::store::{Refused, StoreError, WriteSet};
 
 /// Deletes a resource.
@@ -115,6 +116,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
     let subjects = call.store.subjects_of(&old).await?;
     let withdraws = old.custody == Custody::Published && !subjects.is_empty();
     let stale = old.epoch != call.store.epoch();
+    let generation = call.catalog().generation();
     Ok(Put {
         rid: old.rid,
         kind: old.kind,
@@ -129,6 +131,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         // The citizen still finds what was withdrawn: its index rows stay.
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
         sweep: stale && !withdraws,
+        rules: Rules { after: if withdraws { old.rules } else { generation }, ..by_rules(generation, Some(old.rules)) },
     })
 }
 

@@ -232,7 +232,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
         )]
     };
     match error {
-        StoreError::Busy | StoreError::Stopped => (503, busy()),
+        StoreError::Busy | StoreError::Stopped | StoreError::OtherRules => (503, busy()),
         StoreError::Database(database) => {
             let text = database.to_string();
             tracing::error!(error = %kind_of(&text), "database");

@@ -89,7 +89,7 @@ impl Filing {
             set.extras.push(app.store.consent_changed(citizen.key));
             let record = granted(approval, patient, &performer, citizen, &draft.at.id);
             set.extras.push(app.store.audit_row(app.audit.row(record)));
-            match app.store.write(set).await? {
+            match app.write(set).await? {
                 Ok(_) => return Ok(Some(draft.at.id)),
                 Err(Refused::Moved { .. }) => {}
                 Err(Refused::Taken | Refused::Matched { .. }) => {
@@ -164,7 +164,7 @@ pub async fn end(app: &App, consents: &[String], by: &EndedBy) -> Result<(), Err
         if set.puts.is_empty() && set.extras.is_empty() {
             return Ok(());
         }
-        match app.store.write(set).await? {
+        match app.write(set).await? {
             Ok(_) => return Ok(()),
             Err(Refused::Moved { .. }) => {}
             Err(Refused::Taken | Refused::Matched { .. }) => {

@@ -20,6 +20,7 @@ pub mod guard;
 pub mod history;
 mod include;
 pub mod invocation;
+pub mod parameter;
 pub mod patch;
 pub mod plan;
 pub mod read;

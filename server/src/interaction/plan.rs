@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, Place};
 
-use super::{Call, Error, Issue, Location, guard};
+use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
+use crate::app::rules::planned;
 use crate::consent::caller::Action;
 use crate::consent::listed::listed;
 use crate::consent::subject::Subjects;
@@ -71,6 +72,7 @@ impl Draft {
             ]));
         }
         guard::no_individual_number(kind, &id, &resource)?;
+        parameter::check(app, kind, &id, &resource)?;
         Ok(Self { at: Location { kind: kind.to_owned(), id }, text, resource, notebook: None })
     }
 
@@ -130,7 +132,8 @@ impl Draft {
         }
         subjects.sort_unstable();
         subjects.dedup();
-        let extracted = app.extract(&self.at.kind, &self.resource)?;
+        let generation = app.catalog().generation();
+        let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.listed_rows(&self.resource));
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
@@ -153,6 +156,7 @@ impl Draft {
             old: before,
             new,
             sweep: stale,
+            rules: planned(generation, old.map(|old| old.rules)),
         })
     }
 }
@@ -246,7 +250,12 @@ impl Draft {
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
-        let mut extracted = index::extract(self.definitions, kind, resource, &self.local())
+        self.extract_at(kind, resource, self.catalog().generation())
+    }
+
+    /// The same, as of a generation of this installation's search parameters.
+    fn extract_at(&self, kind: &str, resource: &Json, generation: i64) -> Result<Extracted, Error> {
+        let mut extracted = index::extract(self.definitions, kind, resource, &self.local_at(generation))
             .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
@@ -307,7 +316,7 @@ impl App {
         let Some(body) = &stored.body else { return Ok(subject_rows(&subjects)) };
         let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
-        let extracted = self.extract(kind, &resource)?;
+        let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
         rows.extend(self.listed_rows(&resource));
         Ok(rows)
@@ -387,6 +396,21 @@ impl App {
             }));
         }
         Ok(rows)
+    }
+}
+
+impl App {
+    /// The index rows of a stored version by this installation's search parameters
+    /// alone, as of a generation.
+    pub async fn own_rows(&self, stored: &Stored, resource: &Json, generation: i64) -> Result<Vec<IndexRow>, Error> {
+        let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
+        let rows = index::extract_own(self.definitions, kind, resource, &self.local_at(generation))
+            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+        let extracted = Extracted { rows, ..Extracted::default() };
+        let dictionary = self.store.dictionary();
+        dictionary.intern(self.store.db(), wanted(&extracted)).await?;
+        let missing = || Error::Internal("a text has no number".into());
+        extracted.rows.iter().map(|row| numbered(dictionary, row).ok_or_else(missing)).collect()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod import;
 pub mod input;
 pub mod lastn;
 pub mod meta;
+pub mod reindex;
 pub mod validate;
 
 use std::pin::Pin;
@@ -39,6 +40,7 @@ pub const OPERATIONS: &[Operation] = &[
     meta::META,
     meta::ADD,
     meta::DELETE,
+    reindex::OPERATION,
     validate::OPERATION,
 ];
 

@@ -2,7 +2,9 @@
 //! and paths.
 //!
 //! A type is prepared when first asked for and then kept. Both sides of search
-//! read it: indexing walks the paths, parsing looks up names.
+//! read it: indexing walks the paths, parsing looks up names. What this installation
+//! defines itself lies over R4's own; rows of a definition have a key of their own, so
+//! that two of one name never mix.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -12,7 +14,9 @@ use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::path::{Expression, PathError};
 
 use super::derived::{Derived, derive};
+use super::error::Reason;
 use super::kinds::Kind;
+use super::own::{Life, OwnParameter};
 use super::row::ParamKey;
 use super::trail::{Trail, branches};
 
@@ -20,6 +24,13 @@ use super::trail::{Trail, branches};
 pub struct Catalog {
     definitions: &'static Definitions,
     types: Vec<OnceLock<TypeIndex>>,
+    /// The generation of rules in force.
+    generation: i64,
+    /// The number of the change that it knows of.
+    change: i64,
+    own: Vec<OwnParameter>,
+    /// It lies over R4's own, which is prepared once for all.
+    overlays: bool,
 }
 
 /// The parameters of one resource type.
@@ -28,6 +39,9 @@ pub struct TypeIndex {
     pub name: &'static str,
     /// Sorted by code.
     pub parameters: Vec<Parameter>,
+    /// Own parameters by which rows are made, or were, and that no search asks: what
+    /// ended, and what is to follow another of its name.
+    pub shadow: Vec<Parameter>,
     /// By the JSON name of a resource's member, the parameters it may hold
     /// values of, by position.
     by_member: HashMap<Box<str>, Vec<usize>>,
@@ -62,6 +76,8 @@ pub struct Parameter {
     pub targets: Vec<u16>,
     /// The parts of a composite.
     pub parts: Vec<Part>,
+    /// When it holds.
+    pub life: Life,
 }
 
 /// A part of a composite.
@@ -94,7 +110,39 @@ impl Catalog {
         CATALOG.get_or_init(|| Self {
             definitions,
             types: definitions.resource_types().iter().map(|_| OnceLock::new()).collect(),
+            generation: 0,
+            change: 0,
+            own: Vec::new(),
+            overlays: false,
         })
+    }
+
+    /// R4's parameters with those of this installation over them.
+    ///
+    /// * `own`: oldest first.
+    pub fn with(definitions: &'static Definitions, generation: i64, change: i64, own: Vec<OwnParameter>) -> Self {
+        let types = definitions.resource_types().iter().map(|_| OnceLock::new()).collect();
+        Self { definitions, types, generation, change, own, overlays: true }
+    }
+
+    /// The generation of rules in force.
+    pub fn generation(&self) -> i64 {
+        self.generation
+    }
+
+    /// The number of the change that it knows of.
+    pub fn change(&self) -> i64 {
+        self.change
+    }
+
+    /// The parameters of this installation, oldest first; ended ones too.
+    pub fn own(&self) -> &[OwnParameter] {
+        &self.own
+    }
+
+    /// Those for a type.
+    fn own_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a OwnParameter> {
+        self.own.iter().filter(move |own| !own.definition.expression_for(name).is_empty())
     }
 
     /// The definitions it was made from.
@@ -112,7 +160,11 @@ impl Catalog {
     pub fn of_type(&self, name: &str) -> Option<&TypeIndex> {
         let position = self.definitions.resource_types().binary_search(&name).ok()?;
         let name = self.definitions.resource_types()[position];
-        Some(self.types[position].get_or_init(|| TypeIndex::of(self.definitions, name)))
+        if self.overlays && self.own_of(name).next().is_none() {
+            return Self::of(self.definitions).of_type(name);
+        }
+        let made = || TypeIndex::of(self.definitions, name, &self.own_of(name).collect::<Vec<_>>());
+        Some(self.types[position].get_or_init(made))
     }
 }
 
@@ -164,10 +216,12 @@ const SPECIAL_VALUES: &[&str] =
     &["http://hl7.org/fhir/special-values", "http://terminology.hl7.org/CodeSystem/special-values"];
 
 impl TypeIndex {
-    fn of(definitions: &'static Definitions, name: &'static str) -> Self {
+    /// * `own`: this installation's for the type, oldest first.
+    fn of(definitions: &'static Definitions, name: &'static str, own: &[&OwnParameter]) -> Self {
         let mut index = Self {
             name,
             parameters: Vec::new(),
+            shadow: Vec::new(),
             by_member: HashMap::new(),
             always: Vec::new(),
             patient: Vec::new(),
@@ -179,7 +233,7 @@ impl TypeIndex {
             if matches!(definition.code.as_str(), "_id" | "_lastUpdated") {
                 continue;
             }
-            match (Maker { definitions, name }).parameter(definition) {
+            match (Maker { definitions, name }).parameter(definition, Life::ALWAYS) {
                 Ok(Some(parameter)) => index.parameters.push(parameter),
                 Ok(None) => {}
                 Err(error) => index.broken.push((definition.code.as_str().into(), error)),
@@ -187,6 +241,8 @@ impl TypeIndex {
         }
         index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
         index.derived = derive(&index.parameters);
+        index.overlay(definitions, own);
+        index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
         for position in 0..index.parameters.len() {
             index.register(position);
         }
@@ -196,9 +252,41 @@ impl TypeIndex {
         index
     }
 
-    /// The parameter called `code`.
+    /// Puts own parameters in. Of those of one name the latest that is ready answers
+    /// searches; if none is, the latest says so.
+    fn overlay(&mut self, definitions: &'static Definitions, own: &[&OwnParameter]) {
+        let rank = |own: &OwnParameter| (own.life.retired == i64::MAX, own.life.ready, own.life.born);
+        for one in own {
+            let code = &one.definition.code;
+            // A definition that was checked and cannot be made came from another version of this program.
+            let made = (Maker { definitions, name: self.name }).parameter(&one.definition, one.life);
+            let Ok(Some(made)) = made else { continue };
+            let same = |other: &&&OwnParameter| other.definition.code == *code;
+            let first = own.iter().filter(same).max_by_key(|other| rank(other));
+            let answers = one.life.retired == i64::MAX && first.is_some_and(|first| std::ptr::eq(*first, *one));
+            let is_new = self.parameters.iter().all(|known| *known.code != **code);
+            if answers && is_new { self.parameters.push(made) } else { self.shadow.push(made) }
+        }
+    }
+
+    /// The parameter called `code` that searches may ask.
     pub fn parameter(&self, code: &str) -> Option<&Parameter> {
-        self.position(code).map(|position| &self.parameters[position])
+        self.position(code).map(|position| &self.parameters[position]).filter(|parameter| parameter.life.ready)
+    }
+
+    /// Why searches may not ask for `code`.
+    pub fn lacks(&self, code: &str) -> Reason {
+        let resource_type = self.name.into();
+        if self.position(code).is_some() {
+            Reason::NotIndexed { resource_type }
+        } else {
+            Reason::Unknown { resource_type }
+        }
+    }
+
+    /// The parameters of this installation.
+    pub fn own(&self) -> impl Iterator<Item = &Parameter> {
+        self.parameters.iter().filter(|parameter| parameter.life.is_own()).chain(&self.shadow)
     }
 
     /// What answers one of its indexes that has no rows of its own.
@@ -249,13 +337,16 @@ struct Maker<'d> {
 
 impl Maker<'_> {
     /// `None` for a definition that says nothing about this type.
-    fn parameter(&self, definition: &SearchParameter) -> Result<Option<Parameter>, PathError> {
+    fn parameter(&self, definition: &SearchParameter, life: Life) -> Result<Option<Parameter>, PathError> {
         let expression = definition.expression_for(self.name);
         if expression.is_empty() {
             return Ok(None);
         }
         let Some(kind) = Kind::named(definition.kind.name()) else { return Ok(None) };
-        let key = format!("{}.{}", self.name, definition.code);
+        let key = match life.born {
+            0 => format!("{}.{}", self.name, definition.code),
+            born => format!("{}.{}~{born}", self.name, definition.code),
+        };
         let paths = self.paths(self.name, expression)?;
         let targets = self.numbers(&definition.targets);
         let parts = match definition.kind {
@@ -276,6 +367,7 @@ impl Maker<'_> {
             types,
             targets,
             parts,
+            life,
         }))
     }
 

@@ -23,6 +23,11 @@ pub enum Reason {
         /// The searched type.
         resource_type: Box<str>,
     },
+    /// The type has it, and not all records are indexed by it yet.
+    NotIndexed {
+        /// The searched type.
+        resource_type: Box<str>,
+    },
     /// There is no such resource type.
     UnknownType(Box<str>),
     /// FHIR knows it, this server does not do it.
@@ -50,7 +55,12 @@ impl SearchError {
 
     /// Whether `handling=lenient` may leave the parameter out.
     pub fn may_be_ignored(&self) -> bool {
-        matches!(self.reason, Reason::Unknown { .. } | Reason::NotDone(_))
+        matches!(self.reason, Reason::Unknown { .. } | Reason::NotIndexed { .. } | Reason::NotDone(_))
+    }
+
+    /// Whether another server on the database may know the parameter already.
+    pub fn may_be_newer(&self) -> bool {
+        !matches!(self.reason, Reason::TooMuch(_) | Reason::Repeated | Reason::UnknownType(_))
     }
 
     /// The same in Japanese; a detail that names a grammar or a limit stays as it is.
@@ -80,6 +90,7 @@ impl SearchError {
     pub fn issue_code(&self) -> &'static str {
         match self.reason {
             Reason::Unknown { .. } | Reason::NotDone(_) | Reason::ModifierNotDone(_) => "not-supported",
+            Reason::NotIndexed { .. } => "incomplete",
             Reason::Value(_) => "value",
             Reason::NotHere(_) => "not-found",
             Reason::UnknownType(_) | Reason::Modifier(_) | Reason::Repeated => "invalid",
@@ -92,6 +103,12 @@ impl Display for Reason {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { resource_type } => write!(out, "{resource_type} has no such search parameter"),
+            Self::NotIndexed { resource_type } => {
+                write!(
+                    out,
+                    "not all records of {resource_type} are indexed by it yet; ask again when the reindex is done"
+                )
+            }
             Self::UnknownType(name) => write!(out, "there is no resource type {name:?}"),
             Self::NotDone(what) => write!(out, "{what} is not supported by this server"),
             Self::ModifierNotDone(name) => write!(out, "the modifier :{name} is not supported by this server"),

@@ -15,7 +15,7 @@ use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 use techo_profiles::path::{Context, Item, Node, PathError};
 
-use super::catalog::{Catalog, Parameter, Path, TypeIndex, part_key};
+use super::catalog::{Parameter, Path, TypeIndex, part_key};
 use super::derived::Derived;
 use super::facts;
 use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
@@ -57,8 +57,8 @@ pub fn extract(
     resource: &Json,
     local: &Local,
 ) -> Result<Extracted, IndexError> {
-    let catalog = Catalog::of(definitions);
-    let index = catalog.of_type(resource_type).ok_or_else(|| IndexError::NoType(resource_type.into()))?;
+    let index = local.catalog(definitions).of_type(resource_type);
+    let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     if let Some((code, error)) = index.broken.first() {
         return Err(IndexError::Parameter { parameter: code.clone(), error: error.clone() });
     }
@@ -72,6 +72,9 @@ pub fn extract(
     };
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
         let parameter = &index.parameters[position];
+        if parameter.life.is_own() {
+            continue;
+        }
         match index.derived(&parameter.key) {
             None if index.derived(&part_key(&parameter.key, 0)).is_some() => {}
             None => extractor.parameter(parameter)?,
@@ -85,6 +88,7 @@ pub fn extract(
             Some(_) => {}
         }
     }
+    extractor.own(index, local.generation());
     let rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
     clinical.compartment = compartment(index, resource, &rows, definitions);
@@ -101,8 +105,8 @@ pub fn references(
     params: &[ParamKey],
     local: &Local,
 ) -> Result<BTreeSet<(u16, Box<str>)>, IndexError> {
-    let index =
-        Catalog::of(definitions).of_type(resource_type).ok_or_else(|| IndexError::NoType(resource_type.into()))?;
+    let index = local.catalog(definitions).of_type(resource_type);
+    let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     let type_number = |name: &str| definitions.type_number(name);
     let mut extractor = Extractor {
         definitions,
@@ -166,7 +170,44 @@ struct Extractor<'a> {
     rows: Vec<Row>,
 }
 
+/// The index rows by own parameters alone, as of the generation of `local`.
+///
+/// # Errors
+/// [`IndexError::NoType`]
+pub fn extract_own(
+    definitions: &'static Definitions,
+    resource_type: &str,
+    resource: &Json,
+    local: &Local,
+) -> Result<Vec<Row>, IndexError> {
+    let index = local.catalog(definitions).of_type(resource_type);
+    let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
+    let type_number = |name: &str| definitions.type_number(name);
+    let mut extractor = Extractor {
+        definitions,
+        root: Element { type_name: index.name, json: resource },
+        cells: Cells { setting: Setting { local, type_number: &type_number }, cells: Vec::new() },
+        rows: Vec::new(),
+    };
+    extractor.own(index, local.generation());
+    Ok(extractor.rows)
+}
+
 impl Extractor<'_> {
+    /// Rows by parameters of this installation. One that cannot be evaluated on this
+    /// resource has no rows of it, as its author is not the resource's: the write is
+    /// none the worse.
+    fn own(&mut self, index: &TypeIndex, generation: i64) {
+        for parameter in index.own().filter(|parameter| parameter.life.holds(generation)) {
+            let before = self.rows.len();
+            if let Err(error) = self.parameter(parameter) {
+                tracing::warn!(%error, "an own search parameter cannot be evaluated on a resource");
+                self.rows.truncate(before);
+                self.cells.cells.clear();
+            }
+        }
+    }
+
     fn parameter(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
         let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
         match parameter.kind.name {

@@ -104,7 +104,7 @@ fn one_of(
     query: &[(String, String)],
     scope: &Scope<'_>,
 ) -> Result<Plan, SearchError> {
-    let catalog = Catalog::of(definitions);
+    let catalog = scope.local.catalog(definitions);
     let index = catalog
         .of_type(resource_type)
         .ok_or_else(|| SearchError::new("", Reason::UnknownType(resource_type.into())))?;
@@ -167,8 +167,8 @@ fn too_much(name: &str) -> SearchError {
 /// that a chain leads to.
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
-    pub(super) catalog: &'static Catalog,
-    pub(super) index: &'static TypeIndex,
+    pub(super) catalog: &'a Catalog,
+    pub(super) index: &'a TypeIndex,
     pub(super) scope: &'a Scope<'a>,
     /// All types that are searched.
     pub(super) types: &'a [&'a str],
@@ -178,7 +178,7 @@ pub(super) struct Reader<'a> {
     pub(super) left: &'a Cell<usize>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
         if value.contains('\0') {
             return Err(Reason::Value("a value has no NUL character".into()));
@@ -222,9 +222,8 @@ impl Reader<'_> {
     }
 
     /// The type's parameter of that name.
-    pub(super) fn known(&self, code: &str) -> Result<&'static Parameter, Reason> {
-        let found = self.index.parameter(code);
-        found.ok_or_else(|| Reason::Unknown { resource_type: self.index.name.into() })
+    pub(super) fn known(&self, code: &str) -> Result<&'a Parameter, Reason> {
+        self.index.parameter(code).ok_or_else(|| self.index.lacks(code))
     }
 
     /// Takes `cost` off what the query may make of conditions.

@@ -44,6 +44,10 @@ pub enum StoreError {
     /// What the caller may see has changed since it was decided: decide anew.
     #[error("the decision behind the view no longer stands")]
     Stale,
+    /// The own search parameters, or how far a record is indexed by them, are others
+    /// than the write was planned by: plan anew.
+    #[error("the rules of indexing have changed meanwhile")]
+    OtherRules,
     /// A sealed value does not open: wrong key, or moved from its place.
     #[error("a sealed value does not open")]
     Sealed,

@@ -21,6 +21,7 @@ pub mod meta;
 pub mod people;
 pub mod reader;
 mod rows;
+pub mod rules;
 pub mod seal;
 mod select;
 mod sql;

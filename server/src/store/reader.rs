@@ -59,6 +59,9 @@ pub struct Stored {
     pub method: i16,
     /// The epoch of its index rows; 0 for an old version.
     pub epoch: i32,
+    /// As of which generation of the own search parameters its index rows are; 0 for
+    /// an old version.
+    pub rules: i64,
     /// The body; `None` for a deletion.
     pub body: Option<Vec<u8>>,
 }
@@ -91,9 +94,10 @@ pub struct Position {
 }
 
 pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                       r.custody, r.method, r.epoch, r.body";
+                       r.custody, r.method, r.epoch, r.rules, r.body";
 const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                           r.custody, r.method, 0 AS epoch, r.body";
+                           r.custody, r.method, 0 AS epoch, \
+                           CAST(0 AS BIGINT) AS rules, r.body";
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
@@ -348,7 +352,8 @@ pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreErro
         })?,
         method: row.try_get_by_index(from + 10)?,
         epoch: row.try_get_by_index(from + 11)?,
-        body: whole(row.try_get_by_index(from + 12)?, rid)?,
+        rules: row.try_get_by_index::<i64>(from + 12)?,
+        body: whole(row.try_get_by_index(from + 13)?, rid)?,
     })
 }
 
@@ -361,7 +366,7 @@ fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError>
 }
 
 /// Columns before the sort keys.
-const KEYS_AT: usize = 13;
+const KEYS_AT: usize = 14;
 
 /// The rows of a statement as a page, in the order of the search.
 ///

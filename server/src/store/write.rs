@@ -67,6 +67,19 @@ pub struct Put {
     pub new: Vec<IndexRow>,
     /// The version before was indexed under an older epoch: take its rows out by a scan.
     pub sweep: bool,
+    /// As of which rules the rows are.
+    pub rules: Rules,
+}
+
+/// Generations of the own search parameters, as a write was planned by them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// The one in force when it was planned; the write happens while it is.
+    pub planned: i64,
+    /// That of the old rows; a rebuild may have passed meanwhile.
+    pub before: i64,
+    /// That of the new ones.
+    pub after: i64,
 }
 
 impl Put {

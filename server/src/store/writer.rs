@@ -6,7 +6,7 @@
 //! next. If a batch fails, it is rolled back and its sets are tried one by one:
 //! one bad set never takes others with it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, SqlErr, Value};
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +15,7 @@ use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
 use super::rows;
+use super::rules::defines_rules;
 use super::write::{Beside, Committed, Extra, Into, Put, Refused, WriteSet};
 use crate::clock::Clock;
 
@@ -161,13 +162,16 @@ fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
 
 #[derive(PartialEq, Eq, Hash)]
 enum Key {
+    /// What all are indexed by: one set at a time changes it.
+    Rules,
     Record(u16, String),
     Condition([u8; 32]),
 }
 
 fn keys(set: &WriteSet) -> Vec<Key> {
     let records = set.puts.iter().map(|put| Key::Record(put.kind, put.id.clone()));
-    records.chain(set.conditions.iter().map(|condition| Key::Condition(condition.hash))).collect()
+    let rules = set.puts.iter().any(defines_rules).then_some(Key::Rules);
+    records.chain(set.conditions.iter().map(|condition| Key::Condition(condition.hash))).chain(rules).collect()
 }
 
 /// A single set that violates the unique key wanted an id that is in use.
@@ -187,7 +191,7 @@ struct Batch<'a> {
 }
 
 /// Columns of `resource` in the order of [`resource_row`].
-const RESOURCE: [&str; 17] = [
+const RESOURCE: [&str; 18] = [
     "rid",
     "kind",
     "id",
@@ -202,6 +206,7 @@ const RESOURCE: [&str; 17] = [
     "clinical_low",
     "clinical_high",
     "epoch",
+    "rules",
     "method",
     "labels",
     "body",
@@ -217,17 +222,18 @@ impl Batch<'_> {
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
         let expecting: Vec<i64> =
             sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
-        let mut current = std::collections::HashMap::new();
+        let (mut current, mut rules) = (HashMap::new(), HashMap::new());
         let mut newest = 0;
         let lock = if self.backend == DatabaseBackend::Postgres { " ORDER BY rid FOR UPDATE" } else { "" };
         for rids in expecting.chunks(64) {
             let marks = vec!["?"; rids.len()].join(", ");
-            let sql = format!("SELECT rid, version, updated FROM resource WHERE rid IN ({marks}){lock}");
+            let sql = format!("SELECT rid, version, updated, rules FROM resource WHERE rid IN ({marks}){lock}");
             let values = rids.iter().map(|rid| Value::from(*rid));
             for row in self.transaction.query_all_raw(statement(self.backend, &sql, values)).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
                 current.insert(row.try_get_by_index::<i64>(0)?, (row.try_get_by_index::<i32>(1)?, updated));
+                rules.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i64>(3)?);
             }
         }
         let check = |set: &&WriteSet| {
@@ -239,7 +245,14 @@ impl Batch<'_> {
                 (!stays).then_some(Refused::Moved { put: number, current: found.map(|(version, _)| version) })
             })
         };
-        Ok((sets.iter().map(check).collect(), newest))
+        let refusals: Vec<Option<Refused>> = sets.iter().map(check).collect();
+        // The version stands, but a rebuild has made other index rows than were planned on.
+        let kept = sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(set, _)| &set.puts);
+        let mut replacing = kept.filter(|put| put.expected.is_some());
+        if replacing.any(|put| rules.get(&put.rid) != Some(&put.rules.before)) {
+            return Err(StoreError::OtherRules);
+        }
+        Ok((refusals, newest))
     }
 
     /// Takes the keys of all conditions: another server with one of them waits here
@@ -285,7 +298,25 @@ impl Batch<'_> {
         let rows = puts.iter().map(|put| resource_row(put, stamp, self.epoch)).collect();
         rows::insert(self.transaction, self.backend, ("resource", &RESOURCE), rows, &suffix).await?;
         self.index(&puts).await?;
+        self.ruled(&puts).await?;
         self.beside(sets.iter().flat_map(|set| &set.extras)).await
+    }
+
+    /// The definitions by which the rows were made are those in force. Asked when this
+    /// transaction has written: who changes them waits for all that have (`rules.rs`).
+    async fn ruled(&self, puts: &[&Put]) -> Result<(), StoreError> {
+        let Some(first) = puts.first() else { return Ok(()) };
+        let defines = puts.iter().any(|put| defines_rules(put));
+        let lock = if defines && self.backend == DatabaseBackend::Postgres { " FOR UPDATE" } else { "" };
+        let sql = format!("SELECT generation FROM rules WHERE id = 1{lock}");
+        let row = self.transaction.query_one_raw(statement(self.backend, &sql, [])).await?;
+        let row = row.ok_or(StoreError::Missing { table: "rules", what: "the only row" })?;
+        let generation: i64 = row.try_get_by_index(0)?;
+        debug_assert!(first.rules.planned <= generation, "nobody plans by what is not there yet");
+        if puts.iter().any(|put| put.rules.planned != generation) {
+            return Err(StoreError::OtherRules);
+        }
+        Ok(())
     }
 
     /// Rows first, those of one table together; then the statements, in their order.
@@ -339,6 +370,7 @@ fn resource_row(put: &Put, stamp: i64, epoch: i32) -> Vec<Value> {
         facts.clinical.as_ref().map(|span| span.start).into(),
         facts.clinical.as_ref().map(|span| span.end).into(),
         epoch.into(),
+        put.rules.after.into(),
         put.method.number().into(),
         facts.labels.as_str().into(),
         put.body.clone().map(|body| body.stamped(stamp)).into(),

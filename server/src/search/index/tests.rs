@@ -4,6 +4,7 @@ use std::path::Path as File;
 use jiff::tz::TimeZone;
 use techo_profiles::json;
 
+use super::super::catalog::Catalog;
 use super::super::trail::branches;
 use super::*;
 
@@ -305,4 +306,43 @@ fn time_of_one_observation() {
     }
     let each = start.elapsed() / rounds;
     eprintln!("{each:?} for {size} bytes, {first} rows");
+}
+
+/// Rows are as of a generation: of each definition while it lives, whatever came after.
+#[test]
+fn own_rows_are_those_of_the_definitions_that_lived() {
+    use std::sync::Arc;
+
+    use techo_profiles::definitions::SearchParameter;
+
+    use crate::search::own::{Life, OwnParameter};
+
+    let definitions = Definitions::embedded();
+    let lives: [(i64, i64); 5] = [(1, 3), (2, i64::MAX), (3, 6), (5, i64::MAX), (6, 6)];
+    let own = lives.iter().enumerate().map(|(number, &(born, retired))| {
+        let text = json!({"resourceType": "SearchParameter", "url": (format!("urn:{number}")), "type": "token",
+            "code": (format!("own-{number}")), "base": ["Patient"], "expression": "Patient.gender"});
+        let definition = SearchParameter::of(definitions, &text).expect("a definition");
+        let life = Life { born, retired, ready: number % 2 == 0 };
+        OwnParameter { source: format!("SearchParameter/{number}").into(), life, text: "".into(), definition }
+    });
+    let catalog = Arc::new(Catalog::with(definitions, 7, 7, own.collect()));
+    let patient = json!({"resourceType": "Patient", "id": "p", "gender": "other"});
+    let r4 = extracted(&patient).rows;
+    for generation in 0..8 {
+        let local = local().with(Arc::clone(&catalog), generation);
+        let all = extract(definitions, "Patient", &patient, &local).expect("rows").rows;
+        let own = extract_own(definitions, "Patient", &patient, &local).expect("rows");
+        let alive = lives.iter().filter(|(born, retired)| (*born..*retired).contains(&generation));
+        let mut expected: Vec<String> = alive.map(|(born, _)| format!("~{born}")).collect();
+        expected.sort();
+        let mut found: Vec<String> =
+            own.iter().filter_map(|row| row.param.rfind('~').map(|at| row.param[at..].to_owned())).collect();
+        found.sort();
+        assert_eq!(found, expected, "as of {generation}");
+        assert_eq!(all.len(), r4.len() + own.len(), "R4's rows stay as they are");
+    }
+    let index = catalog.of_type("Patient").expect("a type");
+    let asked = |code: &str| index.parameter(code).is_some();
+    assert_eq!([asked("own-0"), asked("own-1"), asked("own-3"), asked("gender")], [false, false, false, true]);
 }

@@ -19,10 +19,14 @@ pub mod string;
 pub mod token;
 pub mod uri;
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
+use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
 use super::bounds::Prefix;
+use super::catalog::Catalog;
 use super::error::Reason;
 use super::modifier::Modifier;
 use super::plan::{Match, SortColumn};
@@ -87,12 +91,14 @@ pub struct Setting<'a> {
     pub type_number: &'a dyn Fn(&str) -> Option<u16>,
 }
 
-/// Where the server is: what its data means depends on it, so a change of
-/// either calls for a reindex.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where the server is, and what it is told to index beside R4's own: what its
+/// data means depends on it, so a change of any calls for a reindex.
+#[derive(Clone, Debug)]
 pub struct Local {
     base: Box<str>,
     zone: TimeZone,
+    catalog: Option<Arc<Catalog>>,
+    generation: i64,
 }
 
 impl Local {
@@ -100,7 +106,25 @@ impl Local {
     ///   relative ones.
     /// * `zone`: where a date without an offset begins and ends.
     pub fn new(base: &str, zone: &TimeZone) -> Self {
-        Self { base: base.trim_end_matches('/').into(), zone: zone.clone() }
+        Self { base: base.trim_end_matches('/').into(), zone: zone.clone(), catalog: None, generation: 0 }
+    }
+
+    /// With the parameters of this installation.
+    ///
+    /// * `generation`: as of which of their generations rows are made.
+    #[must_use]
+    pub fn with(self, catalog: Arc<Catalog>, generation: i64) -> Self {
+        Self { catalog: Some(catalog), generation, ..self }
+    }
+
+    /// The parameters that are known here.
+    pub fn catalog(&self, definitions: &'static Definitions) -> &Catalog {
+        self.catalog.as_deref().unwrap_or_else(|| Catalog::of(definitions))
+    }
+
+    /// As of which generation of own parameters rows are made.
+    pub fn generation(&self) -> i64 {
+        self.generation
     }
 
     /// The FHIR base, without a closing slash.

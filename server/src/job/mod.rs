@@ -1,0 +1,3 @@
+//! Work that goes on beside the requests, one file each.
+
+pub mod reindex;
