@@ -420,6 +420,21 @@ impl Caller {
         ids(&self.search(query), "match")
     }
 
+    /// The ids of the matches of page after page, by the links of one relation.
+    #[track_caller]
+    pub fn walk(&self, start: &str, relation: &str) -> Vec<Vec<String>> {
+        let mut url = start.to_owned();
+        let mut pages = Vec::new();
+        loop {
+            let page = self.search(&url);
+            pages.push(ids(&page, "match"));
+            match link(&page, relation) {
+                Some(next) => next.clone_into(&mut url),
+                None => return pages,
+            }
+        }
+    }
+
     /// A string of the token endpoint's answer.
     pub fn granted(&self, name: &str) -> &str {
         self.grant[name].as_str().unwrap_or_default()

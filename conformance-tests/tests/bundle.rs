@@ -175,3 +175,286 @@ fn transactions_that_race_for_one_conditional_create_all_succeed() {
     assert_eq!(who.len(), 1);
     assert_eq!(tester.ids(&format!("Observation?subject=Patient/{}&_count=100", who[0])).len(), 32);
 }
+
+fn status(answer: &Value, entry: usize) -> String {
+    let status = answer["entry"][entry]["response"]["status"].as_str();
+    status.unwrap_or_else(|| panic!("no status: {answer}"))[..3].to_owned()
+}
+
+fn by(number: &str) -> String {
+    format!("Patient?identifier={IDENTIFIERS}|{number}")
+}
+
+/// A JSON Patch as a Bundle carries it.
+fn binary(patch: &Value) -> Value {
+    use base64::Engine;
+    let data = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
+    json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data})
+}
+
+#[test]
+fn patches_are_entries_in_both_languages() {
+    let world = World::new();
+    let tester = world.tester();
+    for kind in ["transaction", "batch"] {
+        let first = tester.create(&patient("綴", &format!("{kind}-p1"), "2024-04-01"));
+        let second = tester.create(&patient("綴", &format!("{kind}-p2"), "2024-04-01"));
+        let active = json!([{"op": "add", "path": "/active", "value": true}]);
+        let parameters = json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+            {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": "Patient.birthDate"},
+            {"name": "value", "valueDate": "2024-05-05"}]}]});
+        let mut guarded = entry("PATCH", &format!("Patient/{first}"), Some(&binary(&active)));
+        guarded["request"]["ifMatch"] = json!("W/\"1\"");
+        let entries = [
+            guarded,
+            entry("PATCH", &by(&format!("{kind}-p2")), Some(&parameters)),
+            entry("GET", &format!("Patient/{second}"), None),
+        ];
+        let request = tester.request("POST", "").header("Prefer", "return=representation");
+        let answer = request.fhir(&bundle(kind, &entries)).send().expect(200).json();
+        assert_eq!([status(&answer, 0), status(&answer, 1)], ["200", "200"], "{answer}");
+        assert_eq!(answer["entry"][0]["resource"]["active"], true, "{answer}");
+        assert_eq!(answer["entry"][1]["resource"]["birthDate"], "2024-05-05");
+        assert_eq!(answer["entry"][2]["resource"]["meta"]["versionId"], "2");
+        let history = tester.search(&format!("Patient/{first}/_history"));
+        assert_eq!(history["entry"][0]["request"]["method"], "PATCH");
+        let refused = |entry: Value, expected: u16| {
+            let answer = tester.post("", &bundle(kind, &[entry]));
+            if kind == "transaction" {
+                let text = answer.refused(expected).text();
+                assert!(text.contains("Bundle.entry[0]"), "{text}");
+            } else {
+                assert_eq!(status(&answer.expect(200).json(), 0), expected.to_string());
+            }
+        };
+        let path = format!("Patient/{first}");
+        refused(entry("PATCH", &path, Some(&binary(&json!([{"op": "remove", "path": "/x"}])))), 422);
+        refused(entry("PATCH", &path, Some(&binary(&json!({})))), 400);
+        refused(entry("PATCH", &path, Some(&patient("綴", "x", "2024-04-01"))), 400);
+        refused(entry("PATCH", "Patient/never-was", Some(&binary(&active))), 404);
+        refused(entry("PATCH", &by("never-was"), Some(&binary(&active))), 404);
+        let mut stale = entry("PATCH", &path, Some(&binary(&active)));
+        stale["request"]["ifMatch"] = json!("W/\"1\"");
+        refused(stale, 412);
+        refused(entry("PATCH", &path, None), 400);
+    }
+}
+
+#[test]
+fn entries_write_what_their_queries_find() {
+    let world = World::new();
+    let tester = world.tester();
+    for kind in ["transaction", "batch"] {
+        let number = |name: &str| format!("{kind}-{name}");
+        let there = tester.create(&patient("条", &number("there"), "2024-04-01"));
+        let gone = tester.create(&patient("条", &number("gone"), "2024-04-01"));
+        let put = |name: &str| entry("PUT", &by(&number(name)), Some(&patient("条", &number(name), "2024-05-05")));
+        let delete = |name: &str| entry("DELETE", &by(&number(name)), None);
+        let entries = [put("there"), put("new"), delete("gone"), delete("never")];
+        let answer = tester.post("", &bundle(kind, &entries)).expect(200).json();
+        let found = [0, 1, 2, 3].map(|at| status(&answer, at));
+        assert_eq!(found, ["200", "201", "204", "204"], "{kind}: {answer}");
+        assert_eq!(tester.get(&format!("Patient/{there}")).expect(200).json()["birthDate"], "2024-05-05");
+        tester.get(&format!("Patient/{gone}")).refused(410);
+        assert_eq!(tester.ids(&by(&number("new"))).len(), 1);
+        tester.create(&patient("条", &number("twice"), "2024-04-01"));
+        tester.create(&patient("条", &number("twice"), "2024-04-01"));
+        for bad in [put("twice"), delete("twice")] {
+            let answer = tester.post("", &bundle(kind, &[put("there"), bad]));
+            if kind == "transaction" {
+                assert!(answer.refused(412).text().contains("Bundle.entry[1]"));
+            } else {
+                assert_eq!(status(&answer.expect(200).json(), 1), "412");
+            }
+        }
+    }
+    // All of a transaction's conditions together: one resource, one entry.
+    let there = tester.ids(&by("transaction-there")).remove(0);
+    let again = patient("条", "transaction-there", "2024-06-06");
+    let mut by_id = again.clone();
+    by_id["id"] = json!(there);
+    for entries in [
+        [entry("PUT", &by("transaction-there"), Some(&again)), entry("PUT", &format!("Patient/{there}"), Some(&by_id))],
+        [entry("PUT", &by("transaction-there"), Some(&again)), entry("DELETE", &by("transaction-there"), None)],
+        [entry("PUT", &by("fresh"), Some(&again)), entry("PUT", &by("fresh"), Some(&again))],
+    ] {
+        let text = tester.post("", &bundle("transaction", &entries)).refused(400).text();
+        assert!(text.contains("Bundle.entry["), "{text}");
+    }
+    assert_eq!(tester.ids(&by("fresh")), [""; 0]);
+    // References follow what a condition found or makes.
+    let mut found = entry("PUT", &by("transaction-there"), Some(&again));
+    found["fullUrl"] = json!(urn(1));
+    let mut made = entry("PUT", &by("fresh"), Some(&patient("条", "fresh", "2024-06-06")));
+    made["fullUrl"] = json!(urn(2));
+    let entries = [
+        entry("POST", "Observation", Some(&about(&urn(1)))),
+        entry("POST", "Observation", Some(&about(&urn(2)))),
+        found,
+        made,
+    ];
+    let answer = tester.post("", &bundle("transaction", &entries)).expect(200).json();
+    assert_eq!(stored(&tester, &answer, 0)["subject"]["reference"], format!("Patient/{there}"));
+    let fresh = tester.ids(&by("fresh")).remove(0);
+    assert_eq!(stored(&tester, &answer, 1)["subject"]["reference"], format!("Patient/{fresh}"));
+}
+
+/// R4: conditional references are resolved when the rest is done.
+#[test]
+fn a_conditional_reference_finds_what_the_transaction_brings() {
+    let world = World::new();
+    let tester = world.tester();
+    let conditional = format!("Patient?identifier={IDENTIFIERS}|brought");
+    let entries = [
+        entry("POST", "Observation", Some(&about(&conditional))),
+        entry("POST", "Patient", Some(&patient("伴", "brought", "2024-04-01"))),
+    ];
+    let answer = tester.post("", &bundle("transaction", &entries)).expect(200).json();
+    let who = tester.ids(&by("brought")).remove(0);
+    assert_eq!(stored(&tester, &answer, 0)["subject"]["reference"], format!("Patient/{who}"));
+    // Now it is there twice.
+    let text = tester.post("", &bundle("transaction", &entries)).refused(412).text();
+    assert!(text.contains("Bundle.entry[0]"), "{text}");
+    assert_eq!(tester.ids(&by("brought")).len(), 1);
+}
+
+#[test]
+fn a_reference_to_a_version_gets_the_version_that_comes_of_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let base = "https://elsewhere.example/fhir";
+    let there = tester.create(&patient("版", "versioned", "2024-04-01"));
+    let mut other = patient("版", "versioned-2", "2024-04-01");
+    other["meta"] = json!({"versionId": "7"});
+    let mut own = tester.get(&format!("Patient/{there}")).json();
+    own["gender"] = json!("male");
+    let focus = |reference: &str| {
+        let mut body = about(&format!("Patient/{there}"));
+        body["focus"] = json!([{"reference": reference}]);
+        body
+    };
+    let named = |url: String, entry: Value| {
+        let mut entry = entry;
+        entry["fullUrl"] = json!(url);
+        entry
+    };
+    let entries = [
+        named(format!("{base}/Patient/9"), entry("POST", "Patient", Some(&other))),
+        named(format!("{}/Patient/{there}", world.base), entry("PUT", &format!("Patient/{there}"), Some(&own))),
+        entry("POST", "Observation", Some(&focus(&format!("{base}/Patient/9/_history/7")))),
+        entry("POST", "Observation", Some(&focus(&format!("{base}/Patient/9/_history/6")))),
+        entry("POST", "Observation", Some(&focus(&format!("{}/Patient/{there}/_history/1", world.base)))),
+        named(format!("{base}/Observation/1"), entry("POST", "Observation", Some(&focus("Patient/9/_history/7")))),
+    ];
+    let answer = tester.post("", &bundle("transaction", &entries)).expect(200).json();
+    let reference = |entry: usize| stored(&tester, &answer, entry)["focus"][0]["reference"].clone();
+    let new = stored(&tester, &answer, 0)["id"].as_str().expect("an id").to_owned();
+    assert_eq!(reference(2), format!("Patient/{new}/_history/1"));
+    assert_eq!(reference(3), format!("{base}/Patient/9/_history/6"), "another version stays as it is");
+    assert_eq!(reference(4), format!("Patient/{there}/_history/2"));
+    assert_eq!(reference(5), format!("Patient/{new}/_history/1"));
+    let nowhere = [entry("POST", "Observation", Some(&focus(&format!("{}/_history/1", urn(9)))))];
+    tester.post("", &bundle("transaction", &nowhere)).refused(400);
+}
+
+#[test]
+fn entries_read_conditionally_by_head_and_whole_histories() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("読", "reads", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    for kind in ["transaction", "batch"] {
+        let mut known = entry("GET", &path, None);
+        known["request"]["ifNoneMatch"] = json!("W/\"1\"");
+        let mut since = entry("GET", &path, None);
+        since["request"]["ifModifiedSince"] = json!("2040-01-01T00:00:00Z");
+        let mut other = entry("GET", &path, None);
+        other["request"]["ifNoneMatch"] = json!("W/\"2\"");
+        let entries = [
+            known,
+            since,
+            other,
+            entry("HEAD", &path, None),
+            entry("GET", "Patient/_history?_count=1", None),
+            entry("GET", "_history?_count=1", None),
+        ];
+        let answer = tester.post("", &bundle(kind, &entries)).expect(200).json();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(|at| status(&answer, at)), ["304", "304", "200", "200", "200", "200"]);
+        let has = |at: usize| answer["entry"][at]["resource"].is_object();
+        assert_eq!([0, 1, 2, 3, 4, 5].map(has), [false, false, true, false, true, true], "{answer}");
+        assert_eq!(answer["entry"][3]["response"]["etag"], "W/\"1\"");
+        assert_eq!(answer["entry"][5]["resource"]["type"], "history");
+    }
+    for bad in [
+        json!({"method": "GET", "url": path, "ifNoneMatch": "1"}),
+        json!({"method": "DELETE", "url": path, "ifNoneMatch": "*"}),
+        json!({"method": "DELETE", "url": path, "ifMatch": "1"}),
+        json!({"method": "PUT", "url": format!("{path}?_format=json")}),
+        json!({"method": "DELETE", "url": "Patient"}),
+        json!({"method": "DELETE", "url": "_history"}),
+        json!({"method": "GET", "url": ""}),
+    ] {
+        let text = tester.post("", &bundle("transaction", &[json!({"request": bad})])).refused(400).text();
+        assert!(text.contains("Bundle.entry[0].request") || text.contains("Bundle.entry[0].resource"), "{bad}: {text}");
+    }
+}
+
+/// What an entry may not see is not there for it: patched, found or deleted.
+#[test]
+fn entries_do_not_tell_a_hidden_record_from_none() {
+    use techo_conformance_tests::compare::fingerprint;
+    use techo_conformance_tests::sample::weight;
+    use techo_conformance_tests::world::Ask;
+    let world = World::new();
+    let ask =
+        |user: &str, who: &str| world.approve(&Ask::new("app-public", user, "launch/patient patient/*.cruds").of(who));
+    let mut secret = weight("pt-stranger", "2026-01-10", "7.5");
+    secret["identifier"] = json!([{"system": "urn:bundle", "value": "hidden-4711"}]);
+    let hidden = ask("stranger", "pt-stranger").create(&secret);
+    let never = "n".repeat(hidden.len());
+    let app = ask("hanako", "pt-mei");
+    let patch = binary(&json!([{"op": "test", "path": "/status", "value": "final"}]));
+    for kind in ["transaction", "batch"] {
+        for method in ["PATCH", "DELETE", "GET"] {
+            let send = |url: &str, name: &str| {
+                let resource = (method == "PATCH").then_some(&patch);
+                fingerprint(&app.post("", &bundle(kind, &[entry(method, url, resource)])), name)
+            };
+            let by_id = [&hidden, &never].map(|id| send(&format!("Observation/{id}"), id));
+            assert_eq!(by_id[0], by_id[1], "{kind} {method} by id");
+            let by_query = ["hidden-4711", "absent-4711"]
+                .map(|value| send(&format!("Observation?identifier=urn:bundle|{value}"), value));
+            assert_eq!(by_query[0], by_query[1], "{kind} {method} by query");
+        }
+        let refer = |value: &str| {
+            let mut body = weight("pt-mei", "2026-01-10", "7.5");
+            body["hasMember"] = json!([{"reference": format!("Observation?identifier=urn:bundle|{value}")}]);
+            fingerprint(&app.post("", &bundle("transaction", &[entry("POST", "Observation", Some(&body))])), value)
+        };
+        assert_eq!(refer("hidden-4711"), refer("absent-4711"), "a conditional reference");
+    }
+}
+
+/// `TECHO_TEST_ENTRIES=5000` measures the largest; as it stands it is a small one.
+#[test]
+fn a_large_transaction_is_one_and_more_entries_are_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let many: u32 = std::env::var("TECHO_TEST_ENTRIES").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let mut entries = vec![(urn(0), patient("大", "large", "2024-04-01"))];
+    entries.extend((1..many).map(|number| (urn(number), about(&urn(0)))));
+    let large = transaction(&entries);
+    let size = large.to_string().len();
+    let before = std::time::Instant::now();
+    let answer = tester.post("", &large).expect(200).json();
+    let took = before.elapsed();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.server.pid())).unwrap_or_default();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM unknown").to_owned();
+    eprintln!("{many} entries of {size} bytes: {took:?}, {peak}");
+    assert_eq!(answer["entry"].as_array().map(Vec::len), usize::try_from(many).ok());
+    let who = tester.ids(&by("large")).remove(0);
+    let found = tester.search(&format!("Observation?subject=Patient/{who}&_summary=count"));
+    assert_eq!(found["total"], many - 1);
+    let over: Vec<Value> = (0..5001).map(|_| entry("GET", "Patient/x", None)).collect();
+    tester.post("", &bundle("transaction", &over)).refused(413);
+}

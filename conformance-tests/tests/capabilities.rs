@@ -173,9 +173,19 @@ fn every_claimed_search_parameter_answers() {
         let query = match parameter["name"].as_str() {
             Some("_has") => "_has:Observation:patient:code=x",
             Some("_list") => "_list=none",
+            Some("_id") => "_id=none",
+            Some("_lastUpdated") => "_lastUpdated=gt2026-01-01",
+            Some("_tag") => "_tag=x",
+            Some("_profile") => "_profile=x",
+            Some("_security") => "_security=x",
+            Some("_source") => "_source=x",
+            Some("_filter") => "_filter=_id%20eq%20none",
             other => panic!("{other:?} is claimed and not tried"),
         };
         tester.get(&format!("Patient?{query}")).expect(200);
+        if !query.starts_with("_has") {
+            tester.get(&format!("?_type=Patient,Observation&{query}")).expect(200);
+        }
     }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));
     assert!(checks > 1_000, "{checks} parameters are claimed");

@@ -11,8 +11,8 @@ fn by(number: &str) -> String {
     format!("Patient?identifier={}", encode(&format!("{IDENTIFIERS}|{number}")))
 }
 
-fn patched(caller: &Caller, path: &str, patch: &Value) -> Response {
-    caller.request("PATCH", path).body("application/json-patch+json", patch.to_string()).send()
+fn patched(caller: &Caller, path: &str, changes: &Value) -> Response {
+    caller.request("PATCH", path).body("application/json-patch+json", changes.to_string()).send()
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn a_conditional_delete_takes_one_and_refuses_several() {
 fn a_conditional_patch_wants_exactly_one() {
     let world = World::new();
     let tester = world.tester();
-    let patch = json!([{"op": "add", "path": "/active", "value": true}]);
-    patched(&tester, &by("cp-1"), &patch).refused(404);
+    let changes = json!([{"op": "add", "path": "/active", "value": true}]);
+    patched(&tester, &by("cp-1"), &changes).refused(404);
     let id = tester.create(&patient("継", "cp-1", "2024-04-01"));
-    let answer = patched(&tester, &by("cp-1"), &patch).expect(200).json();
+    let answer = patched(&tester, &by("cp-1"), &changes).expect(200).json();
     assert_eq!((&answer["id"], &answer["active"]), (&json!(id), &json!(true)));
     tester.create(&patient("継", "cp-1", "2024-04-01"));
-    patched(&tester, &by("cp-1"), &patch).refused(412);
-    patched(&tester, "Patient", &patch).refused(412);
+    patched(&tester, &by("cp-1"), &changes).refused(412);
+    patched(&tester, "Patient", &changes).refused(412);
 }
 
 /// SMART: a condition is a search. Without its letter a conditional create found
@@ -235,4 +235,43 @@ fn conditional_headers_that_are_none_are_refused() {
     }
     let hidden = tester.request("GET", "Patient/pt-mei").header("If-None-Match", "*").send();
     assert_eq!(hidden.status, 404);
+}
+
+/// `--require-if-match`: what is known is changed by its version only; what is not
+/// known answers as ever.
+#[test]
+fn an_operator_may_require_if_match() {
+    let world = World::new();
+    let tester = world.tester();
+    let strict = world.server.beside_with(&["--require-if-match"]);
+    let careful = Caller { base: strict.base.clone(), ..tester.clone() };
+    let statement = careful.get("metadata").expect(200).json();
+    assert_eq!(statement["rest"][0]["resource"][0]["versioning"], "versioned-update");
+    let mut body = patient("要", "strict", "2024-04-01");
+    body["id"] = json!("strict");
+    careful.put("Patient/strict", &body).expect(201);
+    let changes = json!([{"op": "add", "path": "/active", "value": true}]);
+    let send = |method: &str, guarded: bool| {
+        let request = careful.request(method, "Patient/strict");
+        let request = if guarded { request.header("If-Match", "W/\"1\"") } else { request };
+        match method {
+            "PATCH" => request.body("application/json-patch+json", changes.to_string()).send(),
+            "PUT" => request.fhir(&body).send(),
+            _ => request.send(),
+        }
+    };
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let refused = send(method, false).refused(428).json();
+        assert_eq!(refused["issue"][0]["code"], "required", "{method}: {refused}");
+    }
+    send("PATCH", true).expect(200);
+    let entry = json!({"request": {"method": "DELETE", "url": "Patient/strict"}});
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
+    careful.post("", &bundle).refused(428);
+    // A query is a condition of its own.
+    careful.put(&by("strict"), &body).expect(200);
+    assert_eq!(careful.delete("Patient/never-was").status, 204);
+    patched(&careful, "Patient/never-was", &changes).refused(404);
+    assert_eq!(careful.delete("Patient/pt-mei").status, 204, "hidden: as if it were not there");
+    tester.put("Patient/strict", &body).expect(200);
 }

@@ -24,13 +24,17 @@ const TRIED: &[(&str, &str)] = &[
 
 /// Every route of the FHIR API, and where it is tried against what the caller may not see.
 const ROUTES: &[(&str, &str)] = &[
-    ("/fhir", "`leaks.rs`: entries of Bundles are tried beside single requests"),
+    ("/fhir", "`leaks.rs`: entries of Bundles are tried beside single requests; searches: `grounds.rs`"),
     ("/fhir/", "the same as /fhir"),
+    ("/fhir/_search", "`grounds.rs`: the same Interaction as GET"),
     ("/fhir/metadata", "open to all, says nothing of a record: `capabilities.rs`"),
+    ("/fhir/_history", "`history.rs`: hidden records have no past"),
     ("/fhir/{kind}", "`consent.rs`, `leaks.rs`"),
+    ("/fhir/{kind}/_history", "`history.rs`: hidden records have no past"),
     ("/fhir/{kind}/_search", "`search.rs`: the same Interaction as GET"),
     ("/fhir/{kind}/{id}", "`consent.rs`, `leaks.rs`"),
-    ("/fhir/{kind}/{id}/{below}", "operations: see TRIED"),
+    ("/fhir/{kind}/{id}/{below}", "operations: see TRIED; compartments: `grounds.rs`"),
+    ("/fhir/{kind}/{id}/{below}/_search", "`grounds.rs`: the_compartment_of_whom_is_hidden_is_that_of_nobody"),
     ("/fhir/{kind}/{id}/_history", "`consent.rs`, `leaks.rs`"),
     ("/fhir/{kind}/{id}/_history/{version}", "`consent.rs`, `leaks.rs`"),
     ("/fhir/{kind}/{id}/_history/{version}/{below}", "operations: see TRIED"),

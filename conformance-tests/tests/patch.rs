@@ -9,8 +9,8 @@ use techo_conformance_tests::world::{Ask, Caller, World};
 
 const JSON_PATCH: &str = "application/json-patch+json";
 
-fn patched(caller: &Caller, path: &str, patch: &Value) -> Response {
-    caller.request("PATCH", path).body(JSON_PATCH, patch.to_string()).send()
+fn patched(caller: &Caller, path: &str, changes: &Value) -> Response {
+    caller.request("PATCH", path).body(JSON_PATCH, changes.to_string()).send()
 }
 
 /// A Parameters resource of operations, each `(type, parts)`.
@@ -33,14 +33,14 @@ fn a_json_patch_makes_a_version_and_keeps_every_decimal() {
     let text = weight(&who, "2026-01-02", "7.1").to_string().replace("7.1", "7.100");
     let made = tester.request("POST", "Observation").body("application/fhir+json", text).send().expect(201);
     let path = format!("Observation/{}", made.json()["id"].as_str().expect("an id"));
-    let patch = json!([
+    let changes = json!([
         {"op": "test", "path": "/valueQuantity/value", "value": 7.1},
         {"op": "add", "path": "/note", "value": [{"text": "a/b~c"}]},
         {"op": "replace", "path": "/status", "value": "amended"},
         {"op": "copy", "from": "/note/0", "path": "/note/-"},
         {"op": "replace", "path": "/note/1/text", "value": "second"},
     ]);
-    let answer = patched(&tester, &path, &patch).expect(200);
+    let answer = patched(&tester, &path, &changes).expect(200);
     assert_eq!(answer.header("ETag"), Some("W/\"2\""));
     assert!(answer.text().contains("\"value\":7.100"), "{}", answer.text());
     let read = tester.get(&path).expect(200);
@@ -110,7 +110,7 @@ fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
     let tester = world.tester();
     let who = tester.create(&patient("拒", "patch-3", "2024-04-01"));
     let path = format!("Patient/{who}");
-    for (patch, status, code) in [
+    for (changes, status, code) in [
         (json!([{"op": "test", "path": "/gender", "value": "male"}]), 422, "processing"),
         (json!([{"op": "remove", "path": "/nothing"}]), 422, "processing"),
         (json!([{"op": "replace", "path": "/gender", "value": "nonsense"}]), 422, "code-invalid"),
@@ -124,8 +124,8 @@ fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
         (json!([{"op": "add", "path": "gender", "value": "male"}]), 400, "invalid"),
         (json!({"op": "add"}), 400, "invalid"),
     ] {
-        let refused = patched(&tester, &path, &patch).refused(status).json();
-        assert!(code.is_empty() || refused["issue"][0]["code"] == code, "{patch}: {refused}");
+        let refused = patched(&tester, &path, &changes).refused(status).json();
+        assert!(code.is_empty() || refused["issue"][0]["code"] == code, "{changes}: {refused}");
     }
     for (media, body, status) in [
         (JSON_PATCH, "[{", 400),
@@ -157,8 +157,8 @@ fn if_match_guards_a_patch_and_prefer_says_what_it_answers() {
     let who = tester.create(&patient("守", "patch-4", "2024-04-01"));
     let path = format!("Patient/{who}");
     let send = |name: &str, value: &str| {
-        let patch = json!([{"op": "add", "path": "/active", "value": true}]).to_string();
-        tester.request("PATCH", &path).header(name, value).body(JSON_PATCH, patch).send()
+        let changes = json!([{"op": "add", "path": "/active", "value": true}]).to_string();
+        tester.request("PATCH", &path).header(name, value).body(JSON_PATCH, changes).send()
     };
     for (tag, status) in
         [("W/\"2\"", 412), ("nonsense", 400), ("W/\"1\"", 200), ("W/\"1\"", 412), ("\"7\", \"2\"", 200)]
@@ -182,9 +182,9 @@ fn concurrent_patches_lose_nothing() {
     let done: Vec<u16> = std::thread::scope(|scope| {
         let (tester, path) = (&tester, &path);
         let send = |number: usize| {
-            let patch = json!([{"op": "add", "path": "/identifier/-", "value": {"value": format!("n{number}")}}]);
+            let changes = json!([{"op": "add", "path": "/identifier/-", "value": {"value": format!("n{number}")}}]);
             move || loop {
-                let answer = patched(tester, path, &patch);
+                let answer = patched(tester, path, &changes);
                 // Busy after many tries: asked again, as the answer says.
                 if answer.status != 503 {
                     return answer.status;
@@ -209,12 +209,12 @@ fn a_patch_needs_the_letter_u_and_shows_nothing_without_r() {
     };
     let own = app("patient/Observation.cruds").create(&weight("pt-mei", "2026-02-01", "6.0"));
     let path = format!("Observation/{own}");
-    let patch = json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}]);
-    patched(&app("patient/Observation.crds"), &path, &patch).refused(403);
-    let blind = patched(&app("patient/Observation.u"), &path, &patch).expect(200);
+    let changes = json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}]);
+    patched(&app("patient/Observation.crds"), &path, &changes).refused(403);
+    let blind = patched(&app("patient/Observation.u"), &path, &changes).expect(200);
     assert!(blind.body.is_empty(), "{}", blind.text());
     assert_eq!(blind.header("ETag"), Some("W/\"2\""));
-    assert!(patched(&app("patient/Observation.ru"), &path, &patch).expect(200).json()["note"].is_array());
+    assert!(patched(&app("patient/Observation.ru"), &path, &changes).expect(200).json()["note"].is_array());
 }
 
 /// A patch of a record that is hidden is a patch of none, whatever it tests.
@@ -227,7 +227,7 @@ fn a_patch_does_not_tell_a_hidden_record_from_none() {
     let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
     let town = world.importer();
     for (name, caller) in [("app", &app), ("town", &town)] {
-        for patch in [
+        for changes in [
             json!([]),
             json!([{"op": "test", "path": "/status", "value": "final"}]),
             json!([{"op": "remove", "path": "/nothing"}]),
@@ -236,10 +236,10 @@ fn a_patch_does_not_tell_a_hidden_record_from_none() {
                 let ask = |id: &str| {
                     let request = caller.request("PATCH", &format!("Observation/{id}"));
                     let request = if let Some(tag) = tag { request.header("If-Match", tag) } else { request };
-                    request.body(JSON_PATCH, patch.to_string()).send().refused(404)
+                    request.body(JSON_PATCH, changes.to_string()).send().refused(404)
                 };
                 let answers = [&hidden, &never].map(|id| fingerprint(&ask(id), id));
-                assert_eq!(answers[0], answers[1], "{name}: {patch} {tag:?}");
+                assert_eq!(answers[0], answers[1], "{name}: {changes} {tag:?}");
             }
         }
     }

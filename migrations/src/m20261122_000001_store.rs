@@ -61,6 +61,7 @@ const TABLES: &[&str] = &[
         labels TEXT NOT NULL,
         body {BYTES},
         PRIMARY KEY (rid, version))",
+    "CREATE INDEX history_updated ON history (kind, updated, rid)",
     "CREATE TABLE subject (rid BIGINT NOT NULL, citizen BIGINT NOT NULL, PRIMARY KEY (rid, citizen)) {COMPACT}",
     "CREATE INDEX subject_citizen ON subject (citizen, rid)",
     // A citizen's consent version rises in every transaction that changes what may be seen of her.

@@ -22,6 +22,7 @@ use crate::consent::view::CitizenKey;
 use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
 use crate::interaction::strangers::Strangers;
+use crate::interaction::turns::Turns;
 use crate::random::Random;
 use crate::search::index::{self, Local};
 use crate::store::account::{Accounts, BearerRow};
@@ -64,6 +65,8 @@ pub struct App {
     pub circles: Circles,
     /// Refusals of callers whom nobody knows.
     pub strangers: Strangers,
+    /// For writers who get into each other's way.
+    pub turns: Turns,
     /// Held by an import that makes a place or institution for the first time.
     pub first_telling: tokio::sync::Mutex<()>,
     policies: Mutex<Compiled>,
@@ -118,7 +121,7 @@ impl App {
         config.check()?;
         std::fs::create_dir_all(&config.data)
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
-        let db = Db::open(&config.database_url()).await.map_err(StoreError::from)?;
+        let db = Db::open_for(&config.database_url(), config.search_time).await.map_err(StoreError::from)?;
         let definitions = Definitions::embedded();
         let local = Local::new(&config.fhir_base(), &config.zone);
         // 31 bits: the column is a plain integer in both databases.
@@ -144,6 +147,7 @@ impl App {
             capabilities,
             circles: Circles::default(),
             strangers: Strangers::default(),
+            turns: Turns::default(),
             first_telling: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
         })

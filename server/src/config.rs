@@ -2,9 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+
+use crate::store::budget::SEARCH_TIME;
 
 /// The server's configuration. Every member is also a command-line option, a
 /// `TECHO_…` environment variable and a line of `techo.toml`.
@@ -29,6 +32,8 @@ pub struct Config {
     pub zone: TimeZone,
     /// The key file, where several servers share one; in the data directory if not said.
     pub key_file: Option<PathBuf>,
+    /// How long a search may take before the database stops it.
+    pub search_time: Duration,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
 }
@@ -62,6 +67,8 @@ pub struct Settings {
     pub behind_proxy: Option<bool>,
     /// The key file.
     pub key_file: Option<PathBuf>,
+    /// Seconds that a search may take.
+    pub search_seconds: Option<u32>,
     /// Time zone by name.
     pub zone: Option<String>,
     /// The Organization that runs this server.
@@ -88,6 +95,7 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             behind_proxy: self.behind_proxy.or(other.behind_proxy),
             key_file: self.key_file.or(other.key_file),
+            search_seconds: self.search_seconds.or(other.search_seconds),
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
@@ -110,6 +118,11 @@ impl Settings {
         config.behind_proxy = self.behind_proxy.unwrap_or(false);
         config.require_if_match = self.require_if_match.unwrap_or(false);
         config.key_file = self.key_file;
+        match self.search_seconds {
+            Some(0) => return Err(ConfigError::SearchTime),
+            Some(seconds) => config.search_time = Duration::from_secs(seconds.into()),
+            None => {}
+        }
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
             self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
@@ -135,6 +148,9 @@ pub enum ConfigError {
     /// A certificate without its key, or the other way round.
     #[error("--tls-certificate and --tls-key go together")]
     HalfTls,
+    /// Nothing could be found in no time.
+    #[error("--search-seconds is 1 or more")]
+    SearchTime,
     /// No such time zone.
     #[error("{0} is no time zone; use a name such as Asia/Tokyo")]
     Zone(String),
@@ -159,6 +175,7 @@ impl Config {
             operator: "Organization/operator".to_owned(),
             zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
+            search_time: SEARCH_TIME,
             require_if_match: false,
         }
     }

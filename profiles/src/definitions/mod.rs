@@ -31,6 +31,7 @@ pub use codes::{
 };
 pub use operation::{Compartment, OperationFacts, OperationParameter};
 pub use parameter::{Component, ParameterKind, SearchParameter};
+pub use shape::Part;
 pub use structure::{
     Binding, Constraint, Context, Discriminator, ElementDef, ElementType, Slicing, Strength, TypeDef, TypeKind,
     choice_name,

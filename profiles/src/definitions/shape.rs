@@ -26,6 +26,22 @@ struct Child {
     name: Box<str>,
     type_name: Box<str>,
     is_list: bool,
+    is_summary: bool,
+    is_needed: bool,
+}
+
+/// Whether an element goes into a part of its resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// The name a path uses: `value` for `valueQuantity`.
+    pub name: &'a str,
+    /// Its type; for a backbone element its path.
+    pub type_name: &'a str,
+    /// `_summary=true` asks for it.
+    pub is_summary: bool,
+    /// Without it the rest would be invalid, or mean something else: it is
+    /// mandatory, or changes the meaning of what surrounds it.
+    pub is_needed: bool,
 }
 
 impl Shapes {
@@ -45,7 +61,13 @@ impl Shape {
         let is_list = element.is_list();
         let mut spellings = Vec::new();
         for (json_name, type_name) in spelled(element) {
-            let child = Child { name: name.into(), type_name, is_list };
+            let child = Child {
+                name: name.into(),
+                type_name,
+                is_list,
+                is_summary: element.is_summary,
+                is_needed: element.min > 0 || element.is_modifier,
+            };
             self.properties.insert(json_name.clone(), child);
             spellings.push(json_name);
         }
@@ -75,6 +97,17 @@ impl Definitions {
 
     fn shapes<'a>(&self, found: &'a Type) -> &'a Shapes {
         found.shapes.get_or_init(|| Shapes::of(self.facts_of(found)))
+    }
+
+    /// The element that JSON calls `name`, of the type or backbone path `parent`.
+    pub fn part(&self, parent: &str, name: &str) -> Option<Part<'_>> {
+        let child = self.shape(parent)?.properties.get(name)?;
+        Some(Part {
+            name: &child.name,
+            type_name: &child.type_name,
+            is_summary: child.is_summary,
+            is_needed: child.is_needed,
+        })
     }
 
     /// The type named by the path of a backbone element: `BackboneElement`.

@@ -75,19 +75,19 @@ impl Operation {
         })
     }
 
-    fn apply(self, root: &mut Json, room: &mut Room) -> Result<(), Fault> {
+    fn apply(self, tree: &mut Json, room: &mut Room) -> Result<(), Fault> {
         let path = |reason| (reason, "path");
         let from = |reason| (reason, "from");
         match self {
             Self::Add(at, value) => {
                 room.take(&value).map_err(path)?;
-                at.add(root, value).map_err(path)
+                at.add(tree, value).map_err(path)
             }
-            Self::Remove(at) => at.remove(root).map(drop).map_err(path),
+            Self::Remove(at) => at.remove(tree).map(drop).map_err(path),
             Self::Replace(at, value) => {
                 room.take(&value).map_err(path)?;
                 at.fits(&value).map_err(path)?;
-                *at.find_mut(root).ok_or_else(no_such).map_err(path)? = value;
+                *at.find_mut(tree).ok_or_else(no_such).map_err(path)? = value;
                 Ok(())
             }
             Self::Move(source, at) => {
@@ -96,17 +96,17 @@ impl Operation {
                         Reason::Failed("a value cannot be moved into itself", "値をそれ自身の中へ移すことはできません");
                     return Err(path(inside));
                 }
-                let value = source.remove(root).map_err(from)?;
-                at.add(root, value).map_err(path)
+                let value = source.remove(tree).map_err(from)?;
+                at.add(tree, value).map_err(path)
             }
             Self::Copy(source, at) => {
-                let value = source.find(root).ok_or_else(no_such).map_err(from)?;
+                let value = source.find(tree).ok_or_else(no_such).map_err(from)?;
                 room.take(value).map_err(path)?;
                 let value = value.clone();
-                at.add(root, value).map_err(path)
+                at.add(tree, value).map_err(path)
             }
             Self::Test(at, value) => {
-                let found = at.find(root).ok_or_else(no_such).map_err(path)?;
+                let found = at.find(tree).ok_or_else(no_such).map_err(path)?;
                 let differs = Reason::Failed("the test does not hold", "test の値が一致しません");
                 if same(found, &value) { Ok(()) } else { Err((differs, "value")) }
             }

@@ -40,6 +40,9 @@ pub struct Args {
     /// Key file, where several servers share one.
     #[arg(long, env = "TECHO_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
+    /// Seconds that a search may take before the database stops it.
+    #[arg(long, env = "TECHO_SEARCH_SECONDS", value_name = "N")]
+    search_seconds: Option<u32>,
     /// Time zone of days without a time.
     #[arg(long, env = "TECHO_ZONE", value_name = "NAME")]
     zone: Option<String>,
@@ -58,6 +61,7 @@ impl Args {
             behind_proxy: self.behind_proxy.then_some(true),
             require_if_match: self.require_if_match.then_some(true),
             key_file: self.key_file,
+            search_seconds: self.search_seconds,
             zone: self.zone,
             operator: self.operator,
             ..Settings::default()

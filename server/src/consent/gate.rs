@@ -40,7 +40,7 @@ impl Gate {
     }
 
     /// The gate of nobody: the server's own work asks for nothing by type.
-    pub(super) fn closed() -> Self {
+    pub(in crate::consent) fn closed() -> Self {
         Self { portal: false, scopes: Scopes::default(), contexts: Vec::new(), identity: None, has_user: false }
     }
 

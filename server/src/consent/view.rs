@@ -102,6 +102,13 @@ impl View {
         Self { branches, citizens_side, gate }
     }
 
+    /// A view for the tests of what reads one.
+    #[cfg(test)]
+    pub(crate) fn sample(reach: Reach) -> Self {
+        let types = TypeRules { rest: Some(Arc::new(Predicate::Always)), named: BTreeMap::new() };
+        Self::new(vec![Branch { reach, types }], false, Gate::closed())
+    }
+
     /// Whether the caller may do `action` with resources of type `kind` at all.
     /// Says nothing of any row: no means 403, whatever is stored.
     pub fn may(&self, action: Action, kind: &str) -> Access {

@@ -9,14 +9,18 @@ use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
+use crate::app::App;
 use crate::config::Config;
 use crate::interaction::audit::RENDERED;
 use crate::interaction::patch::MEDIA;
+use crate::interaction::read::no_count;
+use crate::interaction::{Error, subset};
 use crate::operation::{Level, OPERATIONS, Operation};
+use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
 pub const INTERACTIONS: &[&str] =
-    &["read", "vread", "update", "patch", "delete", "history-instance", "create", "search-type"];
+    &["read", "vread", "update", "patch", "delete", "history-instance", "history-type", "create", "search-type"];
 
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = RENDERED;
@@ -41,8 +45,15 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         let resource = resource(definitions, kind, referring.get(&**kind), guarded);
         if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
+    let compartments = definitions
+        .compartments()
+        .keys()
+        .map(|name| Json::from(format!("http://hl7.org/fhir/CompartmentDefinition/{}", name.to_lowercase())));
     let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
     let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
+    let everywhere = EVERYWHERE
+        .iter()
+        .map(|(name, documentation)| json!({"name": (*name), "type": "special", "documentation": (*documentation)}));
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -72,13 +83,25 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
                 }]
             },
             "resource": (Json::array(types)),
-            "searchParam": (Json::array(EVERYWHERE.iter().map(|(name, documentation)| {
-                json!({"name": (*name), "type": "special", "documentation": (*documentation)})
-            }))),
-            "interaction": [{"code": "transaction"}, {"code": "batch"}],
-            "operation": (Json::array(operations))
+            "interaction": [
+                {"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}, {"code": "history-system"}
+            ],
+            "searchParam": (Json::array(of_all_types(definitions).chain(everywhere))),
+            "operation": (Json::array(operations)),
+            "compartment": (Json::array(compartments))
         }]
     })
+}
+
+/// The part of the statement that `_summary` or `_elements` asks for; `None` for all of it.
+pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Error> {
+    let shape = Shape::asked(app.definitions, "CapabilityStatement", query)?;
+    no_count(&shape)?;
+    if shape.is_whole() {
+        return Ok(None);
+    }
+    let whole = app.capabilities.to_vec();
+    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
 }
 
 fn claim(operation: &Operation, base: &str) -> Json {
@@ -92,17 +115,12 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         return rendered(kind);
     }
     let parameters = definitions.parameters(kind);
-    let searched = parameters.iter().filter(|parameter| built(kind, parameter)).map(|parameter| {
-        json!({
-            "name": (parameter.code.as_str()),
-            "definition": (parameter.url.as_str()),
-            "type": (parameter.kind.name())
-        })
-    });
-    let includes = parameters
+    let searched = parameters.iter().filter(|one| built(kind, one)).map(parameter);
+    let named = parameters
         .iter()
         .filter(|parameter| parameter.kind == ParameterKind::Reference)
         .map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
+    let includes = [Json::from("*"), Json::from(format!("{kind}:*"))].into_iter().chain(named);
     let mut resource = json!({
         "type": kind,
         "interaction": (Json::array(INTERACTIONS.iter().map(|code| json!({"code": (*code)})))),
@@ -115,7 +133,8 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "local"]
     });
-    let referring = referring.into_iter().flatten().map(|name| Json::from(name.as_str()));
+    let every = referring.iter().map(|_| Json::from("*"));
+    let referring = every.chain(referring.into_iter().flatten().map(|name| Json::from(name.as_str())));
     // An empty array is no FHIR.
     for (name, list) in [
         ("searchInclude", includes.collect::<Vec<_>>()),
@@ -127,6 +146,20 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         }
     }
     resource
+}
+
+/// The parameters of a search across types: those that all types have.
+fn of_all_types(definitions: &Definitions) -> impl Iterator<Item = Json> {
+    let all = definitions.all_parameters().iter().filter(|one| one.base.iter().any(|base| base == "Resource"));
+    all.filter(|one| built("Resource", one)).map(parameter)
+}
+
+fn parameter(parameter: &SearchParameter) -> Json {
+    json!({
+        "name": (parameter.code.as_str()),
+        "definition": (parameter.url.as_str()),
+        "type": (parameter.kind.name())
+    })
 }
 
 /// A type that is rendered from elsewhere: no versions, no writes.

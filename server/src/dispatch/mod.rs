@@ -67,10 +67,10 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
         return reply;
     }
     match interaction {
-        Interaction::Read(at, known) => read::read(call, at, known).await,
-        Interaction::Vread(at, version) => read::vread(call, at, *version).await,
+        Interaction::Read(at, known, shape) => read::read(call, at, known, shape).await,
+        Interaction::Vread(at, version, shape) => read::vread(call, at, *version, shape).await,
         Interaction::History(at, query) => history::history(call, at, query).await,
-        Interaction::Search(kind, query) => search::search(call, kind, query).await,
+        Interaction::Search(ground, query) => search::search(call, ground, query).await,
         Interaction::Create { kind, body, unless } => create::create(call, kind, body, unless.as_deref()).await,
         Interaction::Update { to, body, expected } => update::update(call, to, body, expected.as_ref()).await,
         Interaction::Patch { to, patch, expected } => patch::patch(call, to, patch, expected.as_ref()).await,
@@ -83,7 +83,7 @@ pub(super) async fn run(call: &Call<'_>, interaction: &Interaction) -> Result<Re
 /// The definitions of our own operations are read, and nobody writes over them.
 fn told(call: &Call<'_>, interaction: &Interaction) -> Option<Result<Reply, Error>> {
     match interaction {
-        Interaction::Read(at, _) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
+        Interaction::Read(at, ..) => definition::told_at(at).map(|operation| definition::read(call, at, operation)),
         Interaction::Update { to: Which::At(at), .. }
         | Interaction::Patch { to: Which::At(at), .. }
         | Interaction::Delete { to: Which::At(at), .. }

@@ -17,9 +17,12 @@ use super::negotiate::{self, Wishes};
 use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
-use crate::dispatch::{self, Origin};
+use crate::dispatch::{self, Origin, capabilities};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Issue, Location, Reply, Return, Status, Target, Which, is_id};
+use crate::interaction::{
+    Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which, is_id,
+};
+use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
 pub(super) type Edge = State<Arc<App>>;
@@ -43,7 +46,12 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
-    let mut response = Response::new(Body::from(Bytes::from_owner(app.capabilities.clone())));
+    let body = match capabilities::part(&app, &query) {
+        Ok(Some(part)) => Body::from(part),
+        Ok(None) => Body::from(Bytes::from_owner(app.capabilities.clone())),
+        Err(error) => return refusal(&error, wishes.japanese),
+    };
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
     response.extensions_mut().insert(Constant);
     response
@@ -51,18 +59,74 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
 
 /// `GET [type]?…`, and `GET /fhir/$operation`.
 pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = asked(query);
     if let Some(name) = kind.strip_prefix('$') {
-        return operation::run(edge, Ok(Target::System), name, Sent::by_url(query, headers)).await;
+        return operation::run(edge, Ok(Target::System), name, Sent::by_url(asked(query), headers)).await;
     }
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), Ok(Interaction::Search(kind, query))).await
+    asked_of(edge, Ok(Ground::Type(kind)), query, headers).await
 }
 
-/// `POST [type]/_search`: parameters in the form and in the URL count together.
+/// `GET [base]?_type=…`
+pub async fn search_types(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    asked_of(edge, Ok(Ground::Types), query, headers).await
+}
+
+/// `POST [type]/_search`
 pub async fn search_form(
     edge: Edge,
     Named(kind): Named<String>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Type(kind)), query, headers, body).await
+}
+
+/// `POST [base]/_search`
+pub async fn search_types_form(
+    edge: Edge,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, Ok(Ground::Types), query, headers, body).await
+}
+
+/// `POST [type]/[id]/[type]/_search`
+pub async fn search_compartment_form(
+    edge: Edge,
+    Named((kind, id, member)): Named<(String, String, String)>,
+    query: RawQuery,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Answer {
+    asked_by_form(edge, compartment(kind, id, member), query, headers, body).await
+}
+
+/// A compartment, if there is one of that type; a member that is no type names nothing.
+pub(super) fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
+    let definitions = techo_profiles::Definitions::embedded();
+    let known = member == "*" || definitions.type_number(&member).is_some();
+    if !known || definitions.compartment(&kind).is_none() {
+        return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+    }
+    location(kind, id).map(|at| Ground::Compartment(at, member))
+}
+
+pub(super) async fn asked_of(
+    edge: Edge,
+    ground: Result<Ground, Error>,
+    query: Option<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), ground.map(|ground| Interaction::Search(ground, query))).await
+}
+
+/// Parameters in the form and in the URL count together.
+async fn asked_by_form(
+    edge: Edge,
+    ground: Result<Ground, Error>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -74,7 +138,8 @@ pub async fn search_form(
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| all.extend(pairs(text)))
             .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
-            .map(|()| Interaction::Search(kind, all.clone())),
+            .and(ground)
+            .map(|ground| Interaction::Search(ground, all.clone())),
         Ok(_) => Err(Error::Unsupported(Issue::error(
             "not-supported",
             "Send the parameters as application/x-www-form-urlencoded.",
@@ -121,7 +186,10 @@ pub async fn read(
         return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
     }
     let known = negotiate::known(&headers);
-    let interaction = || location(kind, id).and_then(|at| Ok(Interaction::Read(at, known?)));
+    let interaction = || {
+        let (known, (at, shape)) = (known?, shaped(kind, id, &query)?);
+        Ok(Interaction::Read(at, known, shape))
+    };
     let interaction = interaction();
     answer(edge, &headers, format(&query), interaction).await
 }
@@ -142,9 +210,13 @@ pub async fn update_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PUT, uri, headers).await;
+    }
     updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -168,9 +240,13 @@ pub async fn patch(
     edge: Edge,
     Named((kind, id)): Named<(String, String)>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if id.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
     patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
 }
 
@@ -179,9 +255,13 @@ pub async fn patch_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::PATCH, uri, headers).await;
+    }
     patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
 }
 
@@ -220,8 +300,12 @@ pub async fn delete_matching(
     edge: Edge,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Answer {
+    if kind.starts_with('$') {
+        return not_allowed(Method::DELETE, uri, headers).await;
+    }
     deleted(edge, matching(kind, query.as_deref()), query, &headers).await
 }
 
@@ -240,8 +324,27 @@ pub async fn history(
 ) -> Answer {
     let query = asked(query);
     let format = format(&query).map(str::to_owned);
-    let interaction = location(kind, id).map(|at| Interaction::History(at, query));
+    let interaction = location(kind, id).map(|at| Interaction::History(Past::Instance(at), query));
     answer(edge, &headers, format.as_deref(), interaction).await
+}
+
+/// `GET [type]/_history`
+pub async fn history_of_type(
+    edge: Edge,
+    Named(kind): Named<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::Type(kind), query))).await
+}
+
+/// `GET _history`
+pub async fn history_of_all(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let query = asked(query);
+    let format = format(&query).map(str::to_owned);
+    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::System, query))).await
 }
 
 /// `GET [type]/[id]/_history/[version]`
@@ -253,8 +356,11 @@ pub async fn vread(
 ) -> Answer {
     let query = asked(query);
     // A version that is no number was never given: it is not there.
-    let interaction = location(kind, id)
-        .and_then(|at| version.parse().map(|version| Interaction::Vread(at, version)).map_err(|_| Error::NotFound));
+    let version = version.parse().map_err(|_| Error::NotFound);
+    let interaction = version.and_then(|version| {
+        let (at, shape) = shaped(kind, id, &query)?;
+        Ok(Interaction::Vread(at, version, shape))
+    });
     answer(edge, &headers, format(&query), interaction).await
 }
 
@@ -357,8 +463,8 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
         Status::Ok => StatusCode::OK,
         Status::Created => StatusCode::CREATED,
         Status::NoContent => StatusCode::NO_CONTENT,
-        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
         Status::NotModified => StatusCode::NOT_MODIFIED,
+        Status::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
     };
     if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
         *response.status_mut() = StatusCode::OK;
@@ -406,6 +512,13 @@ pub fn location(kind: String, id: String) -> Result<Location, Error> {
     }
     // A text that is no id names nothing.
     if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
+}
+
+/// One resource, and how much of it is to go out.
+fn shaped(kind: String, id: String, query: &[(String, String)]) -> Result<(Location, Shape), Error> {
+    let at = location(kind, id)?;
+    let shape = Shape::asked(techo_profiles::Definitions::embedded(), &at.kind, query)?;
+    Ok((at, shape))
 }
 
 /// What the query of a URL is to find.

@@ -32,8 +32,9 @@ pub fn router(server: &Server) -> Router {
     let app = server.app.clone();
     let edge = content::Edge::new(app.clone());
     let fhir = Router::new()
-        .route("/fhir", post(fhir::bundle))
-        .route("/fhir/", post(fhir::bundle))
+        .route("/fhir", get(fhir::search_types).post(fhir::bundle))
+        .route("/fhir/", get(fhir::search_types).post(fhir::bundle))
+        .route("/fhir/_search", post(fhir::search_types_form))
         .route(
             "/fhir/{kind}",
             get(fhir::search)
@@ -42,12 +43,15 @@ pub fn router(server: &Server) -> Router {
                 .patch(fhir::patch_matching)
                 .delete(fhir::delete_matching),
         )
+        .route("/fhir/_history", get(fhir::history_of_all))
+        .route("/fhir/{kind}/_history", get(fhir::history_of_type))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route(
             "/fhir/{kind}/{id}",
             get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type),
         )
         .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))
+        .route("/fhir/{kind}/{id}/{below}/_search", post(fhir::search_compartment_form))
         .route("/fhir/{kind}/{id}/_history", get(fhir::history))
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))

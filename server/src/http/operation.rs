@@ -79,7 +79,7 @@ pub async fn of_type(
     run(edge, Ok(Target::Type(kind)), name, sent).await
 }
 
-/// `[type]/[id]/$name`
+/// `[type]/[id]/$name`, and `GET [type]/[id]/[type]?…`
 pub async fn of_instance(
     edge: Edge,
     Named((kind, id, below)): Named<(String, String, String)>,
@@ -89,6 +89,9 @@ pub async fn of_instance(
     body: Result<Bytes, BytesRejection>,
 ) -> Answer {
     let Some(name) = below.strip_prefix('$') else {
+        if method == Method::GET {
+            return fhir::asked_of(edge, fhir::compartment(kind, id, below), query, headers).await;
+        }
         let path = format!("{kind}/{id}/{below}");
         return refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
     };
@@ -135,7 +138,7 @@ pub fn allowed(path: &str) -> Option<&'static str> {
             let mut named = operation::OPERATIONS.iter().filter(|one| last.strip_prefix('$') == Some(one.name));
             named.next().map(operation::Operation::methods)
         }
-        [_, id] if id != "_search" => Some("GET,HEAD,PUT,PATCH,DELETE"),
+        [_, id] if !id.starts_with('_') => Some("GET,HEAD,PUT,PATCH,DELETE"),
         _ => None,
     }
 }

@@ -211,16 +211,16 @@ fn kind_of(put: &Put) -> Kind {
 /// What was asked for, as a path below the base.
 fn asked(interaction: &Interaction) -> String {
     match interaction {
-        Interaction::Read(at, _) => at.reference(),
+        Interaction::Read(at, ..) => at.reference(),
         Interaction::Update { to, .. } | Interaction::Patch { to, .. } | Interaction::Delete { to, .. } => match to {
             Which::At(at) => at.reference(),
             Which::Matching { kind, query } => format!("{kind}?{query}"),
         },
-        Interaction::Vread(at, version) => format!("{}/_history/{version}", at.reference()),
-        Interaction::History(at, _) => format!("{}/_history", at.reference()),
+        Interaction::Vread(at, version, _) => format!("{}/_history/{version}", at.reference()),
+        Interaction::History(of, _) => of.path(),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
-        Interaction::Search(kind, query) => format!("{kind}?{}", query_of(query)),
+        Interaction::Search(ground, query) => format!("{}?{}", ground.path(), query_of(query)),
         // What a body holds may be a patient's record: it is not kept.
         Interaction::Operation(asked) if asked.query.is_empty() => asked.path(),
         Interaction::Operation(asked) => format!("{}?{}", asked.path(), query_of(&asked.query)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
-use super::{Call, Error, Interaction, Issue, Location};
+use super::{Call, Error, Interaction, Issue, Location, Past};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate, Purpose};
 use crate::consent::write::{self, Keeping};
@@ -127,7 +127,8 @@ impl Interaction {
     /// What it needs to be allowed.
     pub fn action(&self) -> Action {
         match self {
-            Self::Read(..) | Self::Vread(..) | Self::History(..) => Action::Read,
+            Self::Read(..) | Self::Vread(..) | Self::History(Past::Instance(_), _) => Action::Read,
+            Self::History(..) => Action::History,
             Self::Search(..) | Self::Bundle(_) | Self::Operation(_) => Action::Search,
             Self::Create { .. } => Action::Create,
             Self::Update { .. } | Self::Patch { .. } => Action::Update,

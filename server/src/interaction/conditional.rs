@@ -7,14 +7,16 @@
 //!
 //! Source: FHIR R4 http.html#ccreate, #cond-update, #3.1.0.7.1
 
-use super::update::TRIES;
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::consent::caller::Action;
 use crate::search::parse;
-use crate::search::plan::Plan;
+use crate::search::plan::{CodePattern, Filter, Match, Pattern, Plan};
 use crate::secret;
 use crate::store::reader::Stored;
 use crate::store::{StoreError, write};
+
+/// Times a match that goes away is looked for anew.
+const TRIES: usize = 8;
 
 /// A condition, read.
 pub(crate) struct Condition {
@@ -42,6 +44,20 @@ impl Condition {
     /// The type that is searched.
     pub(crate) fn kind(&self) -> &str {
         &self.plan.resource_type
+    }
+
+    /// Whether a resource with this identifier matches, of a query that asks for an
+    /// identifier and nothing else.
+    pub(crate) fn names(&self, system: &str, value: &str) -> bool {
+        let [Filter::Indexed { any, negated: false, .. }] = &self.plan.filters[..] else { return false };
+        let is = |wanted: &Pattern, text: &str| match wanted {
+            Pattern::Any => true,
+            Pattern::Is(wanted) => **wanted == *text,
+        };
+        any.iter().any(|one| match one {
+            Match::Identifier(CodePattern { system: of, code }) => is(of, system) && is(code, value),
+            _ => false,
+        })
     }
 
     /// The one match there is already; several are 412.
@@ -91,7 +107,7 @@ impl Condition {
     }
 }
 
-fn several() -> Error {
+pub(crate) fn several() -> Error {
     Error::Precondition(Issue::error(
         "multiple-matches",
         "More than one resource matches the condition. Make the query more exact.",

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use super::conditional::{self, Condition};
 use super::filing;
 use super::plan::{Draft, companions};
-use super::update::{Planned, TRIES};
+use super::turns::Tries;
+use super::update::Planned;
 use super::{Call, Error, Location, Reply};
 use crate::consent::caller::Action;
 use crate::store::people::Citizen;
@@ -19,7 +20,8 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
     call.may(Action::Create, kind)?;
     let draft = Draft::read(call, kind, call.random.id(), body.to_vec())?;
     let condition = unless.map(|query| Condition::read(call, kind, query)).transpose()?;
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, &(kind, unless));
+    while tries.again().await {
         let mut planned = planned(call, &draft, &HashMap::new()).await?;
         if let Some(condition) = &condition {
             if let Some(found) = condition.existing(call).await? {

@@ -7,7 +7,8 @@
 
 use super::conditional::Condition;
 use super::plan::subject_rows;
-use super::update::{TRIES, precondition};
+use super::turns::Tries;
+use super::update::precondition;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
 use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
@@ -24,7 +25,8 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
         Which::At(_) => None,
         Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match (to, &condition) {
             (Which::At(at), _) => planned(call, at, expected).await?,
             (Which::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,
@@ -56,17 +58,25 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
 }
 
 /// The put that deletes the only match of a query; `None` if there is none.
-pub(crate) async fn matching(
+async fn matching(
     call: &Call<'_>,
     condition: &Condition,
     expected: Option<&Expected>,
 ) -> Result<Option<(Put, WriteSet)>, Error> {
-    let Some(old) = condition.target(call, Action::Delete).await? else {
-        return if expected.is_some() { Err(precondition()) } else { Ok(None) };
-    };
-    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+    matched(call, condition, condition.target(call, Action::Delete).await?, expected).await
+}
+
+/// The same for a match that is known already.
+pub(crate) async fn matched(
+    call: &Call<'_>,
+    condition: &Condition,
+    old: Option<Stored>,
+    expected: Option<&Expected>,
+) -> Result<Option<(Put, WriteSet)>, Error> {
+    if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
         return Err(precondition());
     }
+    let Some(old) = old else { return Ok(None) };
     let mut set = WriteSet::default();
     set.conditions.push(condition.only(call, old.rid)?);
     Ok(Some((of(call, old).await?, set)))

@@ -245,6 +245,16 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
             }
             (500, vec![internal()])
         }
+        // Asking again would take as long: no 503.
+        StoreError::TooCostly => {
+            let issue = Issue::error(
+                "too-costly",
+                "The search took too long and was stopped. Narrow it: name a patient, an identifier or a code, \
+                 fewer steps in a chain, or a shorter span of time.",
+                "検索に時間がかかりすぎたため中止しました。患者、識別子、コードの指定、連鎖の短縮、期間の限定などで絞り込んでください。",
+            );
+            (403, vec![issue])
+        }
         StoreError::Missing { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Audit(_)

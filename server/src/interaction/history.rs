@@ -1,62 +1,176 @@
-//! `GET [type]/[id]/_history`: the versions of one resource, newest first.
+//! What was written, newest first: `GET [type]/[id]/_history`, `GET [type]/_history`
+//! and `GET _history`.
+//!
+//! A page ends at a version, not at a number: what is written meanwhile comes
+//! before the first page, so that a walk tells every version once.
 //!
 //! Source: FHIR R4 http.html#history
 
 use techo_profiles::json::Json;
 
+use super::audit::RENDERED;
+use super::read::no_count;
 use super::redact::Seen;
-use super::search::{Bundle, page_link};
-use super::{Call, Error, Issue, Location, Reply};
+use super::search::{Bundle, foreign_page, page_link};
+use super::{Call, Error, Issue, Location, Past, Reply, subset};
 use crate::consent::caller::Action;
-use crate::store::reader::Stored;
+use crate::consent::gate::Access;
+use crate::search::page::{Cursor, Direction, SortValue, query_string};
+use crate::search::shape::Shape;
+use crate::search::time::span;
+use crate::store::reader::{Stored, Window, newest_first};
 use crate::store::write::{Method, instant};
 
 /// Versions a page, and the most that `_count` may ask for.
-const PAGE: u64 = 50;
-const MOST: u64 = 1000;
+const PAGE: usize = 50;
+const MOST: usize = 1000;
 
-/// The versions of one resource.
+/// A page of versions.
 ///
-/// * `query`: `_count`; `_page` from a `next` link.
-pub async fn history(call: &Call<'_>, at: &Location, query: &[(String, String)]) -> Result<Reply, Error> {
-    call.may(Action::Read, &at.kind)?;
-    let mut limit = PAGE;
-    let mut below = i32::MAX;
-    for (name, value) in query {
-        match name.as_str() {
-            "_count" => limit = count(value)?,
-            "_page" => below = open_page(call, at, value)?,
-            "_format" | "_pretty" => {}
-            other if !call.lenient => return Err(unknown(other)),
-            _ => {}
-        }
+/// * `query`: `_count`, `_since`, `_at`; `_page` from a `next` link.
+pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> Result<Reply, Error> {
+    let types = allowed(call, of)?;
+    let path = of.path();
+    let mut asked = Asked::read(call, (of.kind(), &path), query)?;
+    if let Past::Instance(at) = of {
+        let current = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+        asked.window.rid = Some(current.rid);
     }
-    let mut versions = call.reader().history(&at.kind, &at.id, below, limit + 1).await?;
-    if versions.is_empty() && below == i32::MAX {
-        return Err(Error::NotFound);
-    }
-    let more = versions.len() as u64 > limit;
-    versions.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut versions = newest(call, &types, &asked).await?;
+    let more = versions.len() > asked.limit;
+    versions.truncate(asked.limit);
     let mut bundle = Bundle::new("history");
-    let own = format!("{}/{}/_history", &call.base, at.reference());
-    bundle.link("self", &own);
+    let own = format!("{}/{path}", call.base);
+    let used = query_string(&asked.used);
+    bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
     if let (true, Some(last)) = (more, versions.last()) {
-        let sealed = call.seal_page(format!("{} {}", at.reference(), last.version).as_bytes());
-        bundle.link("next", &page_link(&own, &sealed));
+        let cursor = Cursor {
+            query: format!("{path}?{used}"),
+            values: vec![SortValue::Integer(last.updated)],
+            rid: last.rid,
+            direction: Direction::Onward,
+        };
+        let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
+        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
     }
     let mut reply = Reply::default();
     let mut seen = Seen::new();
     for version in &versions {
+        let at = Location { kind: call.type_name(version.kind), id: version.id.clone() };
         let body = call.shown(version, &mut seen).await?;
-        bundle.push(&call.base, &at.kind, &version.id, body.as_deref(), &event(at, version));
+        let body = body.map(|body| subset::cut(call.definitions, &at.kind, body, (&asked.shape, true))).transpose()?;
+        bundle.push(&call.base, &at.kind, &at.id, body.as_deref(), &event(&at, version));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
         }
     }
     reply.count = versions.len();
-    reply.about = Some(at.clone());
+    reply.about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };
     reply.body = Some(bundle.finish(None, &call.view));
     Ok(reply)
+}
+
+/// The types that a history is about.
+///
+/// # Errors
+/// [`Error::Forbidden`] where the scopes allow none of them.
+fn allowed(call: &Call<'_>, of: &Past) -> Result<Vec<String>, Error> {
+    match of {
+        Past::Instance(at) => call.may(Action::Read, &at.kind).map(|()| vec![at.kind.clone()]),
+        Past::Type(kind) => {
+            call.may(Action::History, kind)?;
+            if RENDERED.contains(&kind.as_str()) {
+                return Err(Error::NotAllowed(Issue::error(
+                    "not-supported",
+                    format!("{kind} has one version each, and no history."),
+                    format!("{kind} の版は一つだけで、履歴はありません。"),
+                )));
+            }
+            Ok(vec![kind.clone()])
+        }
+        Past::System => {
+            let types = call.definitions.resource_types().iter().map(ToString::to_string);
+            let types = types.filter(|kind| call.view.may(Action::History, kind) == Access::Yes);
+            let types: Vec<String> = types.filter(|kind| !RENDERED.contains(&kind.as_str())).collect();
+            if types.is_empty() {
+                call.may(Action::History, "Resource")?;
+            }
+            Ok(types)
+        }
+    }
+}
+
+/// The versions of a page, and one more if there is one. The types are read one by
+/// one: what the first ones tell bounds what the next ones are asked for.
+async fn newest(call: &Call<'_>, types: &[String], asked: &Asked) -> Result<Vec<Stored>, Error> {
+    let reader = call.reader();
+    let numbers: Vec<u16> = types.iter().filter_map(|kind| call.definitions.type_number(kind)).collect();
+    let in_use = if types.len() > 1 { reader.types_in_use(&numbers).await? } else { numbers };
+    let mut window = asked.window.clone();
+    let mut versions = Vec::new();
+    for number in in_use {
+        versions.extend(reader.changes(&call.type_name(number), &window, asked.limit + 1).await?);
+        newest_first(&mut versions);
+        versions.truncate(asked.limit + 1);
+        if let Some(last) = versions.get(asked.limit) {
+            window.since = window.since.max(Some(last.updated));
+        }
+    }
+    Ok(versions)
+}
+
+/// The query of a history, read.
+struct Asked {
+    limit: usize,
+    window: Window,
+    shape: Shape,
+    used: Vec<(Box<str>, Box<str>)>,
+}
+
+impl Asked {
+    fn read(call: &Call<'_>, (kind, path): (Option<&str>, &str), query: &[(String, String)]) -> Result<Self, Error> {
+        let Some((_, sealed)) = query.iter().find(|(name, _)| name == "_page") else {
+            return Self::plain(call, kind, query);
+        };
+        // The link holds the whole query; a parameter beside it would be passed over.
+        if query.iter().any(|(name, _)| !matches!(&**name, "_page" | "_format" | "_pretty")) {
+            return Err(foreign_page());
+        }
+        let cursor = Cursor::decode(&call.open_page(sealed)?).ok_or_else(foreign_page)?;
+        let (_, query) = cursor.query.split_once('?').filter(|(own, _)| *own == path).ok_or_else(foreign_page)?;
+        let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let mut asked = Self::plain(call, kind, &query)?;
+        let [SortValue::Integer(updated)] = cursor.values[..] else { return Err(foreign_page()) };
+        asked.window.after = Some((updated, cursor.rid));
+        Ok(asked)
+    }
+
+    /// * `kind`: whose elements may be picked; none in the history of all.
+    fn plain(call: &Call<'_>, kind: Option<&str>, query: &[(String, String)]) -> Result<Self, Error> {
+        let shape = kind.map(|kind| Shape::asked(call.definitions, kind, query)).transpose()?.unwrap_or_default();
+        no_count(&shape)?;
+        let mut asked = Self { limit: PAGE, window: Window::default(), shape, used: Vec::new() };
+        for (name, value) in query {
+            let time = || span(value, &call.config.zone).map_err(|error| bad(name, &error.to_string()));
+            match name.as_str() {
+                "_format" | "_pretty" => continue,
+                "_count" => asked.limit = count(value)?,
+                "_since" => asked.window.since = Some(time()?.low),
+                "_at" => asked.window.at = time().map(|span| Some(span.low..span.high))?,
+                "_summary" | "_elements" if kind.is_some() => {}
+                // The order that R4 has: there is no other.
+                "_sort" if matches!(value.as_str(), "-_lastUpdated" | "none") => {}
+                "_sort" => return Err(bad(name, "a history is told newest first")),
+                _ if call.lenient => continue,
+                other => return Err(unknown(other)),
+            }
+            if asked.used.iter().any(|(used, _)| **used == **name) {
+                return Err(bad(name, "it may be given once"));
+            }
+            asked.used.push((name.as_str().into(), value.as_str().into()));
+        }
+        Ok(asked)
+    }
 }
 
 fn event(at: &Location, version: &Stored) -> String {
@@ -71,22 +185,17 @@ fn event(at: &Location, version: &Stored) -> String {
     format!("\"request\":{request},\"response\":{response}")
 }
 
-fn count(value: &str) -> Result<u64, Error> {
-    value.parse().ok().filter(|count| *count > 0).map(|count: u64| count.min(MOST)).ok_or_else(|| {
+fn count(value: &str) -> Result<usize, Error> {
+    value.parse().ok().filter(|count| *count > 0).map(|count: usize| count.min(MOST)).ok_or_else(|| {
         let issue =
             Issue::error("value", "_count is a whole number from 1.", "_count は 1 以上の整数で指定してください。");
         Error::Invalid(vec![issue.at("_count")])
     })
 }
 
-fn open_page(call: &Call<'_>, at: &Location, sealed: &str) -> Result<i32, Error> {
-    let text = call.open_page(sealed)?;
-    let text = String::from_utf8_lossy(&text);
-    let (reference, version) = text.rsplit_once(' ').unwrap_or_default();
-    if reference != at.reference() {
-        return Err(super::search::foreign_page());
-    }
-    version.parse().map_err(|_| super::search::foreign_page())
+fn bad(name: &str, why: &str) -> Error {
+    let issue = Issue::error("value", format!("{name}: {why}."), format!("{name} の値が正しくありません: {why}"));
+    Error::Invalid(vec![issue.at(name)])
 }
 
 fn unknown(name: &str) -> Error {
@@ -94,8 +203,8 @@ fn unknown(name: &str) -> Error {
     Error::Invalid(vec![
         Issue::error(
             "not-supported",
-            format!("The parameter {shown} is not understood here; _count is."),
-            format!("パラメータ {shown} はここでは使えません。使えるのは _count です。"),
+            format!("The parameter {shown} is not understood here; _count, _since and _at are."),
+            format!("パラメータ {shown} はここでは使えません。使えるのは _count, _since, _at です。"),
         )
         .at(shown),
     ])

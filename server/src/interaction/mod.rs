@@ -15,8 +15,10 @@ pub mod delete;
 pub mod error;
 pub mod expected;
 pub mod filing;
+pub mod ground;
 pub mod guard;
 pub mod history;
+mod include;
 pub mod invocation;
 pub mod patch;
 pub mod plan;
@@ -25,6 +27,8 @@ pub mod redact;
 pub mod search;
 pub mod stamp;
 pub mod strangers;
+pub mod subset;
+pub mod turns;
 pub mod update;
 
 use std::ops::Deref;
@@ -32,6 +36,7 @@ use std::sync::Arc;
 
 pub use error::{Error, Issue};
 pub use expected::{Expected, Known};
+pub use ground::Ground;
 pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
@@ -39,20 +44,21 @@ use crate::circles::Views;
 use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
 use crate::consent::view::CitizenKey;
+use crate::search::shape::Shape;
 use crate::store::account::BearerRow as Bearer;
 use crate::store::watch::Warrant;
 
 /// A request, read.
 #[derive(Clone, Debug)]
 pub enum Interaction {
-    /// `GET [type]/[id]`, and what the reader has already
-    Read(Location, Known),
+    /// `GET [type]/[id]`, what the reader has already, and how much is to go out.
+    Read(Location, Known, Shape),
     /// `GET [type]/[id]/_history/[version]`
-    Vread(Location, i32),
-    /// `GET [type]/[id]/_history`
-    History(Location, Vec<(String, String)>),
-    /// `GET [type]?…`, `POST [type]/_search`
-    Search(String, Vec<(String, String)>),
+    Vread(Location, i32, Shape),
+    /// `GET [type]/[id]/_history`, `GET [type]/_history`, `GET _history`
+    History(Past, Vec<(String, String)>),
+    /// `GET [type]?…`, `POST [type]/_search`, and the same elsewhere.
+    Search(Ground, Vec<(String, String)>),
     /// `POST [type]`
     Create {
         /// The type in the URL.
@@ -94,13 +100,16 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle and for an operation, which looks itself.
+    /// The type it is about; `None` for a Bundle, a search of several types, and an
+    /// operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
-            Self::Read(at, _) | Self::Vread(at, _) | Self::History(at, _) => Some(&at.kind),
+            Self::Read(at, ..) | Self::Vread(at, ..) => Some(&at.kind),
+            Self::History(of, _) => of.kind(),
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
-            Self::Search(kind, _) | Self::Create { kind, .. } => Some(kind),
-            Self::Bundle(_) | Self::Operation(_) => None,
+            Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
+            Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
+            Self::Search(Ground::Types, _) | Self::Bundle(_) | Self::Operation(_) => None,
         }
     }
 
@@ -108,18 +117,14 @@ impl Interaction {
     pub fn writes(&self) -> bool {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Patch { .. } | Self::Delete { .. } => true,
-            Self::Read(..)
-            | Self::Vread(..)
-            | Self::History(..)
-            | Self::Search(..)
-            | Self::Bundle(_)
-            | Self::Operation(_) => false,
+            Self::Read(..) | Self::Vread(..) | Self::History(..) | Self::Search(..) => false,
+            Self::Bundle(_) | Self::Operation(_) => false,
         }
     }
 }
 
 /// Which resource a write is about.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub enum Which {
     /// The one with this id.
     At(Location),
@@ -138,6 +143,37 @@ impl Which {
         match self {
             Self::At(at) => &at.kind,
             Self::Matching { kind, .. } => kind,
+        }
+    }
+}
+
+/// Whose past a history tells.
+#[derive(Clone, Debug)]
+pub enum Past {
+    /// `[type]/[id]`
+    Instance(Location),
+    /// `[type]`
+    Type(String),
+    /// `[base]`
+    System,
+}
+
+impl Past {
+    /// The type; `None` for all.
+    pub fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Instance(at) => Some(&at.kind),
+            Self::Type(kind) => Some(kind),
+            Self::System => None,
+        }
+    }
+
+    /// `Patient/1/_history`
+    pub fn path(&self) -> String {
+        match self {
+            Self::Instance(at) => format!("{}/_history", at.reference()),
+            Self::Type(kind) => format!("{kind}/_history"),
+            Self::System => "_history".to_owned(),
         }
     }
 }
@@ -255,10 +291,10 @@ pub enum Status {
     Created,
     /// 204
     NoContent,
-    /// 422: refused, with a report of what was found.
-    Unprocessable,
     /// 304
     NotModified,
+    /// 422: refused, with a report of what was found.
+    Unprocessable,
 }
 
 impl Status {
@@ -268,8 +304,8 @@ impl Status {
             Self::Ok => "200 OK",
             Self::Created => "201 Created",
             Self::NoContent => "204 No Content",
-            Self::Unprocessable => "422 Unprocessable Entity",
             Self::NotModified => "304 Not Modified",
+            Self::Unprocessable => "422 Unprocessable Entity",
         }
     }
 }

@@ -15,7 +15,8 @@ use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 use super::conditional::Condition;
 use super::plan::Draft;
 use super::redact::Seen;
-use super::update::{Planned, TRIES, next, precondition, whole};
+use super::turns::Tries;
+use super::update::{Planned, next, precondition, same_id, whole};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
 use crate::store::StoreError;
@@ -59,16 +60,17 @@ pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<
         Which::At(_) => None,
         Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match (to, &condition) {
-            (Which::At(at), _) => planned(call, at, &changes, expected, &HashMap::new()).await?,
-            (Which::Matching { .. }, Some(condition)) => {
-                matching(call, condition, &changes, expected, &HashMap::new()).await?
-            }
+            (Which::At(at), _) => planned(call, at, &changes, expected).await?,
+            (Which::Matching { .. }, Some(condition)) => matching(call, condition, &changes, expected).await?,
             (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
         };
         if let Some(mut reply) = planned.committed(call).await? {
-            reply.body = told(call, &reply).await?;
+            if let (Some(at), Some((version, _))) = (&reply.about, reply.version) {
+                reply.body = told(call, at, version).await?;
+            }
             return Ok(reply);
         }
     }
@@ -138,13 +140,19 @@ impl Changes {
 }
 
 /// Plans the patched version of what is there now.
-pub(crate) async fn planned(
+async fn planned(
     call: &Call<'_>,
     at: &Location,
     changes: &Changes,
     expected: Option<&Expected>,
-    pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
+    let old = patchable(call, at, expected).await?;
+    let text = patched(call, &old, changes).await?;
+    of(call, &old, text, &HashMap::new()).await
+}
+
+/// What is there to be patched.
+pub(crate) async fn patchable(call: &Call<'_>, at: &Location, expected: Option<&Expected>) -> Result<Stored, Error> {
     let old = match call.writable_now(at, Action::Update).await {
         Ok(Some(old)) if !old.is_deleted() => old,
         Ok(Some(_)) => return Err(Error::Gone),
@@ -156,22 +164,21 @@ pub(crate) async fn planned(
         return Err(precondition());
     }
     call.guarded(expected)?;
-    of(call, &old, changes, pending).await
+    Ok(old)
 }
 
-/// Plans the patched version of a record.
-async fn of(
+/// Plans the next version of a record.
+///
+/// * `text`: as patched.
+pub(crate) async fn of(
     call: &Call<'_>,
     old: &Stored,
-    changes: &Changes,
+    text: Vec<u8>,
     pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
-    let at = Location { kind: call.type_name(old.kind), id: old.id.clone() };
-    let text = patched(call, old, changes).await?;
-    let draft = Draft::read(call, &at.kind, at.id.clone(), text).map_err(spoiled)?;
-    if draft.resource.str("id") != Some(&at.id) {
-        return Err(spoiled(super::update::same_id(&draft).err().unwrap_or(Error::NotFound)));
-    }
+    let kind = call.type_name(old.kind);
+    let draft = Draft::read(call, &kind, old.id.clone(), text).map_err(spoiled)?;
+    same_id(&draft).map_err(spoiled)?;
     whole(&draft)?;
     let mut planned = next(call, &draft, Some(old), pending).await?;
     planned.put.method = Method::Patch;
@@ -179,23 +186,24 @@ async fn of(
 }
 
 /// Plans the patched version of the only match of a query.
-pub(crate) async fn matching(
+async fn matching(
     call: &Call<'_>,
     condition: &Condition,
     changes: &Changes,
     expected: Option<&Expected>,
-    pending: &HashMap<String, Citizen>,
 ) -> Result<Planned, Error> {
     let old = condition.target(call, Action::Update).await?.ok_or(Error::NotFound)?;
     if expected.is_some_and(|expected| !expected.holds(old.version)) {
         return Err(precondition());
     }
-    let mut planned = of(call, &old, changes, pending).await?;
+    let text = patched(call, &old, changes).await?;
+    let mut planned = of(call, &old, text, &HashMap::new()).await?;
     planned.set.conditions.push(condition.only(call, old.rid)?);
     Ok(planned)
 }
 
-async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
+/// The text of a record, patched.
+pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
     let body = old.body.clone().ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     let shown = call.redacted(old, body.clone(), &mut Seen::new()).await?;
     if shown != body {
@@ -219,8 +227,7 @@ fn spoiled(error: Error) -> Error {
 }
 
 /// The patched resource for a caller who may read it.
-async fn told(call: &Call<'_>, reply: &Reply) -> Result<Option<Vec<u8>>, Error> {
-    let (Some(at), Some((version, _))) = (&reply.about, reply.version) else { return Ok(None) };
+pub(crate) async fn told(call: &Call<'_>, at: &Location, version: i32) -> Result<Option<Vec<u8>>, Error> {
     let reading = call.doing(Action::Read);
     match reading.reader().version(&at.kind, &at.id, version).await? {
         Some(found) => reading.shown(&found, &mut Seen::new()).await,

@@ -3,8 +3,10 @@
 //! Source: FHIR R4 http.html#read, #vread, #cread
 
 use super::redact::Seen;
-use super::{Call, Error, Known, Location, Reply, Status};
+use super::{Call, Error, Known, Location, Reply, Status, subset};
 use crate::consent::caller::Action;
+use crate::search::shape::{Shape, Summary};
+use crate::search::{Reason, SearchError};
 use crate::store::reader::Stored;
 
 /// The current version of one resource.
@@ -15,28 +17,48 @@ use crate::store::reader::Stored;
 ///
 /// * `known`: what the reader has. Decided on the answer, so that what is hidden
 ///   stays 404.
-pub async fn read(call: &Call<'_>, at: &Location, known: &Known) -> Result<Reply, Error> {
+pub async fn read(call: &Call<'_>, at: &Location, known: &Known, shape: &Shape) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    no_count(shape)?;
     if at.kind == "AuditEvent" {
-        return super::audit::read(call, at).await;
+        return super::audit::read(call, at).await?.cut(call, shape);
     }
     let found = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
     let reply = call.reply(found).await?;
-    Ok(if reply.version.is_some_and(|(version, updated)| known.covers(version, updated)) {
-        Reply { status: Status::NotModified, body: None, ..reply }
-    } else {
-        reply
-    })
+    if reply.version.is_some_and(|(version, updated)| known.covers(version, updated)) {
+        return Ok(Reply { status: Status::NotModified, body: None, ..reply });
+    }
+    reply.cut(call, shape)
 }
 
 /// One version of one resource.
 ///
 /// # Errors
 /// As [`read`].
-pub async fn vread(call: &Call<'_>, at: &Location, version: i32) -> Result<Reply, Error> {
+pub async fn vread(call: &Call<'_>, at: &Location, version: i32, shape: &Shape) -> Result<Reply, Error> {
     call.may(Action::Read, &at.kind)?;
+    no_count(shape)?;
     let found = call.reader().version(&at.kind, &at.id, version).await?.ok_or(Error::NotFound)?;
-    call.reply(found).await
+    call.reply(found).await?.cut(call, shape)
+}
+
+/// There is nothing to count where one resource is named.
+pub(crate) fn no_count(shape: &Shape) -> Result<(), Error> {
+    if shape.summary != Summary::Count {
+        return Ok(());
+    }
+    let why = "_summary=count is for searches";
+    Err(SearchError::new("_summary", Reason::Modifier(why.into())).into())
+}
+
+impl Reply {
+    /// The one resource that it holds, cut to a shape.
+    fn cut(mut self, call: &Call<'_>, shape: &Shape) -> Result<Self, Error> {
+        if let (Some(at), Some(body)) = (&self.about, self.body.take()) {
+            self.body = Some(subset::cut(call.definitions, &at.kind, body, (shape, true))?);
+        }
+        Ok(self)
+    }
 }
 
 impl Call<'_> {

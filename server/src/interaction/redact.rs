@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, splice};
 
-use super::{Call, Error, Location};
+use super::{Call, Error, Location, subset};
 use crate::consent::caller::Action;
 use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
@@ -69,7 +69,7 @@ impl Call<'_> {
         let mut resource = parsed(&splice(&body, edits))?;
         // The narrative may say what the elements no longer do.
         resource.remove("text");
-        Ok(tagged(resource, &["SUBSETTED", "REDACTED"]).to_string().into_bytes())
+        Ok(tagged(resource, &[subset::SUBSETTED, "REDACTED"]).to_string().into_bytes())
     }
 
     /// Whether this version is visible because it is who the caller is, and for no
@@ -108,7 +108,7 @@ fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
         .iter()
         .filter(|member| IDENTITY.contains(&&*member.name))
         .map(|member| (member.name.clone(), member.value.clone()));
-    Ok(tagged(Json::object(kept), &["SUBSETTED"]).to_string().into_bytes())
+    Ok(tagged(Json::object(kept), &[subset::SUBSETTED]).to_string().into_bytes())
 }
 
 /// Says that something was taken out.
@@ -116,10 +116,7 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
     if let Some(meta) = resource.get_mut("meta") {
         let mut tags = Json::array(meta.list("tag").iter().cloned());
         for code in codes {
-            tags.push(Json::object([
-                ("system", Json::from("http://terminology.hl7.org/CodeSystem/v3-ObservationValue")),
-                ("code", Json::from(*code)),
-            ]));
+            tags.push(Json::object([("system", Json::from(subset::SYSTEM)), ("code", Json::from(*code))]));
         }
         meta.set("tag", tags);
     }

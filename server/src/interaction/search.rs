@@ -1,98 +1,139 @@
-//! `GET [type]?…` and `POST [type]/_search`.
+//! `GET [type]?…`, `GET [base]?_type=…`, `GET [type]/[id]/[type]?…`, and the same
+//! by `POST …/_search`.
+//!
+//! A search has a [`Ground`]: one type, several, or a compartment. From there on
+//! there are only plans, one a type, in one statement.
 //!
 //! Source: FHIR R4 http.html#search, search.html
 
-use std::collections::BTreeSet;
-
 use techo_profiles::json::Json;
 
+use super::ground::Ground;
+use super::include::included;
 use super::redact::Seen;
-use super::{Call, Error, Issue, Reply};
+use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
-use crate::consent::caller::Action;
 use crate::search::page::{Cursor, Direction, query_string};
+use crate::search::parse;
 use crate::search::parse::Scope;
-use crate::search::plan::{Include, Plan, Total};
-use crate::search::{index, parse};
-use crate::store::reader::{Position, Stored};
+use crate::search::plan::{Plan, Total};
+use crate::search::shape::Shape;
+use crate::store::reader::{Page, Position, Stored};
 
 /// Rows a page if the query does not say.
 const PAGE: u32 = 50;
 /// Totals are exact up to here, and left out above, unless asked for.
 const COUNTED: u64 = 10_000;
-/// The most that `_include` and `_revinclude` add to a page.
-const INCLUDED: u32 = 1000;
+/// The same where an estimate is asked for: an exact number is a good one.
+const ESTIMATED: u64 = 100_000;
 
-/// Searches one type.
-pub async fn search(call: &Call<'_>, kind: &str, query: &[(String, String)]) -> Result<Reply, Error> {
-    call.may(Action::Search, kind)?;
-    if kind == "AuditEvent" {
+/// Where a page begins, and which way it goes.
+type Place = (Position, Direction);
+
+/// Searches.
+pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Result<Reply, Error> {
+    if let Ground::Type(kind) = ground
+        && kind == "AuditEvent"
+    {
+        ground.kinds(call, query)?;
         return super::audit::search(call, query).await;
     }
-    let (plan, after) = match query.iter().find(|(name, _)| name == "_page") {
-        Some((_, sealed)) => {
-            // The link holds the whole query; a parameter beside it would be passed over.
-            if query.iter().any(|(name, _)| !matches!(&**name, "_page" | "_format" | "_pretty")) {
-                return Err(foreign_page());
-            }
-            resumed(call, kind, sealed)?
-        }
-        None => (call.plan(kind, query, call.lenient)?, None),
-    };
-    let limit = plan.count.unwrap_or(PAGE);
-    let reader = call.reader();
-    let page = reader.search(&plan, after.as_ref(), limit).await?;
-    let whole = after.is_none() && page.next.is_none() && limit > 0;
-    let total = match plan.total {
-        Total::None => None,
-        _ if whole => Some(page.rows.len() as u64),
-        Total::Accurate => reader.count(&plan, None).await?,
-        Total::Estimate | Total::Unsaid => reader.count(&plan, Some(COUNTED)).await?,
-    };
+    let (plans, place) = planned(call, ground, query)?;
+    let first = plans.first().ok_or_else(|| Error::Internal("a search of no type".into()))?;
+    let limit = first.count.unwrap_or(PAGE);
+    let from = place.as_ref().map(|(position, direction)| (position, *direction));
+    let page = call.reader().page(&plans, from, limit).await?;
+    let total = total(call, &plans, &page, place.is_none() && limit > 0).await?;
     let mut bundle = Bundle::new("searchset");
-    let used = query_string(&plan.used);
-    let own = format!("{}/{kind}", call.base);
-    bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
-    if let (Some(next), true) = (&page.next, limit > 0) {
-        let cursor = Cursor {
-            query: format!("{kind}?{used}"),
-            values: next.keys.clone(),
-            rid: next.rid,
-            direction: Direction::Onward,
-        };
-        let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
-        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
-    }
+    link(call, (ground, query), first, &page, &mut bundle)?;
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
     let mut seen = Seen::new();
     for row in &page.rows {
-        call.push((&mut bundle, &mut reply, &mut seen), kind, row, "match").await?;
+        let kind = call.type_name(row.kind);
+        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (&kind, row, "match")).await?;
     }
-    for (kind, row) in included(call, &plan, &page.rows).await? {
-        call.push((&mut bundle, &mut reply, &mut seen), &kind, &row, "include").await?;
+    let more = included(call, first, &page.rows).await?;
+    for (kind, row) in &more.found {
+        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, "include")).await?;
     }
-    if !plan.ignored.is_empty() {
-        let issues: Vec<Issue> = plan
-            .ignored
-            .iter()
-            .map(|error| Issue { severity: "warning", ..super::error::search_issue(error) })
-            .collect();
+    let warning = |error| Issue { severity: "warning", ..super::error::search_issue(error) };
+    let issues: Vec<Issue> = first.ignored.iter().map(warning).chain(more.left_out).collect();
+    if !issues.is_empty() {
         bundle.push_outcome(&issues, call.japanese);
     }
     reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
 }
 
-fn resumed(call: &Call<'_>, kind: &str, sealed: &str) -> Result<(Plan, Option<Position>), Error> {
-    let bytes = call.open_page(sealed)?;
-    let cursor = Cursor::decode(&bytes).ok_or_else(foreign_page)?;
-    let (_, query) = cursor.query.split_once('?').filter(|(own, _)| *own == kind).ok_or_else(foreign_page)?;
-    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let plan = call.plan(kind, &query, call.lenient)?;
-    if plan.sort.len() != cursor.values.len() {
+/// The plans of a query, and the place where a page link leads to.
+fn planned(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Result<(Vec<Plan>, Option<Place>), Error> {
+    let Some((_, sealed)) = query.iter().find(|(name, _)| name == "_page") else {
+        let kinds = ground.kinds(call, query)?;
+        return Ok((ground.plans(call, &kinds, query)?, None));
+    };
+    // The link holds the whole query; a parameter beside it would be passed over.
+    if query.iter().any(|(name, _)| !matches!(&**name, "_page" | "_format" | "_pretty")) {
         return Err(foreign_page());
     }
-    Ok((plan, Some(Position { keys: cursor.values, rid: cursor.rid })))
+    let cursor = Cursor::decode(&call.open_page(sealed)?).ok_or_else(foreign_page)?;
+    let (_, query) = cursor.query.split_once('?').filter(|(own, _)| *own == ground.path()).ok_or_else(foreign_page)?;
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let kinds = ground.kinds(call, &query)?;
+    let plans = ground.plans(call, &kinds, &query)?;
+    if plans.first().is_none_or(|plan| plan.sort.len() != cursor.values.len()) {
+        return Err(foreign_page());
+    }
+    let position = Position { keys: cursor.values, rid: cursor.rid };
+    Ok((plans, Some((position, cursor.direction))))
+}
+
+/// `Bundle.total`, if there is to be one.
+///
+/// * `from_start`: nothing comes before the page.
+async fn total(call: &Call<'_>, plans: &[Plan], page: &Page, from_start: bool) -> Result<Option<u64>, Error> {
+    let wanted = plans.first().map(|plan| plan.total).unwrap_or_default();
+    let at_most = match wanted {
+        Total::None => return Ok(None),
+        _ if from_start && page.next.is_none() => return Ok(Some(page.rows.len() as u64)),
+        Total::Accurate => None,
+        Total::Estimate => Some(ESTIMATED),
+        Total::Unsaid => Some(COUNTED),
+    };
+    Ok(call.reader().total(plans, at_most).await?)
+}
+
+/// `self`, and where there are other pages the ways to them.
+fn link(
+    call: &Call<'_>,
+    (ground, query): (&Ground, &[(String, String)]),
+    plan: &Plan,
+    page: &Page,
+    bundle: &mut Bundle,
+) -> Result<(), Error> {
+    let used = query_string(&plan.used);
+    let own = ground.url(&call.base);
+    let first = if used.is_empty() { own.clone() } else { format!("{own}?{used}") };
+    match query.iter().find(|(name, _)| name == "_page") {
+        Some((_, sealed)) => bundle.link("self", &page_link_as(&own, sealed, query, &[])),
+        None => bundle.link("self", &first),
+    }
+    if page.next.is_none() && page.previous.is_none() || plan.count == Some(0) {
+        return Ok(());
+    }
+    bundle.link("first", &first);
+    let ways = [("next", &page.next, Direction::Onward), ("previous", &page.previous, Direction::Back)];
+    for (relation, place, direction) in ways {
+        let Some(place) = place else { continue };
+        let cursor = Cursor {
+            query: format!("{}?{used}", ground.path()),
+            values: place.keys.clone(),
+            rid: place.rid,
+            direction,
+        };
+        let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
+        bundle.link(relation, &page_link_as(&own, &call.seal_page(&bytes), query, &[]));
+    }
+    Ok(())
 }
 
 /// A page link that was not made here, for this caller.
@@ -112,72 +153,14 @@ pub(crate) fn page_link(url: &str, sealed: &str) -> String {
     format!("{url}?_page={sealed}")
 }
 
-/// What `_include` and `_revinclude` add: through the same view, each once.
-async fn included(call: &Call<'_>, plan: &Plan, rows: &[Stored]) -> Result<Vec<(String, Stored)>, Error> {
-    let mut seen: BTreeSet<i64> = rows.iter().map(|row| row.rid).collect();
-    let mut found = Vec::new();
-    for include in &plan.includes {
-        let more = if include.reverse {
-            revinclude(call, plan, include, rows).await?
-        } else {
-            forward(call, include, rows).await?
-        };
-        for (kind, row) in more {
-            if row.deleted == 0 && found.len() < INCLUDED as usize && seen.insert(row.rid) {
-                found.push((kind, row));
-            }
-        }
-    }
-    Ok(found)
-}
-
-async fn forward(call: &Call<'_>, include: &Include, rows: &[Stored]) -> Result<Vec<(String, Stored)>, Error> {
-    let mut targets = BTreeSet::new();
-    for row in rows {
-        let Some(body) = &row.body else { continue };
-        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
-        let found = index::references(call.definitions, &include.source, &resource, &include.param, &call.local())
-            .map_err(|error| Error::Internal(error.to_string()))?;
-        for (kind, id) in found {
-            if include.target.is_none_or(|wanted| wanted == kind) {
-                targets.insert((kind, id));
-            }
-        }
-    }
-    let mut found = Vec::new();
-    for kind in targets.iter().map(|(kind, _)| *kind).collect::<BTreeSet<_>>() {
-        let name = call.type_name(kind);
-        if call.may(Action::Search, &name).is_err() && call.may(Action::Read, &name).is_err() {
-            continue;
-        }
-        let ids: Vec<&str> =
-            targets.iter().filter(|(of, _)| *of == kind).map(|(_, id)| &**id).take(INCLUDED as usize).collect();
-        for chunk in ids.chunks(100) {
-            let rows = call.reader().many(&name, chunk).await?;
-            found.extend(rows.into_iter().map(|row| (name.clone(), row)));
-        }
-    }
-    Ok(found)
-}
-
-async fn revinclude(
-    call: &Call<'_>,
-    plan: &Plan,
-    include: &Include,
-    rows: &[Stored],
-) -> Result<Vec<(String, Stored)>, Error> {
-    if call.may(Action::Search, &include.source).is_err() {
-        return Ok(Vec::new());
-    }
-    let target = call.definitions.type_number(&plan.resource_type).unwrap_or(0);
-    let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-    let mut found = Vec::new();
-    for chunk in ids.chunks(100) {
-        let reader = call.reader();
-        let rows = reader.referring(&include.source, &include.param, target, chunk, INCLUDED).await?;
-        found.extend(rows.into_iter().map(|row| (include.source.to_string(), row)));
-    }
-    Ok(found)
+/// The same, and what of the query goes on beside the seal: the form of the answer,
+/// and `more`.
+pub(super) fn page_link_as(url: &str, sealed: &str, query: &[(String, String)], more: &[&str]) -> String {
+    let goes_on = |name: &str| matches!(name, "_format" | "_pretty") || more.contains(&name);
+    let beside = query.iter().filter(|(name, _)| goes_on(name));
+    let beside: Vec<_> = beside.map(|(name, value)| (name.as_str().into(), value.as_str().into())).collect();
+    let and = if beside.is_empty() { "" } else { "&" };
+    format!("{}{and}{}", page_link(url, sealed), query_string(&beside))
 }
 
 impl Call<'_> {
@@ -188,15 +171,22 @@ impl Call<'_> {
         Ok(parse::plan(self.definitions, kind, query, &scope)?)
     }
 
+    /// The plans of a query on several types.
+    pub(super) fn plans(&self, kinds: &[&str], query: &[(String, String)]) -> Result<Vec<Plan>, Error> {
+        let local = self.local();
+        let scope = Scope { local: &local, now: self.now, lenient: self.lenient, terms: &self.codes };
+        Ok(parse::plans(self.definitions, kinds, query, &scope)?)
+    }
+
     async fn push(
         &self,
         (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
-        kind: &str,
-        row: &Stored,
-        mode: &str,
+        shape: &Shape,
+        (kind, row, mode): (&str, &Stored, &str),
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
         let body = self.redacted(row, body.clone(), seen).await?;
+        let body = subset::cut(self.definitions, kind, body, (shape, mode == "match"))?;
         bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));

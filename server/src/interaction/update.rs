@@ -12,15 +12,13 @@ use super::conditional::Condition;
 use super::create::version_url;
 use super::filing;
 use super::plan::{Draft, companions};
+use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
 use crate::consent::caller::Action;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
 use crate::store::{Refused, StoreError, WriteSet};
-
-/// Tries this often when other writers of the same resource come between.
-pub(super) const TRIES: usize = 8;
 
 /// Stores a version.
 ///
@@ -35,7 +33,8 @@ pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&
         }
         Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
     };
-    for _ in 0..TRIES {
+    let mut tries = Tries::of(call.app, to);
+    while tries.again().await {
         let planned = match &found {
             Found::At(draft) => planned(call, draft, expected, &HashMap::new()).await?,
             Found::By(condition) => matching(call, condition, body.to_vec(), expected, &HashMap::new()).await?,
@@ -160,7 +159,21 @@ pub(crate) async fn matching(
 ) -> Result<Planned, Error> {
     let old = condition.target(call, Action::Update).await?;
     let id = old.as_ref().map_or_else(|| call.random.id(), |old| old.id.clone());
-    let mut draft = Draft::read(call, condition.kind(), id, body)?;
+    let draft = Draft::read(call, condition.kind(), id, body)?;
+    matched(call, condition, (old, draft), expected, pending).await
+}
+
+/// The same for a match that is known already.
+///
+/// * `of`: the match, and the draft under its id, or under a new one.
+pub(crate) async fn matched(
+    call: &Call<'_>,
+    condition: &Condition,
+    of: (Option<Stored>, Draft),
+    expected: Option<&Expected>,
+    pending: &HashMap<String, Citizen>,
+) -> Result<Planned, Error> {
+    let (old, mut draft) = of;
     whole(&draft)?;
     let chosen = draft.resource.str("id").map(str::to_owned);
     if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
@@ -222,9 +235,8 @@ fn other_id(kind: &str) -> Error {
 /// Refuses what this or another server handed out in part: storing it would lose
 /// what was left out.
 pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
-    const SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
     let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
-    if !tags.iter().any(|tag| tag.str("system") == Some(SYSTEM) && tag.str("code") == Some("SUBSETTED")) {
+    if !tags.iter().any(super::subset::is_subsetted) {
         return Ok(());
     }
     Err(Error::Unprocessable(vec![

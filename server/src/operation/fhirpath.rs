@@ -25,6 +25,7 @@ use crate::consent::subject::local;
 use crate::consent::view::CitizenKey;
 use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Issue, Known, Location, Reply, read};
+use crate::search::shape::Shape;
 use crate::search::unit::Ucum;
 
 /// The operation.
@@ -127,7 +128,7 @@ async fn fetch(
 ) -> Result<Option<Json>, Error> {
     let place = local(reference, &call.config.fhir_base());
     let Some(at) = place.and_then(|(kind, id)| Location::read(&format!("{kind}/{id}"))) else { return Ok(None) };
-    match read::read(&call.doing(Action::Read), &at, &Known::default()).await {
+    match read::read(&call.doing(Action::Read), &at, &Known::default(), &Shape::default()).await {
         Ok(reply) => {
             disclosed.extend(reply.disclosed);
             reply.body.as_deref().map(parse).transpose()

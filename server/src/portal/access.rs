@@ -12,7 +12,7 @@ use super::people::{self, Person, Tie};
 use super::shell::{Here, Shell};
 use super::{shown_of, words};
 use crate::auth::wording::Language;
-use crate::interaction::{Call, Error, Interaction};
+use crate::interaction::{Call, Error, Ground, Interaction};
 use crate::store::StoreError;
 use crate::store::audit::{Cursor, Disclosed, Filter, Found, Kind, Outcome, Party, Record};
 
@@ -85,7 +85,7 @@ pub async fn page(call: Call<'_>, shell: Shell, asked: Asked) -> Result<AccessPa
     let lines = together(found.iter().filter_map(|one| known.line(one)), shell.language);
     let disclosed: Vec<_> = found.iter().map(|one| (one.citizen, "AuditEvent".to_owned())).collect();
     let everyone: Vec<&Person> = people.iter().collect();
-    let question = |ids| Interaction::Search("AuditEvent".to_owned(), vec![("patient".to_owned(), ids)]);
+    let question = |ids| Interaction::Search(Ground::Type("AuditEvent".to_owned()), vec![("patient".to_owned(), ids)]);
     shown_of(&call, &everyone, &disclosed, question).await?;
     let others = if asked.others { "&others=1" } else { "" };
     let older = next.map(|next| {

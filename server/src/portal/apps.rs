@@ -22,7 +22,7 @@ use crate::consent::label;
 use crate::consent::policy::KIND_SYSTEM;
 use crate::consent::view::CitizenKey;
 use crate::interaction::filing::{self, EndedBy};
-use crate::interaction::{Call, Error, Interaction, is_id, plan};
+use crate::interaction::{Call, Error, Ground, Interaction, is_id, plan};
 use crate::store::StoreError;
 use crate::store::account::GrantWithConsents;
 use crate::store::audit::{Filter, Kind, Party};
@@ -89,7 +89,7 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, done: bool) -
     shares.extend(grants.iter().filter(|one| one.consents.is_empty()).map(|one| known.sign_in(one)));
     let asked = |ids: String| {
         let query = vec![("patient".to_owned(), ids), ("status".to_owned(), "active".to_owned())];
-        Interaction::Search("Consent".to_owned(), query)
+        Interaction::Search(Ground::Type("Consent".to_owned()), query)
     };
     shown_of(&call, &people, &disclosed, asked).await?;
     Ok(AppsPage { shell: shell.at(Here::Apps), shares, done })

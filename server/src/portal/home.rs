@@ -7,7 +7,7 @@ use super::shell::{Here, Shell};
 use super::{shown_of, words};
 use crate::auth::login::Session;
 use crate::auth::person::AccountKind;
-use crate::interaction::{Call, Error, Interaction};
+use crate::interaction::{Call, Error, Ground, Interaction};
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -24,8 +24,9 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session) -> Result<Hom
     let citizen = session.user.kind == AccountKind::Person;
     let people = if citizen { people::people(&call, shell.language).await? } else { Vec::new() };
     let everyone: Vec<&Person> = people.iter().collect();
-    let asked =
-        |ids: String| Interaction::Search("Patient".to_owned(), vec![("_id".to_owned(), ids.replace("Patient/", ""))]);
+    let asked = |ids: String| {
+        Interaction::Search(Ground::Type("Patient".to_owned()), vec![("_id".to_owned(), ids.replace("Patient/", ""))])
+    };
     shown_of(&call, &everyone, &[], asked).await?;
     Ok(HomePage { shell: shell.at(Here::Home), people, citizen })
 }

@@ -24,6 +24,7 @@ use crate::auth::login::Session;
 use crate::consent::caller::Action;
 use crate::consent::view::CitizenKey;
 use crate::interaction::{Call, Error, Interaction, Known, Location, Reply, is_id};
+use crate::search::shape::Shape;
 
 use people::{Person, Tie};
 
@@ -42,7 +43,8 @@ pub async fn refused(call: &Call<'_>, patient: &str) -> Error {
     if !is_id(patient) {
         return Error::NotFound;
     }
-    let asked = Interaction::Read(Location { kind: "Patient".to_owned(), id: patient.to_owned() }, Known::default());
+    let at = Location { kind: "Patient".to_owned(), id: patient.to_owned() };
+    let asked = Interaction::Read(at, Known::default(), Shape::default());
     match call.record(&asked, &Err(Error::NotFound)).await {
         Ok(()) => Error::NotFound,
         Err(error) => error,

@@ -91,14 +91,14 @@ pub fn extract(
     Ok(Extracted { rows, clinical })
 }
 
-/// What the references of one parameter point at here: type number and id.
+/// What the references of these parameters point at here: type number and id.
 ///
-/// * `param`: the key of a reference parameter of `resource_type`.
+/// * `params`: keys of reference parameters of `resource_type`.
 pub fn references(
     definitions: &'static Definitions,
     resource_type: &str,
     resource: &Json,
-    param: &ParamKey,
+    params: &[ParamKey],
     local: &Local,
 ) -> Result<BTreeSet<(u16, Box<str>)>, IndexError> {
     let index =
@@ -110,8 +110,11 @@ pub fn references(
         cells: Cells { setting: Setting { local, type_number: &type_number }, cells: Vec::new() },
         rows: Vec::new(),
     };
-    for parameter in index.parameters.iter().filter(|parameter| parameter.key == *param) {
-        extractor.parameter(parameter)?;
+    for position in index.present(resource.members().iter().map(|member| &*member.name)) {
+        let parameter = &index.parameters[position];
+        if params.contains(&parameter.key) {
+            extractor.parameter(parameter)?;
+        }
     }
     let local_target = |row: Row| match row.cell {
         Cell::Reference { kind, id } if kind != 0 => Some((kind, id)),

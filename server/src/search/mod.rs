@@ -24,6 +24,7 @@ pub mod parse;
 pub mod plan;
 mod result;
 pub mod row;
+pub mod shape;
 pub mod terms;
 pub mod time;
 pub mod trail;

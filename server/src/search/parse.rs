@@ -25,8 +25,9 @@ use super::escape::{split, unescape};
 use super::filter;
 use super::kinds::{Kind, Local, Question, Setting, composite, special};
 use super::modifier::Modifier;
-use super::plan::{Filter, Match, Plan, Summary, Together, Total};
+use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together, Total};
 use super::result;
+use super::shape::Shape;
 use super::terms::Terms;
 use super::time::span;
 
@@ -55,6 +56,54 @@ pub fn plan(
     query: &[(String, String)],
     scope: &Scope<'_>,
 ) -> Result<Plan, SearchError> {
+    one_of(definitions, (resource_type, &[resource_type]), query, scope)
+}
+
+/// The plans of a query on several resource types, one each: what it asks, each of
+/// them must know.
+///
+/// # Errors
+/// [`SearchError`] about the first parameter that is refused.
+pub fn plans(
+    definitions: &'static Definitions,
+    types: &[&str],
+    query: &[(String, String)],
+    scope: &Scope<'_>,
+) -> Result<Vec<Plan>, SearchError> {
+    let read = |query: &[(String, String)]| -> Result<Vec<Plan>, SearchError> {
+        types.iter().map(|kind| one_of(definitions, (kind, types), query, scope)).collect()
+    };
+    let mut plans = read(query)?;
+    let mut ignored: Vec<SearchError> = Vec::new();
+    for error in plans.iter_mut().flat_map(|plan| plan.ignored.drain(..)) {
+        if !ignored.iter().any(|known| known.parameter == error.parameter) {
+            ignored.push(error);
+        }
+    }
+    if types.len() > 1 && !ignored.is_empty() {
+        // What one type does not know is asked of none.
+        let known = |name: &String| !ignored.iter().any(|error| *error.parameter == **name);
+        let rest: Vec<(String, String)> = query.iter().filter(|(name, _)| known(name)).cloned().collect();
+        plans = read(&rest)?;
+    }
+    let own = |key: &SortKey| matches!(key.by, SortBy::Indexed { .. });
+    if let Some(first) = plans.first_mut() {
+        if types.len() > 1 && first.sort.iter().any(own) {
+            let why = "several types are sorted by _lastUpdated and _id only";
+            return Err(SearchError::new("_sort", Reason::Value(why.into())));
+        }
+        first.ignored = ignored;
+    }
+    Ok(plans)
+}
+
+/// The plan of a query on one of several resource types.
+fn one_of(
+    definitions: &'static Definitions,
+    (resource_type, types): (&str, &[&str]),
+    query: &[(String, String)],
+    scope: &Scope<'_>,
+) -> Result<Plan, SearchError> {
     let catalog = Catalog::of(definitions);
     let index = catalog
         .of_type(resource_type)
@@ -66,13 +115,12 @@ pub fn plan(
         count: None,
         includes: Vec::new(),
         total: Total::default(),
-        summary: Summary::default(),
-        elements: Vec::new(),
+        shape: Shape::default(),
         used: Vec::new(),
         ignored: Vec::new(),
     };
     let conditions = Cell::new(MOST_CONDITIONS);
-    let reader = Reader { catalog, index, scope, steps: 0, left: &conditions };
+    let reader = Reader { catalog, index, scope, types, steps: 0, left: &conditions };
     let mut left = MOST_VALUES;
     for (name, value) in query {
         left = left.checked_sub(1 + value.matches(',').count()).ok_or_else(|| too_much(name))?;
@@ -86,7 +134,7 @@ pub fn plan(
             plan.used.push((name.as_str().into(), value.as_str().into()));
         }
     }
-    result::settle(&mut plan);
+    result::settle(&mut plan)?;
     Ok(plan)
 }
 
@@ -122,6 +170,8 @@ pub(super) struct Reader<'a> {
     pub(super) catalog: &'static Catalog,
     pub(super) index: &'static TypeIndex,
     pub(super) scope: &'a Scope<'a>,
+    /// All types that are searched.
+    pub(super) types: &'a [&'a str],
     /// Steps from the searched type.
     pub(super) steps: usize,
     /// What conditions may still be made.

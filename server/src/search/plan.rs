@@ -16,6 +16,7 @@
 //! | `Missing` | `[NOT] EXISTS` a row of `param` in any of `tables` |
 //! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
 //! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
+//! | `Compartment` | `EXISTS` a row of the Patient's compartment, or a reference row of one of `params`; or `r` is its resource |
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
 //! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
 //! | `Near` | `EXISTS` a latitude and a longitude with the same rid and grp, no further away |
@@ -24,6 +25,7 @@
 use std::ops::Range;
 
 use super::row::{ParamKey, Table};
+use super::shape::Shape;
 
 /// One search of one resource type.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,9 +44,7 @@ pub struct Plan {
     /// What `Bundle.total` should say.
     pub total: Total,
     /// How much of each resource to answer.
-    pub summary: Summary,
-    /// `_elements`: the top-level elements asked for; empty means all.
-    pub elements: Vec<Box<str>>,
+    pub shape: Shape,
     /// The parameters as understood, normalised, for the `self` link.
     pub used: Vec<(Box<str>, Box<str>)>,
     /// What was left out under `handling=lenient`, each with its reason.
@@ -104,6 +104,18 @@ pub enum Filter {
         param: ParamKey,
         /// All must hold of one source.
         filters: Vec<Filter>,
+    },
+    /// It is in a compartment, exactly by CompartmentDefinition.
+    Compartment {
+        /// The number of the searched type.
+        of: u16,
+        /// The number of the compartment's type.
+        kind: u16,
+        /// The id of the resource whose compartment it is.
+        id: Box<str>,
+        /// The searched type's reference indexes that put it there. A Patient's
+        /// compartment has a table of its own.
+        params: Vec<ParamKey>,
     },
     /// It has, in each of these indexes, a row with one and the same `grp`.
     Together {
@@ -351,11 +363,11 @@ pub struct Include {
     pub reverse: bool,
     /// The type that holds the reference.
     pub source: Box<str>,
-    /// The reference index of `source`.
-    pub param: ParamKey,
+    /// The reference indexes of `source`: one, or all that come into question for `*`.
+    pub params: Vec<ParamKey>,
     /// Only targets of this type, by number; any if `None`.
     pub target: Option<u16>,
-    /// `:iterate`: also from included resources. Refused for now.
+    /// `:iterate`: also from included resources.
     pub iterate: bool,
 }
 
@@ -371,14 +383,4 @@ pub enum Total {
     Estimate,
     /// `accurate`, also by `_summary=count`
     Accurate,
-}
-
-/// `_summary`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Summary {
-    /// Whole resources.
-    #[default]
-    False,
-    /// No resources, the count alone.
-    Count,
 }

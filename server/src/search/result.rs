@@ -5,11 +5,14 @@
 //!
 //! Source: FHIR R4 search.html#return
 
-use super::error::Reason;
+use super::catalog::Parameter;
+use super::error::{Reason, SearchError};
 use super::escape::split;
 use super::kinds::Kind;
 use super::parse::Reader;
-use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Summary, Total};
+use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Total};
+use super::row::ParamKey;
+use super::shape::{Summary, elements};
 
 /// One result parameter.
 struct ResultParameter {
@@ -23,21 +26,20 @@ const RESULTS: &[ResultParameter] = &[
     once("_sort", sort),
     once("_count", count),
     once("_total", total),
-    once("_summary", summary),
+    once("_summary", |_, plan, value| {
+        plan.shape.summary = Summary::read(value)?;
+        Ok(())
+    }),
     // The edge reads these two; here they only have to be no error.
     once("_format", |_, _, _| Ok(())),
     once("_pretty", |_, _, _| Ok(())),
-    ResultParameter {
-        name: "_include",
-        repeats: true,
-        read: |reader, plan, value| include(reader, plan, value, false),
-    },
-    ResultParameter {
-        name: "_revinclude",
-        repeats: true,
-        read: |reader, plan, value| include(reader, plan, value, true),
-    },
-    undone("_elements", |_, _, _| Err(not_done("_elements"))),
+    // Read by [`read`] itself, for their modifier.
+    undone("_include", |_, _, _| Err(not_done("_include"))),
+    undone("_revinclude", |_, _, _| Err(not_done("_revinclude"))),
+    once("_elements", |reader, plan, value| {
+        plan.shape.elements = elements(reader.catalog.definitions(), reader.types, value)?;
+        Ok(())
+    }),
     undone("_contained", |_, _, _| Err(not_done("_contained"))),
     undone("_containedType", |_, _, _| Err(not_done("_containedType"))),
     undone("_type", |_, _, _| Err(not_done("_type"))),
@@ -65,11 +67,13 @@ pub(super) fn read(reader: &Reader<'_>, plan: &mut Plan, name: &str, value: &str
         None => (name, None),
     };
     let Some(known) = RESULTS.iter().find(|known| known.name == base) else { return Ok(false) };
+    let includes = ["_include", "_revinclude"].contains(&base);
     match suffix {
-        None => {}
-        Some("iterate" | "recurse") if base.ends_with("include") => {
-            return Err(Reason::ModifierNotDone(suffix.unwrap_or_default().into()));
+        None | Some("iterate" | "recurse") if includes => {
+            let include = Asked { reverse: base == "_revinclude", iterate: suffix.is_some() };
+            return include.read(reader, plan, value).map(|()| true);
         }
+        None => {}
         Some(suffix) => return Err(Reason::Modifier(format!("the modifier :{suffix} does not go with {base}").into())),
     }
     if !known.repeats && plan.used.iter().any(|(used, _)| **used == *name) {
@@ -86,14 +90,20 @@ pub(super) fn is_result(name: &str) -> bool {
 }
 
 /// What follows from several parameters together.
-pub(super) fn settle(plan: &mut Plan) {
-    if plan.count == Some(0) {
-        plan.summary = Summary::Count;
+pub(super) fn settle(plan: &mut Plan) -> Result<(), SearchError> {
+    plan.shape.fits()?;
+    if plan.shape.summary == Summary::Text && !plan.includes.is_empty() {
+        let why = "_include and _revinclude do not go with _summary=text";
+        return Err(SearchError::new("_summary", Reason::Modifier(why.into())));
     }
-    if plan.summary == Summary::Count {
+    if plan.count == Some(0) {
+        plan.shape.summary = Summary::Count;
+    }
+    if plan.shape.summary == Summary::Count {
         plan.count = Some(0);
         plan.total = Total::Accurate;
     }
+    Ok(())
 }
 
 fn count(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
@@ -112,16 +122,6 @@ fn total(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
         "estimate" => Total::Estimate,
         "accurate" => Total::Accurate,
         _ => return Err(Reason::Value("_total is none, estimate or accurate".into())),
-    };
-    Ok(())
-}
-
-fn summary(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
-    plan.summary = match value {
-        "false" => Summary::False,
-        "count" => Summary::Count,
-        "true" | "text" | "data" => return Err(Reason::NotDone(format!("_summary={value}").into())),
-        _ => return Err(Reason::Value("_summary is false or count".into())),
     };
     Ok(())
 }
@@ -161,47 +161,96 @@ fn sort_by(reader: &Reader<'_>, code: &str) -> Result<SortBy, Reason> {
     Ok(SortBy::Indexed { param: parameter.key.clone(), column })
 }
 
-/// `Type:parameter` or `Type:parameter:target`
-fn include(reader: &Reader<'_>, plan: &mut Plan, value: &str, reverse: bool) -> Result<(), Reason> {
-    if plan.includes.len() >= MOST_INCLUDES {
-        return Err(Reason::TooMuch(format!("at most {MOST_INCLUDES} includes").into()));
-    }
-    let parts: Vec<&str> = value.split(':').collect();
-    let (source, code, target) = match parts[..] {
-        ["*"] | [_, "*", ..] => return Err(Reason::NotDone("including everything".into())),
-        [source, code] => (source, code, None),
-        [source, code, target] => (source, code, Some(target)),
-        _ => return Err(Reason::Value("an include is written Type:parameter or Type:parameter:Target".into())),
-    };
-    let definitions = reader.catalog.definitions();
-    let number = |name: &str| {
-        let unknown = || Reason::Value(format!("there is no resource type {name:?}").into());
-        definitions.type_number(name).ok_or_else(unknown)
-    };
-    let target = target.filter(|target| !target.is_empty()).map(number).transpose()?;
-    number(source)?;
-    let found = reader.catalog.of_type(source).and_then(|index| index.parameter(code));
-    let is_reference = |kind: &Kind| kind.name == "reference";
-    let parameter = found.filter(|parameter| is_reference(parameter.kind)).ok_or_else(|| {
-        Reason::Value(format!("{source} has no search parameter {code:?} that refers to resources").into())
-    })?;
-    let searched = number(reader.index.name)?;
-    if reverse {
-        let points_here = parameter.targets.is_empty() || parameter.targets.contains(&searched);
-        if !points_here || target.is_some_and(|target| target != searched) {
-            return Err(Reason::Value(format!("{source}:{code} does not refer to {}", reader.index.name).into()));
+/// An `_include` or `_revinclude`.
+struct Asked {
+    reverse: bool,
+    iterate: bool,
+}
+
+impl Asked {
+    /// `Type:parameter`, `Type:parameter:Target`, `Type:*` or `*`
+    fn read(&self, reader: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
+        let given =
+            plan.used.iter().filter(|(name, _)| name.starts_with("_include") || name.starts_with("_revinclude"));
+        if given.count() >= MOST_INCLUDES {
+            return Err(Reason::TooMuch(format!("at most {MOST_INCLUDES} includes").into()));
         }
-    } else if source != reader.index.name {
-        return Err(Reason::Value(format!("the results are of type {}, not {source}", reader.index.name).into()));
+        let parts: Vec<&str> = value.split(':').collect();
+        let (source, code, target) = match parts[..] {
+            ["*"] => {
+                self.everything(reader, plan);
+                return Ok(());
+            }
+            [source, code] => (source, code, None),
+            [source, code, target] => (source, code, Some(target)),
+            _ => return Err(Reason::Value("an include is written Type:parameter or Type:parameter:Target".into())),
+        };
+        let target = target.filter(|target| !target.is_empty()).map(|name| number(reader, name)).transpose()?;
+        number(reader, source)?;
+        if !(self.reverse || self.iterate || reader.types.contains(&source)) {
+            let types = reader.types.join(", ");
+            return Err(Reason::Value(format!("the results are of type {types}, not {source}").into()));
+        }
+        let params = if code == "*" {
+            references(reader, source, |parameter| self.reaches(reader, parameter, target))
+        } else {
+            let known = reader.catalog.of_type(source).and_then(|index| index.parameter(code));
+            let parameter = known.filter(|parameter| is_reference(parameter.kind)).ok_or_else(|| {
+                Reason::Value(format!("{source} has no search parameter {code:?} that refers to resources").into())
+            })?;
+            if !self.reaches(reader, parameter, target) {
+                let types = reader.types.join(", ");
+                return Err(Reason::Value(format!("{source}:{code} does not refer to {types}").into()));
+            }
+            vec![parameter.key.clone()]
+        };
+        plan.includes.push(self.of(source, params, target));
+        Ok(())
     }
-    plan.includes.push(Include {
-        reverse,
-        source: source.into(),
-        param: parameter.key.clone(),
-        target,
-        iterate: false,
-    });
-    Ok(())
+
+    /// `*`: whatever the results refer to, or whatever refers to them.
+    fn everything(&self, reader: &Reader<'_>, plan: &mut Plan) {
+        let all = reader.catalog.definitions().resource_types();
+        let sources = if self.reverse || self.iterate { all } else { reader.types };
+        for source in sources {
+            let params = references(reader, source, |parameter| self.reaches(reader, parameter, None));
+            if !params.is_empty() {
+                plan.includes.push(self.of(source, params, None));
+            }
+        }
+    }
+
+    fn of(&self, source: &str, params: Vec<ParamKey>, target: Option<u16>) -> Include {
+        Include { reverse: self.reverse, source: source.into(), params, target, iterate: self.iterate }
+    }
+
+    /// Whether what the parameter refers to can be among the results: asked of a
+    /// `_revinclude` that begins with them.
+    fn reaches(&self, reader: &Reader<'_>, parameter: &Parameter, target: Option<u16>) -> bool {
+        let points_at = |kind: u16| parameter.targets.is_empty() || parameter.targets.contains(&kind);
+        if !self.reverse || self.iterate {
+            return target.is_none_or(points_at);
+        }
+        let mut searched = reader.types.iter().filter_map(|name| reader.catalog.definitions().type_number(name));
+        searched.any(|kind| points_at(kind) && target.is_none_or(|target| target == kind))
+    }
+}
+
+fn number(reader: &Reader<'_>, name: &str) -> Result<u16, Reason> {
+    let unknown = || Reason::Value(format!("there is no resource type {name:?}").into());
+    reader.catalog.definitions().type_number(name).ok_or_else(unknown)
+}
+
+fn is_reference(kind: &Kind) -> bool {
+    kind.name == "reference"
+}
+
+/// The reference indexes of a type that `wanted` lets through.
+fn references(reader: &Reader<'_>, source: &str, wanted: impl Fn(&Parameter) -> bool) -> Vec<ParamKey> {
+    let index = reader.catalog.of_type(source);
+    let all = index.into_iter().flat_map(|index| &index.parameters);
+    let some = all.filter(|parameter| is_reference(parameter.kind) && wanted(parameter));
+    some.map(|parameter| parameter.key.clone()).collect()
 }
 
 const MOST_KEYS: usize = 5;

@@ -12,10 +12,14 @@ use sea_orm::{
     QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
+use super::budget::{SEARCH_TIME, watch};
+
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
 pub struct Db {
     read: DatabaseConnection,
+    search: DatabaseConnection,
+    time: Duration,
     write: DatabaseConnection,
     backend: DatabaseBackend,
 }
@@ -30,7 +34,9 @@ const READER_CACHE: &str = "-8000";
 /// then copied once for many commits.
 const CHECKPOINT: &str = "8000";
 /// Connections to a PostgreSQL server.
-const POSTGRES_CONNECTIONS: u32 = 16;
+const POSTGRES_CONNECTIONS: u32 = 12;
+/// Those that searches have for themselves, with a limit of time.
+const POSTGRES_SEARCHES: u32 = 8;
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…`.
@@ -39,16 +45,33 @@ impl Db {
     /// an acknowledged write survives power loss. A PostgreSQL database that is set
     /// to lose writes is refused.
     pub async fn open(url: &str) -> Result<Self, DbErr> {
+        Self::open_for(url, SEARCH_TIME).await
+    }
+
+    /// The same, with searches that may take this long.
+    pub async fn open_for(url: &str, time: Duration) -> Result<Self, DbErr> {
         if url.starts_with("postgres") {
-            let connection = Database::connect(postgres(url)).await?;
+            let connection = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None)).await?;
             loses_nothing(&connection).await?;
-            return Ok(Self { read: connection.clone(), write: connection, backend: DatabaseBackend::Postgres });
+            let search = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
+            let read = connection.clone();
+            return Ok(Self { read, search, time, write: connection, backend: DatabaseBackend::Postgres });
         }
         SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
         // The writer first: it creates the file and switches it to WAL.
         let write = Database::connect(sqlite(url, 1, WRITER_CACHE)).await?;
         let read = Database::connect(sqlite(url, SQLITE_READERS, READER_CACHE)).await?;
-        Ok(Self { read, write, backend: DatabaseBackend::Sqlite })
+        Ok(Self { search: read.clone(), time, read, write, backend: DatabaseBackend::Sqlite })
+    }
+
+    /// For searches, which have a limit: see [`super::budget`].
+    pub(super) fn search(&self) -> &DatabaseConnection {
+        &self.search
+    }
+
+    /// How long a search may take.
+    pub(super) fn time(&self) -> Duration {
+        self.time
     }
 
     /// For reading.
@@ -139,13 +162,19 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
 /// Compiling a statement pays where it runs for seconds. A view's condition looks
 /// costly and runs for a millisecond: compiling it took most of the answer's time.
 /// Asked of the list of settings, for engines of the same protocol may lack it.
-fn postgres(url: &str) -> ConnectOptions {
-    let mut options = options(url, POSTGRES_CONNECTIONS);
-    options.map_sqlx_postgres_pool_opts(|pool| {
-        pool.after_connect(|connection, _| {
+///
+/// * `time`: the longest that a statement may take, if there is a limit.
+fn postgres(url: &str, connections: u32, time: Option<Duration>) -> ConnectOptions {
+    let mut options = options(url, connections);
+    let milliseconds = time.map_or(0, |time| time.as_millis().max(1)).to_string();
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let milliseconds = milliseconds.clone();
+        pool.after_connect(move |connection, _| {
+            let milliseconds = milliseconds.clone();
             Box::pin(async move {
-                let sql = "SELECT set_config(name, 'off', false) FROM pg_settings WHERE name = 'jit'";
-                sea_orm::sqlx::query(sql).execute(connection).await.map(|_| ())
+                let sql = "SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE $1 END, false) \
+                    FROM pg_settings WHERE name = 'jit' OR name = 'statement_timeout' AND $1 <> '0'";
+                sea_orm::sqlx::query(sql).bind(milliseconds).execute(connection).await.map(|_| ())
             })
         })
     });
@@ -180,6 +209,12 @@ fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
             .pragma("wal_autocheckpoint", CHECKPOINT)
             .pragma("mmap_size", "268435456")
             .pragma("temp_store", "memory")
+    });
+    options.map_sqlx_sqlite_pool_opts(|pool| {
+        pool.after_connect(|connection, _| Box::pin(async move { watch(connection).await }))
+    });
+    options.map_sqlx_sqlite_before_acquire(|connection, _| {
+        Box::pin(async move { watch(connection).await.map(|()| true) })
     });
     options
 }

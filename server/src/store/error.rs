@@ -35,6 +35,9 @@ pub enum StoreError {
     /// The audit log cannot be written; without it nothing is answered.
     #[error("audit: {0}")]
     Audit(String),
+    /// A search took longer than the operator allows, and was stopped.
+    #[error("the search was stopped: it took too long")]
+    TooCostly,
     /// A plan that the store cannot carry out; the parser lets none through.
     #[error("{0} is not built")]
     Unsupported(&'static str),

@@ -6,6 +6,7 @@
 
 pub mod account;
 pub mod audit;
+pub mod budget;
 pub mod db;
 pub mod dictionary;
 pub mod entity;

@@ -3,12 +3,16 @@
 //! Every statement here carries the view's condition. A row that the view does
 //! not show is not fetched, not counted, and takes no room on a page.
 
-use sea_orm::{ConnectionTrait, QueryResult};
+mod changes;
+
+use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use techo_profiles::Definitions;
 
+pub use changes::{Window, newest_first};
+
 use crate::consent::view::{CitizenKey, CustodianKey, View};
-use crate::search::page::SortValue;
-use crate::search::plan::{Plan, SortBy, SortColumn};
+use crate::search::page::{Direction, SortValue};
+use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
 use crate::search::row::{ParamKey, Table};
 
 use super::Store;
@@ -51,7 +55,7 @@ pub struct Stored {
     pub custodian: CustodianKey,
     /// How it came to be there.
     pub custody: Custody,
-    /// The interaction that made this version; see [`super::write::Method::verb`].
+    /// The interaction that made this version; see [`super::write::Method::told`].
     pub method: i16,
     /// The epoch of its index rows; 0 for an old version.
     pub epoch: i32,
@@ -67,20 +71,22 @@ impl Stored {
 }
 
 /// A page of a search.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Page {
     /// The rows.
     pub rows: Vec<Stored>,
-    /// Where the next page begins; `None` at the end.
+    /// After which row the next page begins; `None` at the end.
     pub next: Option<Position>,
+    /// Before which row the page before ends; `None` at the beginning.
+    pub previous: Option<Position>,
 }
 
 /// A place between two rows of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Position {
-    /// The sort keys of the row before.
+    /// The sort keys of the row at the place.
     pub keys: Vec<SortValue>,
-    /// The row before.
+    /// That row.
     pub rid: i64,
 }
 
@@ -135,72 +141,94 @@ impl<'a> Reader<'a> {
         Ok(self.rows(sql).await?.into_iter().next())
     }
 
-    /// The versions of one record before `below`, newest first.
-    pub async fn history(&self, kind: &str, id: &str, below: i32, limit: u64) -> Result<Vec<Stored>, StoreError> {
-        let Some(current) = self.current(kind, id).await? else { return Ok(Vec::new()) };
-        let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(Vec::new()) };
-        sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version < ").bind(below);
-        sql.text(" ORDER BY r.version DESC LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        let older = self.rows(sql).await?;
-        let newest = (current.version < below).then_some(current);
-        Ok(newest.into_iter().chain(older).take(usize::try_from(limit).unwrap_or(usize::MAX)).collect())
+    /// One page of a search.
+    pub async fn search(&self, plan: &Plan, after: Option<&Position>, limit: u32) -> Result<Page, StoreError> {
+        let from = after.map(|position| (position, Direction::Onward));
+        self.page(std::slice::from_ref(plan), from, limit).await
     }
 
-    /// One page of a search.
+    /// One page of a search of several types: one statement, each type with its own
+    /// part of the view.
     ///
     /// Row numbers and sort keys alone are gathered, ordered and cut off; the bodies
     /// are fetched of those that are left, in the same statement.
-    pub async fn search(&self, plan: &Plan, after: Option<&Position>, limit: u32) -> Result<Page, StoreError> {
-        let order = select::order(&plan.sort);
-        let mut columns = Sql::new("r.rid AS rid");
-        columns.push(order.columns());
-        let Some(mut sql) = select::selected(plan, self.view, columns) else {
-            return Ok(Page { rows: Vec::new(), next: None });
-        };
-        if let Some(position) = after {
-            sql.text(" AND ").push(order.after(&position.keys, position.rid));
+    ///
+    /// * `from`: where the page begins and which way it goes.
+    pub async fn page(
+        &self,
+        plans: &[Plan],
+        from: Option<(&Position, Direction)>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
+        let direction = from.map_or(Direction::Onward, |(_, direction)| direction);
+        let sort = plans.first().map_or(&[][..], |plan| &plan.sort);
+        let order = select::order(sort, direction);
+        let mut branches = Vec::new();
+        for plan in plans {
+            let mut columns = Sql::new("r.rid AS rid");
+            columns.push(order.columns());
+            let Some(mut sql) = select::selected(plan, self.view, columns) else { continue };
+            if let Some((position, _)) = from {
+                sql.text(" AND ").push(order.beyond(&position.keys, position.rid));
+            }
+            sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
+            branches.push(sql);
         }
-        sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
-        let (found, from) = self.fetched(&order.again(), sql, &order.by("p")).await?;
-        let more = found.len() > limit as usize;
-        let kept = &found[..found.len().min(limit as usize)];
-        let rows = kept.iter().map(|row| stored(row, from)).collect::<Result<Vec<_>, _>>()?;
-        let next = match (more, kept.last(), rows.last()) {
-            (true, Some(row), Some(last)) => Some(Position { keys: key_values(row, from, plan)?, rid: last.rid }),
-            _ => None,
+        let chosen = match branches.len() {
+            0 => return Ok(Page::default()),
+            1 => branches.remove(0),
+            _ => {
+                let mut all = Sql::new("SELECT q.* FROM (");
+                all.push(Sql::union(branches)).text(") q").text(&order.by("q"));
+                all.text(" LIMIT ").bind(i64::from(limit) + 1);
+                all
+            }
         };
-        Ok(Page { rows, next })
+        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
+        let (found, at) = self.fetched(&order.again(), chosen, &order.by("p"), narrow).await?;
+        page(&found, at, (sort, from), limit)
     }
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
     pub async fn count(&self, plan: &Plan, at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
-        let Some(mut inner) = select::selected(plan, self.view, Sql::new("1 AS one")) else { return Ok(Some(0)) };
+        self.total(std::slice::from_ref(plan), at_most).await
+    }
+
+    /// The same of a search of several types.
+    pub async fn total(&self, plans: &[Plan], at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
+        let mut branches = Vec::new();
+        for plan in plans {
+            branches.extend(select::selected(plan, self.view, Sql::new("1 AS one")));
+        }
+        if branches.is_empty() {
+            return Ok(Some(0));
+        }
+        let mut inner = Sql::union(branches);
         if let Some(limit) = at_most {
             inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
         }
         let mut sql = Sql::new("SELECT COUNT(*) FROM (");
         sql.push(inner).text(") AS counted");
-        let row = self.store.db.read().query_one_raw(sql.statement(self.store.db.backend())).await?;
-        let row = row.ok_or(StoreError::Missing { table: "resource", what: "count" })?;
+        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
+        let rows = self.run(sql.statement(self.store.db.backend()), narrow).await?;
+        let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
         let count: i64 = row.try_get_by_index(0)?;
         let count = u64::try_from(count).unwrap_or(0);
         Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
     }
 
-    /// Live records of `source` whose reference `param` names one of `ids` of type `target`.
+    /// Live records of `source` of which one of the references `params` names one of
+    /// `ids` of type `target`.
     pub async fn referring(
         &self,
-        source: &str,
-        param: &ParamKey,
-        target: u16,
-        ids: &[&str],
+        (source, params): (&str, &[ParamKey]),
+        (target, ids): (u16, &[&str]),
         limit: u32,
     ) -> Result<Vec<Stored>, StoreError> {
         let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
+        let params = params.iter().map(|param| select::param("t", param, Table::Reference)).collect();
         sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE ");
-        sql.push(select::param("t", param, Table::Reference))
-            .text(" AND t.kind = ")
-            .bind(i16::try_from(target).unwrap_or(0));
+        sql.push(Sql::or(params)).text(" AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
         sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
         sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
         self.rows(sql).await
@@ -252,17 +280,30 @@ impl<'a> Reader<'a> {
     /// their own begin.
     ///
     /// * `more`: further columns of `chosen`, which is called `p`.
-    async fn fetched(&self, more: &str, chosen: Sql, order: &str) -> Result<(Vec<QueryResult>, usize), StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+    /// * `narrow`: it cannot take long.
+    async fn fetched(
+        &self,
+        more: &str,
+        chosen: Sql,
+        order: &str,
+        narrow: bool,
+    ) -> Result<(Vec<QueryResult>, usize), StoreError> {
+        let backend = self.store.db.backend();
         let columns = format!("{COLUMNS}{more}");
         if let Some(warrant) = self.unconfirmed() {
-            let rows = db.query_all_raw(warrant.of(&columns, chosen, order).statement(backend)).await?;
+            let rows = self.run(warrant.of(&columns, chosen, order).statement(backend), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         // SQLite keeps the order of a CROSS JOIN: the chosen rows are the outer loop.
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p CROSS JOIN resource r WHERE r.rid = p.rid").text(order);
-        Ok((db.query_all_raw(sql.statement(backend)).await?, 0))
+        Ok((self.run(sql.statement(backend), narrow).await?, 0))
+    }
+
+    /// The rows of a search's statement; only what cannot grow needs no limit.
+    async fn run(&self, statement: Statement, narrow: bool) -> Result<Vec<QueryResult>, StoreError> {
+        let db = &self.store.db;
+        if narrow { Ok(db.read().query_all_raw(statement).await?) } else { db.limited(statement).await }
     }
 
     /// The decision that the next statement must find still standing.
@@ -322,9 +363,39 @@ fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError>
 /// Columns before the sort keys.
 const KEYS_AT: usize = 13;
 
-fn key_values(row: &QueryResult, from: usize, plan: &Plan) -> Result<Vec<SortValue>, StoreError> {
+/// The rows of a statement as a page, in the order of the search.
+///
+/// * `found`: up to one row more than `limit`; their own columns begin at `at`.
+fn page(
+    found: &[QueryResult],
+    at: usize,
+    (sort, from): (&[SortKey], Option<(&Position, Direction)>),
+    limit: u32,
+) -> Result<Page, StoreError> {
+    let more = found.len() > limit as usize;
+    let back = from.is_some_and(|(_, direction)| direction == Direction::Back);
+    let mut kept: Vec<&QueryResult> = found.iter().take(limit as usize).collect();
+    if back {
+        kept.reverse();
+    }
+    let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
+    let place = |edge: Option<(&&QueryResult, &Stored)>, beside: i64| -> Result<Option<Position>, StoreError> {
+        match (edge, from) {
+            (Some((row, stored)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: stored.rid })),
+            // All the rows that were there have gone: the way leads over the place itself.
+            (None, Some((place, _))) => Ok(Some(Position { keys: place.keys.clone(), rid: place.rid + beside })),
+            (None, None) => Ok(None),
+        }
+    };
+    let next = if back || more { place(kept.last().zip(rows.last()), -1)? } else { None };
+    let before = if back { more } else { from.is_some() };
+    let previous = if before { place(kept.first().zip(rows.first()), 1)? } else { None };
+    Ok(Page { rows, next, previous })
+}
+
+fn key_values(row: &QueryResult, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {
     let mut values = Vec::new();
-    for (number, key) in plan.sort.iter().enumerate() {
+    for (number, key) in sort.iter().enumerate() {
         let at = from + KEYS_AT + number;
         let integer = || -> Result<SortValue, StoreError> {
             Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))

@@ -9,9 +9,12 @@
 //! side. So the cost of a search about one person grows with her records, not
 //! with everybody's.
 
+mod compartment;
 mod filter;
 mod matching;
 mod order;
+#[cfg(test)]
+mod plans;
 
 use techo_profiles::Definitions;
 
@@ -46,6 +49,21 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     };
     sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, driving));
     Some(sql)
+}
+
+/// Whether the search looks through no more than one record's, or a few people's,
+/// rows, each by plain conditions: it needs no limit of time.
+pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
+    let plain = |filter: &Filter| {
+        matches!(
+            filter,
+            Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. }
+        )
+    };
+    let few = || few_citizens(view, &plan.resource_type).is_some();
+    let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);
+    let clinical = || plan.clinical().is_some_and(|clinical| !clinical.patients.is_empty());
+    plan.filters.iter().all(plain) && (one() || few() || clinical())
 }
 
 impl Scene<'_> {
@@ -89,6 +107,7 @@ impl Scene<'_> {
             }
             Filter::Chain { param: index, target, filters } => self.chain_set(index, filters, row.next(*target)),
             Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
+            Filter::Compartment { of, kind, id, params } => Some(compartment::rows(*of, (*kind, id), params)),
             Filter::Any(parts) => {
                 let sets = parts.iter().map(|part| self.set_of(part, row)).collect::<Option<Vec<_>>>()?;
                 Some(union(sets))
@@ -160,6 +179,7 @@ fn cost(filter: &Filter) -> u8 {
             Some((_, rank)) if rank < UNINDEXED => (rank + 1).min(BY_SPAN + 1),
             _ => UNINDEXED,
         },
+        Filter::Compartment { .. } => BY_REFERENCE,
         Filter::Together { .. } | Filter::Near { .. } => BY_SPAN,
         Filter::Any(parts) => parts.iter().map(set_cost).max().unwrap_or(0),
         Filter::Updated { .. } => 8,
@@ -224,7 +244,7 @@ fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Opti
 }
 
 /// The records of a few people, shared ones included.
-fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
+pub(super) fn records_of(citizens: &[CitizenKey], number: i16) -> Sql {
     let mut sql = Sql::new("SELECT o.rid AS rid FROM resource o WHERE o.citizen IN ");
     sql.list(citizens.iter().copied()).text(" AND o.kind = ").bind(number);
     sql.text(" UNION SELECT s.rid FROM subject s WHERE s.citizen IN ").list(citizens.iter().copied());

@@ -62,6 +62,19 @@ impl Sql {
         Self::joined(parts, " OR ", "1 = 0")
     }
 
+    /// The rows of all these statements, each whole with its own order and limit.
+    pub(super) fn union(mut parts: Vec<Sql>) -> Self {
+        if parts.len() == 1 {
+            return parts.remove(0);
+        }
+        let mut all = Self::default();
+        for (number, part) in parts.into_iter().enumerate() {
+            all.text(if number == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+            all.push(part).text(&format!(") AS u{number}"));
+        }
+        all
+    }
+
     fn joined(mut parts: Vec<Sql>, word: &str, none: &str) -> Self {
         if parts.is_empty() {
             return Self::new(none);

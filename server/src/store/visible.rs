@@ -211,8 +211,8 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
 }
 
 /// No live row that this one lists leaves `each` unfulfilled. Most rows list
-/// nothing and say so themselves. What an old version listed is not kept: where it
-/// listed anything, it is not shown.
+/// nothing and say so themselves. What an old version or a deleted row listed is not
+/// kept: where it listed anything, it is not shown.
 fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     let name = row.name;
     let mut sql = Sql::new(&format!("({name}.labels NOT LIKE "));
@@ -222,7 +222,7 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
         let (list, inner) = (format!("{name}l"), format!("{name}i"));
         let is = Row { name: &inner, kind: None, past: false, outer: Some(name) };
         sql.text(&format!(
-            " OR NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
+            " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
              ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \
              WHERE {list}.rid = {name}.rid AND {inner}.deleted = 0 AND NOT "
         ));

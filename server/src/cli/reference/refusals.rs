@@ -57,6 +57,7 @@ fn samples() -> Vec<Error> {
         Error::Unsupported(issue("not-supported")),
         Error::Unprocessable(vec![issue(OWN)]),
         Error::Store(StoreError::Busy),
+        Error::Store(StoreError::TooCostly),
     ]
 }
 
@@ -83,6 +84,7 @@ fn when(error: &Error) -> &'static str {
             "it can be read and breaks a rule: a Consent that cannot be enforced, an import refused whole"
         }
         Error::Internal(_) => "the server contradicts itself, or the audit record could not be kept",
+        Error::Store(StoreError::TooCostly) => "a search that took too long and was stopped",
         Error::Store(_) => {
             "the write queue is full or the database does not answer; 500 for a stored row that makes no sense, 507 (`no-store`) for a full disk"
         }

@@ -2,11 +2,11 @@
 //! the answer. Whether one of these is done is asked of the parser itself.
 
 use jiff::tz::TimeZone;
+use techo_profiles::local::BASE as LOCAL_BASE;
 use techo_terminology::Terminology;
 
 use super::{Known, codes, table};
 use crate::cli::Failure;
-use crate::import::draft::LOCAL_BASE;
 use crate::search::kinds::{KINDS, Kind, Local};
 use crate::search::parse::{self, Scope};
 

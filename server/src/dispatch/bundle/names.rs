@@ -1,36 +1,73 @@
 //! The names that the entries of a transaction have for each other.
 //!
 //! A `fullUrl` may be any URI, `urn:uuid:…` mostly. Wherever a resource links to
-//! one, it gets the `[type]/[id]` that the entry has or will have; so does a
-//! conditional reference (`Patient?identifier=…`), which must match exactly one.
+//! one, it gets the `[type]/[id]` that the entry has or will have; a link to a
+//! version gets the version that it will be. So does a conditional reference
+//! (`Patient?identifier=…`), which must match exactly one resource, of those that
+//! are stored or, where it asks for an identifier, of the Bundle's own.
 //!
 //! Source: FHIR R4 http.html#trules, bundle.html#references
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use techo_profiles::json::{Json, splice};
 use techo_profiles::validate::{Link, LinkKind, links};
 
-use super::entry::{Entry, fault};
-use crate::interaction::conditional::Condition;
+use super::entry::{Entry, Verb, fault};
+use crate::interaction::conditional::{Condition, several};
 use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Issue, Location};
 
 /// What is said in links → `[type]/[id]`.
 #[derive(Default)]
-pub(super) struct Names(HashMap<String, String>);
+pub(super) struct Names {
+    known: HashMap<String, Named>,
+    identified: Vec<Identified>,
+}
+
+/// What a `fullUrl` stands for.
+struct Named {
+    at: String,
+    /// The version that the entry says it is, and the one that it becomes.
+    version: Option<(String, i32)>,
+}
+
+/// A resource that is written here, and its identifiers: system and value.
+struct Identified {
+    kind: String,
+    at: String,
+    identifiers: Vec<(String, String)>,
+}
 
 impl Names {
     /// The entry with this `fullUrl` is there. No two may have the same.
-    pub(super) fn add(&mut self, full_url: &str, at: &Location) -> Result<(), Error> {
-        match self.0.insert(full_url.to_owned(), at.reference()) {
+    pub(super) fn add(&mut self, full_url: &str, at: &Location, version: Option<(String, i32)>) -> Result<(), Error> {
+        match self.known.insert(full_url.to_owned(), Named { at: at.reference(), version }) {
             None => Ok(()),
             Some(_) => Err(fault("The fullUrl stands twice.", "fullUrl が重複しています。", "fullUrl")),
         }
     }
 
-    /// Looks up the conditional references of an entry, as the caller sees the world
-    /// before the transaction.
+    /// The entries by their identifiers, for conditional references: read only if
+    /// there may be such.
+    pub(super) fn identified(&mut self, entries: &[Entry]) {
+        if !entries.iter().any(|entry| entry.body.contains(&b'?')) {
+            return;
+        }
+        for entry in entries.iter().filter(|entry| matches!(entry.verb, Verb::Post | Verb::Put)) {
+            let (Some(id), Ok(resource)) = (&entry.id, parse(&entry.body)) else { continue };
+            let text = |json: &Json, name| json.str(name).unwrap_or_default().to_owned();
+            let of = resource.get("identifier").map_or(&[][..], Json::each);
+            let identifiers: Vec<_> = of.iter().map(|one| (text(one, "system"), text(one, "value"))).collect();
+            if !identifiers.is_empty() {
+                let at = format!("{}/{id}", entry.kind);
+                self.identified.push(Identified { kind: entry.kind.clone(), at, identifiers });
+            }
+        }
+    }
+
+    /// Looks up the conditional references of an entry: what the caller finds now, and
+    /// what the transaction brings.
     pub(super) async fn look_up(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
         if !entry.body.contains(&b'?') {
             return Ok(());
@@ -38,11 +75,20 @@ impl Names {
         let resource = parse(&entry.body)?;
         for link in links(call.definitions, &resource) {
             let Some((text, kind, query)) = conditional(call, &link) else { continue };
-            if self.0.contains_key(text) {
+            if self.known.contains_key(text) {
                 continue;
             }
-            let found = Condition::read(call, kind, query)?.existing(call).await?.ok_or_else(no_match)?;
-            self.0.insert(text.to_owned(), format!("{kind}/{}", found.1));
+            let condition = Condition::read(call, kind, query)?;
+            let stored = condition.existing(call).await?.map(|found| format!("{kind}/{}", found.1));
+            let own = self.identified.iter().filter(|one| one.kind == kind);
+            let own = own.filter(|one| one.identifiers.iter().any(|(system, value)| condition.names(system, value)));
+            let mut all: BTreeSet<String> = own.map(|one| one.at.clone()).collect();
+            all.extend(stored);
+            let at = all.pop_first().ok_or_else(no_match)?;
+            if !all.is_empty() {
+                return Err(several());
+            }
+            self.known.insert(text.to_owned(), Named { at, version: None });
         }
         Ok(())
     }
@@ -50,27 +96,43 @@ impl Names {
     /// The entry's resource, its links to other entries resolved; all else stays
     /// byte for byte.
     pub(super) fn resolved(&self, call: &Call<'_>, entry: &Entry) -> Result<Vec<u8>, Error> {
-        let resource = parse(&entry.body)?;
-        let base = entry.full_url.as_deref().and_then(base_of);
+        self.rewritten(call, &entry.body, entry.full_url.as_deref())
+    }
+
+    /// The same for the text of a resource.
+    ///
+    /// * `full_url`: its own.
+    pub(super) fn rewritten(&self, call: &Call<'_>, body: &[u8], full_url: Option<&str>) -> Result<Vec<u8>, Error> {
+        let resource = parse(body)?;
+        let base = full_url.and_then(base_of);
         let mut edits = Vec::new();
         for link in links(call.definitions, &resource) {
             let text = link.text.as_str().unwrap_or_default();
             let new = match link.kind {
                 LinkKind::Narrative => self.narrative(text),
-                LinkKind::Address => self.0.get(text).cloned(),
+                LinkKind::Address => self.known.get(text).map(|named| named.at.clone()),
                 LinkKind::Reference => self.reference(text, base)?,
             };
             if let Some(new) = new {
                 edits.push((link.text.span(), Json::from(new.as_str()).to_string().into_bytes()));
             }
         }
-        Ok(if edits.is_empty() { entry.body.clone() } else { splice(&entry.body, edits) })
+        Ok(if edits.is_empty() { body.to_vec() } else { splice(body, edits) })
     }
 
     /// * `base`: of the entry's own `fullUrl`, to which relative references belong.
     fn reference(&self, text: &str, base: Option<&str>) -> Result<Option<String>, Error> {
-        let found = self.0.get(text).or_else(|| self.0.get(&format!("{}{text}", base?)));
-        if found.is_none() && (text.starts_with("urn:uuid:") || text.starts_with("urn:oid:")) {
+        let find = |text: &str| self.known.get(text).or_else(|| self.known.get(&format!("{}{text}", base?)));
+        if let Some(named) = find(text) {
+            return Ok(Some(named.at.clone()));
+        }
+        if let Some((one, version)) = text.rsplit_once("/_history/")
+            && let Some(Named { at, version: Some((own, becomes)) }) = find(one)
+            && own == version
+        {
+            return Ok(Some(format!("{at}/_history/{becomes}")));
+        }
+        if text.starts_with("urn:uuid:") || text.starts_with("urn:oid:") {
             return Err(Error::Invalid(vec![
                 Issue::error(
                     "not-found",
@@ -80,7 +142,7 @@ impl Names {
                 .at("resource"),
             ]));
         }
-        Ok(found.cloned())
+        Ok(None)
     }
 
     /// XHTML with its `href`s and `src`s resolved; `None` if there is nothing to do.
@@ -94,9 +156,9 @@ impl Names {
             let (Some(quote), true) = (quote, name.ends_with("href") || name.ends_with("src")) else { continue };
             let start = xhtml.len() - value.len() + 1;
             let Some(length) = xhtml[start..].find(quote) else { continue };
-            if let Some(target) = self.0.get(&xhtml[start..start + length]) {
+            if let Some(target) = self.known.get(&xhtml[start..start + length]) {
                 new.push_str(&xhtml[done..start]);
-                new.push_str(target);
+                new.push_str(&target.at);
                 done = start + length;
             }
         }
@@ -138,8 +200,8 @@ mod tests {
     fn narratives_link_to_what_the_entries_become() {
         let mut names = Names::default();
         let at = Location { kind: "Patient".into(), id: "1".into() };
-        names.add("urn:uuid:a", &at).expect("new");
-        assert!(names.add("urn:uuid:a", &at).is_err());
+        names.add("urn:uuid:a", &at, None).expect("new");
+        assert!(names.add("urn:uuid:a", &at, None).is_err());
         for (xhtml, expected) in [
             ("<a href=\"urn:uuid:a\">x</a>", Some("<a href=\"Patient/1\">x</a>")),
             (
@@ -160,9 +222,12 @@ mod tests {
         assert_eq!(base_of("urn:uuid:a"), None);
         assert_eq!(base_of("https://x/fhir/Nothing/1"), None);
         let mut names = Names::default();
-        names.add("https://x/fhir/Patient/1", &Location { kind: "Patient".into(), id: "new".into() }).expect("new");
+        let at = Location { kind: "Patient".into(), id: "new".into() };
+        names.add("https://x/fhir/Patient/1", &at, Some(("3".into(), 4))).expect("new");
         let found = |text, base| names.reference(text, base).map_err(|_| ());
         assert_eq!(found("Patient/1", Some("https://x/fhir/")), Ok(Some("Patient/new".into())));
+        assert_eq!(found("Patient/1/_history/3", Some("https://x/fhir/")), Ok(Some("Patient/new/_history/4".into())));
+        assert_eq!(found("Patient/1/_history/2", Some("https://x/fhir/")), Ok(None));
         assert_eq!(found("Patient/1", Some("https://y/fhir/")), Ok(None));
         assert_eq!(found("Patient/1", None), Ok(None));
         assert!(found("urn:uuid:a", None).is_err());

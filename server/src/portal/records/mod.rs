@@ -21,7 +21,7 @@ use crate::auth::login::Session;
 use crate::auth::person::AccountKind;
 use crate::consent::label;
 use crate::consent::view::{CitizenKey, CustodianKey};
-use crate::interaction::{Call, Error, Interaction, Reply, plan};
+use crate::interaction::{Call, Error, Ground, Interaction, Reply, plan};
 use crate::store::facts::Custody;
 
 /// Types that the page shows, and by which parameter the newest come first.
@@ -183,7 +183,7 @@ impl Records {
 fn asked(patient: &str) -> Interaction {
     let about = [("_id".to_owned(), patient.to_owned())];
     let others = TYPES.iter().map(|(kind, _)| ("_revinclude".to_owned(), format!("{kind}:patient")));
-    Interaction::Search("Patient".to_owned(), about.into_iter().chain(others).collect())
+    Interaction::Search(Ground::Type("Patient".to_owned()), about.into_iter().chain(others).collect())
 }
 
 /// The domains that hold something, in the notebook's order.

@@ -129,7 +129,7 @@ fn one_of_each_kind() {
 fn references_of_one_parameter() {
     let definitions = Definitions::embedded();
     let patient = definitions.type_number("Patient").expect("Patient");
-    let found = references(definitions, "Observation", &blood_pressure(), &"Observation.subject".into(), &local());
+    let found = references(definitions, "Observation", &blood_pressure(), &["Observation.subject".into()], &local());
     assert_eq!(found.ok(), Some(BTreeSet::from([(patient, "p1".into())])));
 }
 

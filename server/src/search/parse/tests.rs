@@ -2,6 +2,7 @@
 
 use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
 use super::super::row::Table;
+use super::super::shape::Summary;
 use super::super::terms::NoTerms;
 use super::*;
 use jiff::tz::TimeZone;
@@ -107,7 +108,7 @@ fn results_are_shaped() {
     let include = |reverse, source: &str, param: &str, target| Include {
         reverse,
         source: source.into(),
-        param: param.into(),
+        params: vec![param.into()],
         target,
         iterate: false,
     };
@@ -121,7 +122,7 @@ fn results_are_shaped() {
     assert_eq!(good("Patient", &[("_sort", "identifier")]).sort, [key("Patient.identifier", SortColumn::Value, false)]);
     for query in [("_count", "0"), ("_summary", "count")] {
         let plan = good("Patient", &[query]);
-        assert_eq!((plan.count, plan.total, plan.summary), (Some(0), Total::Accurate, Summary::Count));
+        assert_eq!((plan.count, plan.total, plan.shape.summary), (Some(0), Total::Accurate, Summary::Count));
     }
 }
 
@@ -177,11 +178,12 @@ fn what_is_refused() {
         ("Patient", "_include", "Observation:subject", "value"),
         ("Patient", "_include", "Patient:name", "value"),
         ("Patient", "_include", "Patient", "value"),
-        ("Patient", "_include:iterate", "Patient:link", "not-supported"),
+        ("Patient", "_include:other", "Patient:link", "invalid"),
+        ("Patient", "_include:iterate", "Patient:name", "value"),
+        ("Patient", "_include", "Patient:link:Observation", "value"),
         ("Patient", "_revinclude", "Patient:general-practitioner", "value"),
-        ("Patient", "_summary", "text", "not-supported"),
         ("Patient", "_summary", "some", "value"),
-        ("Patient", "_elements", "name", "not-supported"),
+        ("Patient", "_elements", "nothing", "value"),
         ("Patient", "_filter", "name eq", "value"),
         ("Patient", "_filter", "nothing eq x", "not-supported"),
         ("Patient", "_filter", "gender co x", "value"),

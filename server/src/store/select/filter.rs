@@ -12,6 +12,7 @@ use crate::search::row::Table;
 use crate::store::sql::Sql;
 use crate::store::visible::{possible, visible};
 
+use super::compartment;
 use super::matching::{by_table, name, one_of, param};
 
 /// Whose eyes a statement looks through.
@@ -108,6 +109,11 @@ impl Scene<'_> {
             Filter::Near { params, any } => {
                 Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
             }
+            Filter::Compartment { of, kind, id, params } => {
+                let mut sql = Sql::new(&format!("{r}.rid IN ("));
+                sql.push(compartment::rows(*of, (*kind, id), params)).text(")");
+                sql
+            }
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
             Filter::All(parts) => self.conditions(parts, row, None),
             Filter::Not(part) => not_if(true, self.condition(part, row)),
@@ -147,7 +153,10 @@ fn not_if(negated: bool, inner: Sql) -> Sql {
 /// The index has a row for `r`.
 fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
     let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM {} t WHERE t.rid = {r}.rid AND ", name(table)));
-    sql.push(param("t", index, table));
+    // A span is looked for among the row's own index rows: the plus keeps SQLite from
+    // reading all rows of the parameter instead, each time.
+    let t = if matches!(table, Table::Date | Table::Number | Table::Quantity) { "+t" } else { "t" };
+    sql.push(param(t, index, table));
     if let Some(conditions) = conditions {
         sql.text(" AND ").push(conditions);
     }

@@ -1,6 +1,6 @@
 //! The order of a search's rows, and the rows after one of them.
 
-use crate::search::page::SortValue;
+use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{SortBy, SortColumn, SortKey};
 use crate::search::row::Table;
 
@@ -9,16 +9,19 @@ use crate::store::sql::Sql;
 
 /// How the rows of a search are ordered: each key's expression, and whether the
 /// largest comes first.
-pub(in crate::store) struct Order(Vec<(Sql, bool)>);
+pub(in crate::store) struct Order {
+    keys: Vec<(Sql, bool)>,
+    direction: Direction,
+}
 
-/// How to order by `keys`.
-pub(in crate::store) fn order(keys: &[SortKey]) -> Order {
+/// How to order by `keys`, or the other way round.
+pub(in crate::store) fn order(keys: &[SortKey], direction: Direction) -> Order {
     let expression = |key: &SortKey| match &key.by {
         SortBy::Id => Sql::new("r.id"),
         SortBy::Updated => Sql::new("r.updated"),
         SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
     };
-    Order(keys.iter().map(|key| (expression(key), key.descending)).collect())
+    Order { keys: keys.iter().map(|key| (expression(key), key.descending)).collect(), direction }
 }
 
 /// The row's least value in an index, or its greatest.
@@ -54,7 +57,7 @@ impl Order {
     /// The keys as columns, `, … AS k0, … AS k1`.
     pub(in crate::store) fn columns(&self) -> Sql {
         let mut sql = Sql::default();
-        for (number, (key, _)) in self.0.iter().enumerate() {
+        for (number, (key, _)) in self.keys.iter().enumerate() {
             sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
         }
         sql
@@ -62,34 +65,46 @@ impl Order {
 
     /// Those columns again, from a table of the name `p`.
     pub(in crate::store) fn again(&self) -> String {
-        (0..self.0.len()).map(|number| format!(", p.k{number}")).collect()
+        (0..self.keys.len()).map(|number| format!(", p.k{number}")).collect()
     }
 
-    /// `ORDER BY …` over those columns; rows without a key come last in either direction.
+    /// `ORDER BY …` over those columns; rows without a key come last in either
+    /// direction of a key, and so first on the way back.
     ///
     /// * `table`: which has `rid`.
     pub(in crate::store) fn by(&self, table: &str) -> String {
+        let back = self.direction == Direction::Back;
+        let nulls = if back { "NULLS FIRST" } else { "NULLS LAST" };
         let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
-            format!("k{number}{} NULLS LAST, ", if *descending { " DESC" } else { "" })
+            format!("k{number}{} {nulls}, ", if *descending == back { "" } else { " DESC" })
         };
-        let keys: String = self.0.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}{table}.rid")
+        let keys: String = self.keys.iter().enumerate().map(key).collect();
+        format!(" ORDER BY {keys}{table}.rid{}", if back { " DESC" } else { "" })
     }
 
-    /// The rows that come after the row with these keys.
-    pub(in crate::store) fn after(&self, values: &[SortValue], rid: i64) -> Sql {
+    /// The rows that come after the row with these keys, on the way that is gone.
+    pub(in crate::store) fn beyond(&self, values: &[SortValue], rid: i64) -> Sql {
+        let back = self.direction == Direction::Back;
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
-        for ((key, descending), value) in self.0.iter().zip(values) {
-            if *value != SortValue::Absent {
+        for ((key, descending), value) in self.keys.iter().zip(values) {
+            let absent = *value == SortValue::Absent;
+            if !absent {
                 let mut beyond = Sql::new("(");
-                beyond.push(key.clone()).text(if *descending { " < " } else { " > " });
+                beyond.push(key.clone()).text(if *descending == back { " > " } else { " < " });
                 bind(value, &mut beyond);
-                beyond.text(" OR ").push(key.clone()).text(" IS NULL)");
+                if !back {
+                    beyond.text(" OR ").push(key.clone()).text(" IS NULL");
+                }
+                beyond.text(")");
                 alternatives.push(Sql::and([equal.clone(), vec![beyond]].concat()));
+            } else if back {
+                let mut some = key.clone();
+                some.text(" IS NOT NULL");
+                alternatives.push(Sql::and([equal.clone(), vec![some]].concat()));
             }
             let mut same = key.clone();
-            if *value == SortValue::Absent {
+            if absent {
                 same.text(" IS NULL");
             } else {
                 same.text(" = ");
@@ -97,7 +112,7 @@ impl Order {
             }
             equal.push(same);
         }
-        let mut last = Sql::new("r.rid > ");
+        let mut last = Sql::new(if back { "r.rid < " } else { "r.rid > " });
         last.bind(rid);
         equal.push(last);
         alternatives.push(Sql::and(equal));

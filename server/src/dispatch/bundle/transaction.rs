@@ -1,0 +1,400 @@
+//! A transaction: planned whole, written as one set, or refused.
+//!
+//! Source: FHIR R4 http.html#transaction, #trules
+
+use std::collections::{HashMap, HashSet};
+
+use techo_profiles::json::Json;
+
+use super::entry::{Entry, Verb, fault};
+use super::names::Names;
+use super::{answered, refusal, response, within};
+use crate::consent::caller::Action;
+use crate::interaction::conditional::{Condition, present};
+use crate::interaction::plan::Draft;
+use crate::interaction::update::Planned;
+use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, patch, update};
+use crate::store::people::Citizen;
+use crate::store::reader::Stored;
+use crate::store::write::{Body, Method, Put};
+use crate::store::{Refused, WriteSet};
+
+/// Times a transaction is planned anew when others come between.
+const TRIES: usize = 8;
+
+/// Carries a transaction out.
+pub(super) async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
+    let mut entries = entries
+        .iter()
+        .enumerate()
+        .map(|(index, json)| Entry::read(body, &call.base, index, json).map_err(|error| within(index, error)))
+        .collect::<Result<Vec<_>, _>>()?;
+    for entry in &entries {
+        entry.allowed(call).map_err(|error| within(entry.index, error))?;
+    }
+    for _ in 0..TRIES {
+        let mut plan = Transaction::planned(call, &mut entries).await?;
+        match call.commit(std::mem::take(&mut plan.set)).await? {
+            Ok(done) => return plan.answered(call, &entries, done.stamp).await,
+            Err(Refused::Taken) => return Err(plan.taken(call).await?),
+            // Another request came between plan and commit: nothing was written, and what
+            // it made may be what an entry looks for.
+            Err(Refused::Moved { .. } | Refused::Matched { .. }) => {}
+        }
+    }
+    Err(Error::Conflict(Issue::error(
+        "conflict",
+        "Other requests change what this transaction touches. Nothing was written; send it again.",
+        "他の要求がこの transaction の対象を変更しています。何も書き込まれていません。送り直してください。",
+    )))
+}
+
+/// What became of an entry.
+enum Outcome {
+    Written(Written),
+    Found(Reply),
+    Nothing,
+    Later,
+}
+
+/// A version that is written, as far as its answer needs it.
+struct Written {
+    at: Location,
+    version: i32,
+    method: Method,
+    subjects: Vec<i64>,
+    body: Option<Body>,
+}
+
+impl Written {
+    fn of(call: &Call<'_>, put: &Put) -> Self {
+        let wanted = call.give == Some(Return::Representation) && put.method != Method::Patch;
+        Self {
+            at: Location { kind: call.type_name(put.kind), id: put.id.clone() },
+            version: put.expected.unwrap_or(0) + 1,
+            method: put.method,
+            subjects: put.facts.subjects.clone(),
+            body: put.body.clone().filter(|_| wanted && !put.method.deletes()),
+        }
+    }
+
+    async fn answered(self, call: &Call<'_>, stamp: i64) -> Result<Reply, Error> {
+        let deletes = self.method.deletes();
+        let body = if self.method == Method::Patch && call.give == Some(Return::Representation) {
+            patch::told(call, &self.at, self.version).await?
+        } else {
+            self.body.map(|body| body.stamped(stamp))
+        };
+        Ok(Reply {
+            status: match self.method {
+                Method::Delete | Method::Withdraw => Status::NoContent,
+                Method::Create | Method::CreateAt => Status::Created,
+                Method::Update | Method::Patch => Status::Ok,
+            },
+            version: Some((self.version, stamp)),
+            location: (!deletes).then(|| create::version_url(&self.at, self.version)),
+            disclosed: self.subjects.iter().map(|citizen| (*citizen, self.at.kind.clone())).collect(),
+            body,
+            ..Reply::default()
+        })
+    }
+}
+
+struct Transaction {
+    set: WriteSet,
+    outcomes: HashMap<usize, Outcome>,
+    names: Names,
+    /// What the conditions of entries found.
+    found: HashMap<usize, (Condition, Option<Stored>)>,
+    /// Patients that this transaction creates.
+    pending: HashMap<String, Citizen>,
+    touched: HashSet<Location>,
+}
+
+impl Transaction {
+    async fn planned(call: &Call<'_>, entries: &mut [Entry]) -> Result<Self, Error> {
+        let mut plan = Self {
+            set: WriteSet::default(),
+            outcomes: HashMap::new(),
+            names: Names::default(),
+            found: HashMap::new(),
+            pending: HashMap::new(),
+            touched: HashSet::new(),
+        };
+        plan.name(call, entries).await?;
+        let mut order: Vec<&Entry> = entries.iter().collect();
+        order.sort_by_key(|entry| entry.verb);
+        for entry in order {
+            plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
+        }
+        Ok(plan)
+    }
+
+    /// The answer, now that all is written.
+    async fn answered(mut self, call: &Call<'_>, entries: &[Entry], stamp: i64) -> Result<Reply, Error> {
+        let mut reply = Reply { count: entries.len(), ..Reply::default() };
+        let mut answers = Vec::new();
+        for entry in entries {
+            let result = match self.outcomes.remove(&entry.index) {
+                Some(Outcome::Written(written)) => written.answered(call, stamp).await,
+                Some(Outcome::Found(found)) => Ok(found),
+                Some(Outcome::Nothing) | None => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
+                Some(Outcome::Later) => later(call, entry).await,
+            };
+            answers.push(match result {
+                Ok(answer) => {
+                    reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    response(call, entry, &answer)
+                }
+                // What was there before the commit has gone since: too late to refuse all.
+                Err(error) => refusal(call, entry.index, error),
+            });
+        }
+        reply.body = Some(answered("transaction-response", &answers));
+        Ok(reply)
+    }
+
+    /// The entry whose id another request took in the meantime.
+    async fn taken(&self, call: &Call<'_>) -> Result<Error, Error> {
+        for (index, outcome) in &self.outcomes {
+            if let Outcome::Written(Written { at, version: 1, .. }) = outcome
+                && call.store.in_use(&at.kind, &at.id).await?
+            {
+                return Ok(within(*index, update::taken()));
+            }
+        }
+        Ok(update::taken())
+    }
+
+    /// Gives every entry its id, so that references can be rewritten before
+    /// anything is planned.
+    async fn name(&mut self, call: &Call<'_>, entries: &mut [Entry]) -> Result<(), Error> {
+        for entry in entries.iter_mut() {
+            self.identify(call, entry).await.map_err(|error| within(entry.index, error))?;
+        }
+        let versioned = entries.iter().any(|entry| contains(&entry.body, b"/_history/"));
+        for entry in entries.iter() {
+            let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
+            let at = Location { kind: entry.kind.clone(), id: id.clone() };
+            let version = match &entry.own_version {
+                Some(own) if versioned => Some((own.clone(), self.becomes(call, entry, &at).await?)),
+                _ => None,
+            };
+            self.names.add(url, &at, version).map_err(|error| within(entry.index, error))?;
+        }
+        self.names.identified(entries);
+        for entry in entries.iter() {
+            self.names.look_up(call, entry).await.map_err(|error| within(entry.index, error))?;
+        }
+        self.expect_patients(call, entries).await
+    }
+
+    /// Finds the id of an entry: in its URL, by its condition, or a new one.
+    async fn identify(&mut self, call: &Call<'_>, entry: &mut Entry) -> Result<(), Error> {
+        entry.renamed();
+        let Some(query) = entry.condition() else {
+            if entry.verb == Verb::Post {
+                entry.id = Some(call.random.id());
+            }
+            return Ok(());
+        };
+        let condition = Condition::read(call, &entry.kind, query)?;
+        if entry.verb == Verb::Post {
+            let found = condition.existing(call).await?;
+            entry.id = Some(found.as_ref().map_or_else(|| call.random.id(), |one| one.1.clone()));
+            if let Some(found) = found {
+                // It has to be there still when all is written.
+                let only = condition.only(call, found.0)?;
+                if self.set.conditions.iter().all(|other| other.hash != only.hash) {
+                    self.set.conditions.push(only);
+                }
+                self.outcomes.insert(entry.index, Outcome::Found(present(call, &entry.kind, found).await?));
+            } else {
+                self.found.insert(entry.index, (condition, None));
+            }
+            return Ok(());
+        }
+        let action = if entry.verb == Verb::Delete { Action::Delete } else { Action::Update };
+        let old = condition.target(call, action).await?;
+        entry.id = match (&old, entry.verb) {
+            (Some(old), _) => Some(old.id.clone()),
+            (None, Verb::Put) => Some(entry.own_id.clone().unwrap_or_else(|| call.random.id())),
+            (None, Verb::Patch) => return Err(Error::NotFound),
+            (None, _) => None,
+        };
+        self.found.insert(entry.index, (condition, old));
+        Ok(())
+    }
+
+    /// The version that the resource of an entry will have.
+    async fn becomes(&self, call: &Call<'_>, entry: &Entry, at: &Location) -> Result<i32, Error> {
+        if let Some(Outcome::Found(found)) = self.outcomes.get(&entry.index) {
+            return Ok(found.version.map_or(1, |(version, _)| version));
+        }
+        if entry.verb == Verb::Post {
+            return Ok(1);
+        }
+        let view = call.view_for(Action::Update);
+        let current = call.store.reader(&view).current(&at.kind, &at.id).await?;
+        Ok(current.map_or(1, |current| current.version + 1))
+    }
+
+    /// Rows for the Patients that are created here: other entries may be about them.
+    async fn expect_patients(&mut self, call: &Call<'_>, entries: &[Entry]) -> Result<(), Error> {
+        for entry in
+            entries.iter().filter(|entry| entry.kind == "Patient" && matches!(entry.verb, Verb::Post | Verb::Put))
+        {
+            let Some(id) = entry.id.as_deref() else { continue };
+            if self.outcomes.contains_key(&entry.index) || call.store.key("Patient", id).await?.is_some() {
+                continue;
+            }
+            let custodian = call.caller.publisher().unwrap_or(0);
+            let citizen = Citizen { key: call.store.number().await?, patient: id.to_owned(), custodian };
+            self.pending.insert(id.to_owned(), citizen);
+        }
+        Ok(())
+    }
+
+    async fn entry(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+        if self.outcomes.contains_key(&entry.index) {
+            return Ok(());
+        }
+        let outcome = match entry.verb {
+            Verb::Get => {
+                self.foresee(call, entry).await?;
+                Outcome::Later
+            }
+            Verb::Delete => self.delete(call, entry).await?,
+            Verb::Put => self.update(call, entry).await?,
+            Verb::Patch => self.patch(call, entry).await?,
+            Verb::Post => self.create(call, entry).await?,
+        };
+        self.outcomes.insert(entry.index, outcome);
+        Ok(())
+    }
+
+    async fn delete(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
+        let expected = entry.expected.as_ref();
+        let planned = match self.found.remove(&entry.index) {
+            Some((condition, old)) => {
+                if old.is_some() {
+                    self.once(entry)?;
+                }
+                delete::matched(call, &condition, old, expected).await?
+            }
+            None => delete::planned(call, &self.once(entry)?, expected).await?,
+        };
+        match planned {
+            Some((put, set)) => self.join(call, Planned { put, set, created: false }),
+            None => Ok(Outcome::Nothing),
+        }
+    }
+
+    async fn update(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
+        let at = self.once(entry)?;
+        let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
+        let expected = entry.expected.as_ref();
+        let planned = match self.found.remove(&entry.index) {
+            Some((condition, old)) => update::matched(call, &condition, (old, draft), expected, &self.pending).await?,
+            None => {
+                update::same_id(&draft)?;
+                update::planned(call, &draft, expected, &self.pending).await?
+            }
+        };
+        self.join(call, planned)
+    }
+
+    async fn patch(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
+        let at = self.once(entry)?;
+        let sent = entry.patch().ok_or_else(|| Error::Internal("a PATCH without its patch".into()))?;
+        let changes = patch::Changes::read(sent)?;
+        let expected = entry.expected.as_ref();
+        let (old, condition) = match self.found.remove(&entry.index) {
+            Some((condition, Some(old))) => {
+                if expected.is_some_and(|expected| !expected.holds(old.version)) {
+                    return Err(update::precondition());
+                }
+                let only = condition.only(call, old.rid)?;
+                (old, Some(only))
+            }
+            Some((_, None)) => return Err(Error::NotFound),
+            None => (patch::patchable(call, &at, expected).await?, None),
+        };
+        let text = patch::patched(call, &old, &changes).await?;
+        let text = self.names.rewritten(call, &text, None)?;
+        let mut planned = patch::of(call, &old, text, &self.pending).await?;
+        planned.set.conditions.extend(condition);
+        self.join(call, planned)
+    }
+
+    async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
+        let at = self.once(entry)?;
+        let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
+        let mut planned = create::planned(call, &draft, &self.pending).await?;
+        if let Some((condition, _)) = self.found.remove(&entry.index) {
+            planned.set.conditions.push(condition.none(call, planned.put.rid)?);
+        }
+        self.join(call, planned)
+    }
+
+    /// Takes what an entry writes into the set.
+    fn join(&mut self, call: &Call<'_>, planned: Planned) -> Result<Outcome, Error> {
+        for condition in planned.set.conditions {
+            if self.set.conditions.iter().any(|other| other.hash == condition.hash) {
+                return Err(fault(
+                    "Two entries write under the same condition.",
+                    "同じ条件で書き込む entry が複数あります。",
+                    "request",
+                ));
+            }
+            self.set.conditions.push(condition);
+        }
+        let written = Written::of(call, &planned.put);
+        self.set.extras.extend(planned.set.extras);
+        // A Consent that this one takes the place of ends in the same transaction, once.
+        for other in planned.set.puts {
+            if self.set.puts.iter().all(|put| put.rid != other.rid) {
+                self.set.puts.push(other);
+            }
+        }
+        self.set.puts.push(planned.put);
+        Ok(Outcome::Written(written))
+    }
+
+    /// The entry's place, which no other entry may touch.
+    fn once(&mut self, entry: &Entry) -> Result<Location, Error> {
+        let id = entry
+            .id
+            .clone()
+            .ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
+        let at = Location { kind: entry.kind.clone(), id };
+        if self.touched.insert(at.clone()) {
+            return Ok(at);
+        }
+        Err(fault(
+            "Another entry touches the same resource.",
+            "同じリソースを扱う entry が複数あります。",
+            "request.url",
+        ))
+    }
+
+    /// A read is answered after the commit. What cannot be answered refuses the
+    /// transaction while nothing is written; what the transaction writes itself,
+    /// only the answer can tell.
+    async fn foresee(&self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+        let own = entry.id.as_ref().map(|id| Location { kind: entry.kind.clone(), id: id.clone() });
+        if own.is_some_and(|at| self.touched.contains(&at)) {
+            return Ok(());
+        }
+        later(call, entry).await.map(|_| ())
+    }
+}
+
+async fn later(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
+    let interaction = entry.interaction();
+    crate::dispatch::run(&call.doing(interaction.action()), &interaction).await
+}
+
+fn contains(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}

@@ -1,0 +1,175 @@
+//! Where a search is asked: of one type, of several, or in a compartment.
+//!
+//! A compartment is a condition more, never a door: its members are found through
+//! the caller's view like any others. So the compartment of a resource that is
+//! hidden is empty, as is that of one that never was.
+//!
+//! Source: FHIR R4 http.html#search, compartmentdefinition.html
+
+use techo_profiles::definitions::Compartment;
+
+use super::{Call, Error, Issue, Location};
+use crate::consent::caller::Action;
+use crate::search::catalog::Catalog;
+use crate::search::plan::{Filter, Plan};
+use crate::search::{Reason, SearchError};
+
+/// Where a search is asked.
+#[derive(Clone, Debug)]
+pub enum Ground {
+    /// `[type]?…`
+    Type(String),
+    /// `[base]?_type=…`
+    Types,
+    /// `[type]/[id]/[type]?…`, or `[type]/[id]/*?…`
+    Compartment(Location, String),
+}
+
+impl Ground {
+    /// The path below the base.
+    pub fn path(&self) -> String {
+        match self {
+            Self::Type(kind) => kind.clone(),
+            Self::Types => String::new(),
+            Self::Compartment(at, kind) => format!("{}/{kind}", at.reference()),
+        }
+    }
+
+    pub(super) fn url(&self, base: &str) -> String {
+        match self {
+            Self::Types => base.to_owned(),
+            Self::Type(_) | Self::Compartment(..) => format!("{base}/{}", self.path()),
+        }
+    }
+
+    /// The types that are searched.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a type that is named and that the token's scopes
+    /// never allow; [`Error::Search`] about `_type`.
+    pub(super) fn kinds(&self, call: &Call<'_>, query: &[(String, String)]) -> Result<Vec<String>, Error> {
+        let named = match self {
+            Self::Type(kind) => {
+                call.may(Action::Search, kind)?;
+                return Ok(vec![kind.clone()]);
+            }
+            Self::Compartment(_, kind) if kind != "*" => Some(vec![kind.clone()]),
+            Self::Compartment(..) => named(call, query)?,
+            Self::Types => Some(named(call, query)?.ok_or_else(no_types)?),
+        };
+        if let Some(named) = &named {
+            named.iter().try_for_each(|kind| searched(call, kind))?;
+        }
+        let Self::Compartment(at, _) = self else { return Ok(named.unwrap_or_default()) };
+        let compartment = call.definitions.compartment(&at.kind).ok_or_else(|| Error::UnknownType(self.path()))?;
+        if let Some(named) = named {
+            named.iter().try_for_each(|kind| is_in(compartment, kind))?;
+            return Ok(named);
+        }
+        let members = compartment.members.keys().filter(|kind| searched(call, kind).is_ok());
+        let members: Vec<String> = members.cloned().collect();
+        if members.is_empty() {
+            // Nothing at all is allowed: said of what is asked first.
+            call.may(Action::Search, &at.kind)?;
+        }
+        Ok(members)
+    }
+
+    /// The plans of a query, one a type.
+    pub(super) fn plans(
+        &self,
+        call: &Call<'_>,
+        kinds: &[String],
+        query: &[(String, String)],
+    ) -> Result<Vec<Plan>, Error> {
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        if matches!(self, Self::Type(_)) || matches!(self, Self::Compartment(_, kind) if kind != "*") {
+            let mut plans = call.plans(&kinds, query)?;
+            self.within(call, &mut plans);
+            return Ok(plans);
+        }
+        let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
+        let mut plans = call.plans(&kinds, &rest)?;
+        if let Some(first) = plans.first_mut() {
+            first.used.extend(types.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
+        }
+        self.within(call, &mut plans);
+        Ok(plans)
+    }
+
+    /// Adds the condition of a compartment.
+    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) {
+        let Self::Compartment(at, _) = self else { return };
+        let number = |name: &str| call.definitions.type_number(name).unwrap_or(0);
+        let members = call.definitions.compartment(&at.kind).map(|compartment| &compartment.members);
+        for plan in plans {
+            let codes = members.and_then(|members| members.get(&*plan.resource_type));
+            let index = Catalog::of(call.definitions).of_type(&plan.resource_type);
+            let key = |code: &String| Some(index?.parameter(code)?.key.clone());
+            plan.filters.push(Filter::Compartment {
+                of: number(&plan.resource_type),
+                kind: number(&at.kind),
+                id: at.id.as_str().into(),
+                params: codes.into_iter().flatten().filter_map(key).collect(),
+            });
+        }
+    }
+}
+
+/// The types of `_type`, each once; `None` if it is not there.
+fn named(call: &Call<'_>, query: &[(String, String)]) -> Result<Option<Vec<String>>, Error> {
+    let mut values = query.iter().filter(|(name, _)| name == "_type").map(|(_, value)| value);
+    let Some(value) = values.next() else { return Ok(None) };
+    let wrong = |reason| Error::from(SearchError::new("_type", reason));
+    if values.next().is_some() {
+        return Err(wrong(Reason::Repeated));
+    }
+    let mut kinds: Vec<String> = Vec::new();
+    for kind in value.split(',') {
+        if call.definitions.type_number(kind).is_none() {
+            let shown: String = kind.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
+            return Err(wrong(Reason::Value(format!("there is no resource type {shown:?}").into())));
+        }
+        if !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
+        }
+    }
+    Ok(Some(kinds))
+}
+
+/// Whether a type can be searched together with others.
+fn searched(call: &Call<'_>, kind: &str) -> Result<(), Error> {
+    call.may(Action::Search, kind)?;
+    if kind != "AuditEvent" {
+        return Ok(());
+    }
+    // These are rendered from the log, and are no rows beside others.
+    let why = "AuditEvent is searched by itself, as AuditEvent?patient=…";
+    Err(SearchError::new("_type", Reason::NotDone(why.into())).into())
+}
+
+fn is_in(compartment: &Compartment, kind: &str) -> Result<(), Error> {
+    if compartment.members.contains_key(kind) {
+        return Ok(());
+    }
+    let of = &compartment.code;
+    Err(Error::Invalid(vec![
+        Issue::error(
+            "not-supported",
+            format!("{kind} is not in the compartment of a {of}; see CompartmentDefinition {of}."),
+            format!("{kind} は {of} のコンパートメントに含まれません(CompartmentDefinition を参照)。"),
+        )
+        .at("_type"),
+    ]))
+}
+
+fn no_types() -> Error {
+    Error::Invalid(vec![
+        Issue::error(
+            "required",
+            "Say which types to search: _type=Observation,Condition.",
+            "検索する種別を _type=Observation,Condition のように指定してください。",
+        )
+        .at("_type"),
+    ])
+}

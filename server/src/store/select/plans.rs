@@ -1,0 +1,103 @@
+//! The plans of searches on SQLite: whoever asks, no index and no type is read from
+//! end to end. `docs/src/reference/search-plans.md` shows some of them.
+
+use jiff::tz::TimeZone;
+use techo_migrations::{Migrator, MigratorTrait};
+use techo_profiles::Definitions;
+use techo_terminology::Terminology;
+
+use super::*;
+use crate::search::index::Local;
+use crate::search::page::Direction;
+use crate::search::parse::{Scope, plan};
+use crate::store::Db;
+
+/// A publisher, whose rows are many, and an app, that sees one person's.
+const ASKED: &[(&str, &str)] = &[
+    ("publisher", "Observation?patient.identifier=urn:x|1"),
+    ("publisher", "Observation?subject:Patient.identifier=urn:x|1&code=http://loinc.org|29463-7"),
+    ("publisher", "Observation?patient.family=山田"),
+    ("publisher", "Observation?performer:Organization.partof.name=病院"),
+    ("publisher", "Patient?_has:Observation:patient:code=http://loinc.org|29463-7"),
+    ("publisher", "Patient?identifier=urn:x|1&_has:Observation:patient:code=http://loinc.org|29463-7"),
+    ("publisher", "Patient?_has:Observation:patient:_has:Provenance:target:agent:Practitioner.identifier=urn:x|1"),
+    ("publisher", "Encounter?patient._has:Observation:patient:_id=a"),
+    ("publisher", "Observation?component-code-value-quantity=http://loinc.org|8480-6$gt140"),
+    ("publisher", "Observation?patient.identifier=urn:x|1&value-quantity=gt100|http://unitsofmeasure.org|kg"),
+    ("publisher", "Observation?patient=p&value-quantity=gt100"),
+    ("publisher", "Observation?patient=p&_sort=-date"),
+    ("publisher", "Observation?_list=a"),
+    ("publisher", "Observation?_filter=patient.identifier eq urn:x|1 and (status eq final or not (code eq a))"),
+    ("publisher", "Location?near=35|139|5"),
+    ("app", "Observation?patient.identifier=urn:x|1"),
+    ("app", "Observation?performer:Organization.partof.name=病院"),
+    ("app", "Patient?_has:Observation:patient:code=http://loinc.org|29463-7"),
+    ("app", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
+    ("app", "Observation?value-quantity=gt100"),
+    ("app", "Observation?_sort=-date"),
+    ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
+];
+
+/// The steps of a search's plan, as SQLite tells them.
+async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
+    let (kind, query) = query.split_once('?').expect("a search");
+    let (name, value): (Vec<&str>, Vec<&str>) = query.split('&').filter_map(|pair| pair.split_once('=')).unzip();
+    let query: Vec<(String, String)> =
+        name.into_iter().map(str::to_owned).zip(value.into_iter().map(str::to_owned)).collect();
+    let definitions = Definitions::embedded();
+    let local = Local::new("https://here.example/fhir", &TimeZone::UTC);
+    let terms = Terminology::new(definitions, "https://here.example/fhir");
+    let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
+    let plan = plan(definitions, kind, &query, &scope).expect("a plan");
+    let view = View::sample(if who == "app" { Reach::Citizens(vec![5]) } else { Reach::Custodian(7) });
+    let order = order(&plan.sort, Direction::Onward);
+    let mut columns = Sql::new("r.rid AS rid");
+    columns.push(order.columns());
+    let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
+    sql.push(selected(&plan, &view, columns).expect("visible")).text(&order.by("r")).text(" LIMIT 51");
+    let rows = db.limited(sql.statement(db.backend())).await.expect("a plan");
+    rows.iter().map(|row| row.try_get_by_index(3).expect("a step")).collect()
+}
+
+/// Reads a whole index or type: a scan of a table, or a search by what all its rows share.
+fn reads_all(step: &str) -> bool {
+    let is_set = |name: &str| name.starts_with(['d', 'u', '(']) || name == "CONSTANT";
+    let scans = step.strip_prefix("SCAN ").is_some_and(|rest| !is_set(rest));
+    scans || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"].iter().any(|shared| step.ends_with(shared))
+}
+
+#[tokio::test]
+async fn no_search_reads_an_index_from_end_to_end() {
+    let folder = std::env::temp_dir().join(format!("techo-plans-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let db = Db::open(&format!("sqlite:{}", folder.join("db").display())).await.expect("a database");
+    Migrator::up(db.write(), None).await.expect("the schema");
+    let mut faults = Vec::new();
+    for (who, query) in ASKED {
+        let steps = steps(&db, who, query).await;
+        println!("{who}: {query}\n    {}", steps.join("\n    "));
+        let bad: Vec<&String> = steps.iter().filter(|step| reads_all(step)).collect();
+        if !bad.is_empty() {
+            faults.push(format!("{who}: {query}: {bad:?}"));
+        }
+    }
+    drop(db);
+    let _ = std::fs::remove_dir_all(folder);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn what_reads_all_is_seen() {
+    for (step, all) in [
+        ("SCAN r", true),
+        ("SCAN t USING COVERING INDEX token_rid", true),
+        ("SEARCH r USING INDEX resource_id (kind=?)", true),
+        ("SEARCH t USING PRIMARY KEY (param=?)", true),
+        ("SCAN d", false),
+        ("SCAN (subquery-3)", false),
+        ("SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", false),
+        ("SEARCH t USING PRIMARY KEY (param=? AND code=?)", false),
+    ] {
+        assert_eq!(reads_all(step), all, "{step}");
+    }
+}
