@@ -55,10 +55,7 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
 /// rows, each by plain conditions: it needs no limit of time.
 pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
     let plain = |filter: &Filter| {
-        matches!(
-            filter,
-            Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. }
-        )
+        matches!(filter, Filter::Id { .. } | Filter::Updated { .. } | Filter::Indexed { .. } | Filter::Missing { .. })
     };
     let few = || few_citizens(view, &plan.resource_type).is_some();
     let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);

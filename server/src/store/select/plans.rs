@@ -63,7 +63,10 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
 fn reads_all(step: &str) -> bool {
     let is_set = |name: &str| name.starts_with(['d', 'u', '(']) || name == "CONSTANT";
     let scans = step.strip_prefix("SCAN ").is_some_and(|rest| !is_set(rest));
-    scans || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"].iter().any(|shared| step.ends_with(shared))
+    scans
+        || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"]
+            .iter()
+            .any(|shared| step.ends_with(shared))
 }
 
 #[tokio::test]
