@@ -15,6 +15,8 @@ use techo_conformance_tests::world::{Caller, World};
 const TRIED: &[(&str, &str)] = &[
     ("Patient/$everything", "`everything.rs`: everything_is_what_the_caller_may_see_and_no_oracle"),
     ("$fhirpath", "reads nothing that is stored: `fhirpath.rs`"),
+    ("Observation/$lastn", "`lastn.rs`: hidden_records_take_no_place"),
+    ("Resource/$validate", "`validate.rs`: a_hidden_record_is_judged_like_none"),
     ("$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("Resource/$meta", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("Resource/$meta-add", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),

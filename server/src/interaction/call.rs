@@ -9,7 +9,7 @@ use std::sync::Arc;
 use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
-use super::{Call, Error, Interaction, Issue, Location, Past};
+use super::{Call, Error, Interaction, Issue, Location, Past, Target};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate, Purpose};
 use crate::consent::write::{self, Keeping};
@@ -50,10 +50,10 @@ impl App {
     /// whose warrant is not confirmed in the end has answered nothing, and counts
     /// as never made.
     pub fn presumed(&self, token: &str, lenient: bool, interaction: &Interaction) -> Option<Call<'_>> {
-        // What is asked by GET changes nothing, operations too.
+        // What is asked by GET changes nothing; an operation of one resource reads that first.
         let reads = match interaction {
             Interaction::Read(..) | Interaction::Vread(..) | Interaction::Search(..) => true,
-            Interaction::Operation(asked) => !asked.post,
+            Interaction::Operation(asked) => !asked.post && matches!(asked.on, Target::Instance(_)),
             _ => false,
         };
         if !reads || interaction.kind() == Some("AuditEvent") {

@@ -22,6 +22,7 @@ pub struct Input<'a> {
     /// The file's name, by `Content-Disposition`.
     pub file_name: Option<&'a str>,
     given: Vec<Given<'a>>,
+    search: Vec<(String, String)>,
 }
 
 /// A parameter that was sent.
@@ -60,10 +61,12 @@ impl<'a> Input<'a> {
             media: &asked.media,
             file_name: asked.file_name.as_deref(),
             given: Vec::new(),
+            search: Vec::new(),
         };
         for (name, value) in asked.query.iter().filter(|(name, _)| !NOT_OURS.contains(&&**name)) {
             match operation.parameters.iter().find(|one| one.name == name) {
                 Some(parameter) => input.add(parameter, name.clone(), text(parameter, value, name)?)?,
+                None if operation.searches() => input.search.push((name.clone(), value.clone())),
                 None if lenient => {}
                 None => return Err(unknown(operation, name, name)),
             }
@@ -96,6 +99,11 @@ impl<'a> Input<'a> {
                     let place = if parameter.kind == RESOURCE { "resource" } else { "value" };
                     self.add(parameter, format!("{at}.{place}"), value)?;
                 }
+                None if operation.searches() => {
+                    let value =
+                        part.str("valueString").ok_or_else(|| unfit(&Parameter::SEARCH, &format!("{at}.value")))?;
+                    self.search.push((name.to_owned(), value.to_owned()));
+                }
                 None if lenient => {}
                 None => return Err(unknown(operation, name, &format!("{at}.name"))),
             }
@@ -126,6 +134,11 @@ impl<'a> Input<'a> {
     /// Whether it was sent.
     pub fn has(&self, name: &str) -> bool {
         self.find(name).next().is_some()
+    }
+
+    /// The search parameters among what was sent.
+    pub fn search(&self) -> Vec<(String, String)> {
+        self.search.clone()
     }
 
     /// The value of a primitive parameter, as text.

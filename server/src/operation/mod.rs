@@ -15,11 +15,14 @@ pub mod everything;
 pub mod fhirpath;
 pub mod import;
 pub mod input;
+pub mod lastn;
 pub mod meta;
+pub mod validate;
 
 use std::pin::Pin;
 
 pub use input::Input;
+use techo_profiles::Definitions;
 
 use crate::auth::scope::{Action as Letter, Context, Grant};
 use crate::consent::caller::Action;
@@ -28,8 +31,16 @@ use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Invocation, Issue, Reply, Target};
 
 /// Every operation that this server has.
-pub const OPERATIONS: &[Operation] =
-    &[everything::OPERATION, fhirpath::OPERATION, import::OPERATION, meta::META, meta::ADD, meta::DELETE];
+pub const OPERATIONS: &[Operation] = &[
+    everything::OPERATION,
+    fhirpath::OPERATION,
+    import::OPERATION,
+    lastn::OPERATION,
+    meta::META,
+    meta::ADD,
+    meta::DELETE,
+    validate::OPERATION,
+];
 
 /// An operation.
 #[derive(Clone, Copy, Debug)]
@@ -90,7 +101,8 @@ impl Level {
         match self {
             Self::System => false,
             Self::Type(of) | Self::Instance(of) | Self::Version(of) => {
-                of == kind || of == ANY && !RENDERED.contains(&kind)
+                let stored = || Definitions::embedded().type_number(kind).is_some() && !RENDERED.contains(&kind);
+                of == kind || of == ANY && stored()
             }
         }
     }
@@ -185,6 +197,9 @@ pub struct Parameter {
 }
 
 impl Parameter {
+    /// Whatever else is sent are search parameters of the type.
+    pub const SEARCH: Self = Self::many("*", "string");
+
     /// One that may be left out, and stands once.
     pub const fn optional(name: &'static str, kind: &'static str) -> Self {
         Self { name, kind, required: false, many: false }
@@ -215,6 +230,11 @@ impl Operation {
     /// The methods by which it is asked.
     pub fn methods(&self) -> &'static str {
         if self.posted() { "POST" } else { "GET,HEAD,POST" }
+    }
+
+    /// Whether it takes search parameters.
+    fn searches(&self) -> bool {
+        self.parameters.iter().any(|one| one.name == Parameter::SEARCH.name)
     }
 
     /// A resource does not fit into a URL.

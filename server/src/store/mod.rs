@@ -16,6 +16,7 @@ pub mod facts;
 pub mod import;
 pub mod index;
 pub mod keys;
+mod latest;
 pub mod meta;
 pub mod people;
 pub mod reader;

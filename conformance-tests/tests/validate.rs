@@ -1,0 +1,103 @@
+//! `$validate`: what a write would say, without a write.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
+use techo_conformance_tests::http::Response;
+use techo_conformance_tests::sample::{patient, weight};
+use techo_conformance_tests::world::{Ask, World};
+
+fn issue(answer: Response) -> Value {
+    let outcome = answer.expect(200).json();
+    assert_eq!(outcome["resourceType"], "OperationOutcome");
+    outcome["issue"][0].clone()
+}
+
+fn wrapped(resource: &Value, mode: Option<&str>) -> Value {
+    let mut parameters =
+        json!({"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": resource}]});
+    if let (Some(mode), Some(list)) = (mode, parameters["parameter"].as_array_mut()) {
+        list.push(json!({"name": "mode", "valueCode": mode}));
+    }
+    parameters
+}
+
+#[test]
+fn faults_are_told_with_their_places_and_nothing_is_written() {
+    let world = World::new();
+    let tester = world.tester();
+    let good = patient("検", "validate-1", "2024-04-01");
+    for answer in
+        [tester.post("Patient/$validate", &good), tester.post("Patient/$validate", &wrapped(&good, Some("create")))]
+    {
+        assert_eq!(issue(answer)["severity"], "information");
+    }
+    let mut bad = good.clone();
+    bad["birthDate"] = json!("yesterday");
+    for body in [bad.clone(), wrapped(&bad, None)] {
+        let found = issue(tester.post("Patient/$validate", &body));
+        assert_eq!((&found["severity"], &found["expression"][0]), (&json!("error"), &json!("Patient.birthDate")));
+        assert!(found["diagnostics"].as_str().is_some_and(|place| place.starts_with("line 1, column")), "{found}");
+    }
+    let japanese = tester.request("POST", "Patient/$validate").header("Accept-Language", "ja").fhir(&good).send();
+    assert!(issue(japanese)["details"]["text"].to_string().contains("誤り"));
+    assert_eq!(issue(tester.post("Observation/$validate", &good))["expression"][0], "resourceType");
+    let number =
+        json!({"resourceType": "Patient", "identifier": [{"type": {"text": "個人番号"}, "value": "123456789018"}]});
+    assert_eq!(issue(tester.post("Patient/$validate", &number))["code"], "business-rule");
+    assert_eq!(tester.ids("Patient?identifier=validate-1"), [""; 0], "nothing was written");
+}
+
+#[test]
+fn modes_and_profiles_are_checked_or_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("型", "validate-2", "2024-04-01"));
+    let path = format!("Patient/{who}/$validate");
+    let mut own = tester.get(&format!("Patient/{who}")).json();
+    assert_eq!(issue(tester.post(&path, &wrapped(&own, Some("update"))))["severity"], "information");
+    let delete = json!({"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]});
+    assert_eq!(issue(tester.post(&path, &delete))["severity"], "information");
+    assert_eq!(issue(tester.get(&format!("{path}?mode=delete")))["severity"], "information");
+    tester.get(&format!("Patient/{who}")).expect(200);
+    own["id"] = json!("another");
+    assert_eq!(issue(tester.post(&path, &wrapped(&own, Some("update"))))["expression"][0], "Patient.id");
+    own.as_object_mut().expect("a resource").remove("id");
+    assert_eq!(issue(tester.post("Patient/$validate?mode=update", &own))["expression"][0], "Patient.id");
+    for (path, status) in [
+        ("Patient/$validate?mode=nonsense", 400),
+        ("Patient/$validate?mode=delete", 400),
+        ("Patient/$validate?profile=https://example.org/p", 400),
+        ("Patient/$validate?profile=http://hl7.org/fhir/StructureDefinition/Patient", 200),
+        ("Patient/none/$validate", 404),
+        ("Nonsense/$validate", 404),
+        ("$validate", 404),
+    ] {
+        assert_eq!(tester.post(path, &own).status, status, "{path}");
+    }
+    tester.get("Patient/$validate").refused(400);
+    tester.request("POST", "Patient/$validate").body("application/fhir+json", "{").send().refused(400);
+    let reader = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
+    let weighed = weight("pt-mei", "2026-01-10", "7.5");
+    assert_eq!(issue(reader.post("Observation/$validate", &weighed))["severity"], "information");
+    assert_eq!(issue(reader.post("Observation/$validate?mode=create", &weighed))["code"], "forbidden");
+}
+
+#[test]
+fn a_hidden_record_is_judged_like_none() {
+    let world = World::new();
+    let tester = world.tester();
+    let hidden = tester.create(&patient("隠", "validate-3", "2024-04-01"));
+    let never = "n".repeat(hidden.len());
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    for (name, caller) in [("app", &app), ("town", &world.importer())] {
+        for query in ["", "?mode=update", "?mode=delete"] {
+            let [one, other] = [&hidden, &never].map(|id| {
+                let mut body = patient("隠", "validate-3", "2024-04-01");
+                body["id"] = json!(id);
+                fingerprint(&caller.post(&format!("Patient/{id}/$validate{query}"), &body), id)
+            });
+            assert_eq!(one, other, "{name} {query}");
+            assert!(one.starts_with("404"), "{name} {query}: {one}");
+        }
+    }
+}
