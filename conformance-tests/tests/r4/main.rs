@@ -53,7 +53,7 @@ macro_rules! subjects {
 }
 
 /// Fewer checks than these are a mistake.
-const FLOOR: usize = 1_350;
+const FLOOR: usize = 1_400;
 
 subjects!(
     rest,
