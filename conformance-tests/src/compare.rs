@@ -20,7 +20,7 @@ pub fn fingerprint(answer: &Response, name: &str) -> String {
 }
 
 /// A searchset's own id and time are chosen anew for each answer, and so is the
-/// seal of its next link.
+/// seal of its links to pages.
 fn unseal(body: &str) -> String {
     let Ok(mut json) = serde_json::from_str::<serde_json::Value>(body) else { return body.to_owned() };
     if json["resourceType"] != "Bundle" {
@@ -30,7 +30,8 @@ fn unseal(body: &str) -> String {
         json.as_object_mut().map(|bundle| bundle.remove(name));
     }
     for link in json["link"].as_array_mut().into_iter().flatten() {
-        if link["relation"] != "self" {
+        let sealed = link["url"].as_str().is_some_and(|url| url.contains("_page="));
+        if link["relation"] != "self" || sealed {
             link["url"] = serde_json::json!("sealed");
         }
     }

@@ -8,8 +8,10 @@
 #![expect(unreachable_pub, reason = "the modules of a test are its whole crate")]
 
 mod bundle;
+mod bundled;
 mod by_query;
 mod capability;
+mod changes;
 mod check;
 mod conditional;
 mod errors;
@@ -27,8 +29,8 @@ mod search;
 mod seed;
 
 use search::{
-    chain, composite, date, filter, include, japanese, modifier, number, paging, quantity, reference, sort, string,
-    token, uri,
+    chain, composite, date, everywhere, filter, fulltext, include, japanese, modifier, number, paging, quantity,
+    reference, shape, sort, string, token, uri,
 };
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
@@ -51,7 +53,7 @@ macro_rules! subjects {
 }
 
 /// Fewer checks than these are a mistake.
-const FLOOR: usize = 1_200;
+const FLOOR: usize = 1_400;
 
 subjects!(
     rest,
@@ -82,4 +84,9 @@ subjects!(
     composite,
     filter,
     modifier,
+    bundled,
+    changes,
+    everywhere,
+    shape,
+    fulltext,
 );

@@ -151,14 +151,14 @@ fn json_refused() -> Vec<Check> {
     ]
 }
 
-fn operation(kind: &str, path: &str, more: Value) -> Value {
+fn operation(kind: &str, path: &str, more: impl Into<Value>) -> Value {
     let mut parts = vec![json!({"name": "type", "valueCode": kind}), json!({"name": "path", "valueString": path})];
-    parts.extend(more.as_array().cloned().unwrap_or_default());
+    parts.extend(more.into().as_array().cloned().unwrap_or_default());
     json!({"name": "operation", "part": parts})
 }
 
-fn fhir_patch(path: &str, operations: Value) -> Ask {
-    ask("PATCH", path).fhir(&json!({"resourceType": "Parameters", "parameter": operations}))
+fn fhir_patch(path: &str, operations: impl Into<Value>) -> Ask {
+    ask("PATCH", path).fhir(&json!({"resourceType": "Parameters", "parameter": operations.into()}))
 }
 
 fn fhirpath_patch() -> Vec<Check> {

@@ -1,6 +1,6 @@
 //! `_filter`: conditions with `and`, `or`, `not`.
 //!
-//! Source: FHIR R4 search_filter.html
+//! Source: FHIR R4 `search_filter.html`
 
 use serde_json::{Value, json};
 

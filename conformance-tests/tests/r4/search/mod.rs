@@ -3,7 +3,9 @@
 pub mod chain;
 pub mod composite;
 pub mod date;
+pub mod everywhere;
 pub mod filter;
+pub mod fulltext;
 pub mod include;
 pub mod japanese;
 pub mod modifier;
@@ -11,6 +13,7 @@ pub mod number;
 pub mod paging;
 pub mod quantity;
 pub mod reference;
+pub mod shape;
 pub mod sort;
 pub mod string;
 pub mod token;

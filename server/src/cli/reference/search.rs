@@ -10,6 +10,7 @@ use crate::cli::Failure;
 use crate::search::kinds::{KINDS, Kind, Local};
 use crate::search::parse::{self, Scope};
 
+#[expect(clippy::unnecessary_wraps, reason = "all pages are made alike")]
 pub(super) fn page(known: &Known) -> Result<String, Failure> {
     Ok(format!(
         "How to ask, with examples: [Search](../../guide/search.md).\n\n\

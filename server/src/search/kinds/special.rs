@@ -87,13 +87,13 @@ mod tests {
 
     #[test]
     fn a_place_may_be_asked_in_any_unit_of_length() {
-        let degrees = |value: &str| circle(value).map(|circle| (circle.degrees * 1000.0).round() as i64);
+        let degrees = |value: &str| circle(value).map(|circle| format!("{:.3}", circle.degrees));
         let one = degrees("35.68|139.77|1|km");
-        assert_eq!(one, Ok(9));
+        assert_eq!(one.as_deref(), Ok("0.009"));
         for value in ["35.68|139.77|1000|m", "35.68|139.77|1", "35.68|139.77|1|"] {
             assert_eq!(degrees(value), one, "{value}");
         }
-        assert_eq!(degrees("35.68|139.77"), Ok(90));
+        assert_eq!(degrees("35.68|139.77").as_deref(), Ok("0.090"));
         for value in
             ["", "35", "95|0|1", "0|181|1", "0|0|-1", "0|0|1001", "0|0|1|kg", "0|0|x", "0|0|1|km|x", r"0|0|1|\x"]
         {
