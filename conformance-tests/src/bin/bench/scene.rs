@@ -109,7 +109,11 @@ impl Scene {
             let bodies = (next..upper).map(|number| data::citizen(number).to_string()).collect();
             for (kind, id) in runtime.block_on(send(&self.address, &token, bodies)) {
                 resources += 1;
-                if kind == "Patient" { self.patients.push(id) } else { self.observations.push(id) }
+                match kind.as_str() {
+                    "Patient" => self.patients.push(id),
+                    "Observation" => self.observations.push(id),
+                    _ => {}
+                }
             }
             next = upper;
         }
