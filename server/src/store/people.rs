@@ -43,6 +43,9 @@ pub struct StoredConsent {
     pub version: i32,
 }
 
+/// Values that one statement asks about: databases bound their number (SQLite: 32,766).
+const MOST_VALUES: usize = 10_000;
+
 impl Store {
     /// The citizens with these Patient ids; ids of no live Patient are missing.
     pub async fn citizens(&self, patients: &[&str]) -> Result<HashMap<String, Citizen>, StoreError> {
@@ -81,11 +84,13 @@ impl Store {
         if unknown.is_empty() {
             return Ok(found);
         }
-        let mut sql = Sql::new("SELECT rid, id FROM resource WHERE rid IN ");
-        sql.list(unknown);
         let mut more = Vec::new();
-        for row in self.fetch(sql).await? {
-            more.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        for some in unknown.chunks(MOST_VALUES) {
+            let mut sql = Sql::new("SELECT rid, id FROM resource WHERE rid IN ");
+            sql.list(some.iter().copied());
+            for row in self.fetch(sql).await? {
+                more.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+            }
         }
         self.names.learn(&more);
         found.extend(more);
@@ -105,20 +110,22 @@ impl Store {
         if citizens.is_empty() {
             return Ok(Vec::new());
         }
-        let mut sql = Sql::new("SELECT citizen, rid, id, version FROM resource WHERE citizen IN ");
-        sql.list(citizens.iter().copied());
-        sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
-        let rows = self.fetch(sql).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(StoredConsent {
+        let mut found = Vec::new();
+        for some in citizens.chunks(MOST_VALUES) {
+            let mut sql = Sql::new("SELECT citizen, rid, id, version FROM resource WHERE citizen IN ");
+            sql.list(some.iter().copied());
+            sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
+            for row in self.fetch(sql).await? {
+                found.push(StoredConsent {
                     citizen: row.try_get_by_index(0)?,
                     rid: row.try_get_by_index(1)?,
                     id: row.try_get_by_index(2)?,
                     version: row.try_get_by_index(3)?,
-                })
-            })
-            .collect()
+                });
+            }
+        }
+        found.sort_by_key(|consent| consent.rid);
+        Ok(found)
     }
 
     /// The bodies of these Consents, by row.
@@ -126,10 +133,15 @@ impl Store {
         if rids.is_empty() {
             return Ok(HashMap::new());
         }
-        let mut sql = Sql::new("SELECT rid, body FROM resource WHERE rid IN ");
-        sql.list(rids.iter().copied()).text(" AND kind = ").bind(number("Consent"));
-        let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+        let mut found = HashMap::new();
+        for some in rids.chunks(MOST_VALUES) {
+            let mut sql = Sql::new("SELECT rid, body FROM resource WHERE rid IN ");
+            sql.list(some.iter().copied()).text(" AND kind = ").bind(number("Consent"));
+            for row in self.fetch(sql).await? {
+                found.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+            }
+        }
+        Ok(found)
     }
 
     /// Whether an id is in use by anyone: the one declared oracle (`consent.md` §6, writes).
