@@ -30,6 +30,7 @@ pub mod terms;
 pub mod time;
 pub mod trail;
 pub mod unit;
+pub mod words;
 
 pub use error::{Reason, SearchError};
 pub use plan::Plan;

@@ -88,6 +88,10 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
             return reader.updated(Modifier::None, &prefixed(prefix, value)?);
         }
         ("_id", _) => return Err(unfit(name)),
+        ("_text" | "_content", _) => {
+            let why = format!("{name} is no part of a filter: ask it beside, as a parameter of its own");
+            return Err(Reason::Value(why.into()));
+        }
         _ => {}
     }
     let parameter = reader.known(name)?;
