@@ -138,7 +138,8 @@ impl Reader<'_> {
 
     /// A text that stands there several times is kept once, where that is cheap to tell.
     fn push(&mut self, line: String) {
-        if !line.is_empty() && !(self.lines.len() < FEW && self.lines.contains(&line)) {
+        let known = self.lines.len() < FEW && self.lines.contains(&line);
+        if !(line.is_empty() || known) {
             self.lines.push(line);
         }
     }
