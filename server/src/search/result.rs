@@ -45,13 +45,13 @@ const RESULTS: &[ResultParameter] = &[
     // its own, and is no match.
     once("_contained", |_, _, value| match value {
         "false" => Ok(()),
-        "true" | "both" => Err(Reason::NotDone("to search contained resources (_contained=true or both)".into())),
-        _ => Err(Reason::Value("_contained is false; true and both are not supported by this server".into())),
+        "true" | "both" => Err(Reason::ContainedNotDone),
+        _ => Err(Reason::Contained),
     }),
     once("_containedType", |_, _, value| match value {
         "container" => Ok(()),
-        "contained" => Err(Reason::NotDone("to answer contained resources (_containedType=contained)".into())),
-        _ => Err(Reason::Value("_containedType is container; contained is not supported by this server".into())),
+        "contained" => Err(Reason::ContainedTypeNotDone),
+        _ => Err(Reason::ContainedType),
     }),
     undone("_type", |_, _, _| Err(not_done("_type"))),
     undone("_query", |_, _, _| Err(not_done("_query"))),

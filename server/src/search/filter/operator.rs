@@ -89,8 +89,7 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
         }
         ("_id", _) => return Err(unfit(name)),
         ("_text" | "_content", _) => {
-            let why = format!("{name} is no part of a filter: ask it beside, as a parameter of its own");
-            return Err(Reason::Value(why.into()));
+            return Err(Reason::FilterText { name: name.into() });
         }
         _ => {}
     }

@@ -15,10 +15,10 @@
 //! Source: FHIR R4 search.html#text, which leaves the grammar to the server.
 
 use super::words;
-use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
 use crate::search::parse::Reader;
 use crate::search::plan::Filter;
+use crate::search::reason::Reason;
 
 /// The condition of one value.
 ///
@@ -30,7 +30,7 @@ pub(in crate::search) fn filter(reader: &Reader<'_>, everything: bool, value: &s
         let mut source = Source { reader, everything, text: &text, at: 0, depth: 0 };
         any.push(source.any()?);
         if source.at < text.len() {
-            return Err(source.wrong("an opening parenthesis is missing"));
+            return Err(source.wrong(|at| Reason::TextOpening { at }));
         }
     }
     Ok(if any.len() == 1 { any.remove(0) } else { Filter::Any(any) })
@@ -48,7 +48,7 @@ impl<'t> Source<'t> {
     fn any(&mut self) -> Result<Filter, Reason> {
         self.depth += 1;
         if self.depth > MOST_DEPTH {
-            return Err(Reason::TooMuch(format!("parentheses nest at most {MOST_DEPTH} deep").into()));
+            return Err(Reason::TextDepth { most: MOST_DEPTH });
         }
         let mut any = vec![self.all()?];
         while self.keyword("or") {
@@ -76,24 +76,24 @@ impl<'t> Source<'t> {
             self.at += 1;
             let inner = self.any()?;
             if !self.rest().starts_with(')') {
-                return Err(self.wrong("a closing parenthesis is wanted"));
+                return Err(self.wrong(|at| Reason::FilterParenthesis { at }));
             }
             self.at += 1;
             return Ok(inner);
         }
         if let Some(quoted) = rest.strip_prefix('"') {
-            let end = quoted.find('"').ok_or_else(|| self.wrong("a closing quotation mark is wanted"))?;
+            let end = quoted.find('"').ok_or_else(|| self.wrong(|at| Reason::FilterQuote { at }))?;
             let found = self.wanted(&quoted[..end])?;
             self.at += end + 2;
             return Ok(found);
         }
         let word = word(rest);
         if word.is_empty() || ["and", "or"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
-            return Err(self.wrong("a word is wanted"));
+            return Err(self.wrong(|at| Reason::TextWord { at }));
         }
         let foreign = ["not", "near"].iter().any(|known| word.eq_ignore_ascii_case(known));
         if foreign || word.starts_with(['-', '+', '!']) || word.contains(['*', '?', '~', '^']) {
-            return Err(self.wrong("words, \"words in quotes\", AND, OR and parentheses are known, and no other sign"));
+            return Err(self.wrong(|at| Reason::TextSign { at }));
         }
         let found = self.wanted(word)?;
         self.at += word.len();
@@ -105,10 +105,10 @@ impl<'t> Source<'t> {
         self.reader.spend(1)?;
         let words = words(text);
         // A word of Japanese is found within others, any other by its beginning.
-        let first = words.chars().nth(1).ok_or_else(|| self.wrong("a word has a letter or a digit"))?;
+        let first = words.chars().nth(1).ok_or_else(|| self.wrong(|at| Reason::TextLetter { at }))?;
         let sought = if super::is_japanese(first) { &words[1..] } else { &words[..] };
         if sought.chars().count() > MOST_CHARACTERS {
-            return Err(Reason::TooMuch(format!("a word has at most {MOST_CHARACTERS} characters").into()));
+            return Err(Reason::LongWord { most: MOST_CHARACTERS });
         }
         Ok(Filter::Words { everything: self.everything, sought: sought.into() })
     }
@@ -130,9 +130,9 @@ impl<'t> Source<'t> {
         trimmed
     }
 
-    fn wrong(&self, what: &str) -> Reason {
-        let place = self.text[..self.at].chars().count() + 1;
-        Reason::Value(format!("at character {place}: {what}").into())
+    /// What is wrong, and where.
+    fn wrong(&self, what: impl Fn(usize) -> Reason) -> Reason {
+        what(self.text[..self.at].chars().count() + 1)
     }
 }
 
