@@ -6,7 +6,7 @@
 
 use techo_profiles::Definitions;
 
-use crate::search::plan::Place;
+use crate::search::plan::{Place, Sought};
 use crate::store::sql::Sql;
 use crate::store::visible::visible_as;
 
@@ -14,16 +14,15 @@ use super::filter::{Row, Scene};
 use super::matching::part;
 
 impl Scene<'_> {
-    /// The row says this: in its narrative, or anywhere.
-    pub(super) fn says(self, row: Row, everything: bool, sought: &str) -> Sql {
+    /// The row says this: in its narrative, or anywhere. Whether the narrative counts
+    /// is written once, however many words are sought.
+    pub(super) fn says(self, row: Row, everything: bool, sought: &Sought) -> Sql {
         let r = row.name();
-        let has = |column: &str| {
-            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM words w WHERE w.rid = {r}.rid AND "));
-            sql.push(part(column, Place::Within, sought)).text(")");
-            sql
-        };
-        let narrative = Sql::and(vec![has("w.narrative"), self.tells(&r, row)]);
-        if everything { Sql::or(vec![has("w.content"), narrative]) } else { narrative }
+        let mut sql = Sql::new("EXISTS (SELECT 1 FROM (SELECT v.content AS content, CASE WHEN ");
+        sql.push(self.tells(&r, row)).text(" THEN v.narrative ELSE '' END AS narrative FROM words v ");
+        sql.text(&format!("WHERE v.rid = {r}.rid) w WHERE "));
+        sql.push(stands(everything, sought)).text(")");
+        sql
     }
 
     /// The caller would get the narrative: nothing that she cannot see is named beside
@@ -43,5 +42,18 @@ impl Scene<'_> {
         let kinds = Definitions::embedded().resource_types().iter().map(|kind| &**kind);
         sql.push(visible_as(&y, view, kinds).unwrap_or_else(|| Sql::new("1 = 0"))).text(")))");
         sql
+    }
+}
+
+/// What is sought stands in the words `w`.
+fn stands(everything: bool, sought: &Sought) -> Sql {
+    let each = |parts: &[Sought]| parts.iter().map(|part| stands(everything, part)).collect();
+    match sought {
+        Sought::Part(text) => {
+            let columns = if everything { &["w.content", "w.narrative"][..] } else { &["w.narrative"] };
+            Sql::or(columns.iter().map(|column| part(column, Place::Within, text)).collect())
+        }
+        Sought::All(parts) => Sql::and(each(parts)),
+        Sought::Any(parts) => Sql::or(each(parts)),
     }
 }
