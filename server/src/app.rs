@@ -21,6 +21,7 @@ use crate::consent::caller::{
 };
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
+use crate::consent::stance::StanceKey;
 use crate::consent::view::CitizenKey;
 use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Error;
@@ -73,6 +74,8 @@ pub struct App {
     /// Held by an import that makes a place or institution for the first time.
     pub first_telling: tokio::sync::Mutex<()>,
     policies: Mutex<Compiled>,
+    /// What stances say: a stance never changes.
+    stances: Mutex<HashMap<StanceKey, Arc<Policy>>>,
 }
 
 impl Debug for App {
@@ -152,6 +155,7 @@ impl App {
             turns: Turns::default(),
             first_telling: tokio::sync::Mutex::default(),
             policies: Mutex::default(),
+            stances: Mutex::default(),
         })
     }
 
@@ -217,8 +221,8 @@ impl App {
             scopes: crate::auth::scope::Scopes::parse(&bearer.scopes).0,
             patient: bearer.patient.as_deref().map(Into::into),
         };
-        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
-        Ok(Circle::new(bearer.account.as_deref(), caller, &held, candidates, standing))
+        let gathered = self.gathered(&caller, &held, now).await?;
+        Ok(Circle::new(bearer.account.as_deref(), caller, &held, gathered))
     }
 
     /// The citizen herself in the product's own portal.
@@ -243,8 +247,8 @@ impl App {
             scopes: crate::auth::scope::Scopes::default(),
             patient: None,
         };
-        let (candidates, standing) = self.candidates_of(&caller, &held, now).await?;
-        Ok(Circle::new(Some(&account.id), caller, &held, candidates, standing))
+        let gathered = self.gathered(&caller, &held, now).await?;
+        Ok(Circle::new(Some(&account.id), caller, &held, gathered))
     }
 
     async fn user(
@@ -291,12 +295,9 @@ impl App {
         Purpose::new(code, &above.collect::<Vec<_>>())
     }
 
-    async fn candidates_of(
-        &self,
-        caller: &Caller,
-        held: &[authority::Model],
-        now: i64,
-    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
+    /// Everyone who comes into question for this caller: one by one, or by stance
+    /// where many share with her.
+    async fn gathered(&self, caller: &Caller, held: &[authority::Model], now: i64) -> Result<Gathered, Error> {
         let authorities: BTreeMap<String, Authority> =
             held.iter().filter_map(|one| Some((one.patient.clone(), authority_of(one)?))).collect();
         let mut people: BTreeMap<CitizenKey, String> = BTreeMap::new();
@@ -305,12 +306,45 @@ impl App {
         for (patient, citizen) in self.store.citizens(&patients).await? {
             people.insert(citizen.key, patient);
         }
+        let mut others = None;
         if caller.patient.is_none() {
-            let sharing = self.store.sharing_with(&caller.shared_with()).await?;
-            people.extend(self.store.patients(&sharing).await?);
+            // Her own portal shows her each of them.
+            let most = if caller.client.portal { None } else { Some(self.config.one_by_one) };
+            let sharing = self.store.sharing_with(&caller.shared_with(), most.map(|most| most + 1)).await?;
+            if most.is_some_and(|most| sharing.len() > most) {
+                others = Some(self.stances(&caller.concerned_by()).await?);
+            } else {
+                people.extend(self.store.patients(&sharing).await?);
+            }
         }
         let people: Vec<(CitizenKey, String)> = people.into_iter().collect();
-        self.candidates(&people, &authorities, now).await
+        let (candidates, standing) = self.candidates(&people, &authorities, now).await?;
+        Ok(Gathered { candidates, standing, others })
+    }
+
+    /// What all Consents that may concern one of these say, by stance.
+    async fn stances(&self, actors: &[String]) -> Result<Vec<Arc<Policy>>, Error> {
+        let terms = ConsentTerms::new(self, HashSet::new());
+        let mut found = Vec::new();
+        for (key, said) in self.store.stances_about(actors).await? {
+            let known = self.stances.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+            if let Some(policy) = known {
+                found.push(policy);
+                continue;
+            }
+            let said = Json::parse(said.as_bytes()).map_err(|_| Error::Internal("a stance is no JSON".into()))?;
+            let policy = policy::compile_stance(key, &said, &policy::Stored(&terms), &self.config.zone);
+            // As for a whole Consent: nothing may be answered on a guess.
+            let policy = policy.ok().flatten().ok_or_else(|| Error::Internal("a stance is not enforceable".into()))?;
+            let policy = Arc::new(policy);
+            let mut known = self.stances.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() > POLICIES {
+                known.clear();
+            }
+            known.insert(key, policy.clone());
+            found.push(policy);
+        }
+        Ok(found)
     }
 
     /// These citizens with the Consents in force for each.
@@ -323,10 +357,12 @@ impl App {
         let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
         let consents = self.store.consents(&keys).await?;
         self.compile(&consents).await?;
+        let mut by_citizen: HashMap<CitizenKey, Vec<&StoredConsent>> = HashMap::new();
+        consents.iter().for_each(|consent| by_citizen.entry(consent.citizen).or_default().push(consent));
         let mut found = Vec::new();
         let mut standing = Vec::new();
         for (key, patient) in people {
-            let own: Vec<&StoredConsent> = consents.iter().filter(|consent| consent.citizen == *key).collect();
+            let own = by_citizen.remove(key).unwrap_or_default();
             let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
             let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
             let mut consents = Vec::new();
@@ -384,6 +420,15 @@ impl App {
     }
 }
 
+/// Who comes into question for a caller.
+#[derive(Debug)]
+struct Gathered {
+    candidates: Vec<Candidate>,
+    standing: Vec<Standing>,
+    /// What everyone else says, by stance, where those who share are too many.
+    others: Option<Vec<Arc<Policy>>>,
+}
+
 /// Who calls, and what decides about what she may see.
 #[derive(Clone, Debug)]
 pub struct Circle {
@@ -393,6 +438,8 @@ pub struct Circle {
     pub candidates: Arc<Vec<Candidate>>,
     /// Their Consents in force, as stored.
     pub standing: Arc<Vec<Standing>>,
+    /// What everyone else says, by stance.
+    pub others: Arc<Vec<Arc<Policy>>>,
     /// What may be seen, by action.
     pub views: Arc<Views>,
     /// What all this was made from.
@@ -400,13 +447,8 @@ pub struct Circle {
 }
 
 impl Circle {
-    fn new(
-        account: Option<&str>,
-        caller: Caller,
-        held: &[authority::Model],
-        candidates: Vec<Candidate>,
-        standing: Vec<Standing>,
-    ) -> Self {
+    fn new(account: Option<&str>, caller: Caller, held: &[authority::Model], gathered: Gathered) -> Self {
+        let Gathered { candidates, standing, others } = gathered;
         let mut patients: Vec<String> = held.iter().map(|one| one.patient.clone()).collect();
         patients.extend(caller.patient.as_deref().map(str::to_owned));
         patients.extend(candidates.iter().map(|one| one.patient.to_string()));
@@ -415,18 +457,21 @@ impl Circle {
         let work = caller.user.iter().flat_map(|user| &user.memberships).map(|one| &one.organization);
         let organizations = caller.client.organization.iter().chain(work).map(|one| one.reference.to_string());
         // A patient in context leaves everyone else out, whoever shares.
-        let actors = if caller.patient.is_some() { Vec::new() } else { caller.shared_with() };
+        let one_by_one = caller.patient.is_none() && others.is_none();
+        let actors = if one_by_one { caller.shared_with() } else { Vec::new() };
         let watch = Watch {
             account: account.map(str::to_owned),
             patients,
             citizens: candidates.iter().map(|one| one.citizen).collect(),
             organizations: organizations.collect(),
             actors: actors.into_iter().map(str::to_owned).collect(),
+            stances: others.as_ref().map(|_| caller.concerned_by()).unwrap_or_default(),
         };
         Self {
             caller: Arc::new(caller),
             candidates: Arc::new(candidates),
             standing: Arc::new(standing),
+            others: Arc::new(others.unwrap_or_default()),
             views: Arc::default(),
             watch,
         }
@@ -446,23 +491,18 @@ pub struct Standing {
     pub policy: Arc<Policy>,
 }
 
-impl Standing {
-    /// Whether it names this caller: the software, the person, or where she works.
-    pub fn names(&self, caller: &Caller) -> bool {
-        let is_caller = |actor: &Actor| match actor {
-            Actor::Client(id) => *id == caller.client.id,
-            Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
-            Actor::Organization(reference) => {
-                let own = caller.client.organization.iter();
-                own.map(|one| &one.reference).any(|one| one == reference)
-                    || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
-            }
-        };
-        std::iter::once(&self.policy.root)
-            .chain(&self.policy.nested)
-            .flat_map(|node| node.actors.iter().flatten())
-            .any(is_caller)
-    }
+/// Whether a Consent names this caller: the software, the person, or where she works.
+pub fn names(policy: &Policy, caller: &Caller) -> bool {
+    let is_caller = |actor: &Actor| match actor {
+        Actor::Client(id) => *id == caller.client.id,
+        Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
+        Actor::Organization(reference) => {
+            let own = caller.client.organization.iter();
+            own.map(|one| &one.reference).any(|one| one == reference)
+                || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
+        }
+    };
+    policy.nodes().flat_map(|node| node.actors.iter().flatten()).any(is_caller)
 }
 
 /// v3-ActReason, whose codes are purposes of use.

@@ -40,6 +40,8 @@ pub enum IndexRow {
     Subject { citizen: i64 },
     /// `listed`
     Listed { kind: i16, id: String },
+    /// `effect`
+    Effect { citizen: i64, stance: i64, giver: String, since: i64, until: i64 },
 }
 
 /// An index table: name, all columns, key columns (`rid` among them).
@@ -50,7 +52,7 @@ struct Table {
 }
 
 /// Every index table. `IndexRow::table` gives the position in this list.
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 13] = [
     Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
     Table {
         name: "ident",
@@ -91,6 +93,11 @@ const TABLES: [Table; 12] = [
     },
     Table { name: "subject", columns: &["rid", "citizen"], key: &["rid", "citizen"] },
     Table { name: "listed", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
+    Table {
+        name: "effect",
+        columns: &["citizen", "stance", "rid", "giver", "since", "until"],
+        key: &["citizen", "stance", "rid", "giver"],
+    },
 ];
 
 impl IndexRow {
@@ -108,6 +115,7 @@ impl IndexRow {
             Self::Clinical { .. } => 9,
             Self::Subject { .. } => 10,
             Self::Listed { .. } => 11,
+            Self::Effect { .. } => 12,
         }
     }
 
@@ -151,6 +159,14 @@ impl IndexRow {
             }
             Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
             Self::Listed { kind, id } => vec![rid.into(), (*kind).into(), id.as_str().into()],
+            Self::Effect { citizen, stance, giver, since, until } => vec![
+                (*citizen).into(),
+                (*stance).into(),
+                rid.into(),
+                giver.as_str().into(),
+                (*since).into(),
+                (*until).into(),
+            ],
         }
     }
 }

@@ -143,6 +143,7 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-"]),
     ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("effect", ["citizen", "stance", "since", "until", "-", "-", "-", "-", "giver", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -173,6 +174,13 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
         },
         11 => IndexRow::Subject { citizen: cells.integer(0)? },
         12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
+        13 => IndexRow::Effect {
+            citizen: cells.integer(0)?,
+            stance: cells.integer(1)?,
+            since: cells.integer(2)?,
+            until: cells.integer(3)?,
+            giver: cells.text(8)?,
+        },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
 }
