@@ -128,7 +128,7 @@ fn named(call: &Call<'_>, query: &[(String, String)]) -> Result<Option<Vec<Strin
     for kind in value.split(',') {
         if call.definitions.type_number(kind).is_none() {
             let shown: String = kind.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
-            return Err(wrong(Reason::Value(format!("there is no resource type {shown:?}").into())));
+            return Err(wrong(Reason::NoType { name: shown.into() }));
         }
         if !kinds.iter().any(|known| known == kind) {
             kinds.push(kind.to_owned());
@@ -144,8 +144,7 @@ fn searched(call: &Call<'_>, kind: &str) -> Result<(), Error> {
         return Ok(());
     }
     // These are rendered from the log, and are no rows beside others.
-    let why = "AuditEvent is searched by itself, as AuditEvent?patient=…";
-    Err(SearchError::new("_type", Reason::NotDone(why.into())).into())
+    Err(SearchError::new("_type", Reason::AuditBeside).into())
 }
 
 fn is_in(compartment: &Compartment, kind: &str) -> Result<(), Error> {
