@@ -5,7 +5,7 @@
 //! same pages, totals and includes. What it sorts by holds where the caller does not
 //! say otherwise.
 //!
-//! To add one: its row in [`QUERIES`]. Its OperationDefinition, the claim in the
+//! To add one: its row in [`QUERIES`]. Its `OperationDefinition`, the claim in the
 //! CapabilityStatement and the manual follow. No clinical code stands here: what a
 //! record is about is for the caller to ask.
 //!
@@ -145,7 +145,7 @@ impl NamedQuery {
 
     /// Puts into a plan, which holds what else is asked, what the query asks.
     pub(super) fn settle(&self, reader: &Reader<'_>, plan: &mut Plan) -> Result<(), SearchError> {
-        let day = if self.takes(DAY) { self.day(reader, plan)? } else { String::new() };
+        let day = if self.takes(DAY) { day(reader, plan)? } else { String::new() };
         let sorted = !plan.sort.is_empty();
         for (name, value) in self.asks.iter().filter(|(name, _)| !(sorted && *name == "_sort")) {
             reader
@@ -159,23 +159,23 @@ impl NamedQuery {
         }
         Ok(())
     }
+}
 
-    /// The day that was said, or today, which the links of the answer then say.
-    fn day(&self, reader: &Reader<'_>, plan: &mut Plan) -> Result<String, SearchError> {
-        let zone = reader.scope.local.zone();
-        let mut said = plan.used.iter().filter(|(name, _)| **name == *DAY).map(|(_, day)| day.to_string());
-        if let Some(day) = said.next() {
-            if said.next().is_some() {
-                return Err(SearchError::new(DAY, Reason::Repeated));
-            }
-            let known = span(&day, zone).map_err(|error| SearchError::new(DAY, error.into()));
-            return known.map(|_| day);
+/// The day that was said, or today, which the links of the answer then say.
+fn day(reader: &Reader<'_>, plan: &mut Plan) -> Result<String, SearchError> {
+    let zone = reader.scope.local.zone();
+    let mut said = plan.used.iter().filter(|(name, _)| **name == *DAY).map(|(_, day)| day.to_string());
+    if let Some(day) = said.next() {
+        if said.next().is_some() {
+            return Err(SearchError::new(DAY, Reason::Repeated));
         }
-        let now = jiff::Timestamp::from_microsecond(reader.scope.now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let today = now.to_zoned(zone.clone()).date().to_string();
-        plan.used.push((DAY.into(), today.as_str().into()));
-        Ok(today)
+        let known = span(&day, zone).map_err(|error| SearchError::new(DAY, error.into()));
+        return known.map(|_| day);
     }
+    let now = jiff::Timestamp::from_microsecond(reader.scope.now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let today = now.to_zoned(zone.clone()).date().to_string();
+    plan.used.push((DAY.into(), today.as_str().into()));
+    Ok(today)
 }
 
 /// The parameter that names a query.
