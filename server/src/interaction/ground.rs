@@ -6,6 +6,7 @@
 //!
 //! Source: FHIR R4 http.html#search, compartmentdefinition.html
 
+use techo_profiles::Definitions;
 use techo_profiles::definitions::Compartment;
 
 use super::{Call, Error, Issue, Location};
@@ -26,6 +27,16 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// A compartment, if there is one of that type; a member that is no type names nothing.
+    pub fn compartment(kind: String, id: String, member: String) -> Result<Self, Error> {
+        let definitions = Definitions::embedded();
+        let known = member == "*" || definitions.type_number(&member).is_some();
+        if !known || definitions.compartment(&kind).is_none() {
+            return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+        }
+        Location::named(kind, id).map(|at| Self::Compartment(at, member))
+    }
+
     /// The path below the base.
     pub fn path(&self) -> String {
         match self {
