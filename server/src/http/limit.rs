@@ -83,7 +83,7 @@ pub struct Slow;
 impl Slow {
     /// Whether it is what this error comes from.
     pub fn is_behind(error: &(dyn std::error::Error + 'static)) -> bool {
-        std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<Self>())
+        std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<Self>)
     }
 }
 
