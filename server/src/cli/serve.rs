@@ -43,7 +43,6 @@ pub struct Args {
     /// Seconds that a search may take before the database stops it.
     #[arg(long, env = "TECHO_SEARCH_SECONDS", value_name = "N")]
     search_seconds: Option<u32>,
-<<<<<<< HEAD
     /// Connections at once; one more is refused.
     #[arg(long, env = "TECHO_MAX_CONNECTIONS", value_name = "N")]
     max_connections: Option<u32>,
@@ -53,12 +52,10 @@ pub struct Args {
     /// Seconds that a request may take before it is answered 503.
     #[arg(long, env = "TECHO_REQUEST_SECONDS", value_name = "N")]
     request_seconds: Option<u32>,
-=======
     /// Up to how many people who share with a caller are decided one by one; of more,
     /// each statement asks the database.
     #[arg(long, env = "TECHO_ONE_BY_ONE", value_name = "N")]
     one_by_one: Option<usize>,
->>>>>>> main
     /// Time zone of days without a time.
     #[arg(long, env = "TECHO_ZONE", value_name = "NAME")]
     zone: Option<String>,
@@ -78,13 +75,10 @@ impl Args {
             require_if_match: self.require_if_match.then_some(true),
             key_file: self.key_file,
             search_seconds: self.search_seconds,
-<<<<<<< HEAD
             max_connections: self.max_connections,
             header_seconds: self.header_seconds,
             request_seconds: self.request_seconds,
-=======
             one_by_one: self.one_by_one,
->>>>>>> main
             zone: self.zone,
             operator: self.operator,
             ..Settings::default()
