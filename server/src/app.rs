@@ -23,9 +23,10 @@ use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
 use crate::consent::view::CitizenKey;
 use crate::import::draft::LOCAL_BASE;
-use crate::interaction::Error;
 use crate::interaction::strangers::Strangers;
 use crate::interaction::turns::Turns;
+use crate::interaction::{Error, Location};
+use crate::operation::definition;
 use crate::random::Random;
 use crate::search::index::{self, Local};
 use crate::store::account::{Accounts, BearerRow};
@@ -119,6 +120,11 @@ pub enum StartError {
 }
 
 impl App {
+    /// Whether this server tells something of its own at this place: nobody writes there.
+    pub fn publishes(&self, at: &Location) -> bool {
+        definition::told_at(at).is_some()
+    }
+
     /// Opens the database, the keys and the log.
     pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
         config.check()?;
