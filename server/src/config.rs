@@ -34,6 +34,9 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// How long a search may take before the database stops it.
     pub search_time: Duration,
+    /// Up to how many people who share with a caller are spoken of one by one; of more,
+    /// each statement asks whose Consents say what.
+    pub one_by_one: usize,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
 }
@@ -69,6 +72,8 @@ pub struct Settings {
     pub key_file: Option<PathBuf>,
     /// Seconds that a search may take.
     pub search_seconds: Option<u32>,
+    /// Up to how many people who share with a caller are spoken of one by one.
+    pub one_by_one: Option<usize>,
     /// Time zone by name.
     pub zone: Option<String>,
     /// The Organization that runs this server.
@@ -96,6 +101,7 @@ impl Settings {
             behind_proxy: self.behind_proxy.or(other.behind_proxy),
             key_file: self.key_file.or(other.key_file),
             search_seconds: self.search_seconds.or(other.search_seconds),
+            one_by_one: self.one_by_one.or(other.one_by_one),
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
@@ -123,6 +129,7 @@ impl Settings {
             Some(seconds) => config.search_time = Duration::from_secs(seconds.into()),
             None => {}
         }
+        config.one_by_one = self.one_by_one.unwrap_or(config.one_by_one);
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
             self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
@@ -162,6 +169,9 @@ pub enum ConfigError {
     PlainOrigin,
 }
 
+/// Beyond this, asking the database costs less than remembering.
+const ONE_BY_ONE: usize = 100;
+
 impl Config {
     /// For `data`, listening on `listen`, everything else as shipped.
     pub fn new(data: impl Into<PathBuf>, listen: SocketAddr) -> Self {
@@ -176,6 +186,7 @@ impl Config {
             zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
             search_time: SEARCH_TIME,
+            one_by_one: ONE_BY_ONE,
             require_if_match: false,
         }
     }

@@ -43,6 +43,10 @@ pub struct Args {
     /// Seconds that a search may take before the database stops it.
     #[arg(long, env = "TECHO_SEARCH_SECONDS", value_name = "N")]
     search_seconds: Option<u32>,
+    /// Up to how many people who share with a caller are decided one by one; of more,
+    /// each statement asks the database.
+    #[arg(long, env = "TECHO_ONE_BY_ONE", value_name = "N")]
+    one_by_one: Option<usize>,
     /// Time zone of days without a time.
     #[arg(long, env = "TECHO_ZONE", value_name = "NAME")]
     zone: Option<String>,
@@ -62,6 +66,7 @@ impl Args {
             require_if_match: self.require_if_match.then_some(true),
             key_file: self.key_file,
             search_seconds: self.search_seconds,
+            one_by_one: self.one_by_one,
             zone: self.zone,
             operator: self.operator,
             ..Settings::default()

@@ -24,13 +24,33 @@ pub struct View {
     branches: Vec<Branch>,
     citizens_side: bool,
     gate: Gate,
+    whole: Whole,
+}
+
+/// Of which visible rows nothing is taken out on the way: what they say of records
+/// that are hidden is no secret to this caller.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// Those for whom the caller may act.
+    pub citizens: Vec<CitizenKey>,
+    /// In whose keeping the caller's own are.
+    pub custodian: Option<CustodianKey>,
+}
+
+impl Whole {
+    /// Whether the row is of someone for whom the caller may act, in the caller's
+    /// keeping, or about nobody. `store/select/words.rs` says the same in SQL.
+    pub fn covers(&self, custodian: CustodianKey, citizen: Option<CitizenKey>, several: bool) -> bool {
+        let own = !several && citizen.is_none_or(|citizen| self.citizens.contains(&citizen));
+        own || self.custodian == Some(custodian)
+    }
 }
 
 /// One reason for which rows are visible.
 ///
 /// A row about one citizen is visible when some branch reaches it and that
 /// branch's condition for its type holds. A row about several is visible through
-/// branches of [`Reach::Citizens`] only when *each* of its subjects is named by
+/// branches of [`Reach::Citizens`] and [`Reach::Others`] only when *each* of its subjects is named by
 /// such a branch whose condition for its type holds on the row; which branch
 /// that is may differ from subject to subject. In SQL: `NOT EXISTS (subject s of
 /// the row for which no branch both names s and holds)`. A branch of
@@ -49,6 +69,8 @@ pub enum Reach {
     /// Records of these citizens (sole subject, or every subject among those this
     /// branch and its like permit).
     Citizens(Vec<CitizenKey>),
+    /// Records of any citizen but these, of whom other branches speak.
+    Others(Vec<CitizenKey>),
     /// Records in this custodian's keeping, whoever they are about.
     Custodian(CustodianKey),
     /// The shared list of types without a subject (conformance, terminology,
@@ -99,7 +121,18 @@ impl View {
     ///   in the portal, so the notice on completeness is not needed.
     /// * `gate`: what the caller may do at all, known before any data is.
     pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
-        Self { branches, citizens_side, gate }
+        Self { branches, citizens_side, gate, whole: Whole::default() }
+    }
+
+    /// With what goes out whole.
+    #[must_use]
+    pub(in crate::consent) fn telling(self, whole: Whole) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// What goes out whole.
+    pub fn whole(&self) -> &Whole {
+        &self.whole
     }
 
     /// A view for the tests of what reads one.
@@ -119,11 +152,15 @@ impl View {
     pub fn shows(&self, row: &Row<'_>) -> bool {
         let holds = |branch: &Branch| branch.types.of(&row.facts.kind).is_some_and(|rule| rule.holds(row.facts));
         let permits = |citizen: &CitizenKey| {
-            let names = |branch: &&Branch| matches!(&branch.reach, Reach::Citizens(keys) if keys.contains(citizen));
+            let names = |branch: &&Branch| match &branch.reach {
+                Reach::Citizens(keys) => keys.contains(citizen),
+                Reach::Others(keys) => !keys.contains(citizen),
+                _ => false,
+            };
             self.branches.iter().filter(names).any(holds)
         };
         let reaches = |branch: &Branch| match &branch.reach {
-            Reach::Citizens(_) => false,
+            Reach::Citizens(_) | Reach::Others(_) => false,
             Reach::Custodian(key) => row.facts.keeper == Some(*key),
             Reach::Shared | Reach::Everything => true,
             Reach::Identity { kind, id } => *kind == row.facts.kind && **id == *row.id,

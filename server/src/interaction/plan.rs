@@ -7,17 +7,20 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, Place};
 
+use super::redact::named;
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
 use crate::consent::caller::Action;
 use crate::consent::listed::listed;
+use crate::consent::stance::Stance;
 use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
+use crate::search::words::{self, Words};
 use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
@@ -135,7 +138,7 @@ impl Draft {
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        new.extend(app.listed_rows(&self.resource));
+        new.extend(app.beside(&self.resource, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
@@ -260,6 +263,8 @@ impl App {
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
+        let base = self.config.fhir_base();
+        extracted.words = words::of(self.definitions, kind, resource, &|json| named(json, &base));
         Ok(extracted)
     }
 
@@ -318,8 +323,32 @@ impl App {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
-        rows.extend(self.listed_rows(&resource));
+        rows.extend(self.beside(&resource, &subjects).await?);
         Ok(rows)
+    }
+
+    /// Rows that are not for searching: what decides about others' records, or about this one's.
+    async fn beside(&self, resource: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+        let mut rows = self.listed_rows(resource);
+        if resource.str("resourceType") == Some("Consent") {
+            rows.extend(self.effect_rows(resource, subjects).await?);
+        }
+        Ok(rows)
+    }
+
+    /// What a Consent in force says, as rows: one for each who may have given it.
+    async fn effect_rows(&self, consent: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+        let Some(stance) = Stance::of(consent, &self.config.zone) else { return Ok(Vec::new()) };
+        let key = self.store.stance(&stance).await?;
+        let givers = subjects.iter().flat_map(|citizen| stance.givers.iter().map(move |giver| (*citizen, giver)));
+        let row = |(citizen, giver): (i64, &String)| IndexRow::Effect {
+            citizen,
+            stance: key,
+            giver: giver.clone(),
+            since: stance.since,
+            until: stance.until,
+        };
+        Ok(givers.map(row).collect())
     }
 
     /// What a resource lists, as index rows.
@@ -395,7 +424,21 @@ impl App {
                 at,
             }));
         }
+        rows.extend(self.word_rows(&extracted.words));
         Ok(rows)
+    }
+
+    fn word_rows(&self, words: &Words) -> Vec<IndexRow> {
+        let Words { narrative, content, named } = words;
+        // What is named of a type that is none can be seen by nobody.
+        let number =
+            |kind| self.definitions.type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(-1);
+        let named = named.iter().map(|(kind, id)| IndexRow::Named { kind: number(kind), id: id.to_string() });
+        let mut rows: Vec<IndexRow> = named.collect();
+        if !(narrative.is_empty() && content.is_empty()) {
+            rows.push(IndexRow::Words { narrative: narrative.clone(), content: content.clone() });
+        }
+        rows
     }
 }
 

@@ -31,6 +31,7 @@ pub mod terms;
 pub mod time;
 pub mod trail;
 pub mod unit;
+pub mod words;
 
 pub use error::SearchError;
 pub use plan::Plan;

@@ -17,6 +17,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use techo_profiles::Definitions;
+use techo_profiles::path::Model;
 
 use super::bounds::Prefix;
 use super::catalog::{Catalog, Parameter, TypeIndex, part_key};
@@ -31,6 +32,7 @@ use super::result;
 use super::shape::Shape;
 use super::terms::Terms;
 use super::time::span;
+use super::words;
 
 /// What a query's meaning depends on beside its text.
 #[derive(Clone, Copy)]
@@ -207,6 +209,7 @@ impl<'a> Reader<'a> {
             "_id" => id(modifier, value),
             "_lastUpdated" => self.updated(modifier, value),
             "_list" => self.list(modifier, value),
+            "_text" | "_content" => self.words(code, modifier, value),
             FILTER if modifier != Modifier::None => Err(unfit(modifier, FILTER)),
             code => self.indexed(self.known(code)?, modifier, value),
         }
@@ -255,6 +258,18 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(Filter::Updated { any })
+    }
+
+    /// Only what has a narrative has a `_text`.
+    fn words(&self, code: &str, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        if modifier != Modifier::None {
+            return Err(unfit(modifier, code));
+        }
+        let everything = code == "_content";
+        if !everything && !self.catalog.definitions().is_a(self.index.name, "DomainResource") {
+            return Err(self.index.lacks(code));
+        }
+        words::filter(self, everything, value)
     }
 
     fn indexed(&self, parameter: &Parameter, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {

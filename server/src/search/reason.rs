@@ -263,6 +263,18 @@ reasons! {
     Count => Value,
         "_count is a whole number from 0",
         "_countの値は0以上の整数です";
+    Contained => Value,
+        "_contained is false; true and both are not supported by this server",
+        "_containedの値はfalseです。trueとbothはこのサーバーでは使えません";
+    ContainedNotDone => Undone,
+        "a search for contained resources (_contained=true or both) is not supported by this server",
+        "contained内のリソースの検索(_contained=trueまたはboth)はこのサーバーでは使えません";
+    ContainedType => Value,
+        "_containedType is container; contained is not supported by this server",
+        "_containedTypeの値はcontainerです。containedはこのサーバーでは使えません";
+    ContainedTypeNotDone => Undone,
+        "an answer of contained resources (_containedType=contained) is not supported by this server",
+        "contained内のリソースを返す検索(_containedType=contained)はこのサーバーでは使えません";
     Total => Value,
         "_total is none, estimate or accurate",
         "_totalの値はnone、estimate、accurateのどれかです";
@@ -340,6 +352,29 @@ reasons! {
     FilterUnfit { name: Box<str> } => Value,
         "that operator does not go with {name}",
         "この演算子は{name}には使えません";
+    FilterText { name: Box<str> } => Value,
+        "{name} is no part of a filter: ask it beside, as a parameter of its own",
+        "{name}は式の中では使えません。別のパラメータとして指定してください";
+
+    // The grammar of `_text` and `_content`.
+    TextWord { at: usize } => Value,
+        "at character {at}: a word is wanted",
+        "{at}文字目: 語が必要です";
+    TextLetter { at: usize } => Value,
+        "at character {at}: a word has a letter or a digit",
+        "{at}文字目: 語には文字か数字が必要です";
+    TextSign { at: usize } => Value,
+        "at character {at}: words, \"words in quotes\", AND, OR and parentheses are known, and nothing else",
+        "{at}文字目: 使えるのは語、\"引用符で囲んだ語\"、AND、OR、括弧だけです";
+    TextOpening { at: usize } => Value,
+        "at character {at}: an opening parenthesis is missing before it",
+        "{at}文字目: 対応する開き括弧「(」がありません";
+    TextDepth { most: usize } => TooMuch,
+        "parentheses nest at most {most} deep",
+        "括弧の入れ子は{most}段までです";
+    LongWord { most: usize } => TooMuch,
+        "a word has at most {most} characters",
+        "1語は{most}文字までです";
 }
 
 impl From<DateError> for Reason {

@@ -41,12 +41,20 @@ const RESULTS: &[ResultParameter] = &[
         plan.shape.elements = elements(reader.catalog.definitions(), reader.types, value)?;
         Ok(())
     }),
-    undone("_contained", |_, _, _| Err(not_done("_contained"))),
-    undone("_containedType", |_, _, _| Err(not_done("_containedType"))),
+    // What is contained is a part of the record that holds it: it has no index rows of
+    // its own, and is no match.
+    once("_contained", |_, _, value| match value {
+        "false" => Ok(()),
+        "true" | "both" => Err(Reason::ContainedNotDone),
+        _ => Err(Reason::Contained),
+    }),
+    once("_containedType", |_, _, value| match value {
+        "container" => Ok(()),
+        "contained" => Err(Reason::ContainedTypeNotDone),
+        _ => Err(Reason::ContainedType),
+    }),
     undone("_type", |_, _, _| Err(not_done("_type"))),
     undone("_query", |_, _, _| Err(not_done("_query"))),
-    undone("_text", |_, _, _| Err(not_done("_text"))),
-    undone("_content", |_, _, _| Err(not_done("_content"))),
 ];
 
 const fn once(name: &'static str, read: fn(&Reader<'_>, &mut Plan, &str) -> Result<(), Reason>) -> ResultParameter {

@@ -88,6 +88,9 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
             return reader.updated(Modifier::None, &prefixed(prefix, value)?);
         }
         ("_id", _) => return Err(unfit(name)),
+        ("_text" | "_content", _) => {
+            return Err(Reason::FilterText { name: name.into() });
+        }
         _ => {}
     }
     let parameter = reader.known(name)?;
