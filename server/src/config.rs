@@ -39,6 +39,26 @@ pub struct Config {
     pub one_by_one: usize,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
+    /// What clients may ask of the edge.
+    pub limits: Limits,
+}
+
+/// How many clients are served at once, and how long each may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take for the headers of a request, from the connection's
+    /// begin or the last answer's end.
+    pub header: Duration,
+    /// How long a request may take.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, header: Duration::from_secs(15), request: Duration::from_mins(1) }
+    }
 }
 
 /// Files of a TLS server.
@@ -80,6 +100,12 @@ pub struct Settings {
     pub operator: Option<String>,
     /// A change needs `If-Match`.
     pub require_if_match: Option<bool>,
+    /// Connections at once.
+    pub max_connections: Option<u32>,
+    /// Seconds for the headers of a request.
+    pub header_seconds: Option<u32>,
+    /// Seconds for a request.
+    pub request_seconds: Option<u32>,
 }
 
 impl Settings {
@@ -105,6 +131,9 @@ impl Settings {
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
+            max_connections: self.max_connections.or(other.max_connections),
+            header_seconds: self.header_seconds.or(other.header_seconds),
+            request_seconds: self.request_seconds.or(other.request_seconds),
         }
     }
 
@@ -129,6 +158,7 @@ impl Settings {
             Some(seconds) => config.search_time = Duration::from_secs(seconds.into()),
             None => {}
         }
+        config.limits = config.limits.with(self.max_connections, self.header_seconds, self.request_seconds)?;
         config.one_by_one = self.one_by_one.unwrap_or(config.one_by_one);
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
@@ -158,6 +188,9 @@ pub enum ConfigError {
     /// Nothing could be found in no time.
     #[error("--search-seconds is 1 or more")]
     SearchTime,
+    /// Nobody could be served.
+    #[error("--max-connections, --header-seconds and --request-seconds are 1 or more")]
+    Limits,
     /// No such time zone.
     #[error("{0} is no time zone; use a name such as Asia/Tokyo")]
     Zone(String),
@@ -167,6 +200,20 @@ pub enum ConfigError {
     /// TLS is spoken, and the public origin says it is not.
     #[error("--base-url must begin with https:// where TLS is spoken, or cookies would be sent without it")]
     PlainOrigin,
+}
+
+impl Limits {
+    fn with(self, connections: Option<u32>, header: Option<u32>, request: Option<u32>) -> Result<Self, ConfigError> {
+        if [connections, header, request].contains(&Some(0)) {
+            return Err(ConfigError::Limits);
+        }
+        let time = |said: Option<u32>, shipped| said.map_or(shipped, |seconds| Duration::from_secs(seconds.into()));
+        Ok(Self {
+            connections: connections.and_then(|most| usize::try_from(most).ok()).unwrap_or(self.connections),
+            header: time(header, self.header),
+            request: time(request, self.request),
+        })
+    }
 }
 
 /// Beyond this, asking the database costs less than remembering.
@@ -188,6 +235,7 @@ impl Config {
             search_time: SEARCH_TIME,
             one_by_one: ONE_BY_ONE,
             require_if_match: false,
+            limits: Limits::default(),
         }
     }
 
