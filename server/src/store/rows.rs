@@ -93,7 +93,8 @@ impl<'a> Rows<'a> {
         }
         let (first, wanted) = guard.unwrap_or(("SELECT CAST(0 AS BIGINT) AS number", 0));
         let mut values: Vec<Value> = vec![wanted.into()];
-        let mut all = vec![format!("g AS MATERIALIZED ({first})"), "h AS (SELECT number = ? AS holds FROM g)".to_owned()];
+        let mut all =
+            vec![format!("g AS MATERIALIZED ({first})"), "h AS (SELECT number = ? AS holds FROM g)".to_owned()];
         for (number, part) in self.parts.iter().enumerate() {
             all.push(format!("p{number} AS ({})", part.arrays(&mut values)));
         }

@@ -191,7 +191,10 @@ impl Warrant {
         let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
         sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(chosen);
         sql.text(") p ON g.fresh LEFT JOIN ");
-        sql.either("resource r ON r.rid = p.rid", "LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON true");
+        sql.either(
+            "resource r ON r.rid = p.rid",
+            "LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON true",
+        );
         sql.text(order);
         sql
     }

@@ -195,7 +195,9 @@ fn explained(error: StoreError) -> Answer {
 /// Nothing in the set looks at what is there: new records, and rows beside them.
 fn only_adds(set: &WriteSet) -> bool {
     let rows = |extra: &Extra| matches!(extra.0, Beside::Row(..));
-    set.conditions.is_empty() && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep) && set.extras.iter().all(rows)
+    set.conditions.is_empty()
+        && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep)
+        && set.extras.iter().all(rows)
 }
 
 /// Sets that go together.

@@ -133,7 +133,12 @@ impl Scene<'_> {
         let mut kind = Sql::new(&format!("{f}.kind = "));
         kind.bind(next.key());
         let mut inner = Sql::default();
-        inner.pair(("reference", &f, own), ("resource", &n, named)).text(" WHERE ").push(kind).text(" AND ").push(shown);
+        inner
+            .pair(("reference", &f, own), ("resource", &n, named))
+            .text(" WHERE ")
+            .push(kind)
+            .text(" AND ")
+            .push(shown);
         inner.text(" AND ").push(self.conditions(filters, next, None));
         let mut sql = Sql::default();
         sql.exists(inner);
