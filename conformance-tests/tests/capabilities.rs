@@ -173,6 +173,8 @@ fn every_claimed_search_parameter_answers() {
         let query = match parameter["name"].as_str() {
             Some("_has") => "_has:Observation:patient:code=x",
             Some("_list") => "_list=none",
+            Some("_text") => "_text=none",
+            Some("_content") => "_content=none",
             Some("_id") => "_id=none",
             Some("_lastUpdated") => "_lastUpdated=gt2026-01-01",
             Some("_tag") => "_tag=x",

@@ -167,19 +167,19 @@ fn what_is_wrong_with_xml_is_told_with_its_place() {
         tester.request("POST", "Patient").header("Accept-Language", "ja").body(XML, body).send().refused(400)
     };
     for (inner, place, expression) in [
-        ("<nickname value=\"x\"/>", "line 2, column 3", "Patient"),
-        ("<active value=\"yes\"/>", "line 2, column 11", "Patient.active"),
-        ("<gender value=\"male\"/><active value=\"true\"/>", "line 2, column 25", "Patient.active"),
-        ("<name/>", "line 2, column 3", "Patient.name[0]"),
-        ("text", "line 2, column 3", "Patient"),
-        ("<active value=\"true\" value=\"true\"/>", "line 2, column 24", "Patient"),
-        ("<name><family value=\"&nbsp;\"/></name>", "line 2, column 24", "Patient.name[0]"),
+        ("<nickname value=\"x\"/>", "2行目、3文字目", "Patient"),
+        ("<active value=\"yes\"/>", "2行目、11文字目", "Patient.active"),
+        ("<gender value=\"male\"/><active value=\"true\"/>", "2行目、25文字目", "Patient.active"),
+        ("<name/>", "2行目、3文字目", "Patient.name[0]"),
+        ("text", "2行目、3文字目", "Patient"),
+        ("<active value=\"true\" value=\"true\"/>", "2行目、24文字目", "Patient"),
+        ("<name><family value=\"&nbsp;\"/></name>", "2行目、24文字目", "Patient.name[0]"),
         // Found by validation in the JSON, told in the XML.
-        ("<name>\n<family value=\"a\"/></name><gender value=\"x\"/>", "line 3, column 35", "Patient.gender"),
-        ("<birthDate value=\"2021-02-30\"/>", "line 2, column 14", "Patient.birthDate"),
+        ("<name>\n<family value=\"a\"/></name><gender value=\"x\"/>", "3行目、35文字目", "Patient.gender"),
+        ("<birthDate value=\"2021-02-30\"/>", "2行目、14文字目", "Patient.birthDate"),
         (
             "<text>\n<status value=\"generated\"/><div xmlns=\"http://www.w3.org/1999/xhtml\"><script>x</script></div></text>",
-            "line 3, column 28",
+            "3行目、28文字目",
             "Patient.text.div",
         ),
     ] {

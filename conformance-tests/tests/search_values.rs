@@ -112,6 +112,7 @@ fn prefixes_go_by_what_the_precision_leaves_open() {
         ("value-quantity", "eb5.4", "a"),
         ("value-quantity", "ap5", "a b c d"),
         ("value-quantity", "1e2", "e"),
+        ("value-quantity", "1e1", ""),
         ("value-quantity", "5.4||kg", "a b c"),
         ("value-quantity", "5400|http://unitsofmeasure.org|g", "b"),
         ("value-quantity", "5.4e3|http://unitsofmeasure.org|g", "a b c"),

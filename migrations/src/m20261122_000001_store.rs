@@ -107,6 +107,10 @@ const TABLES: &[&str] = &[
     // A person's records by clinical code, newest last: the commonest question asked.
     "CREATE TABLE clinical (citizen BIGINT NOT NULL, kind SMALLINT NOT NULL, code BIGINT NOT NULL, at BIGINT NOT NULL,
         rid BIGINT NOT NULL, PRIMARY KEY (citizen, kind, code, at, rid)) {COMPACT}",
+    // What it says in words, for full text; and whom its narrative stands beside (search/words.rs).
+    "CREATE TABLE words (rid BIGINT NOT NULL {KEY}, narrative TEXT NOT NULL, content TEXT NOT NULL)",
+    "CREATE TABLE named (rid BIGINT NOT NULL, kind SMALLINT NOT NULL, id TEXT NOT NULL,
+        PRIMARY KEY (rid, kind, id)) {COMPACT}",
     // Conditional creates: the hash of (type, world, canonical query) is unique here.
     "CREATE TABLE condition (hash {BYTES} NOT NULL PRIMARY KEY, rid BIGINT NOT NULL) {COMPACT}",
     // A town's key for a resident, bound once to one citizen; `custodian` is the

@@ -305,6 +305,8 @@ async fn the_index_is_checked_and_set_right() {
         ("DELETE FROM compartment WHERE rid % 5 = 0", "compartment", "missing"),
         ("UPDATE date SET high = high + 1 WHERE rid % 11 = 0", "date", "extra"),
         ("UPDATE quantity SET low = low + 0.5", "quantity", "extra"),
+        ("UPDATE words SET content = content || ' x' WHERE rid % 3 = 0", "words", "extra"),
+        ("DELETE FROM words WHERE rid % 4 = 0", "words", "missing"),
         ("INSERT INTO uri (param, value, rid, grp) VALUES (1, 'urn:x', 999999999, 0)", "uri", "extra"),
     ] {
         assert!(database.execute(sql, []).await.expect("changed") > 0, "{sql}");

@@ -30,7 +30,14 @@ pub fn run(subject: &str, seed: &[Value], checks: &[Check]) {
     let mut faults = Vec::new();
     for check in checks {
         let answer = check.ask.request(&world.base, &tokens[&check.ask.who], &kept).send();
-        let wrong = judged(&answer, &check.expect, &mut kept);
+        let mut wrong = judged(&answer, &check.expect, &mut kept);
+        if answer.status >= 400 && answer.text().contains("OperationOutcome") {
+            // What was refused changed nothing, and is refused again.
+            let mut ask = check.ask.clone();
+            ask.headers.retain(|(name, _)| *name != "Accept-Language");
+            let ask = ask.with("Accept-Language", "ja");
+            wrong.extend(english_in(&ask.request(&world.base, &tokens[&check.ask.who], &kept).send()));
+        }
         if !wrong.is_empty() {
             let asked = format!("{} {}", check.ask.method, filled(&check.ask.path, &kept));
             let shown: String = answer.text().chars().take(700).collect();
@@ -45,6 +52,25 @@ pub fn run(subject: &str, seed: &[Value], checks: &[Check]) {
     // Not by a macro, so that it is seen without --nocapture too.
     writeln!(std::io::stderr(), "r4 {subject}: {} checks", checks.len()).ok();
     assert!(faults.is_empty(), "{subject}: {} of {} checks\n{}", faults.len(), checks.len(), faults.join("\n"));
+}
+
+/// What a Japanese reader could not read of a refusal.
+fn english_in(answer: &Response) -> Vec<String> {
+    let json: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
+    let issues = json["issue"].as_array().into_iter().flatten();
+    let texts = issues.flat_map(|issue| [&issue["details"]["text"], &issue["diagnostics"]]).filter_map(Value::as_str);
+    texts.filter(|text| !is_japanese(text)).map(|text| format!("not in Japanese: {text}")).collect()
+}
+
+/// Whether a text has Japanese words, and no English sentence among them: names and
+/// grammars stand as they are, three words in a row do not.
+fn is_japanese(text: &str) -> bool {
+    let word = |word: &&str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let latin = text.split(|sign: char| !sign.is_ascii() || "()\"".contains(sign));
+    let sentence = latin
+        .map(|part| part.split(' ').collect::<Vec<_>>())
+        .any(|words| words.windows(3).any(|three| three.iter().all(word)));
+    text.chars().any(|sign| matches!(sign, '\u{3041}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}')) && !sentence
 }
 
 fn text<'v>(resource: &'v Value, name: &str) -> &'v str {

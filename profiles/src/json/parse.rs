@@ -23,9 +23,9 @@ pub enum Fault {
     /// The text ended inside a value.
     #[error("the text ends too early")]
     Truncated,
-    /// Something other than what the grammar wants here.
+    /// Something other than what the grammar wants here, told in English and Japanese.
     #[error("expected {0}")]
-    Expected(&'static str),
+    Expected(&'static str, &'static str),
     /// A name twice in one object.
     #[error("the name \"{0}\" stands twice in one object")]
     Duplicate(Box<str>),
@@ -54,7 +54,7 @@ impl Fault {
     pub fn japanese(&self) -> String {
         match self {
             Self::Truncated => "途中で終わっています".to_owned(),
-            Self::Expected(wanted) => format!("文法に合いません（必要なもの: {wanted}）"),
+            Self::Expected(_, wanted) => format!("ここには{wanted}が必要です"),
             Self::Duplicate(name) => format!("1つのオブジェクトに名前\"{name}\"が2つあります"),
             Self::TooDeep => format!("入れ子が{MAX_DEPTH}階層を超えています"),
             Self::Encoding => "UTF-8でないバイトがあります".to_owned(),
@@ -152,7 +152,7 @@ impl Parser<'_> {
             Some(b't') => self.word("true", Value::Bool(true))?,
             Some(b'f') => self.word("false", Value::Bool(false))?,
             Some(b'n') => self.word("null", Value::Null)?,
-            _ => return self.fail(Fault::Expected("a value")),
+            _ => return self.fail(Fault::Expected("a value", "値")),
         };
         Ok(Json { value, start: offset(start), end: offset(self.at) })
     }
@@ -162,7 +162,7 @@ impl Parser<'_> {
             self.at += word.len();
             Ok(value)
         } else {
-            self.fail(Fault::Expected("a value"))
+            self.fail(Fault::Expected("a value", "値"))
         }
     }
 
@@ -181,7 +181,7 @@ impl Parser<'_> {
         loop {
             self.space();
             if self.peek() != Some(b'"') {
-                return self.fail(Fault::Expected("a name in quotes"));
+                return self.fail(Fault::Expected("a name in quotes", "引用符で囲んだ名前"));
             }
             let name_at = self.at;
             let name = self.string()?;
@@ -198,12 +198,13 @@ impl Parser<'_> {
             }
             self.space();
             if self.peek() != Some(b':') {
-                return self.fail(Fault::Expected("a colon"));
+                return self.fail(Fault::Expected("a colon", "コロン"));
             }
             self.at += 1;
             let value = self.value(depth + 1)?;
             members.push(Member { name, value, name_at: offset(name_at) });
-            if self.another(b'}', "a comma or the end of the object")? {
+            if self.another(b'}', ("a comma or the end of the object", "コンマまたはオブジェクトの終わり"))?
+            {
                 continue;
             }
             return Ok(Value::Object(members));
@@ -223,14 +224,14 @@ impl Parser<'_> {
         }
         loop {
             items.push(self.value(depth + 1)?);
-            if !self.another(b']', "a comma or the end of the array")? {
+            if !self.another(b']', ("a comma or the end of the array", "コンマまたは配列の終わり"))? {
                 return Ok(Value::Array(items));
             }
         }
     }
 
     /// After an item: whether a comma announces another, or `close` ends them.
-    fn another(&mut self, close: u8, wanted: &'static str) -> Result<bool, ParseError> {
+    fn another(&mut self, close: u8, wanted: (&'static str, &'static str)) -> Result<bool, ParseError> {
         self.space();
         match self.peek() {
             Some(b',') => {
@@ -241,7 +242,7 @@ impl Parser<'_> {
                 self.at += 1;
                 Ok(false)
             }
-            _ => self.fail(Fault::Expected(wanted)),
+            _ => self.fail(Fault::Expected(wanted.0, wanted.1)),
         }
     }
 
@@ -253,7 +254,7 @@ impl Parser<'_> {
         match self.peek() {
             Some(b'0') => self.at += 1,
             Some(b'1'..=b'9') => self.digits()?,
-            _ => return self.fail(Fault::Expected("a digit")),
+            _ => return self.fail(Fault::Expected("a digit", "数字")),
         }
         if self.peek() == Some(b'.') {
             self.at += 1;
@@ -271,7 +272,7 @@ impl Parser<'_> {
 
     fn digits(&mut self) -> Result<(), ParseError> {
         if !matches!(self.peek(), Some(b'0'..=b'9')) {
-            return self.fail(Fault::Expected("a digit"));
+            return self.fail(Fault::Expected("a digit", "数字"));
         }
         while matches!(self.peek(), Some(b'0'..=b'9')) {
             self.at += 1;
@@ -323,7 +324,7 @@ impl Parser<'_> {
             Some(b'r') => '\r',
             Some(b't') => '\t',
             Some(b'u') => return self.unicode(),
-            _ => return self.fail(Fault::Expected("an escape")),
+            _ => return self.fail(Fault::Expected("an escape", "エスケープ文字")),
         };
         self.at += 1;
         Ok(character)
@@ -354,7 +355,7 @@ impl Parser<'_> {
     fn hex(&mut self) -> Result<u32, ParseError> {
         let digits = self.bytes.get(self.at + 1..self.at + 5).filter(|digits| digits.iter().all(u8::is_ascii_hexdigit));
         let Some(digits) = digits else {
-            return self.fail(Fault::Expected("four hexadecimal digits"));
+            return self.fail(Fault::Expected("four hexadecimal digits", "16進数字4桁"));
         };
         let code = digits.iter().fold(0, |code, &digit| code * 16 + (digit as char).to_digit(16).unwrap_or(0));
         self.at += 5;
@@ -376,7 +377,7 @@ mod tests {
         for (text, fault, offset) in [
             (&br#"{"a":1,"a":2}"#[..], Fault::Duplicate("a".into()), 7),
             (br#"{"a":1"#, Fault::Truncated, 6),
-            (br"[1,]", Fault::Expected("a value"), 3),
+            (br"[1,]", Fault::Expected("a value", "値"), 3),
             (br#""\ud800x""#, Fault::Surrogate, 1),
             (b"\"\x01\"", Fault::Control, 1),
             (b"\"\xFF\"", Fault::Encoding, 1),

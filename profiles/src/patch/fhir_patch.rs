@@ -101,7 +101,7 @@ impl<'p> Operation<'p> {
             }
         };
         let path = text("path", &["valueString"])?;
-        let path = Expression::parse(path).map_err(|error| (Reason::Unreadable(error.to_string().into()), "path"))?;
+        let path = Expression::parse(path).map_err(|error| (Reason::Unreadable(error.into()), "path"))?;
         Ok(Self { path, kind })
     }
 }
@@ -154,7 +154,7 @@ impl Patch<'_> {
     /// Where the elements stand that a path yields.
     fn found(&self, root: &Json, path: &Expression) -> Result<Vec<Place>, Reason> {
         let context = Context::new(self.model).fuel(self.fuel);
-        let items = path.evaluate(root, &context).map_err(|error| Reason::Unevaluated(error.to_string().into()))?;
+        let items = path.evaluate(root, &context).map_err(|error| Reason::Unevaluated(error.into()))?;
         let place = |node: Option<&Node<'_>>| {
             let found = node.and_then(|node| Place::of(self.model, root, node));
             found.ok_or(Reason::Failed(

@@ -15,6 +15,7 @@ pub mod json_patch;
 mod tests;
 
 use crate::json::{Json, Value};
+use crate::path::PathError;
 
 /// The most operations of one patch.
 pub const MOST_OPERATIONS: usize = 1000;
@@ -47,10 +48,10 @@ pub enum Reason {
     TooMuch(&'static str, &'static str),
     /// A `FHIRPath` that cannot be read; the text names its own words.
     #[error("the FHIRPath cannot be read: {0}")]
-    Unreadable(Box<str>),
+    Unreadable(Box<PathError>),
     /// A `FHIRPath` that cannot be evaluated here.
     #[error("the FHIRPath cannot be evaluated: {0}")]
-    Unevaluated(Box<str>),
+    Unevaluated(Box<PathError>),
 }
 
 impl Reason {
@@ -63,8 +64,7 @@ impl Reason {
     pub fn text_ja(&self) -> String {
         match self {
             Self::Malformed(_, text) | Self::Failed(_, text) | Self::TooMuch(_, text) => (*text).to_owned(),
-            Self::Unreadable(text) => format!("FHIRPath を読み取れません: {text}"),
-            Self::Unevaluated(text) => format!("FHIRPath を評価できません: {text}"),
+            Self::Unreadable(error) | Self::Unevaluated(error) => error.japanese(),
         }
     }
 

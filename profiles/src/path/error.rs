@@ -34,7 +34,27 @@ pub enum Reason {
     Fuel,
 }
 
+impl Reason {
+    /// The fault in Japanese.
+    pub fn japanese(self) -> &'static str {
+        match self {
+            Self::Syntax => "式の文法に誤りがあります",
+            Self::UnknownFunction => "この関数はありません",
+            Self::TooLarge => "式が長すぎるか、入れ子が深すぎます",
+            Self::Semantic => "この名前または型はここでは使えません",
+            Self::Type => "演算対象か引数の型または個数が合いません",
+            Self::Missing => "評価に必要なものがこのサーバーにありません",
+            Self::Fuel => "評価の手数が上限を超えました",
+        }
+    }
+}
+
 impl PathError {
+    /// The fault and its place in Japanese; the details are in the English text alone.
+    pub fn japanese(&self) -> String {
+        format!("FHIRPath式の{}バイト目: {}", self.at, self.reason.japanese())
+    }
+
     pub(super) fn new(reason: Reason, at: usize, text: impl Into<String>) -> Self {
         Self { reason, at, text: text.into() }
     }

@@ -12,7 +12,7 @@ use super::listed::{DEPTH, LISTING};
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
 use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
-use super::view::{Branch, Reach, TypeRules, View};
+use super::view::{Branch, Reach, TypeRules, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,7 +42,9 @@ pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate
     branches.extend(shared(caller, action));
     branches.extend(identity(caller, action));
     let own = caller.client.portal && candidates.iter().all(|candidate| candidate.under_authority(now));
-    View::new(branches, own, Gate::of(caller))
+    let mine = candidates.iter().filter(|candidate| candidate.under_authority(now));
+    let whole = Whole { citizens: mine.map(|one| one.citizen).collect(), custodian: caller.publisher() };
+    View::new(branches, own, Gate::of(caller)).telling(whole)
 }
 
 /// The server's own work, which answers nobody. Each kind has one caller, and a

@@ -24,6 +24,26 @@ pub struct View {
     branches: Vec<Branch>,
     citizens_side: bool,
     gate: Gate,
+    whole: Whole,
+}
+
+/// Of which visible rows nothing is taken out on the way: what they say of records
+/// that are hidden is no secret to this caller.
+#[derive(Clone, Debug, Default)]
+pub struct Whole {
+    /// Those for whom the caller may act.
+    pub citizens: Vec<CitizenKey>,
+    /// In whose keeping the caller's own are.
+    pub custodian: Option<CustodianKey>,
+}
+
+impl Whole {
+    /// Whether the row is of someone for whom the caller may act, in the caller's
+    /// keeping, or about nobody. `store/select/words.rs` says the same in SQL.
+    pub fn covers(&self, custodian: CustodianKey, citizen: Option<CitizenKey>, several: bool) -> bool {
+        let own = !several && citizen.is_none_or(|citizen| self.citizens.contains(&citizen));
+        own || self.custodian == Some(custodian)
+    }
 }
 
 /// One reason for which rows are visible.
@@ -99,7 +119,18 @@ impl View {
     ///   in the portal, so the notice on completeness is not needed.
     /// * `gate`: what the caller may do at all, known before any data is.
     pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
-        Self { branches, citizens_side, gate }
+        Self { branches, citizens_side, gate, whole: Whole::default() }
+    }
+
+    /// With what goes out whole.
+    #[must_use]
+    pub(in crate::consent) fn telling(self, whole: Whole) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// What goes out whole.
+    pub fn whole(&self) -> &Whole {
+        &self.whole
     }
 
     /// A view for the tests of what reads one.

@@ -29,9 +29,15 @@ pub const READ_ONLY: &[&str] = RENDERED;
 const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
 
 /// The search parameters of all types that no definition stands for.
-const EVERYWHERE: &[(&str, &str)] = &[
-    ("_has", "_has:Type:reference:parameter; chains and reverse chains mix, up to three steps."),
-    ("_list", "The items of a List, by its id."),
+const EVERYWHERE: &[(&str, &str, &str)] = &[
+    ("_has", "special", "_has:Type:reference:parameter; chains and reverse chains mix, up to three steps."),
+    ("_list", "special", "The items of a List, by its id."),
+    (
+        "_text",
+        "string",
+        "Words of the narrative: AND, OR, parentheses, \"words together\"; kana, width and case are folded. For types that have a narrative.",
+    ),
+    ("_content", "string", "Words of any text in the resource, asked in the same way."),
 ];
 
 /// What this server does.
@@ -51,9 +57,9 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
         .map(|name| Json::from(format!("http://hl7.org/fhir/CompartmentDefinition/{}", name.to_lowercase())));
     let operations = OPERATIONS.iter().filter(|operation| operation.levels.contains(&Level::System));
     let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
-    let everywhere = EVERYWHERE
-        .iter()
-        .map(|(name, documentation)| json!({"name": (*name), "type": "special", "documentation": (*documentation)}));
+    let everywhere = EVERYWHERE.iter().map(
+        |(name, kind, documentation)| json!({"name": (*name), "type": (*kind), "documentation": (*documentation)}),
+    );
     json!({
         "resourceType": "CapabilityStatement",
         "status": "active",

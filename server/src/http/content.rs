@@ -221,13 +221,13 @@ impl Original {
     fn places(&self, outcome: &Bytes) -> Bytes {
         let Ok(mut tree) = Json::parse(outcome) else { return outcome.clone() };
         for issue in tree.get_mut("issue").map(Json::items_mut).unwrap_or_default() {
-            let Some((line, column)) = issue.str("diagnostics").and_then(read_place) else { continue };
+            let Some(((line, column), japanese)) = issue.str("diagnostics").and_then(read_place) else { continue };
             let offset = Place { line, column }.offset(&self.json);
             let definitions = techo_profiles::Definitions::embedded();
             match xml::origin(definitions, &self.xml, &self.json, offset) {
                 Some(at) => {
                     let place = Place::of(&self.xml, at);
-                    issue.set("diagnostics", Json::from(placed_at((place.line, place.column))));
+                    issue.set("diagnostics", Json::from(placed_at((place.line, place.column), japanese)));
                 }
                 None => drop(issue.remove("diagnostics")),
             }

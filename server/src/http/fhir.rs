@@ -1,10 +1,15 @@
-//! `/fhir`: HTTP request → [`Interaction`], [`Reply`] → HTTP answer.
+//! `/fhir`: HTTP request → [`Interaction`], [`Reply`] → HTTP answer. What reads is here;
+//! what writes is in `write.rs`, and operations are in `operation.rs`.
+//!
+//! A handler takes the [`Head`] of its request, reads an interaction from the path, and
+//! has the head answer it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request, State};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
 use axum::http::header::{
     ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION,
 };
@@ -18,10 +23,7 @@ use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
-use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{
-    Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which, is_id,
-};
+use crate::interaction::{Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which};
 use crate::search::shape::Shape;
 
 type Answer = Response<Body>;
@@ -40,9 +42,8 @@ impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> 
 }
 
 /// `GET /fhir/metadata`: open to all.
-pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+pub async fn metadata(Head { app, query, headers, .. }: Head) -> Answer {
     let wishes = Wishes::read(&headers);
-    let query = asked(query);
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
@@ -60,89 +61,84 @@ pub async fn metadata(State(app): Edge, RawQuery(query): RawQuery, headers: Head
     response
 }
 
-/// `GET [type]?…`, and `GET /fhir/$operation`.
-pub async fn search(edge: Edge, Named(kind): Named<String>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    if let Some(name) = kind.strip_prefix('$') {
-        return operation::run(edge, Ok(Target::System), name, Sent::by_url(asked(query), headers)).await;
+/// What comes with any request: what its URL asks for, and its headers.
+pub struct Head {
+    /// The server.
+    pub app: Arc<App>,
+    /// The parameters as they stood in the URL.
+    pub text: String,
+    /// The same, decoded.
+    pub query: Vec<(String, String)>,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl FromRequestParts<Arc<App>> for Head {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
+        let text = parts.uri.query().unwrap_or_default().to_owned();
+        Ok(Self { app: app.clone(), query: pairs(&text), text, headers: parts.headers.clone() })
     }
-    asked_of(edge, Ok(Ground::Type(kind)), query, headers).await
+}
+
+impl Head {
+    /// Carries an interaction out.
+    pub async fn answer(self, interaction: Result<Interaction, Error>) -> Answer {
+        answer(State(self.app), &self.headers, format(&self.query), interaction).await
+    }
+}
+
+/// The body of a request, if it could be read.
+pub type Received = Result<Bytes, BytesRejection>;
+
+/// `GET [type]?…`, and `GET /fhir/$operation`.
+pub async fn search(head: Head, Named(kind): Named<String>) -> Answer {
+    if let Some(name) = kind.strip_prefix('$') {
+        return operation::run(Ok(Target::System), name, Sent::by_url(head)).await;
+    }
+    asked_of(head, Ok(Ground::Type(kind))).await
 }
 
 /// `GET [base]?_type=…`
-pub async fn search_types(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    asked_of(edge, Ok(Ground::Types), query, headers).await
+pub async fn search_types(head: Head) -> Answer {
+    asked_of(head, Ok(Ground::Types)).await
 }
 
 /// `POST [type]/_search`
-pub async fn search_form(
-    edge: Edge,
-    Named(kind): Named<String>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    asked_by_form(edge, Ok(Ground::Type(kind)), query, headers, body).await
+pub async fn search_form(head: Head, Named(kind): Named<String>, body: Received) -> Answer {
+    asked_by_form(head, Ok(Ground::Type(kind)), body).await
 }
 
 /// `POST [base]/_search`
-pub async fn search_types_form(
-    edge: Edge,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    asked_by_form(edge, Ok(Ground::Types), query, headers, body).await
+pub async fn search_types_form(head: Head, body: Received) -> Answer {
+    asked_by_form(head, Ok(Ground::Types), body).await
 }
 
 /// `POST [type]/[id]/[type]/_search`
 pub async fn search_compartment_form(
-    edge: Edge,
+    head: Head,
     Named((kind, id, member)): Named<(String, String, String)>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Received,
 ) -> Answer {
-    asked_by_form(edge, compartment(kind, id, member), query, headers, body).await
+    asked_by_form(head, Ground::compartment(kind, id, member), body).await
 }
 
-/// A compartment, if there is one of that type; a member that is no type names nothing.
-pub(super) fn compartment(kind: String, id: String, member: String) -> Result<Ground, Error> {
-    let definitions = techo_profiles::Definitions::embedded();
-    let known = member == "*" || definitions.type_number(&member).is_some();
-    if !known || definitions.compartment(&kind).is_none() {
-        return Err(Error::UnknownType(format!("{kind}/…/{member}")));
-    }
-    location(kind, id).map(|at| Ground::Compartment(at, member))
-}
-
-pub(super) async fn asked_of(
-    edge: Edge,
-    ground: Result<Ground, Error>,
-    query: Option<String>,
-    headers: HeaderMap,
-) -> Answer {
-    let query = asked(query);
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), ground.map(|ground| Interaction::Search(ground, query))).await
+pub(super) async fn asked_of(head: Head, ground: Result<Ground, Error>) -> Answer {
+    let interaction = ground.map(|ground| Interaction::Search(ground, head.query.clone()));
+    head.answer(interaction).await
 }
 
 /// Parameters in the form and in the URL count together.
-async fn asked_by_form(
-    edge: Edge,
-    ground: Result<Ground, Error>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+async fn asked_by_form(mut head: Head, ground: Result<Ground, Error>, body: Received) -> Answer {
+    let media = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let form = media.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
-    let mut all = asked(query);
     let interaction = match received(body) {
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
-            .map(|text| all.extend(pairs(text)))
+            .map(|text| head.query.extend(pairs(text)))
             .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
             .and(ground)
-            .map(|ground| Interaction::Search(ground, all.clone())),
+            .map(|ground| Interaction::Search(ground, head.query.clone())),
         Ok(_) => Err(Error::Unsupported(Issue::error(
             "not-supported",
             "Send the parameters as application/x-www-form-urlencoded.",
@@ -150,232 +146,55 @@ async fn asked_by_form(
         ))),
         Err(error) => Err(error),
     };
-    let format = format(&all).map(str::to_owned);
-    let mut response = answer(edge, &headers, format.as_deref(), interaction).await;
-    response.extensions_mut().insert(Rendering::of(&headers, &all));
+    let rendering = Rendering::of(&head.headers, &head.query);
+    let mut response = head.answer(interaction).await;
+    response.extensions_mut().insert(rendering);
     response
-}
-
-/// `POST [type]`, and `POST /fhir/$operation`.
-pub async fn create(
-    edge: Edge,
-    Named(kind): Named<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let query = asked(query);
-    if let Some(name) = kind.strip_prefix('$') {
-        let sent = Sent { method: Method::POST, query, headers, body };
-        return operation::run(edge, Ok(Target::System), name, sent).await;
-    }
-    let interaction = || {
-        let unless = negotiate::if_none_exist(&headers)?;
-        Ok(Interaction::Create { kind, body: resource(&headers, body)?, unless })
-    };
-    let interaction = interaction();
-    answer(edge, &headers, format(&query), interaction).await
 }
 
 /// `GET [type]/[id]`, and `GET [type]/$operation`.
-pub async fn read(
-    edge: Edge,
-    Named((kind, id)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let query = asked(query);
+pub async fn read(head: Head, Named((kind, id)): Named<(String, String)>) -> Answer {
     if let Some(name) = id.strip_prefix('$') {
-        return operation::run(edge, Ok(Target::Type(kind)), name, Sent::by_url(query, headers)).await;
+        return operation::run(Ok(Target::Type(kind)), name, Sent::by_url(head)).await;
     }
-    let known = negotiate::known(&headers);
+    let known = negotiate::known(&head.headers);
     let interaction = || {
-        let (known, (at, shape)) = (known?, shaped(kind, id, &query)?);
+        let (known, (at, shape)) = (known?, shaped(kind, id, &head.query)?);
         Ok(Interaction::Read(at, known, shape))
     };
     let interaction = interaction();
-    answer(edge, &headers, format(&query), interaction).await
-}
-
-/// `PUT [type]/[id]`
-pub async fn update(
-    edge: Edge,
-    Named((kind, id)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    updated(edge, location(kind, id).map(Which::At), query, &headers, body).await
-}
-
-/// `PUT [type]?…`
-pub async fn update_matching(
-    edge: Edge,
-    Named(kind): Named<String>,
-    RawQuery(query): RawQuery,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    if kind.starts_with('$') {
-        return not_allowed(Method::PUT, uri, headers).await;
-    }
-    updated(edge, matching(kind, query.as_deref()), query, &headers, body).await
-}
-
-async fn updated(
-    edge: Edge,
-    to: Result<Which, Error>,
-    query: Option<String>,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let interaction = || {
-        let (to, expected) = (to?, negotiate::if_match(headers)?);
-        Ok(Interaction::Update { to, body: resource(headers, body)?, expected })
-    };
-    let interaction = interaction();
-    answer(edge, headers, format(&asked(query)), interaction).await
-}
-
-/// `PATCH [type]/[id]`
-pub async fn patch(
-    edge: Edge,
-    Named((kind, id)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    if id.starts_with('$') {
-        return not_allowed(Method::PATCH, uri, headers).await;
-    }
-    patched(edge, location(kind, id).map(Which::At), query, &headers, body).await
-}
-
-/// `PATCH [type]?…`
-pub async fn patch_matching(
-    edge: Edge,
-    Named(kind): Named<String>,
-    RawQuery(query): RawQuery,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    if kind.starts_with('$') {
-        return not_allowed(Method::PATCH, uri, headers).await;
-    }
-    patched(edge, matching(kind, query.as_deref()), query, &headers, body).await
-}
-
-async fn patched(
-    edge: Edge,
-    to: Result<Which, Error>,
-    query: Option<String>,
-    headers: &HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let interaction = || {
-        let (to, expected, form) = (to?, negotiate::if_match(headers)?, negotiate::patch_form(headers)?);
-        let patch = Patch { form, body: received(body)?.into() };
-        Ok(Interaction::Patch { to, patch, expected })
-    };
-    let interaction = interaction();
-    let mut response = answer(edge, headers, format(&asked(query)), interaction).await;
-    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        insert(response.headers_mut(), ACCEPT_PATCH, &MEDIA.join(", "));
-    }
-    response
-}
-
-/// `DELETE [type]/[id]`
-pub async fn delete(
-    edge: Edge,
-    Named((kind, id)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    deleted(edge, location(kind, id).map(Which::At), query, &headers).await
-}
-
-/// `DELETE [type]?…`
-pub async fn delete_matching(
-    edge: Edge,
-    Named(kind): Named<String>,
-    RawQuery(query): RawQuery,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Answer {
-    if kind.starts_with('$') {
-        return not_allowed(Method::DELETE, uri, headers).await;
-    }
-    deleted(edge, matching(kind, query.as_deref()), query, &headers).await
-}
-
-async fn deleted(edge: Edge, to: Result<Which, Error>, query: Option<String>, headers: &HeaderMap) -> Answer {
-    let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::if_match(headers)? });
-    let interaction = interaction();
-    answer(edge, headers, format(&asked(query)), interaction).await
+    head.answer(interaction).await
 }
 
 /// `GET [type]/[id]/_history`
-pub async fn history(
-    edge: Edge,
-    Named((kind, id)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let query = asked(query);
-    let format = format(&query).map(str::to_owned);
-    let interaction = location(kind, id).map(|at| Interaction::History(Past::Instance(at), query));
-    answer(edge, &headers, format.as_deref(), interaction).await
+pub async fn history(head: Head, Named((kind, id)): Named<(String, String)>) -> Answer {
+    told(head, Location::named(kind, id).map(Past::Instance)).await
 }
 
 /// `GET [type]/_history`
-pub async fn history_of_type(
-    edge: Edge,
-    Named(kind): Named<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let query = asked(query);
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::Type(kind), query))).await
+pub async fn history_of_type(head: Head, Named(kind): Named<String>) -> Answer {
+    told(head, Ok(Past::Type(kind))).await
 }
 
 /// `GET _history`
-pub async fn history_of_all(edge: Edge, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
-    let query = asked(query);
-    let format = format(&query).map(str::to_owned);
-    answer(edge, &headers, format.as_deref(), Ok(Interaction::History(Past::System, query))).await
+pub async fn history_of_all(head: Head) -> Answer {
+    told(head, Ok(Past::System)).await
+}
+
+async fn told(head: Head, of: Result<Past, Error>) -> Answer {
+    let interaction = of.map(|of| Interaction::History(of, head.query.clone()));
+    head.answer(interaction).await
 }
 
 /// `GET [type]/[id]/_history/[version]`
-pub async fn vread(
-    edge: Edge,
-    Named((kind, id, version)): Named<(String, String, String)>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Answer {
-    let query = asked(query);
+pub async fn vread(head: Head, Named((kind, id, version)): Named<(String, String, String)>) -> Answer {
     // A version that is no number was never given: it is not there.
     let version = version.parse().map_err(|_| Error::NotFound);
     let interaction = version.and_then(|version| {
-        let (at, shape) = shaped(kind, id, &query)?;
+        let (at, shape) = shaped(kind, id, &head.query)?;
         Ok(Interaction::Vread(at, version, shape))
     });
-    answer(edge, &headers, format(&query), interaction).await
-}
-
-/// `POST [base]`: a batch or transaction.
-pub async fn bundle(
-    edge: Edge,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let interaction = resource(&headers, body).map(Interaction::Bundle);
-    answer(edge, &headers, format(&asked(query)), interaction).await
+    head.answer(interaction).await
 }
 
 /// A path that is known, with a method that is not. What is, the router writes
@@ -493,10 +312,7 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
     response
 }
 
-/// RFC 5789 §3.1
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }
@@ -508,37 +324,15 @@ fn http_date(micros: i64) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// `[type]/[id]` of a URL.
-pub fn location(kind: String, id: String) -> Result<Location, Error> {
-    if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
-        return Err(Error::UnknownType(kind));
-    }
-    // A text that is no id names nothing.
-    if is_id(&id) { Ok(Location { kind, id }) } else { Err(Error::NotFound) }
-}
-
 /// One resource, and how much of it is to go out.
 fn shaped(kind: String, id: String, query: &[(String, String)]) -> Result<(Location, Shape), Error> {
-    let at = location(kind, id)?;
+    let at = Location::named(kind, id)?;
     let shape = Shape::asked(techo_profiles::Definitions::embedded(), &at.kind, query)?;
     Ok((at, shape))
 }
 
-/// What the query of a URL is to find.
-fn matching(kind: String, query: Option<&str>) -> Result<Which, Error> {
-    if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
-        return Err(Error::UnknownType(kind));
-    }
-    Ok(Which::Matching { kind, query: query.unwrap_or_default().to_owned() })
-}
-
-fn resource(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Vec<u8>, Error> {
-    negotiate::readable(headers)?;
-    received(body).map(Vec::from)
-}
-
 /// The body of a request, unless it is too large.
-pub fn received(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Error> {
+pub fn received(body: Received) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             too_large(super::BODY_LIMIT)
@@ -555,11 +349,6 @@ fn bad_request(text: &str, text_ja: &str) -> Error {
 /// `a=1&b=%E5%B1%B1` → decoded pairs.
 pub fn pairs(query: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(query.as_bytes()).into_owned().collect()
-}
-
-/// The parameters of a URL.
-pub fn asked(query: Option<String>) -> Vec<(String, String)> {
-    pairs(&query.unwrap_or_default())
 }
 
 /// `_format`

@@ -16,6 +16,7 @@ pub mod oauth;
 pub mod operation;
 pub mod outcome;
 pub mod portal;
+pub mod write;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -32,23 +33,23 @@ pub fn router(server: &Server) -> Router {
     let app = server.app.clone();
     let edge = content::Edge::new(app.clone());
     let fhir = Router::new()
-        .route("/fhir", get(fhir::search_types).post(fhir::bundle))
-        .route("/fhir/", get(fhir::search_types).post(fhir::bundle))
+        .route("/fhir", get(fhir::search_types).post(write::bundle))
+        .route("/fhir/", get(fhir::search_types).post(write::bundle))
         .route("/fhir/_search", post(fhir::search_types_form))
         .route(
             "/fhir/{kind}",
             get(fhir::search)
-                .post(fhir::create)
-                .put(fhir::update_matching)
-                .patch(fhir::patch_matching)
-                .delete(fhir::delete_matching),
+                .post(write::create)
+                .put(write::update_matching)
+                .patch(write::patch_matching)
+                .delete(write::delete_matching),
         )
         .route("/fhir/_history", get(fhir::history_of_all))
         .route("/fhir/{kind}/_history", get(fhir::history_of_type))
         .route("/fhir/{kind}/_search", post(fhir::search_form))
         .route(
             "/fhir/{kind}/{id}",
-            get(fhir::read).put(fhir::update).patch(fhir::patch).delete(fhir::delete).post(operation::of_type),
+            get(fhir::read).put(write::update).patch(write::patch).delete(write::delete).post(operation::of_type),
         )
         .route("/fhir/{kind}/{id}/{below}", get(operation::of_instance).post(operation::of_instance))
         .route("/fhir/{kind}/{id}/{below}/_search", post(fhir::search_compartment_form))

@@ -1,64 +1,66 @@
 //! `$name` at the system, at a type, at one resource and at one of its versions.
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{RawQuery, Request};
+use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
 use axum::middleware::Next;
 
-use super::fhir::{self, Edge, Named};
+use super::fhir::{self, Head, Named, Received};
 use super::negotiate;
 use super::outcome::refusal;
-use crate::interaction::{Error, Interaction, Invocation, Target};
+use crate::interaction::{Error, Ground, Interaction, Invocation, Location, Target};
 use crate::operation;
 
 type Answer = Response<Body>;
 
-/// What comes with a request: its method, what its URL and headers say, and its body.
+/// A request for an operation: its method, its head and its body.
 pub struct Sent {
     /// `GET` or `POST`.
     pub method: Method,
-    /// The parameters of the URL.
-    pub query: Vec<(String, String)>,
-    /// Its headers.
-    pub headers: HeaderMap,
+    /// What its URL and headers say.
+    pub head: Head,
     /// Its body.
-    pub body: Result<Bytes, BytesRejection>,
+    pub body: Received,
 }
 
 impl Sent {
     /// What comes by `GET`.
-    pub fn by_url(query: Vec<(String, String)>, headers: HeaderMap) -> Self {
-        Self { method: Method::GET, query, headers, body: Ok(Bytes::new()) }
+    pub fn by_url(head: Head) -> Self {
+        Self { method: Method::GET, head, body: Ok(Bytes::new()) }
     }
 }
 
 /// Carries `$name` out.
-pub async fn run(edge: Edge, target: Result<Target, Error>, name: &str, sent: Sent) -> Answer {
+pub async fn run(target: Result<Target, Error>, name: &str, sent: Sent) -> Answer {
     let known = target.as_ref().ok().and_then(|on| operation::find(name, on));
-    let format = fhir::format(&sent.query).map(str::to_owned);
-    let (headers, post) = (sent.headers.clone(), sent.method == Method::POST);
-    let interaction = target.and_then(|on| invocation(on, name, known, sent));
-    let mut response = fhir::answer(edge, &headers, format.as_deref(), interaction).await;
+    let Sent { method, head, body } = sent;
+    let post = method == Method::POST;
+    let interaction = target.and_then(|on| invocation((on, name, post), known, &head, body));
+    let mut response = head.answer(interaction).await;
     if let (StatusCode::METHOD_NOT_ALLOWED, Some(known), false) = (response.status(), known, post) {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(known.methods()));
     }
     response
 }
 
-fn invocation(on: Target, name: &str, known: Option<&operation::Operation>, sent: Sent) -> Result<Interaction, Error> {
-    let text = |name| sent.headers.get(name).and_then(|value| value.to_str().ok());
+fn invocation(
+    (on, name, post): (Target, &str, bool),
+    known: Option<&operation::Operation>,
+    head: &Head,
+    body: Received,
+) -> Result<Interaction, Error> {
+    let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let (media, file_name) = (text(CONTENT_TYPE).unwrap_or_default(), text(CONTENT_DISPOSITION).and_then(file_name));
-    let body = fhir::received(sent.body)?;
+    let body = fhir::received(body)?;
     if !body.is_empty() && known.is_some_and(|one| one.body != operation::Body::File) {
-        negotiate::readable(&sent.headers)?;
+        negotiate::readable(&head.headers)?;
     }
     Ok(Interaction::Operation(Invocation {
         name: name.to_owned(),
         on,
-        post: sent.method == Method::POST,
-        query: sent.query,
+        post,
+        query: head.query.clone(),
         body: body.into(),
         media: media.to_owned(),
         file_name,
@@ -66,57 +68,45 @@ fn invocation(on: Target, name: &str, known: Option<&operation::Operation>, sent
 }
 
 /// `POST [type]/$name`; nothing else is posted there.
-pub async fn of_type(
-    edge: Edge,
-    Named((kind, below)): Named<(String, String)>,
-    RawQuery(query): RawQuery,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
-) -> Answer {
-    let Some(name) = below.strip_prefix('$') else { return fhir::not_allowed(Method::POST, uri, headers).await };
-    let sent = Sent { method: Method::POST, query: fhir::asked(query), headers, body };
-    run(edge, Ok(Target::Type(kind)), name, sent).await
+pub async fn of_type(head: Head, Named((kind, below)): Named<(String, String)>, uri: Uri, body: Received) -> Answer {
+    let Some(name) = below.strip_prefix('$') else {
+        return fhir::not_allowed(Method::POST, uri, head.headers).await;
+    };
+    run(Ok(Target::Type(kind)), name, Sent { method: Method::POST, head, body }).await
 }
 
 /// `[type]/[id]/$name`, and `GET [type]/[id]/[type]?…`
 pub async fn of_instance(
-    edge: Edge,
+    head: Head,
     Named((kind, id, below)): Named<(String, String, String)>,
-    RawQuery(query): RawQuery,
     method: Method,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Received,
 ) -> Answer {
     let Some(name) = below.strip_prefix('$') else {
         if method == Method::GET {
-            return fhir::asked_of(edge, fhir::compartment(kind, id, below), query, headers).await;
+            return fhir::asked_of(head, Ground::compartment(kind, id, below)).await;
         }
         let path = format!("{kind}/{id}/{below}");
-        return refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
+        return refusal(&Error::UnknownType(path), negotiate::japanese(&head.headers));
     };
-    let sent = Sent { method, query: fhir::asked(query), headers, body };
-    run(edge, fhir::location(kind, id).map(Target::Instance), name, sent).await
+    run(Location::named(kind, id).map(Target::Instance), name, Sent { method, head, body }).await
 }
 
 /// `[type]/[id]/_history/[version]/$name`
 pub async fn of_version(
-    edge: Edge,
+    head: Head,
     Named((kind, id, version, below)): Named<(String, String, String, String)>,
-    RawQuery(query): RawQuery,
     method: Method,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Received,
 ) -> Answer {
     let Some(name) = below.strip_prefix('$') else {
         let path = format!("{kind}/{id}/_history/{version}/{below}");
-        return refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
+        return refusal(&Error::UnknownType(path), negotiate::japanese(&head.headers));
     };
-    let sent = Sent { method, query: fhir::asked(query), headers, body };
     // A version that is no number was never given: it is not there.
-    let target = fhir::location(kind, id)
+    let target = Location::named(kind, id)
         .and_then(|at| version.parse().map(|version| Target::Version(at, version)).map_err(|_| Error::NotFound));
-    run(edge, target, name, sent).await
+    run(target, name, Sent { method, head, body }).await
 }
 
 /// Operations are asked for by GET and POST: the other methods of a route are those of

@@ -49,7 +49,7 @@ impl Issue {
             ("details", Json::object([("text", Json::from(text.as_str()))])),
         ]);
         if let Some(place) = self.place {
-            issue.set("diagnostics", Json::from(placed_at(place)));
+            issue.set("diagnostics", Json::from(placed_at(place, japanese)));
         }
         if let Some(expression) = &self.expression {
             issue.set("expression", Json::array([Json::from(expression.as_str())]));
@@ -59,14 +59,16 @@ impl Issue {
 }
 
 /// A line and column in words, for `diagnostics`.
-pub fn placed_at((line, column): (usize, usize)) -> String {
-    format!("line {line}, column {column}")
+pub fn placed_at((line, column): (usize, usize), japanese: bool) -> String {
+    if japanese { format!("{line}行目、{column}文字目") } else { format!("line {line}, column {column}") }
 }
 
-/// The line and column that [`placed_at`] told.
-pub fn read_place(text: &str) -> Option<(usize, usize)> {
-    let (line, column) = text.strip_prefix("line ")?.split_once(", column ")?;
-    Some((line.parse().ok()?, column.parse().ok()?))
+/// The line and column that [`placed_at`] told, and whether in Japanese.
+pub fn read_place(text: &str) -> Option<((usize, usize), bool)> {
+    let english = || text.strip_prefix("line ")?.split_once(", column ");
+    let japanese = || text.strip_suffix("文字目")?.split_once("行目、");
+    let ((line, column), is_japanese) = english().map(|place| (place, false)).or_else(|| Some((japanese()?, true)))?;
+    Some(((line.parse().ok()?, column.parse().ok()?), is_japanese))
 }
 
 /// Why a request was refused.

@@ -6,6 +6,7 @@
 //!
 //! Source: FHIR R4 http.html#search, compartmentdefinition.html
 
+use techo_profiles::Definitions;
 use techo_profiles::definitions::Compartment;
 
 use super::{Call, Error, Issue, Location};
@@ -26,6 +27,16 @@ pub enum Ground {
 }
 
 impl Ground {
+    /// A compartment, if there is one of that type; a member that is no type names nothing.
+    pub fn compartment(kind: String, id: String, member: String) -> Result<Self, Error> {
+        let definitions = Definitions::embedded();
+        let known = member == "*" || definitions.type_number(&member).is_some();
+        if !known || definitions.compartment(&kind).is_none() {
+            return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+        }
+        Location::named(kind, id).map(|at| Self::Compartment(at, member))
+    }
+
     /// The path below the base.
     pub fn path(&self) -> String {
         match self {
@@ -128,7 +139,7 @@ fn named(call: &Call<'_>, query: &[(String, String)]) -> Result<Option<Vec<Strin
     for kind in value.split(',') {
         if call.definitions.type_number(kind).is_none() {
             let shown: String = kind.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
-            return Err(wrong(Reason::Value(format!("there is no resource type {shown:?}").into())));
+            return Err(wrong(Reason::NoType { name: shown.into() }));
         }
         if !kinds.iter().any(|known| known == kind) {
             kinds.push(kind.to_owned());
@@ -144,8 +155,7 @@ fn searched(call: &Call<'_>, kind: &str) -> Result<(), Error> {
         return Ok(());
     }
     // These are rendered from the log, and are no rows beside others.
-    let why = "AuditEvent is searched by itself, as AuditEvent?patient=…";
-    Err(SearchError::new("_type", Reason::NotDone(why.into())).into())
+    Err(SearchError::new("_type", Reason::AuditBeside).into())
 }
 
 fn is_in(compartment: &Compartment, kind: &str) -> Result<(), Error> {

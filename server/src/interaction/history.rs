@@ -18,6 +18,7 @@ use crate::consent::gate::Access;
 use crate::search::page::{Cursor, Direction, SortValue, query_string};
 use crate::search::shape::Shape;
 use crate::search::time::span;
+use crate::search::{Reason, SearchError};
 use crate::store::reader::{Stored, Window, newest_first};
 use crate::store::write::{Method, instant};
 
@@ -151,7 +152,7 @@ impl Asked {
         no_count(&shape)?;
         let mut asked = Self { limit: PAGE, window: Window::default(), shape, used: Vec::new() };
         for (name, value) in query {
-            let time = || span(value, &call.config.zone).map_err(|error| bad(name, &error.to_string()));
+            let time = || span(value, &call.config.zone).map_err(|error| SearchError::new(name, error.into()));
             match name.as_str() {
                 "_format" | "_pretty" => continue,
                 "_count" => asked.limit = count(value)?,
@@ -160,12 +161,12 @@ impl Asked {
                 "_summary" | "_elements" if kind.is_some() => {}
                 // The order that R4 has: there is no other.
                 "_sort" if matches!(value.as_str(), "-_lastUpdated" | "none") => {}
-                "_sort" => return Err(bad(name, "a history is told newest first")),
+                "_sort" => return Err(SearchError::new(name, Reason::NewestFirst).into()),
                 _ if call.lenient => continue,
                 other => return Err(unknown(other)),
             }
             if asked.used.iter().any(|(used, _)| **used == **name) {
-                return Err(bad(name, "it may be given once"));
+                return Err(SearchError::new(name, Reason::Repeated).into());
             }
             asked.used.push((name.as_str().into(), value.as_str().into()));
         }
@@ -191,11 +192,6 @@ fn count(value: &str) -> Result<usize, Error> {
             Issue::error("value", "_count is a whole number from 1.", "_count は 1 以上の整数で指定してください。");
         Error::Invalid(vec![issue.at("_count")])
     })
-}
-
-fn bad(name: &str, why: &str) -> Error {
-    let issue = Issue::error("value", format!("{name}: {why}."), format!("{name} の値が正しくありません: {why}"));
-    Error::Invalid(vec![issue.at(name)])
 }
 
 fn unknown(name: &str) -> Error {

@@ -196,6 +196,18 @@ impl Location {
         (known && is_id(id)).then(|| Self { kind: kind.to_owned(), id: id.to_owned() })
     }
 
+    /// `[type]/[id]` of a URL.
+    ///
+    /// # Errors
+    /// [`Error::UnknownType`], and [`Error::NotFound`] for a text that is no id: it
+    /// names nothing.
+    pub fn named(kind: String, id: String) -> Result<Self, Error> {
+        if techo_profiles::Definitions::embedded().type_number(&kind).is_none() {
+            return Err(Error::UnknownType(kind));
+        }
+        if is_id(&id) { Ok(Self { kind, id }) } else { Err(Error::NotFound) }
+    }
+
     /// `Patient/123`
     pub fn reference(&self) -> String {
         format!("{}/{}", self.kind, self.id)

@@ -99,12 +99,9 @@ pub fn told(fault: &Fault) -> Issue {
             format!("{kind} には同じ code の検索パラメーターが既にあります。"),
         )
         .at(at("code")),
-        Fault::Path(error) => Issue::error(
-            "invalid",
-            error.to_string(),
-            format!("FHIRPath 式が正しくありません({} バイト目): {}", error.at, error.text),
-        )
-        .at(at("expression")),
+        Fault::Path(error) => {
+            Issue::error("invalid", error.to_string(), format!("{}。", error.japanese())).at(at("expression"))
+        }
         Fault::Type { kind, found } => Issue::error(
             "invalid",
             format!("A parameter of type {kind} does not search {found}."),
@@ -117,12 +114,10 @@ pub fn told(fault: &Fault) -> Issue {
             "component の definition が R4 の検索パラメーターではありません。",
         )
         .at(at(&format!("component[{number}].definition"))),
-        Fault::Component(number, Some(error)) => Issue::error(
-            "invalid",
-            error.to_string(),
-            format!("FHIRPath 式が正しくありません({} バイト目): {}", error.at, error.text),
-        )
-        .at(at(&format!("component[{number}].expression"))),
+        Fault::Component(number, Some(error)) => {
+            Issue::error("invalid", error.to_string(), format!("{}。", error.japanese()))
+                .at(at(&format!("component[{number}].expression")))
+        }
     }
 }
 

@@ -91,7 +91,7 @@ impl Changes {
             let mut issue = Issue::error(
                 "structure",
                 format!("The patch is no JSON that this server takes: {}.", error.fault),
-                format!("パッチを JSON として読み取れません: {}", error.fault),
+                format!("パッチを JSON として読み取れません: {}。", error.fault.japanese()),
             );
             issue.place = Some((place.line, place.column));
             Error::Invalid(vec![issue])

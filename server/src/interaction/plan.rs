@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, Place};
 
+use super::redact::named;
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
@@ -18,6 +19,7 @@ use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
 use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
+use crate::search::words::{self, Words};
 use crate::store::WriteSet;
 use crate::store::dictionary::Wanted;
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
@@ -260,6 +262,8 @@ impl App {
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
+        let base = self.config.fhir_base();
+        extracted.words = words::of(self.definitions, kind, resource, &|json| named(json, &base));
         Ok(extracted)
     }
 
@@ -395,7 +399,21 @@ impl App {
                 at,
             }));
         }
+        rows.extend(self.word_rows(&extracted.words));
         Ok(rows)
+    }
+
+    fn word_rows(&self, words: &Words) -> Vec<IndexRow> {
+        let Words { narrative, content, named } = words;
+        // What is named of a type that is none can be seen by nobody.
+        let number =
+            |kind| self.definitions.type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(-1);
+        let named = named.iter().map(|(kind, id)| IndexRow::Named { kind: number(kind), id: id.to_string() });
+        let mut rows: Vec<IndexRow> = named.collect();
+        if !(narrative.is_empty() && content.is_empty()) {
+            rows.push(IndexRow::Words { narrative: narrative.clone(), content: content.clone() });
+        }
+        rows
     }
 }
 

@@ -47,8 +47,7 @@ pub(crate) fn no_count(shape: &Shape) -> Result<(), Error> {
     if shape.summary != Summary::Count {
         return Ok(());
     }
-    let why = "_summary=count is for searches";
-    Err(SearchError::new("_summary", Reason::Modifier(why.into())).into())
+    Err(SearchError::new("_summary", Reason::SummaryOfOne).into())
 }
 
 impl Reply {

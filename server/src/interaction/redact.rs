@@ -27,18 +27,8 @@ impl Call<'_> {
         if self.action == Action::Read && self.is_only_named(found).await? {
             return identity(&body);
         }
-        if self.is_recipient(found) { self.without_names(body, seen).await } else { Ok(body) }
-    }
-
-    /// Whether the row is neither of someone for whom the caller may act, nor in
-    /// the caller's keeping, nor about nobody.
-    fn is_recipient(&self, found: &Stored) -> bool {
-        let own = |citizen| {
-            let mut candidates = self.candidates.iter();
-            candidates.any(|one| one.citizen == citizen && one.under_authority(self.now))
-        };
-        let kept = self.caller.publisher() == Some(found.custodian);
-        !kept && (found.several || found.citizen.is_some_and(|citizen| !own(citizen)))
+        let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
+        if whole { Ok(body) } else { self.without_names(body, seen).await }
     }
 
     async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
@@ -47,7 +37,7 @@ impl Call<'_> {
         }
         let resource = parsed(&body)?;
         let mut references = Vec::new();
-        named(&resource, &self.base, &mut references);
+        names(&resource, &self.base, &mut references);
         let mut edits = Vec::new();
         for (reference, at) in references {
             let place = at.reference();
@@ -124,16 +114,20 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
 }
 
 /// The references with a `display` to resources here that somebody may hide.
-fn named<'j>(json: &'j Json, base: &str, found: &mut Vec<(&'j Json, Location)>) {
-    if json.get("display").is_some()
-        && let Some((kind, id)) = json.str("reference").and_then(|text| local(text, base))
-        && !SHARED.contains(&kind)
-    {
+fn names<'j>(json: &'j Json, base: &str, found: &mut Vec<(&'j Json, Location)>) {
+    if let Some((kind, id)) = named(json, base) {
         found.push((json, Location { kind: kind.to_owned(), id: id.to_owned() }));
         return;
     }
-    json.items().iter().for_each(|item| named(item, base, found));
-    json.members().iter().for_each(|member| named(&member.value, base, found));
+    json.items().iter().for_each(|item| names(item, base, found));
+    json.members().iter().for_each(|member| names(&member.value, base, found));
 }
 
-const DISPLAY: &[u8] = b"\"display\"";
+/// The place that a reference with a `display` leads to, if somebody may hide it:
+/// type and id.
+pub(super) fn named<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
+    json.get("display").or_else(|| json.get("_display"))?;
+    local(json.str("reference")?, base).filter(|(kind, _)| !SHARED.contains(kind))
+}
+
+const DISPLAY: &[u8] = b"display\"";

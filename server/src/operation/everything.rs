@@ -22,6 +22,7 @@ use crate::interaction::audit::RENDERED;
 use crate::interaction::redact::Seen;
 use crate::interaction::search::{Bundle, foreign_page, page_link};
 use crate::interaction::{Call, Error, Issue, Location, Reply, Target};
+use crate::search::SearchError;
 use crate::search::page::query_string;
 use crate::search::time::span;
 use crate::store::everything::Wanted;
@@ -143,10 +144,7 @@ fn understood(call: &Call<'_>, query: Vec<(Box<str>, Box<str>)>) -> Result<Asked
 
 /// The first instant of a date, and the instant after its last.
 fn instant(call: &Call<'_>, name: &str, text: &str) -> Result<(i64, i64), Error> {
-    let span = span(text, &call.config.zone).map_err(|error| {
-        let (text, text_ja) = (format!("{name}: {error}"), format!("{name} の日付が正しくありません。"));
-        Error::Invalid(vec![Issue::error("value", text, text_ja).at(name)])
-    })?;
+    let span = span(text, &call.config.zone).map_err(|error| SearchError::new(name, error.into()))?;
     Ok((span.low, span.high))
 }
 

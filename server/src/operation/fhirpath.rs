@@ -169,8 +169,7 @@ fn unevaluated(error: &PathError, at: &str) -> Error {
 
 /// Names the expression's own words, never a value of the resource.
 fn issue(code: &'static str, error: &PathError, at: &str) -> Issue {
-    Issue::error(code, error.to_string(), format!("FHIRPath 式を評価できません({} バイト目): {}", error.at, error.text))
-        .at(at)
+    Issue::error(code, error.to_string(), format!("{}。", error.japanese())).at(at)
 }
 
 /// Says where in the resource the item stands. FHIR lets a parameter be a value or

@@ -14,9 +14,9 @@ use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::path::{Expression, PathError};
 
 use super::derived::{Derived, derive};
-use super::error::Reason;
 use super::kinds::Kind;
 use super::own::{Life, OwnParameter};
+use super::reason::Reason;
 use super::row::ParamKey;
 use super::trail::{Trail, branches};
 

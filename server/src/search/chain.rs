@@ -13,12 +13,12 @@
 //! Source: FHIR R4 search.html#chaining, search.html#has, search.html#list
 
 use super::catalog::Parameter;
-use super::error::Reason;
 use super::escape::split;
 use super::kinds::reference::is_id;
 use super::modifier::Modifier;
 use super::parse::{Reader, unfit};
 use super::plan::Filter;
+use super::reason::Reason;
 
 impl<'a> Reader<'a> {
     /// What `head` refers to fulfils what `rest` reads on its type.
@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         let (code, modifier) = self.named(head)?;
         let parameter = self.known(code)?;
         if parameter.kind.name != "reference" {
-            return Err(Reason::Value(format!("{code} refers to no resource; nothing can follow it").into()));
+            return Err(Reason::NoReference { code: code.into() });
         }
         let mut unknown = None;
         let mut any = Vec::new();
@@ -57,17 +57,15 @@ impl<'a> Reader<'a> {
         let code = &parameter.code;
         match modifier {
             Modifier::None if (1..=MOST_TARGETS).contains(&parameter.targets.len()) => Ok(parameter.targets.clone()),
-            Modifier::None => {
-                Err(Reason::Value(format!("{code} may refer to many types; name one, as {code}:Patient.").into()))
-            }
+            Modifier::None => Err(Reason::ManyTargets { code: code.clone() }),
             Modifier::Type(name) => {
                 let number = self.catalog.definitions().type_number(name);
                 let fits = |number: &u16| parameter.targets.is_empty() || parameter.targets.contains(number);
                 let fitting = number.filter(fits);
-                let wrong = || Reason::Modifier(format!("{code} does not refer to {name}").into());
+                let wrong = || Reason::NotItsTarget { code: code.clone(), name: name.into() };
                 fitting.map(|number| vec![number]).ok_or_else(wrong)
             }
-            other => Err(unfit(other, "chain")),
+            other => Err(Reason::ModifierOfChain { name: other.name().into() }),
         }
     }
 
@@ -75,10 +73,10 @@ impl<'a> Reader<'a> {
     pub(super) fn has(&self, rest: &str, value: &str) -> Result<Filter, Reason> {
         let mut parts = rest.splitn(3, ':');
         let (Some(source), Some(reference), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(Reason::Value("a reverse chain is written _has:Type:reference:parameter".into()));
+            return Err(Reason::Has);
         };
         let number = self.catalog.definitions().type_number(source);
-        let number = number.ok_or_else(|| Reason::UnknownType(source.into()))?;
+        let number = number.ok_or_else(|| Reason::UnknownType { name: source.into() })?;
         let next = self.step(number)?;
         let here = self.catalog.definitions().type_number(self.index.name);
         let points_here = |one: &&Parameter| {
@@ -86,8 +84,8 @@ impl<'a> Reader<'a> {
             one.kind.name == "reference" && (targets.is_empty() || here.is_some_and(|here| targets.contains(&here)))
         };
         let parameter = next.index.parameter(reference).filter(points_here).ok_or_else(|| {
-            let here = self.index.name;
-            Reason::Value(format!("{source} has no search parameter {reference:?} that refers to {here}").into())
+            let here = self.index.name.into();
+            Reason::NoReverse { source: source.into(), code: reference.into(), here }
         })?;
         let filters = all(next.filter(rest, value)?);
         Ok(Filter::Has { source: number, param: parameter.key.clone(), filters })
@@ -101,15 +99,15 @@ impl<'a> Reader<'a> {
         let mut any: Vec<Box<str>> = Vec::new();
         for id in split(value, ',') {
             if id.starts_with('$') {
-                return Err(Reason::NotDone("a list that is worked out, such as $current-problems,".into()));
+                return Err(Reason::ListWorkedOut);
             }
             let id = id.strip_prefix("List/").unwrap_or(id);
             if !is_id(id) {
-                return Err(Reason::Value("the id of a List is wanted".into()));
+                return Err(Reason::ListId);
             }
             any.push(id.into());
         }
-        let missing = || Reason::NotDone("_list".into());
+        let missing = || Reason::NotDone { name: "_list".into() };
         let number = self.catalog.definitions().type_number("List").ok_or_else(missing)?;
         let next = self.step(number)?;
         let item = next.index.parameter("item").ok_or_else(missing)?;
@@ -119,15 +117,15 @@ impl<'a> Reader<'a> {
     /// The reader of the type that one more step leads to.
     fn step(&self, number: u16) -> Result<Reader<'a>, Reason> {
         if self.steps == MOST_STEPS {
-            return Err(Reason::TooMuch(format!("a chain has at most {MOST_STEPS} steps").into()));
+            return Err(Reason::LongChain { most: MOST_STEPS });
         }
         let name = self.catalog.definitions().type_name(number).unwrap_or_default();
         // They are rendered from the log, which no statement joins.
         if name == "AuditEvent" {
-            return Err(Reason::NotDone("a chain through AuditEvent".into()));
+            return Err(Reason::ChainedAudit);
         }
         self.spend(STEP)?;
-        let index = self.catalog.of_type(name).ok_or_else(|| Reason::UnknownType(name.into()))?;
+        let index = self.catalog.of_type(name).ok_or_else(|| Reason::UnknownType { name: name.into() })?;
         Ok(Reader { index, steps: self.steps + 1, ..*self })
     }
 }

@@ -3,9 +3,12 @@
 //! `5.4` asked for means [5.35, 5.45). The ends are made from the digits, not by
 //! floating-point sums, so that a stored 5.35 is inside.
 //!
-//! Source: FHIR R4 search.html#number. Its rule counts significant digits ("100
-//! and 1.00e2 have the same number"), so `1e2` is [50, 150); one example there
-//! says [95, 105), against the rule.
+//! One digit before an exponent counts as two: `1e2` means [95, 105). By the rule
+//! of R4, which counts significant digits, it would be [50, 150); but R4's own table
+//! works out [95, 105) for this very number, a client that was written by the table
+//! relies on it, and nobody who writes 1e2 looks for 51.
+//!
+//! Source: FHIR R4 search.html#number
 
 /// A number as asked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,8 +41,11 @@ pub fn decimal(text: &str) -> Option<Decimal> {
         return None;
     }
     let unsigned: i128 = all.parse().ok()?;
-    let units = if negative { -unsigned } else { unsigned };
-    let scale = exponent - i32::try_from(fraction.len()).ok()?;
+    let mut units = if negative { -unsigned } else { unsigned };
+    let mut scale = exponent - i32::try_from(fraction.len()).ok()?;
+    if exponent > 0 && all.trim_start_matches('0').len() == 1 {
+        (units, scale) = (units * 10, scale - 1);
+    }
     Some(Decimal {
         value: scaled(units, scale)?,
         low: scaled(units * 10 - 5, scale - 1)?,
@@ -65,7 +71,12 @@ mod tests {
             ("100", 100.0, 99.5, 100.5),
             ("100.00", 100.0, 99.995, 100.005),
             ("1.00e2", 100.0, 99.5, 100.5),
-            ("1e2", 100.0, 50.0, 150.0),
+            ("1e2", 100.0, 95.0, 105.0),
+            ("-1E+2", -100.0, -105.0, -95.0),
+            ("1.0e2", 100.0, 95.0, 105.0),
+            ("1e1", 10.0, 9.5, 10.5),
+            ("1e0", 1.0, 0.5, 1.5),
+            ("8e-1", 0.8, 0.75, 0.85),
             ("5.4", 5.4, 5.35, 5.45),
             ("5.40E-3", 0.0054, 0.005_395, 0.005_405),
             ("-2.5", -2.5, -2.55, -2.45),

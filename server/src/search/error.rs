@@ -1,6 +1,6 @@
 //! Why a search was refused.
 
-use std::fmt::{self, Display, Formatter};
+use super::reason::{Class, Reason};
 
 /// One parameter that could not be understood or is not done.
 ///
@@ -15,38 +15,6 @@ pub struct SearchError {
     pub reason: Reason,
 }
 
-/// What is wrong with a search parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// The type has no such parameter.
-    Unknown {
-        /// The searched type.
-        resource_type: Box<str>,
-    },
-    /// The type has it, and not all records are indexed by it yet.
-    NotIndexed {
-        /// The searched type.
-        resource_type: Box<str>,
-    },
-    /// There is no such resource type.
-    UnknownType(Box<str>),
-    /// FHIR knows it, this server does not do it.
-    NotDone(Box<str>),
-    /// The modifier is none, or none for this kind of parameter.
-    Modifier(Box<str>),
-    /// FHIR knows the modifier, this server does not do it. Never ignored: the
-    /// answer would mean something else.
-    ModifierNotDone(Box<str>),
-    /// The value cannot be read.
-    Value(Box<str>),
-    /// What the value names is not here: a code system, a value set.
-    NotHere(Box<str>),
-    /// It may be given once.
-    Repeated,
-    /// There is too much of it.
-    TooMuch(Box<str>),
-}
-
 impl SearchError {
     /// An error about `parameter`.
     pub fn new(parameter: &str, reason: Reason) -> Self {
@@ -55,65 +23,28 @@ impl SearchError {
 
     /// Whether `handling=lenient` may leave the parameter out.
     pub fn may_be_ignored(&self) -> bool {
-        matches!(self.reason, Reason::Unknown { .. } | Reason::NotIndexed { .. } | Reason::NotDone(_))
+        matches!(self.reason.class(), Class::Undone | Class::Unready)
     }
 
     /// Whether another server on the database may know the parameter already.
     pub fn may_be_newer(&self) -> bool {
-        !matches!(self.reason, Reason::TooMuch(_) | Reason::Repeated | Reason::UnknownType(_))
+        self.reason.class() != Class::TooMuch && !matches!(self.reason, Reason::Repeated | Reason::UnknownType { .. })
     }
 
-    /// The same in Japanese; a detail that names a grammar or a limit stays as it is.
+    /// The same in Japanese.
     pub fn japanese(&self) -> String {
-        let told = if let Reason::Unknown { resource_type } = &self.reason {
-            format!("{resource_type}にこの検索パラメータはありません")
-        } else if let Reason::UnknownType(name) = &self.reason {
-            format!("{name}というリソース型はありません")
-        } else if let Reason::ModifierNotDone(name) = &self.reason {
-            format!("修飾子:{name}はこのサーバーでは使えません")
-        } else if self.reason == Reason::Repeated {
-            "1回だけ指定できます".to_owned()
-        } else {
-            let what = match self.issue_code() {
-                "not-supported" => "このサーバーでは使えません",
-                "too-costly" => "指定が多すぎます",
-                "value" => "値を読み取れません",
-                "not-found" => "値の指すものがありません",
-                _ => "指定に誤りがあります",
-            };
-            format!("{what}（{}）", self.reason)
-        };
-        format!("検索パラメータ{:?}: {told}。", self.parameter)
+        format!("検索パラメータ{:?}: {}。", self.parameter, self.reason.japanese())
     }
 
     /// The code for `OperationOutcome.issue.code`.
     pub fn issue_code(&self) -> &'static str {
-        match self.reason {
-            Reason::Unknown { .. } | Reason::NotDone(_) | Reason::ModifierNotDone(_) => "not-supported",
-            Reason::NotIndexed { .. } => "incomplete",
-            Reason::Value(_) => "value",
-            Reason::NotHere(_) => "not-found",
-            Reason::UnknownType(_) | Reason::Modifier(_) | Reason::Repeated => "invalid",
-            Reason::TooMuch(_) => "too-costly",
-        }
-    }
-}
-
-impl Display for Reason {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { resource_type } => write!(out, "{resource_type} has no such search parameter"),
-            Self::NotIndexed { resource_type } => {
-                write!(
-                    out,
-                    "not all records of {resource_type} are indexed by it yet; ask again when the reindex is done"
-                )
-            }
-            Self::UnknownType(name) => write!(out, "there is no resource type {name:?}"),
-            Self::NotDone(what) => write!(out, "{what} is not supported by this server"),
-            Self::ModifierNotDone(name) => write!(out, "the modifier :{name} is not supported by this server"),
-            Self::Modifier(why) | Self::Value(why) | Self::NotHere(why) | Self::TooMuch(why) => out.write_str(why),
-            Self::Repeated => out.write_str("may be given only once"),
+        match self.reason.class() {
+            Class::Undone | Class::ModifierUndone => "not-supported",
+            Class::Unready => "incomplete",
+            Class::Value => "value",
+            Class::Absent => "not-found",
+            Class::Misuse => "invalid",
+            Class::TooMuch => "too-costly",
         }
     }
 }

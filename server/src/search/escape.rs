@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::error::Reason;
+use super::reason::Reason;
 
 /// The parts of `text` between separators that no backslash precedes; the parts
 /// keep their escapes. There is always one, perhaps empty.
@@ -43,7 +43,7 @@ pub fn unescape(text: &str) -> Result<Cow<'_, str>, Reason> {
         }
         match signs.next() {
             Some(next @ (',' | '|' | '$' | '\\')) => plain.push(next),
-            _ => return Err(Reason::Value(r"a backslash stands only in \, \| \$ and \\".into())),
+            _ => return Err(Reason::Backslash),
         }
     }
     Ok(Cow::Owned(plain))

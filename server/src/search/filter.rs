@@ -18,9 +18,9 @@ mod operator;
 
 use techo_profiles::json::Json;
 
-use super::error::Reason;
 use super::parse::Reader;
 use super::plan::Filter;
+use super::reason::Reason;
 use operator::Operator;
 
 /// The condition that an expression states.
@@ -29,7 +29,7 @@ pub(super) fn read(reader: &Reader<'_>, text: &str) -> Result<Filter, Reason> {
     let expression = source.expression()?;
     source.space();
     if source.at < text.len() {
-        return Err(source.wrong("and, or, or the end is wanted"));
+        return Err(source.wrong(|at| Reason::FilterEnd { at }));
     }
     compiled(&expression, reader)
 }
@@ -74,7 +74,7 @@ fn tested(path: &[Step<'_>], operator: Operator, value: &str, reader: &Reader<'_
                 None => Ok(rest),
             }
         }),
-        _ => Err(Reason::Value("behind [filter] a dot and a name are wanted".into())),
+        _ => Err(Reason::FilterPath),
     }
 }
 
@@ -90,7 +90,7 @@ impl<'t> Source<'t> {
     fn expression(&mut self) -> Result<Expression<'t>, Reason> {
         self.depth += 1;
         if self.depth > MOST_DEPTH {
-            return Err(Reason::TooMuch(format!("a filter nests at most {MOST_DEPTH} deep").into()));
+            return Err(Reason::FilterDepth { most: MOST_DEPTH });
         }
         let mut found = self.one()?;
         loop {
@@ -126,7 +126,7 @@ impl<'t> Source<'t> {
             let inner = self.expression()?;
             self.space();
             if !self.sign(')') {
-                return Err(self.wrong("a closing parenthesis is wanted"));
+                return Err(self.wrong(|at| Reason::FilterParenthesis { at }));
             }
             return Ok(if negated { Expression::Not(Box::new(inner)) } else { inner });
         }
@@ -136,7 +136,7 @@ impl<'t> Source<'t> {
         let start = self.at;
         let Some(operator) = self.name().and_then(Operator::named) else {
             self.at = start;
-            return Err(self.wrong("an operator such as eq is wanted"));
+            return Err(self.wrong(|at| Reason::FilterOperator { at }));
         };
         self.space();
         Ok(Expression::Test { path, operator, value: self.value()? })
@@ -145,13 +145,13 @@ impl<'t> Source<'t> {
     fn path(&mut self) -> Result<Vec<Step<'t>>, Reason> {
         let mut steps = Vec::new();
         loop {
-            let name = self.name().ok_or_else(|| self.wrong("the name of a search parameter is wanted"))?;
+            let name = self.name().ok_or_else(|| self.wrong(|at| Reason::FilterName { at }))?;
             let mut filter = None;
             if self.sign('[') {
                 filter = Some(self.expression()?);
                 self.space();
                 if !self.sign(']') {
-                    return Err(self.wrong("a closing bracket is wanted"));
+                    return Err(self.wrong(|at| Reason::FilterBracket { at }));
                 }
             }
             steps.push(Step { name, filter });
@@ -181,7 +181,7 @@ impl<'t> Source<'t> {
         }
         let end = rest.find(|sign: char| sign.is_whitespace() || sign == ')' || sign == ']').unwrap_or(rest.len());
         if end == 0 {
-            return Err(self.wrong("a value is wanted"));
+            return Err(self.wrong(|at| Reason::FilterValue { at }));
         }
         self.at += end;
         Ok(rest[..end].to_owned())
@@ -196,10 +196,10 @@ impl<'t> Source<'t> {
             escaped = sign == '\\' && !escaped;
             ends.then_some(at + 1)
         });
-        let end = end.ok_or_else(|| self.wrong("a closing quotation mark is wanted"))?;
+        let end = end.ok_or_else(|| self.wrong(|at| Reason::FilterQuote { at }))?;
         let parsed = Json::parse(format!("[{}]", &rest[..end]).as_bytes());
         let text = parsed.ok().and_then(|list| list.items().first()?.as_str().map(str::to_owned));
-        let text = text.ok_or_else(|| self.wrong("a string is written as in JSON"))?;
+        let text = text.ok_or_else(|| self.wrong(|at| Reason::FilterString { at }))?;
         self.at += end;
         Ok(text)
     }
@@ -228,9 +228,8 @@ impl<'t> Source<'t> {
     }
 
     /// What is wrong, and where.
-    fn wrong(&self, what: &str) -> Reason {
-        let place = self.text[..self.at].chars().count() + 1;
-        Reason::Value(format!("at character {place}: {what}").into())
+    fn wrong(&self, what: impl Fn(usize) -> Reason) -> Reason {
+        what(self.text[..self.at].chars().count() + 1)
     }
 }
 

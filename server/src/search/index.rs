@@ -22,10 +22,11 @@ use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, tok
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
 
 pub use super::kinds::Local;
+use super::words::Words;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 3;
+pub const INDEX_EPOCH: u32 = 4;
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -92,7 +93,7 @@ pub fn extract(
     let rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
     clinical.compartment = compartment(index, resource, &rows, definitions);
-    Ok(Extracted { rows, clinical })
+    Ok(Extracted { rows, clinical, words: Words::default() })
 }
 
 /// What the references of these parameters point at here: type number and id.

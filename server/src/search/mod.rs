@@ -23,6 +23,7 @@ pub mod own;
 pub mod page;
 pub mod parse;
 pub mod plan;
+pub mod reason;
 mod result;
 pub mod row;
 pub mod shape;
@@ -30,7 +31,9 @@ pub mod terms;
 pub mod time;
 pub mod trail;
 pub mod unit;
+pub mod words;
 
-pub use error::{Reason, SearchError};
+pub use error::SearchError;
 pub use plan::Plan;
+pub use reason::Reason;
 pub use row::{Extracted, Row};

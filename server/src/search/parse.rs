@@ -17,19 +17,22 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use techo_profiles::Definitions;
+use techo_profiles::path::Model;
 
 use super::bounds::Prefix;
 use super::catalog::{Catalog, Parameter, TypeIndex, part_key};
-use super::error::{Reason, SearchError};
+use super::error::SearchError;
 use super::escape::{split, unescape};
 use super::filter;
 use super::kinds::{Kind, Local, Question, Setting, composite, special};
 use super::modifier::Modifier;
 use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together, Total};
+use super::reason::Reason;
 use super::result;
 use super::shape::Shape;
 use super::terms::Terms;
 use super::time::span;
+use super::words;
 
 /// What a query's meaning depends on beside its text.
 #[derive(Clone, Copy)]
@@ -89,8 +92,7 @@ pub fn plans(
     let own = |key: &SortKey| matches!(key.by, SortBy::Indexed { .. });
     if let Some(first) = plans.first_mut() {
         if types.len() > 1 && first.sort.iter().any(own) {
-            let why = "several types are sorted by _lastUpdated and _id only";
-            return Err(SearchError::new("_sort", Reason::Value(why.into())));
+            return Err(SearchError::new("_sort", Reason::SortedTypes));
         }
         first.ignored = ignored;
     }
@@ -107,7 +109,7 @@ fn one_of(
     let catalog = scope.local.catalog(definitions);
     let index = catalog
         .of_type(resource_type)
-        .ok_or_else(|| SearchError::new("", Reason::UnknownType(resource_type.into())))?;
+        .ok_or_else(|| SearchError::new("", Reason::UnknownType { name: resource_type.into() }))?;
     let mut plan = Plan {
         resource_type: resource_type.into(),
         filters: Vec::new(),
@@ -159,8 +161,7 @@ pub fn canonical(plan: &Plan) -> String {
 }
 
 fn too_much(name: &str) -> SearchError {
-    let why = format!("a search may have at most {MOST_VALUES} values");
-    SearchError::new(name, Reason::TooMuch(why.into()))
+    SearchError::new(name, Reason::ManyValues { most: MOST_VALUES })
 }
 
 /// Reads the parameters of one query, for the type that is searched or for one
@@ -181,7 +182,7 @@ pub(super) struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
         if value.contains('\0') {
-            return Err(Reason::Value("a value has no NUL character".into()));
+            return Err(Reason::Nul);
         }
         if result::read(self, plan, name, value)? {
             return Ok(());
@@ -208,6 +209,7 @@ impl<'a> Reader<'a> {
             "_id" => id(modifier, value),
             "_lastUpdated" => self.updated(modifier, value),
             "_list" => self.list(modifier, value),
+            "_text" | "_content" => self.words(code, modifier, value),
             FILTER if modifier != Modifier::None => Err(unfit(modifier, FILTER)),
             code => self.indexed(self.known(code)?, modifier, value),
         }
@@ -217,7 +219,7 @@ impl<'a> Reader<'a> {
     pub(super) fn named<'n>(&self, name: &'n str) -> Result<(&'n str, Modifier<'n>), Reason> {
         let Some((code, suffix)) = name.split_once(':') else { return Ok((name, Modifier::None)) };
         let modifier = Modifier::named(suffix, |name| self.catalog.of_type(name).is_some());
-        let modifier = modifier.ok_or_else(|| Reason::Modifier(format!("there is no modifier :{suffix}").into()))?;
+        let modifier = modifier.ok_or_else(|| Reason::NoModifier { name: suffix.into() })?;
         Ok((code, modifier))
     }
 
@@ -229,7 +231,7 @@ impl<'a> Reader<'a> {
     /// Takes `cost` off what the query may make of conditions.
     pub(super) fn spend(&self, cost: usize) -> Result<(), Reason> {
         let left = self.left.get().checked_sub(cost);
-        self.left.set(left.ok_or_else(|| Reason::TooMuch("the search has too many conditions; ask for less".into()))?);
+        self.left.set(left.ok_or(Reason::ManyConditions)?);
         Ok(())
     }
 
@@ -241,7 +243,7 @@ impl<'a> Reader<'a> {
         let mut any: Vec<Range<i64>> = Vec::new();
         for part in split(value, ',') {
             let (prefix, text) = Prefix::of(part);
-            let asked = span(text, self.scope.local.zone()).map_err(|error| Reason::Value(error.to_string().into()))?;
+            let asked = span(text, self.scope.local.zone())?;
             let (low, high) = (asked.low, asked.high);
             let now = self.scope.now;
             let nearly = if now >= high { now - high } else { (low - now).max(0) } / 10;
@@ -258,6 +260,18 @@ impl<'a> Reader<'a> {
         Ok(Filter::Updated { any })
     }
 
+    /// Only what has a narrative has a `_text`.
+    fn words(&self, code: &str, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        if modifier != Modifier::None {
+            return Err(unfit(modifier, code));
+        }
+        let everything = code == "_content";
+        if !everything && !self.catalog.definitions().is_a(self.index.name, "DomainResource") {
+            return Err(self.index.lacks(code));
+        }
+        words::filter(self, everything, value)
+    }
+
     fn indexed(&self, parameter: &Parameter, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
         if modifier == Modifier::Missing {
             return missing(parameter, value);
@@ -266,7 +280,7 @@ impl<'a> Reader<'a> {
         let kind = parameter.kind;
         if modifier != Modifier::None && !kind.modifiers.contains(&name) {
             if kind.undone.contains(&name) {
-                return Err(Reason::ModifierNotDone(name.into()));
+                return Err(Reason::ModifierNotDone { name: name.into() });
             }
             return Err(unfit(modifier, kind.name));
         }
@@ -287,7 +301,7 @@ impl<'a> Reader<'a> {
         }
         let param = match (modifier, &parameter.typed_key) {
             (Modifier::OfType, Some(key)) => key.clone(),
-            (Modifier::OfType, None) => return Err(unfit(modifier, "parameter that finds no identifiers")),
+            (Modifier::OfType, None) => return Err(Reason::NoIdentifiers),
             _ => parameter.key.clone(),
         };
         Ok(Filter::Indexed { param, any, negated: matches!(modifier, Modifier::Not | Modifier::NotIn) })
@@ -331,7 +345,7 @@ pub(super) fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> 
     for part in split(value, ',') {
         let id = unescape(part)?;
         if id.is_empty() {
-            return Err(Reason::Value("an id is wanted".into()));
+            return Err(Reason::Id);
         }
         any.push(id.as_ref().into());
     }
@@ -343,7 +357,7 @@ pub(super) fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reas
     let missing = match value {
         "true" => true,
         "false" => false,
-        _ => return Err(Reason::Value(":missing is true or false".into())),
+        _ => return Err(Reason::Missing),
     };
     let (param, tables) = match parameter.parts.first() {
         Some(part) => (part.key.clone(), part.kind.tables),
@@ -356,7 +370,7 @@ pub(super) fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reas
 }
 
 pub(super) fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {
-    Reason::Modifier(format!("the modifier :{} does not go with {what}", modifier.name()).into())
+    Reason::ModifierUnfit { name: modifier.name().into(), what: what.into() }
 }
 
 /// The most values, alternatives counted one by one, that a query may have.

@@ -20,6 +20,7 @@
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
 //! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
 //! | `Near` | `EXISTS` a latitude and a longitude with the same rid and grp, no further away |
+//! | `Words` | its words contain this; its narrative's only if the caller would get that |
 //! | `Any`, `All`, `Not` | `OR`, `AND`, `NOT` |
 
 use std::ops::Range;
@@ -135,6 +136,13 @@ pub enum Filter {
         params: [ParamKey; 2],
         /// Alternatives.
         any: Vec<Circle>,
+    },
+    /// Its words contain this ([`super::words`]).
+    Words {
+        /// All that it says; else its narrative alone.
+        everything: bool,
+        /// What is looked for, in the form in which words are kept.
+        sought: Box<str>,
     },
     /// One of these holds; nothing fulfils an empty one.
     Any(Vec<Filter>),

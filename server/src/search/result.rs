@@ -6,11 +6,12 @@
 //! Source: FHIR R4 search.html#return
 
 use super::catalog::Parameter;
-use super::error::{Reason, SearchError};
+use super::error::SearchError;
 use super::escape::split;
 use super::kinds::Kind;
 use super::parse::Reader;
 use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Total};
+use super::reason::Reason;
 use super::row::ParamKey;
 use super::shape::{Summary, elements};
 
@@ -40,12 +41,20 @@ const RESULTS: &[ResultParameter] = &[
         plan.shape.elements = elements(reader.catalog.definitions(), reader.types, value)?;
         Ok(())
     }),
-    undone("_contained", |_, _, _| Err(not_done("_contained"))),
-    undone("_containedType", |_, _, _| Err(not_done("_containedType"))),
+    // What is contained is a part of the record that holds it: it has no index rows of
+    // its own, and is no match.
+    once("_contained", |_, _, value| match value {
+        "false" => Ok(()),
+        "true" | "both" => Err(Reason::ContainedNotDone),
+        _ => Err(Reason::Contained),
+    }),
+    once("_containedType", |_, _, value| match value {
+        "container" => Ok(()),
+        "contained" => Err(Reason::ContainedTypeNotDone),
+        _ => Err(Reason::ContainedType),
+    }),
     undone("_type", |_, _, _| Err(not_done("_type"))),
     undone("_query", |_, _, _| Err(not_done("_query"))),
-    undone("_text", |_, _, _| Err(not_done("_text"))),
-    undone("_content", |_, _, _| Err(not_done("_content"))),
 ];
 
 const fn once(name: &'static str, read: fn(&Reader<'_>, &mut Plan, &str) -> Result<(), Reason>) -> ResultParameter {
@@ -57,7 +66,7 @@ const fn undone(name: &'static str, read: fn(&Reader<'_>, &mut Plan, &str) -> Re
 }
 
 fn not_done(name: &str) -> Reason {
-    Reason::NotDone(format!("the parameter {name}").into())
+    Reason::NotDone { name: name.into() }
 }
 
 /// Reads `name` if it is a result parameter; `false` if it is none.
@@ -74,7 +83,7 @@ pub(super) fn read(reader: &Reader<'_>, plan: &mut Plan, name: &str, value: &str
             return include.read(reader, plan, value).map(|()| true);
         }
         None => {}
-        Some(suffix) => return Err(Reason::Modifier(format!("the modifier :{suffix} does not go with {base}").into())),
+        Some(suffix) => return Err(Reason::ModifierUnfit { name: suffix.into(), what: base.into() }),
     }
     if !known.repeats && plan.used.iter().any(|(used, _)| **used == *name) {
         return Err(Reason::Repeated);
@@ -93,8 +102,7 @@ pub(super) fn is_result(name: &str) -> bool {
 pub(super) fn settle(plan: &mut Plan) -> Result<(), SearchError> {
     plan.shape.fits()?;
     if plan.shape.summary == Summary::Text && !plan.includes.is_empty() {
-        let why = "_include and _revinclude do not go with _summary=text";
-        return Err(SearchError::new("_summary", Reason::Modifier(why.into())));
+        return Err(SearchError::new("_summary", Reason::SummaryAndInclude));
     }
     if plan.count == Some(0) {
         plan.shape.summary = Summary::Count;
@@ -109,7 +117,7 @@ pub(super) fn settle(plan: &mut Plan) -> Result<(), SearchError> {
 fn count(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     if !is_number {
-        return Err(Reason::Value("_count is a whole number from 0".into()));
+        return Err(Reason::Count);
     }
     // More digits than fit are more than the most, too.
     plan.count = Some(value.parse().unwrap_or(MAX_COUNT).min(MAX_COUNT));
@@ -121,7 +129,7 @@ fn total(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
         "none" => Total::None,
         "estimate" => Total::Estimate,
         "accurate" => Total::Accurate,
-        _ => return Err(Reason::Value("_total is none, estimate or accurate".into())),
+        _ => return Err(Reason::Total),
     };
     Ok(())
 }
@@ -130,7 +138,7 @@ fn total(_: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
 fn sort(reader: &Reader<'_>, plan: &mut Plan, value: &str) -> Result<(), Reason> {
     let keys = split(value, ',');
     if keys.len() > MOST_KEYS {
-        return Err(Reason::TooMuch(format!("at most {MOST_KEYS} keys sort").into()));
+        return Err(Reason::ManyKeys { most: MOST_KEYS });
     }
     for key in keys {
         let (code, descending) = match key.strip_prefix('-') {
@@ -146,14 +154,14 @@ fn sort_by(reader: &Reader<'_>, code: &str) -> Result<SortBy, Reason> {
     match code {
         "_id" => return Ok(SortBy::Id),
         "_lastUpdated" => return Ok(SortBy::Updated),
-        "" => return Err(Reason::Value("a parameter to sort by is wanted".into())),
+        "" => return Err(Reason::NoKey),
         _ => {}
     }
     let parameter = reader
         .index
         .parameter(code)
-        .ok_or_else(|| Reason::Value(format!("{} cannot be sorted by {code:?}", reader.index.name).into()))?;
-    let mut column = parameter.kind.sort.ok_or_else(|| Reason::NotDone(format!("sorting by {code}").into()))?;
+        .ok_or_else(|| Reason::NotAKey { resource_type: reader.index.name.into(), code: code.into() })?;
+    let mut column = parameter.kind.sort.ok_or_else(|| Reason::Unsorted { code: code.into() })?;
     let only_identifiers = |types: &[Box<str>]| types.iter().all(|name| &**name == "Identifier");
     if column == SortColumn::Code && parameter.types.as_deref().is_some_and(only_identifiers) {
         column = SortColumn::Value;
@@ -173,7 +181,7 @@ impl Asked {
         let given =
             plan.used.iter().filter(|(name, _)| name.starts_with("_include") || name.starts_with("_revinclude"));
         if given.count() >= MOST_INCLUDES {
-            return Err(Reason::TooMuch(format!("at most {MOST_INCLUDES} includes").into()));
+            return Err(Reason::ManyIncludes { most: MOST_INCLUDES });
         }
         let parts: Vec<&str> = value.split(':').collect();
         let (source, code, target) = match parts[..] {
@@ -183,24 +191,23 @@ impl Asked {
             }
             [source, code] => (source, code, None),
             [source, code, target] => (source, code, Some(target)),
-            _ => return Err(Reason::Value("an include is written Type:parameter or Type:parameter:Target".into())),
+            _ => return Err(Reason::Include),
         };
         let target = target.filter(|target| !target.is_empty()).map(|name| number(reader, name)).transpose()?;
         number(reader, source)?;
         if !(self.reverse || self.iterate || reader.types.contains(&source)) {
-            let types = reader.types.join(", ");
-            return Err(Reason::Value(format!("the results are of type {types}, not {source}").into()));
+            return Err(Reason::IncludeFrom { types: reader.types.join(", ").into(), source: source.into() });
         }
         let params = if code == "*" {
             references(reader, source, |parameter| self.reaches(reader, parameter, target))
         } else {
             let known = reader.catalog.of_type(source).and_then(|index| index.parameter(code));
-            let parameter = known.filter(|parameter| is_reference(parameter.kind)).ok_or_else(|| {
-                Reason::Value(format!("{source} has no search parameter {code:?} that refers to resources").into())
-            })?;
+            let parameter = known
+                .filter(|parameter| is_reference(parameter.kind))
+                .ok_or_else(|| Reason::IncludeBy { source: source.into(), code: code.into() })?;
             if !self.reaches(reader, parameter, target) {
-                let types = reader.types.join(", ");
-                return Err(Reason::Value(format!("{source}:{code} does not refer to {types}").into()));
+                let types = reader.types.join(", ").into();
+                return Err(Reason::IncludeTo { source: source.into(), code: code.into(), types });
             }
             vec![parameter.key.clone()]
         };
@@ -237,7 +244,7 @@ impl Asked {
 }
 
 fn number(reader: &Reader<'_>, name: &str) -> Result<u16, Reason> {
-    let unknown = || Reason::Value(format!("there is no resource type {name:?}").into());
+    let unknown = || Reason::NoType { name: name.into() };
     reader.catalog.definitions().type_number(name).ok_or_else(unknown)
 }
 

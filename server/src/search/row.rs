@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use super::words::Words;
+
 /// The name of one index: `Observation.code`. Rows of different resource types
 /// never share one, so a search reads only rows of its own type.
 ///
@@ -155,6 +157,8 @@ pub struct Extracted {
     pub rows: Vec<Row>,
     /// What Consent and the clinical index look at.
     pub clinical: Clinical,
+    /// What it says in words.
+    pub words: Words,
 }
 
 /// The clinical facts of one resource.

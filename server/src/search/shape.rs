@@ -7,7 +7,8 @@
 
 use techo_profiles::Definitions;
 
-use super::error::{Reason, SearchError};
+use super::error::SearchError;
+use super::reason::Reason;
 
 /// How much of each resource to answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,7 +44,7 @@ impl Summary {
             "text" => Ok(Self::Text),
             "data" => Ok(Self::Data),
             "count" => Ok(Self::Count),
-            _ => Err(Reason::Value("_summary is true, text, data, count or false".into())),
+            _ => Err(Reason::Summary),
         }
     }
 }
@@ -82,8 +83,7 @@ impl Shape {
         if self.elements.is_empty() || matches!(self.summary, Summary::False | Summary::Count) {
             return Ok(());
         }
-        let why = "_summary and _elements do not go together: give one of them";
-        Err(SearchError::new("_elements", Reason::Modifier(why.into())))
+        Err(SearchError::new("_elements", Reason::SummaryAndElements))
     }
 }
 
@@ -101,10 +101,10 @@ pub fn elements(definitions: &Definitions, kinds: &[&str], value: &str) -> Resul
         };
         if !known {
             let shown: String = name.chars().filter(|sign| !sign.is_control()).take(64).collect();
-            return Err(Reason::Value(format!("{shown:?} is no top-level element of {}", kinds.join(", ")).into()));
+            return Err(Reason::NoElement { name: shown.into(), types: kinds.join(", ").into() });
         }
         if found.len() >= MOST {
-            return Err(Reason::TooMuch(format!("at most {MOST} elements").into()));
+            return Err(Reason::ManyElements { most: MOST });
         }
         found.push(name.into());
     }

@@ -40,6 +40,10 @@ pub enum IndexRow {
     Subject { citizen: i64 },
     /// `listed`
     Listed { kind: i16, id: String },
+    /// `words`
+    Words { narrative: String, content: String },
+    /// `named`
+    Named { kind: i16, id: String },
 }
 
 /// An index table: name, all columns, key columns (`rid` among them).
@@ -50,7 +54,7 @@ struct Table {
 }
 
 /// Every index table. `IndexRow::table` gives the position in this list.
-const TABLES: [Table; 12] = [
+const TABLES: [Table; 14] = [
     Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
     Table {
         name: "ident",
@@ -91,6 +95,8 @@ const TABLES: [Table; 12] = [
     },
     Table { name: "subject", columns: &["rid", "citizen"], key: &["rid", "citizen"] },
     Table { name: "listed", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
+    Table { name: "words", columns: &["rid", "narrative", "content"], key: &["rid"] },
+    Table { name: "named", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
 ];
 
 impl IndexRow {
@@ -108,6 +114,8 @@ impl IndexRow {
             Self::Clinical { .. } => 9,
             Self::Subject { .. } => 10,
             Self::Listed { .. } => 11,
+            Self::Words { .. } => 12,
+            Self::Named { .. } => 13,
         }
     }
 
@@ -150,7 +158,12 @@ impl IndexRow {
                 vec![(*citizen).into(), (*kind).into(), (*code).into(), (*at).into(), rid.into()]
             }
             Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
-            Self::Listed { kind, id } => vec![rid.into(), (*kind).into(), id.as_str().into()],
+            Self::Listed { kind, id } | Self::Named { kind, id } => {
+                vec![rid.into(), (*kind).into(), id.as_str().into()]
+            }
+            Self::Words { narrative, content } => {
+                vec![rid.into(), narrative.as_str().into(), content.as_str().into()]
+            }
         }
     }
 }
@@ -161,13 +174,15 @@ impl IndexRow {
         TABLES[self.table()].name
     }
 
-    /// A statement that finds this row of record `rid` by its key, and its values.
+    /// A statement that finds this row of record `rid` by its key, and its values. A
+    /// record's only row in its table is told by all that it says.
     pub(super) fn presence(&self, rid: i64) -> (String, Vec<Value>) {
         let table = &TABLES[self.table()];
+        let key = if table.key == ["rid"] { table.columns } else { table.key };
         let values = self.values(rid);
         let at = |key: &&str| table.columns.iter().position(|column| column == key);
-        let values = table.key.iter().filter_map(at).map(|at| values[at].clone()).collect();
-        let key: Vec<String> = table.key.iter().map(|key| format!("{key} = ?")).collect();
+        let values = key.iter().filter_map(at).map(|at| values[at].clone()).collect();
+        let key: Vec<String> = key.iter().map(|key| format!("{key} = ?")).collect();
         (format!("SELECT 1 FROM {} WHERE {}", table.name, key.join(" AND ")), values)
     }
 }

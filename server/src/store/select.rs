@@ -15,6 +15,7 @@ mod matching;
 mod order;
 #[cfg(test)]
 mod plans;
+mod words;
 
 use techo_profiles::Definitions;
 
@@ -203,6 +204,7 @@ fn cost(filter: &Filter) -> u8 {
         Filter::All(_)
         | Filter::Not(_)
         | Filter::Unequal { .. }
+        | Filter::Words { .. }
         | Filter::Id { .. }
         | Filter::Indexed { .. }
         | Filter::Missing { .. } => UNINDEXED,

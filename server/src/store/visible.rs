@@ -26,12 +26,17 @@ pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bo
 }
 
 /// The condition on a row `r` of `resource` that may be of any of these types; `None`
-/// if no row of them can be visible. Types with the same condition share it.
+/// if no row of them can be visible.
 pub(super) fn visible_among<'k>(view: &View, kinds: impl Iterator<Item = &'k str>) -> Option<Sql> {
+    visible_as("r", view, kinds)
+}
+
+/// The same on a row of another name. Types with the same condition share it.
+pub(super) fn visible_as<'k>(name: &str, view: &View, kinds: impl Iterator<Item = &'k str>) -> Option<Sql> {
     let mut groups: Vec<(Vec<i16>, Sql)> = Vec::new();
     for kind in kinds.filter(|kind| possible(view, kind)) {
         let Some(key) = Definitions::embedded().type_number(kind) else { continue };
-        let condition = visible(view, kind, key, "r", false);
+        let condition = visible(view, kind, key, name, false);
         match groups.iter_mut().find(|(_, same)| *same == condition) {
             Some((kinds, _)) => kinds.push(number(kind)),
             None => groups.push((vec![number(kind)], condition)),
@@ -41,7 +46,7 @@ pub(super) fn visible_among<'k>(view: &View, kinds: impl Iterator<Item = &'k str
         return None;
     }
     let of_group = |(kinds, condition): (Vec<i16>, Sql)| {
-        let mut sql = Sql::new("(r.kind IN ");
+        let mut sql = Sql::new(&format!("({name}.kind IN "));
         sql.list(kinds).text(" AND ").push(condition).text(")");
         sql
     };

@@ -165,6 +165,7 @@ const TABLES: &[&str] = &[
     "reference",
     "compartment",
     "clinical",
+    "words",
 ];
 
 /// The rows of some records of one table.

@@ -1,4 +1,4 @@
-//! `_list`; `_text` and `_content`, which are not built; `_tag`, `_profile`, `_security`, `_source`.
+//! `_list`; `_text` and `_content`; `_tag`, `_profile`, `_security`, `_source`.
 //!
 //! Source: FHIR R4 search.html#text, #all, #list
 
@@ -66,17 +66,34 @@ pub fn meta_checks() -> Vec<Check> {
     ]
 }
 
-/// Full text is not built: refused, and passed over only where that is asked for.
+/// The narrative alone, or all that is said; joined as R4's own example does.
 pub fn text_checks() -> Vec<Check> {
-    let lenient = get("Condition?_text=花粉").with("Prefer", "handling=lenient");
+    let text = |value: &str| get(&format!("Condition?_text={value}"));
+    let content = |value: &str| get(&format!("Condition?_content={value}"));
+    let lenient = content("鼻*").with("Prefer", "handling=lenient");
     vec![
-        row("_text is refused", get("Condition?_text=花粉"), refused(400, "not-supported").expression("_text")),
-        row(
-            "_content is refused",
-            get("Condition?_content=花粉"),
-            refused(400, "not-supported").expression("_content"),
-        ),
-        row("_text, lenient, tells that it was left out", lenient, any(&[200]).holds("\"mode\":\"outcome\"")),
+        row("_text, two signs of Japanese", text("花粉"), finds(&["pollen"])),
+        row("_text, one sign", text("喘"), finds(&["asthma"])),
+        row("_text does not look beside the narrative", text("childhood"), finds(&[])),
+        row("_text in another script", text("Hay"), finds(&["english"])),
+        row("_text, a word's beginning alone", text("ever"), finds(&[])),
+        row("_text, alternatives", text("花粉,喘息"), finds(&["pollen", "asthma"])),
+        row("_text, OR", text("花粉 OR 喘息"), finds(&["pollen", "asthma"])),
+        row("_text, AND", text("花粉 AND 鼻炎"), finds(&["pollen"])),
+        row("_text, two words", text("花粉 喘息"), finds(&[])),
+        row("_text, parentheses", text("(花粉 or 喘息) and 気管支"), finds(&["asthma"])),
+        row("_text, words in quotes", text("\"hay fever\""), finds(&["english"])),
+        row("_text, words in quotes, the other way round", text("\"fever hay\""), finds(&[])),
+        row("_content, everywhere", content("花粉"), finds(&["pollen", "english"])),
+        row("_content, half width", content("ｶﾌﾝ"), finds(&[])),
+        row("_content, case", content("SINCE"), finds(&["asthma"])),
+        row("_content with another parameter", content("花粉&subject=Patient/nobody"), finds(&[])),
+        row("_content by a chain", get("Condition?subject:Patient._content=花粉"), finds(&[])),
+        row("_text with a sign that is none of ours", text("花粉*"), refused(400, "value").expression("_text")),
+        row("_content without a word", content(""), refused(400, "value").expression("_content")),
+        row("_content, lenient, is still read", lenient, refused(400, "value").expression("_content")),
+        row("_text:exact", get("Condition?_text:exact=x"), refused(400, "invalid").expression("_text:exact")),
+        row("_text of what has no narrative", get("Binary?_text=x"), refused(400, "not-supported").expression("_text")),
     ]
 }
 

@@ -75,7 +75,7 @@ fn everywhere(known: &Known) -> String {
 }
 
 /// What R4 knows to shape an answer, each with a value that shows whether it is done.
-const RESULTS: [(&str, &str); 18] = [
+const RESULTS: [(&str, &str); 19] = [
     ("_count", "10"),
     ("_sort", "-_lastUpdated"),
     ("_total", "accurate"),
@@ -88,6 +88,7 @@ const RESULTS: [(&str, &str); 18] = [
     ("_include:iterate", "Patient:organization"),
     ("_include", "*"),
     ("_revinclude", "Provenance:target"),
+    ("_contained", "false"),
     ("_contained", "true"),
     ("_filter", "code eq x"),
     ("_has:Provenance:target:agent", "Practitioner/x"),

@@ -18,7 +18,7 @@ pub(super) fn read(bytes: &[u8], layout: &'static Layout) -> Result<Table, Refus
             code: "not-json",
             text: Text::new(
                 format!("line {}, column {}: {fault}", place.line, place.column),
-                format!("{}行目{}文字目がJSONとして読めません（{fault}）", place.line, place.column),
+                format!("{}行目{}文字目がJSONとして読めません（{}）", place.line, place.column, fault.japanese()),
             ),
             at: Line::of(place.line),
             offset: Some(error.offset),

@@ -14,13 +14,13 @@
 //! Values are compared as everywhere else in search: texts folded, codes exactly.
 
 use crate::search::catalog::{Parameter, part_key};
-use crate::search::error::Reason;
 use crate::search::escape::unescape;
 use crate::search::kinds::string::wanted;
 use crate::search::kinds::{date, special};
 use crate::search::modifier::Modifier;
 use crate::search::parse::{Reader, id, missing};
 use crate::search::plan::{Filter, Match, Place};
+use crate::search::reason::Reason;
 
 /// An operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,9 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
             return reader.updated(Modifier::None, &prefixed(prefix, value)?);
         }
         ("_id", _) => return Err(unfit(name)),
+        ("_text" | "_content", _) => {
+            return Err(Reason::FilterText { name: name.into() });
+        }
         _ => {}
     }
     let parameter = reader.known(name)?;
@@ -95,7 +98,7 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
         return match value {
             "true" => missing(parameter, "false"),
             "false" => missing(parameter, "true"),
-            _ => Err(Reason::Value("behind pr true or false is wanted".into())),
+            _ => Err(Reason::FilterPresent),
         };
     }
     match parameter.kind.name {
@@ -183,11 +186,11 @@ fn of(parameter: &Parameter, any: Vec<Match>) -> Filter {
 /// The value behind its prefix. It may bring none of its own.
 fn prefixed(prefix: &str, value: &str) -> Result<String, Reason> {
     if value.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        return Err(Reason::Value("a date or a number is wanted; the operator stands before it".into()));
+        return Err(Reason::FilterPrefix);
     }
     Ok(format!("{prefix}{value}"))
 }
 
 fn unfit(name: &str) -> Reason {
-    Reason::Value(format!("that operator does not go with {name}").into())
+    Reason::FilterUnfit { name: name.into() }
 }

@@ -6,7 +6,7 @@ fn read(text: &str) -> Result<String, Reason> {
     let mut source = Source { text, at: 0, depth: 0 };
     let found = source.expression()?;
     source.space();
-    if source.at < text.len() { Err(source.wrong("the end")) } else { Ok(shown(&found)) }
+    if source.at < text.len() { Err(source.wrong(|at| Reason::FilterEnd { at })) } else { Ok(shown(&found)) }
 }
 
 /// With every parenthesis.
@@ -79,7 +79,7 @@ fn what_is_no_expression_is_refused_with_its_place() {
         );
     }
     let deep = format!("{}a eq 1{}", "(".repeat(40), ")".repeat(40));
-    assert!(matches!(read(&deep), Err(Reason::TooMuch(_))));
+    assert!(matches!(read(&deep), Err(Reason::FilterDepth { .. })));
 }
 
 #[test]

@@ -9,9 +9,9 @@
 
 use super::{Cells, Element, Kind, Question};
 use crate::search::catalog::Part;
-use crate::search::error::Reason;
 use crate::search::escape::split;
 use crate::search::plan::{Match, Together};
+use crate::search::reason::Reason;
 use crate::search::row::Table;
 
 /// Composites.
@@ -39,7 +39,7 @@ fn extract(_: &Element<'_>, _: &mut Cells<'_>) {}
 
 /// A composite's value is several: [`together`] reads it.
 fn parse(_: &Question<'_>) -> Result<Vec<Match>, Reason> {
-    Err(Reason::NotDone("a composite inside another".into()))
+    Err(Reason::CompositeInside)
 }
 
 /// What finds one value of a part.
@@ -50,7 +50,7 @@ pub fn together(parts: &[Part], value: &str, ask: &Ask<'_>) -> Result<Together, 
     let values = split(value, '$');
     if values.len() != parts.len() {
         let form = parts.iter().map(|part| part.kind.name).collect::<Vec<_>>().join("$");
-        return Err(Reason::Value(format!(r"the parts of a value are written {form}; \$ inside one").into()));
+        return Err(Reason::Parts { form: form.into() });
     }
     parts.iter().zip(values).map(|(part, value)| Ok((part.key.clone(), ask(part, value)?))).collect()
 }

@@ -7,8 +7,8 @@ use techo_profiles::json::Json;
 
 use super::{Cells, Element, Kind, Question};
 use crate::search::bounds::{Prefix, half_open};
-use crate::search::error::Reason;
 use crate::search::plan::{Match, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Span, Table};
 use crate::search::time::span;
 
@@ -62,7 +62,7 @@ fn timing(json: &Json, zone: &TimeZone) -> Option<Span> {
 
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (prefix, text) = question.prefixed();
-    let asked = span(text, question.setting.local.zone()).map_err(|error| Reason::Value(error.to_string().into()))?;
+    let asked = span(text, question.setting.local.zone())?;
     // A tenth of the time between then and now, as FHIR recommends.
     let gap = if question.now >= asked.high { question.now - asked.high } else { (asked.low - question.now).max(0) };
     Ok(vec![Match::Date(half_open(prefix, asked.low, asked.high, gap / 10))])
@@ -70,7 +70,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 
 /// What overlaps a date: `po` of `_filter`.
 pub fn overlapping(text: &str, zone: &TimeZone) -> Result<Match, Reason> {
-    let asked = span(text, zone).map_err(|error| Reason::Value(error.to_string().into()))?;
+    let asked = span(text, zone)?;
     Ok(Match::Date(half_open(Prefix::Ap, asked.low, asked.high, 0)))
 }
 
@@ -79,6 +79,7 @@ mod tests {
     use super::super::testing::{ask, cells};
     use super::*;
     use crate::search::modifier::Modifier;
+    use crate::search::reason::Class;
     use techo_profiles::json;
 
     const HOUR: i64 = 3_600_000_000;
@@ -136,7 +137,7 @@ mod tests {
     #[test]
     fn no_date_is_said_so() {
         for value in ["", "ge", "xx2024", "2024-13", "today"] {
-            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Value(_))), "{value}");
+            assert!(ask(&KIND, Modifier::None, value).is_err_and(|reason| reason.class() == Class::Value), "{value}");
         }
     }
 }

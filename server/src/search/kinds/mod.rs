@@ -27,9 +27,9 @@ use techo_profiles::json::Json;
 
 use super::bounds::Prefix;
 use super::catalog::Catalog;
-use super::error::Reason;
 use super::modifier::Modifier;
 use super::plan::{Match, SortColumn};
+use super::reason::Reason;
 use super::row::{Cell, Table};
 use super::terms::Terms;
 

@@ -8,8 +8,8 @@ use techo_profiles::json::Json;
 use super::{Cells, Element, Kind, Question};
 use crate::search::bounds::{Asked, closed};
 use crate::search::decimal::decimal;
-use crate::search::error::Reason;
 use crate::search::plan::{Match, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 
 /// Numbers.
@@ -56,7 +56,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 
 /// The number in a query.
 pub(super) fn asked(text: &str) -> Result<Asked, Reason> {
-    let number = decimal(text).ok_or_else(|| Reason::Value("a number is written 5, -5.40 or 5.4e-3".into()))?;
+    let number = decimal(text).ok_or(Reason::Number)?;
     Ok(Asked { value: number.value, from: number.low, until: number.high })
 }
 
@@ -75,7 +75,10 @@ mod tests {
             ("100", "100.5", false),
             ("100.00", "100", true),
             ("100.00", "100.01", false),
-            ("1e2", "149", true),
+            ("1e2", "104.9", true),
+            ("1e2", "105", false),
+            ("1e2", "95", true),
+            ("1e2", "94.9", false),
             ("gt0.8", "0.8", false),
             ("gt8e-1", "0.81", true),
             ("ne100", "99.4", true),
@@ -100,7 +103,7 @@ mod tests {
     #[test]
     fn no_number_is_said_so() {
         for value in ["", "gt", "five", "1,5", "５"] {
-            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Value(_))), "{value}");
+            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Number)), "{value}");
         }
     }
 }

@@ -11,10 +11,10 @@ use techo_profiles::json::Json;
 use super::number::{asked, number, range};
 use super::{Cells, Element, Kind, Question, extension_value};
 use crate::search::bounds::{Asked, Prefix, closed};
-use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
 use crate::search::fold::bounded;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, QuantityCell, Table, Unit};
 use crate::search::unit::{Scale, scale};
 
@@ -127,7 +127,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (number, unit) = match split(text, '|')[..] {
         [number] => (number, CodePattern { system: Pattern::Any, code: Pattern::Any }),
         [number, system, code] => (number, CodePattern { system: is(system)?, code: is(code)? }),
-        _ => return Err(Reason::Value("a quantity is written 5.4, 5.4|system|code or 5.4||unit".into())),
+        _ => return Err(Reason::Quantity),
     };
     let asked = asked(number)?;
     Ok(vec![match &unit {
@@ -158,6 +158,7 @@ mod tests {
     use super::super::testing::{ask, cells};
     use super::*;
     use crate::search::modifier::Modifier;
+    use crate::search::reason::Class;
     use techo_profiles::json;
 
     const UCUM: &str = "http://unitsofmeasure.org";
@@ -230,7 +231,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked() {
         for value in ["", "|s|c", "5|s", "5|a|b|c", "x", "5,4"] {
-            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Value(_))), "{value}");
+            assert!(ask(&KIND, Modifier::None, value).is_err_and(|reason| reason.class() == Class::Value), "{value}");
         }
     }
 }

@@ -15,11 +15,11 @@ use techo_profiles::json::Json;
 use super::string::push_text;
 use super::token::code_pattern;
 use super::{Cells, Element, Kind, Question, Setting, extension_value};
-use crate::search::error::Reason;
 use crate::search::escape::unescape;
 use crate::search::fold::bounded;
 use crate::search::modifier::Modifier;
 use crate::search::plan::{Match, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 
 /// References.
@@ -109,14 +109,14 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
         return typed(name, &text, question.setting);
     }
     if text.contains("/_history/") {
-        return Err(Reason::NotDone("a search for one version of a target".into()));
+        return Err(Reason::Version);
     }
     let (kinds, id) = match place(&text, question.setting) {
         Some((kind, id)) => (vec![kind], id),
         None if is_id(&text) => (listed(question.targets), text.as_ref()),
         None if text.contains(':') || text.starts_with('#') => (vec![0], text.as_ref()),
         None => {
-            return Err(Reason::Value("a reference is written id, Type/id or as an absolute URL".into()));
+            return Err(Reason::Reference);
         }
     };
     Ok(vec![Match::Reference { kinds, id: bounded(id) }])
@@ -124,11 +124,11 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 
 /// `subject:Patient=p1`; `subject:Patient=Patient/p1` is forgiven.
 fn typed(name: &str, text: &str, setting: Setting<'_>) -> Result<Vec<Match>, Reason> {
-    let kind = (setting.type_number)(name).ok_or_else(|| Reason::Modifier("there is no such resource type".into()))?;
+    let kind = (setting.type_number)(name).ok_or(Reason::NoSuchTarget)?;
     let id = match place(text, setting) {
         Some((found, id)) if found == kind => id,
         None if is_id(text) => text,
-        _ => return Err(Reason::Value(format!("the id of a {name} is wanted").into())),
+        _ => return Err(Reason::ReferenceTo { name: name.into() }),
     };
     Ok(vec![Match::Reference { kinds: vec![kind], id: id.into() }])
 }

@@ -9,9 +9,9 @@ use techo_profiles::json::Json;
 use super::number::number;
 use super::{Cells, Element, Kind, Question};
 use crate::search::decimal::decimal;
-use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
 use crate::search::plan::{Circle, Match};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 use crate::search::unit::scale;
 
@@ -33,32 +33,29 @@ pub fn position(json: &Json) -> Option<[Cell; 2]> {
 
 /// A circle is no condition on one row: [`circle`] reads it.
 fn parse(_: &Question<'_>) -> Result<Vec<Match>, Reason> {
-    Err(Reason::NotDone("a special search parameter".into()))
+    Err(Reason::Special)
 }
 
 /// `latitude|longitude|distance|unit`: without a unit kilometres, without a
 /// distance [`NEARBY`] of them.
 pub fn circle(value: &str) -> Result<Circle, Reason> {
     let parts = split(value, '|').into_iter().map(unescape).collect::<Result<Vec<_>, _>>()?;
-    let wrong = || Reason::Value("a place is written latitude|longitude|distance|unit, as 35.68|139.77|5|km".into());
-    let number = |text: &str| decimal(text).map(|number| number.value).ok_or_else(wrong);
+    let number = |text: &str| decimal(text).map(|number| number.value).ok_or(Reason::Place);
     let (latitude, longitude, distance, unit) = match &parts[..] {
         [latitude, longitude] => (latitude, longitude, "", ""),
         [latitude, longitude, distance] => (latitude, longitude, &**distance, ""),
         [latitude, longitude, distance, unit] => (latitude, longitude, &**distance, &**unit),
-        _ => return Err(wrong()),
+        _ => return Err(Reason::Place),
     };
     let (latitude, longitude) = (number(latitude)?, number(longitude)?);
     if latitude.abs() > MOST_LATITUDE || longitude.abs() > 180.0 {
-        let text =
-            format!("a latitude is between -{MOST_LATITUDE} and {MOST_LATITUDE}, a longitude between -180 and 180");
-        return Err(Reason::Value(text.into()));
+        return Err(Reason::Latitude { most: MOST_LATITUDE.to_string().into() });
     }
     let unit = scale(UCUM, if unit.is_empty() { "km" } else { unit }).filter(|scale| &*scale.unit.code == "m");
-    let unit = unit.ok_or_else(|| Reason::Value("a distance is in km, m or another UCUM unit of length".into()))?;
+    let unit = unit.ok_or(Reason::Length)?;
     let metres = unit.apply(if distance.is_empty() { NEARBY } else { number(distance)? });
     if !(0.0..=MOST_METRES).contains(&metres) {
-        return Err(Reason::Value(format!("a distance is between 0 and {} km", MOST_METRES / 1000.0).into()));
+        return Err(Reason::Distance { most: (MOST_METRES / 1000.0).to_string().into() });
     }
     Ok(Circle { latitude, longitude, degrees: (metres / EARTH).to_degrees() })
 }
@@ -76,6 +73,7 @@ const UCUM: &str = "http://unitsofmeasure.org";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::search::reason::Class;
 
     #[test]
     fn a_position_has_both_parts_or_none() {
@@ -97,7 +95,7 @@ mod tests {
         for value in
             ["", "35", "95|0|1", "0|181|1", "0|0|-1", "0|0|1001", "0|0|1|kg", "0|0|x", "0|0|1|km|x", r"0|0|1|\x"]
         {
-            assert!(matches!(circle(value), Err(Reason::Value(_))), "{value}");
+            assert!(circle(value).is_err_and(|reason| reason.class() == Class::Value), "{value}");
         }
     }
 }

@@ -8,11 +8,11 @@
 use techo_profiles::json::Json;
 
 use super::{Cells, Element, Kind, Question, extension_value};
-use crate::search::error::Reason;
 use crate::search::escape::unescape;
 use crate::search::fold::{KEY_CHARS, bounded, fold, fold_key, is_japanese};
 use crate::search::modifier::Modifier;
 use crate::search::plan::{Match, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 
 /// Texts.
@@ -109,10 +109,10 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 pub(in crate::search) fn wanted(text: &str) -> Result<Box<str>, Reason> {
     let folded = fold(text);
     if folded.is_empty() {
-        return Err(Reason::Value("a text is wanted".into()));
+        return Err(Reason::Text);
     }
     if folded.chars().count() > KEY_CHARS {
-        return Err(Reason::Value(format!("only {KEY_CHARS} characters are compared; :exact compares all").into()));
+        return Err(Reason::LongText { most: KEY_CHARS });
     }
     Ok(folded.into())
 }
@@ -121,6 +121,7 @@ pub(in crate::search) fn wanted(text: &str) -> Result<Box<str>, Reason> {
 mod tests {
     use super::super::testing::{ask, cells};
     use super::*;
+    use crate::search::reason::Class;
     use techo_profiles::json;
 
     fn found(kind: &Kind, modifier: Modifier<'_>, value: &str, type_name: &str, json: &Json) -> bool {
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn what_cannot_be_asked() {
         for value in ["", " ", r"a\", &"あ".repeat(121)] {
-            assert!(matches!(ask(&KIND, Modifier::None, value), Err(Reason::Value(_))), "{value}");
+            assert!(ask(&KIND, Modifier::None, value).is_err_and(|reason| reason.class() == Class::Value), "{value}");
         }
         assert!(ask(&KIND, Modifier::Exact, &"あ".repeat(121)).is_ok());
     }

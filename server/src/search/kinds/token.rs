@@ -19,11 +19,11 @@ use techo_profiles::json::Json;
 
 use super::string::{push_text, wanted};
 use super::{Cells, Element, Kind, Question, extension_value};
-use crate::search::error::Reason;
 use crate::search::escape::{split, unescape};
 use crate::search::fold::{bounded, fold_contact};
 use crate::search::modifier::Modifier;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 
 /// Codes and identifiers.
@@ -153,24 +153,20 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 /// `:above` and `:below`: the code, and all that its system says lies there.
 fn hierarchy(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let CodePattern { system: Pattern::Is(system), code: Pattern::Is(code) } = code_pattern(question.value)? else {
-        return Err(Reason::Value("with :above and :below a code is written system|code".into()));
+        return Err(Reason::CodeAbove);
     };
     let found = match question.modifier {
         Modifier::Above => question.terms.above(&system, &code),
         _ => question.terms.below(&system, &code),
     };
-    let codes = found.ok_or_else(|| {
-        Reason::NotHere(format!("what lies above and below that code of {system} is not known here").into())
-    })?;
+    let codes = found.ok_or_else(|| Reason::NoHierarchy { system: system.clone() })?;
     of_systems(question, codes.into_iter().map(|code| (system.clone(), code)))
 }
 
 /// `:in` and `:not-in`: all members of a value set.
 fn members(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let url = unescape(question.value)?;
-    let members = question.terms.members(&url).ok_or_else(|| {
-        Reason::NotHere("there is no such value set here, or its members are not all known; name it by its URL".into())
-    })?;
+    let members = question.terms.members(&url).ok_or(Reason::NoValueSet)?;
     of_systems(question, members.into_iter())
 }
 
@@ -180,7 +176,7 @@ fn of_systems(
     pairs: impl ExactSizeIterator<Item = (Box<str>, Box<str>)>,
 ) -> Result<Vec<Match>, Reason> {
     if pairs.len() > MOST_CODES {
-        return Err(Reason::TooMuch(format!("that comes to more than {MOST_CODES} codes").into()));
+        return Err(Reason::ManyCodes { most: MOST_CODES });
     }
     let mut systems: BTreeMap<Box<str>, Vec<Box<str>>> = BTreeMap::new();
     for (system, code) in pairs {
@@ -200,7 +196,7 @@ fn of_type(value: &str) -> Result<Match, Reason> {
             let code = Pattern::Is(bounded(&format!("{code}|{value}")));
             Ok(Match::Identifier(CodePattern { system: Pattern::Is(bounded(system)), code }))
         }
-        _ => Err(Reason::Value("with :of-type an identifier is written system|code|value".into())),
+        _ => Err(Reason::OfType),
     }
 }
 
@@ -214,11 +210,11 @@ pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {
     let (system, code): (Pattern, Box<str>) = match parts[..] {
         [code] => (Pattern::Any, plain(code)?),
         [system, code] => (Pattern::Is(plain(system)?), plain(code)?),
-        _ => return Err(Reason::Value(r"a code is written code, system|code, |code or system|; \| inside one".into())),
+        _ => return Err(Reason::Code),
     };
     match (&system, code.is_empty()) {
         (Pattern::Is(system), true) if !system.is_empty() => {}
-        (_, true) => return Err(Reason::Value("a code is wanted".into())),
+        (_, true) => return Err(Reason::NoCode),
         _ => {}
     }
     let code = if code.is_empty() { Pattern::Any } else { Pattern::Is(code) };

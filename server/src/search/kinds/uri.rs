@@ -4,11 +4,11 @@
 //! Source: FHIR R4 search.html#uri
 
 use super::{Cells, Element, Kind, Question};
-use crate::search::error::Reason;
 use crate::search::escape::unescape;
 use crate::search::fold::bounded;
 use crate::search::modifier::Modifier;
 use crate::search::plan::{Match, Place, SortColumn};
+use crate::search::reason::Reason;
 use crate::search::row::{Cell, Table};
 
 /// URIs.
@@ -38,7 +38,7 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let text = unescape(question.value)?;
     if text.is_empty() {
-        return Err(Reason::Value("a URI is wanted".into()));
+        return Err(Reason::Uri);
     }
     match question.modifier {
         Modifier::Above => above(&text),
@@ -67,7 +67,7 @@ fn below(url: &str) -> Result<Vec<Match>, Reason> {
 /// Where a URL's host begins.
 fn host(url: &str) -> Result<usize, Reason> {
     let at = url.find("://").map(|at| at + 3).filter(|at| url.len() > *at && url.len() <= LONGEST);
-    at.ok_or_else(|| Reason::Value("with :above and :below a URL such as http://example.org/a is wanted".into()))
+    at.ok_or(Reason::UriAbove)
 }
 
 /// The longest URL with places above and below it.

@@ -116,6 +116,7 @@ impl Scene<'_> {
                 sql.either(")", &format!(") m WHERE m.rid = {r}.rid OFFSET 0)"));
                 sql
             }
+            Filter::Words { everything, sought } => self.says(row, *everything, sought),
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
             Filter::All(parts) => self.conditions(parts, row, None),
             Filter::Not(part) => not_if(true, self.condition(part, row)),

@@ -127,7 +127,7 @@ fn equal(column: &str, value: &str) -> Sql {
 
 /// A text at a place of the column's. A start is a range, which an index serves,
 /// with the last character counted up.
-fn part(column: &str, place: Place, text: &str) -> Sql {
+pub(super) fn part(column: &str, place: Place, text: &str) -> Sql {
     let like = |pattern: String| {
         let mut sql = Sql::new(column);
         sql.text(" LIKE ").bind(pattern).text(" ESCAPE '\\'");

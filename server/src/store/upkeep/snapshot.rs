@@ -143,6 +143,8 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-"]),
     ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("words", ["-", "-", "-", "-", "-", "-", "-", "-", "narrative", "content"]),
+    ("named", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -173,6 +175,8 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
         },
         11 => IndexRow::Subject { citizen: cells.integer(0)? },
         12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
+        13 => IndexRow::Words { narrative: cells.text(8)?, content: cells.text(9)? },
+        14 => IndexRow::Named { kind: cells.small("kind", 0)?, id: cells.text(8)? },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
 }

@@ -1,0 +1,209 @@
+//! What a resource says in words, for `_text` and `_content`.
+//!
+//! Its narrative, and all its values of the types `string` and `markdown`, in
+//! contained resources and extensions too. No codes, URLs, ids, dates, numbers and
+//! no data: these have parameters of their own. Each value is folded
+//! ([`super::fold`]) and cut into words, each with a blank before it:
+//!
+//! ```text
+//! 春の花粉症（hay fever）  →  " 春の花粉症 hay fever"
+//! ```
+//!
+//! Japanese is written without blanks, so a run of kana and kanji is one word here
+//! and is found by any part of it; a word of another script by its beginning. Both
+//! are "contains": of the second the blank is a part. Values stand in lines, so
+//! that nothing is found across two of them.
+//!
+//! On its way out a resource may lose the `display` of a reference, and its
+//! narrative with it (`interaction/redact.rs`). Such a display is therefore no word
+//! at all, and what it stood beside is kept, for the store to ask whether the
+//! caller would get the narrative.
+//!
+//! A change here must raise [`super::index::INDEX_EPOCH`].
+
+mod query;
+mod xhtml;
+
+use techo_profiles::Definitions;
+use techo_profiles::json::Json;
+use techo_profiles::path::Model;
+
+pub(super) use query::filter;
+
+use super::fold::{fold, is_japanese};
+
+/// What one resource says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// Its narrative.
+    pub narrative: String,
+    /// Its other texts.
+    pub content: String,
+    /// Types and ids of the records that it names by `display`, if it has a narrative.
+    pub named: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What is named in this element by a `display` that may be taken out: type and id.
+pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
+
+/// The words of a resource.
+pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named: Named<'_>) -> Words {
+    let mut reader = Reader { definitions, named, found: Vec::new(), lines: Vec::new() };
+    reader.element(resource_type, resource, true);
+    let div = resource.at(&["text", "div"]).and_then(Json::as_str).unwrap_or_default();
+    let narrative = xhtml::texts(div).iter().map(|text| line(text)).collect::<String>();
+    let mut found = if narrative.is_empty() { Vec::new() } else { reader.found };
+    found.sort_unstable();
+    found.dedup();
+    Words { narrative, content: reader.lines.concat(), named: found }
+}
+
+/// A text in words, and the end of its line; nothing for what holds no word.
+fn line(text: &str) -> String {
+    let mut words = words(text);
+    if !words.is_empty() {
+        words.push('\n');
+    }
+    words
+}
+
+/// The words of a text, a blank before each.
+fn words(text: &str) -> String {
+    let mut words = String::with_capacity(text.len() + 1);
+    let mut last = None;
+    for sign in fold(text).chars() {
+        if !sign.is_alphanumeric() {
+            last = None;
+            continue;
+        }
+        let script = Some(is_japanese(sign));
+        if script != last {
+            words.push(' ');
+        }
+        words.push(sign);
+        last = script;
+    }
+    words
+}
+
+struct Reader<'a> {
+    definitions: &'a Definitions,
+    named: Named<'a>,
+    found: Vec<(Box<str>, Box<str>)>,
+    lines: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// * `outermost`: it is the resource itself, whose narrative is no content.
+    fn element(&mut self, type_name: &str, json: &Json, outermost: bool) {
+        let hidden = (self.named)(json);
+        if let Some((kind, id)) = hidden {
+            self.found.push((kind.into(), id.into()));
+        }
+        for member in json.members() {
+            let name = &*member.name;
+            if let Some(name) = name.strip_prefix('_') {
+                // The extensions of a primitive.
+                if !(name == "display" && hidden.is_some()) {
+                    self.extensions(&member.value);
+                }
+                continue;
+            }
+            let place = name == "id" || type_name == "Reference" && name == "reference";
+            if place || name == "display" && hidden.is_some() || name == "text" && outermost {
+                continue;
+            }
+            let Some(property) = self.definitions.property(type_name, name) else { continue };
+            member.value.each().iter().for_each(|item| self.value(property.type_name, item));
+        }
+    }
+
+    fn extensions(&mut self, json: &Json) {
+        for item in json.each() {
+            item.list("extension").iter().for_each(|extension| self.element("Extension", extension, false));
+        }
+    }
+
+    fn value(&mut self, type_name: &str, json: &Json) {
+        match (type_name, json.as_str()) {
+            ("string" | "markdown", Some(text)) => self.push(line(text)),
+            ("xhtml", Some(div)) => xhtml::texts(div).iter().for_each(|text| self.push(line(text))),
+            (_, Some(_)) => {}
+            (_, None) => {
+                let own = json.str("resourceType").filter(|name| self.definitions.is_resource(name));
+                self.element(own.unwrap_or(type_name), json, false);
+            }
+        }
+    }
+
+    /// A text that stands there several times is kept once, where that is cheap to tell.
+    fn push(&mut self, line: String) {
+        let known = self.lines.len() < FEW && self.lines.contains(&line);
+        if !(line.is_empty() || known) {
+            self.lines.push(line);
+        }
+    }
+}
+
+const FEW: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use techo_profiles::json;
+
+    use super::*;
+
+    fn named(json: &Json) -> Option<(&str, &str)> {
+        json.get("display")?;
+        json.str("reference")?.split_once('/')
+    }
+
+    fn read(resource: &Json) -> Words {
+        let kind = resource.str("resourceType").expect("a resource");
+        of(Definitions::embedded(), kind, resource, &named)
+    }
+
+    #[test]
+    fn a_text_becomes_words() {
+        for (text, expected) in [
+            ("春の花粉症（hay fever）", " 春の花粉症 hay fever"),
+            ("山田 太郎", " 山田太郎"),
+            ("ｶﾌﾝ、鼻炎", " かふん 鼻炎"),
+            ("COVID-19 3回目", " covid 19 3 回目"),
+            ("---", ""),
+            ("100%_x", " 100 x"),
+        ] {
+            assert_eq!(words(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_read_wherever_it_stands() {
+        let found = read(&json!({
+            "resourceType": "Observation", "id": "someid", "language": "ja", "status": "final",
+            "meta": {"tag": [{"system": "https://example.org/tags", "code": "tagcode", "display": "札"}]},
+            "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">要約</div>"},
+            "contained": [{"resourceType": "Patient", "id": "in",
+                "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">内側</div>"},
+                "name": [{"family": "内田", "_family": {"extension": [{"url": "http://x.example/u", "valueString": "ウチダ"}]}}]}],
+            "extension": [{"url": "http://x.example/e", "valueMarkdown": "**太字**"}, {"url": "urn:x", "valueCode": "codeonly"}],
+            "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7", "display": "体重"}], "text": "体重"},
+            "subject": {"id": "refid", "reference": "Patient/p", "display": "隠し名"},
+            "performer": [{"display": "名だけ"}],
+            "effectiveDateTime": "2026-01-01",
+            "note": [{"text": "朝 fasting", "time": "2026-01-01"}]
+        }));
+        assert_eq!(found.narrative, " 要約\n");
+        let lines: Vec<&str> = found.content.lines().collect();
+        assert_eq!(lines, [" 札", " 内側", " 内田", " うちだ", " 太字", " 体重", " 名だけ", " 朝 fasting"]);
+        assert_eq!(found.named, [("Patient".into(), "p".into())]);
+    }
+
+    #[test]
+    fn without_a_narrative_nothing_needs_to_be_told_of_it() {
+        let found =
+            read(&json!({"resourceType": "Observation", "status": "final", "code": {"coding": [{"code": "x"}]},
+            "subject": {"reference": "Patient/p", "display": "隠し名"}}));
+        assert_eq!(found, Words::default());
+    }
+}
