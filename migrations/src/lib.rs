@@ -12,6 +12,7 @@ mod m20261122_000002_accounts;
 mod m20261122_000003_audit;
 mod m20261128_000004_listed;
 mod m20261128_000005_rules;
+mod m20261128_000006_stances;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000003_audit::Migration),
             Box::new(m20261128_000004_listed::Migration),
             Box::new(m20261128_000005_rules::Migration),
+            Box::new(m20261128_000006_stances::Migration),
         ]
     }
 }

@@ -21,8 +21,6 @@ use crate::store::watch::{Warrant, Watch};
 
 /// Tokens remembered at once.
 const TOKENS: usize = 1024;
-/// A circle of more citizens is gathered anew each time.
-const CITIZENS: usize = 4096;
 
 /// Circles by token hash.
 #[derive(Debug, Default)]
@@ -86,9 +84,6 @@ impl Circles {
         circle: &Arc<Circle>,
         now: i64,
     ) {
-        if circle.watch.citizens.len() > CITIZENS {
-            return;
-        }
         // The mark says something of this circle only if it looked at all of it.
         let watched = known.is_some_and(|known| known.watch == circle.watch);
         let kept = watched.then(|| Kept {
@@ -153,6 +148,7 @@ mod tests {
             caller: Arc::new(caller),
             candidates: Arc::default(),
             standing: Arc::default(),
+            others: Arc::default(),
             views: Arc::default(),
             watch: Watch { citizens: citizens.to_vec(), ..Watch::default() },
         })

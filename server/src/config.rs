@@ -34,8 +34,31 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// How long a search may take before the database stops it.
     pub search_time: Duration,
+    /// Up to how many people who share with a caller are spoken of one by one; of more,
+    /// each statement asks whose Consents say what.
+    pub one_by_one: usize,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
+    /// What clients may ask of the edge.
+    pub limits: Limits,
+}
+
+/// How many clients are served at once, and how long each may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take for the headers of a request, from the connection's
+    /// begin or the last answer's end.
+    pub header: Duration,
+    /// How long a request may take.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, header: Duration::from_secs(15), request: Duration::from_mins(1) }
+    }
 }
 
 /// Files of a TLS server.
@@ -69,12 +92,20 @@ pub struct Settings {
     pub key_file: Option<PathBuf>,
     /// Seconds that a search may take.
     pub search_seconds: Option<u32>,
+    /// Up to how many people who share with a caller are spoken of one by one.
+    pub one_by_one: Option<usize>,
     /// Time zone by name.
     pub zone: Option<String>,
     /// The Organization that runs this server.
     pub operator: Option<String>,
     /// A change needs `If-Match`.
     pub require_if_match: Option<bool>,
+    /// Connections at once.
+    pub max_connections: Option<u32>,
+    /// Seconds for the headers of a request.
+    pub header_seconds: Option<u32>,
+    /// Seconds for a request.
+    pub request_seconds: Option<u32>,
 }
 
 impl Settings {
@@ -96,9 +127,13 @@ impl Settings {
             behind_proxy: self.behind_proxy.or(other.behind_proxy),
             key_file: self.key_file.or(other.key_file),
             search_seconds: self.search_seconds.or(other.search_seconds),
+            one_by_one: self.one_by_one.or(other.one_by_one),
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
+            max_connections: self.max_connections.or(other.max_connections),
+            header_seconds: self.header_seconds.or(other.header_seconds),
+            request_seconds: self.request_seconds.or(other.request_seconds),
         }
     }
 
@@ -123,6 +158,8 @@ impl Settings {
             Some(seconds) => config.search_time = Duration::from_secs(seconds.into()),
             None => {}
         }
+        config.limits = config.limits.with(self.max_connections, self.header_seconds, self.request_seconds)?;
+        config.one_by_one = self.one_by_one.unwrap_or(config.one_by_one);
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
             self.base_url.unwrap_or_else(|| format!("{scheme}://{listen}")).trim_end_matches('/').to_owned();
@@ -151,6 +188,9 @@ pub enum ConfigError {
     /// Nothing could be found in no time.
     #[error("--search-seconds is 1 or more")]
     SearchTime,
+    /// Nobody could be served.
+    #[error("--max-connections, --header-seconds and --request-seconds are 1 or more")]
+    Limits,
     /// No such time zone.
     #[error("{0} is no time zone; use a name such as Asia/Tokyo")]
     Zone(String),
@@ -161,6 +201,23 @@ pub enum ConfigError {
     #[error("--base-url must begin with https:// where TLS is spoken, or cookies would be sent without it")]
     PlainOrigin,
 }
+
+impl Limits {
+    fn with(self, connections: Option<u32>, header: Option<u32>, request: Option<u32>) -> Result<Self, ConfigError> {
+        if [connections, header, request].contains(&Some(0)) {
+            return Err(ConfigError::Limits);
+        }
+        let time = |said: Option<u32>, shipped| said.map_or(shipped, |seconds| Duration::from_secs(seconds.into()));
+        Ok(Self {
+            connections: connections.and_then(|most| usize::try_from(most).ok()).unwrap_or(self.connections),
+            header: time(header, self.header),
+            request: time(request, self.request),
+        })
+    }
+}
+
+/// Beyond this, asking the database costs less than remembering.
+const ONE_BY_ONE: usize = 100;
 
 impl Config {
     /// For `data`, listening on `listen`, everything else as shipped.
@@ -176,7 +233,9 @@ impl Config {
             zone: TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC),
             key_file: None,
             search_time: SEARCH_TIME,
+            one_by_one: ONE_BY_ONE,
             require_if_match: false,
+            limits: Limits::default(),
         }
     }
 

@@ -11,12 +11,15 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use techo_profiles::Definitions;
+use techo_profiles::json::Json;
 
 use super::brute::{Record, Request};
 use super::caller::{Authority, Candidate};
 use super::clinical::Coding;
 use super::listed::listed;
-use super::policy::{Policy, compile};
+use super::policy::{Policy, compile, compile_stance};
+use super::stance::Stance;
+use super::view::View;
 use super::worlds::{Case, World, WorldTerms, above};
 use super::{decide, instant};
 use crate::clock::Clock;
@@ -78,14 +81,16 @@ async fn agrees(url: &str) {
     let zone = TimeZone::get("Asia/Tokyo").expect("a zone");
     let db = Db::open(url).await.expect("the database opens");
     let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH), 1).await.expect("a new store");
-    let (mut cases, mut shown) = (0, 0);
+    let (mut cases, mut shown, mut by_stance) = (0, 0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed);
         fill(&store, &world, &zone).await;
         let policies = compiled(&world, &zone);
+        let stances = stances(&store, &world, &zone).await;
         for turn in 0..TURNS {
             let case = Case::new(&mut world, seed * 1000 + turn);
-            let found = seen(&store, &world, &policies, &case).await;
+            let view = one_by_one(&world, &policies, &case, |_| true, &[]);
+            let found = seen(&store, &world, &view).await;
             let stored = &world.records[..];
             let request =
                 Request { caller: &case.caller, now: case.now, action: case.action, zone: &zone, above, stored };
@@ -95,9 +100,18 @@ async fn agrees(url: &str) {
             assert_eq!(found, allowed, "world {seed}, turn {turn}\n{case:#?}\n{:#?}", world.records);
             cases += 1;
             shown += found.len();
+            if turn % 2 == 1 {
+                continue;
+            }
+            let own = |candidate: &Candidate| stays(candidate, &case);
+            let view = one_by_one(&world, &policies, &case, own, &stances);
+            let found = seen(&store, &world, &view).await;
+            assert_eq!(found, allowed, "by stance: world {seed}, turn {turn}\n{case:#?}\n{:#?}", world.records);
+            let alone = seen(&store, &world, &one_by_one(&world, &policies, &case, own, &[])).await;
+            by_stance += found.len() - alone.len();
         }
     }
-    assert!(cases >= 5_000 && shown > 2_000, "{cases} {shown}");
+    assert!(cases >= 5_000 && shown > 2_000 && by_stance > 150, "{cases} {shown} {by_stance}");
 }
 
 fn name(record: &Record) -> (String, String) {
@@ -112,7 +126,7 @@ fn compiled(world: &World, zone: &TimeZone) -> Vec<Vec<Arc<Policy>>> {
 
 /// Puts the world's records in place of what was there.
 async fn fill(store: &Store, world: &World, zone: &TimeZone) {
-    for table in ["resource", "history", "subject", "listed"] {
+    for table in ["resource", "history", "subject", "listed", "effect"] {
         store.db().execute(&format!("DELETE FROM {table}"), []).await.expect("the table is emptied");
     }
     let mut set = WriteSet::default();
@@ -148,7 +162,6 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
         id,
         expected: None,
         touched: None,
-        amends: false,
         method: Method::Create,
         body: Some(Body { bytes: format!("{{{}}}", " ".repeat(STAMP_WIDTH)).into_bytes(), stamp_at: 1 }),
         facts: Facts {
@@ -173,8 +186,41 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
     }
 }
 
-/// What the store shows of this world, sorted.
-async fn seen(store: &Store, world: &World, policies: &[Vec<Arc<Policy>>], case: &Case) -> Vec<(String, String)> {
+/// Who is spoken of one by one wherever others are not: the caller acts for her, no
+/// one may see her, or the caller's own Consent stands for her.
+fn stays(candidate: &Candidate, case: &Case) -> bool {
+    let given = |policy: &Arc<Policy>| case.caller.user.as_ref().is_some_and(|user| policy.given_by(&user.references));
+    let in_context = case.caller.patient.as_ref() == Some(&candidate.patient);
+    candidate.authority.is_some() || candidate.blocked || in_context || candidate.consents.iter().any(given)
+}
+
+/// Puts the rows of the world's Consents beside them, and answers what they say.
+async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Vec<Arc<Policy>> {
+    let mut found: BTreeMap<i64, Arc<Policy>> = BTreeMap::new();
+    for (person, rid) in
+        world.people.iter().flat_map(|person| person.consents.iter().map(move |one| (person, one))).zip(1_i64..)
+    {
+        let (person, consent) = person;
+        let Some(stance) = Stance::of(consent, zone) else { continue };
+        let key = store.stance(&stance).await.expect("a number");
+        let said = Json::parse(stance.said.as_bytes()).expect("JSON");
+        let policy = compile_stance(key, &said, &WorldTerms, zone).expect("enforceable").expect("a policy");
+        found.insert(key, Arc::new(policy));
+        let row = [world.key(&person.patient), key, rid, stance.since, stance.until].map(sea_orm::Value::from);
+        let sql = "INSERT INTO effect (citizen, stance, rid, giver, since, until) VALUES (?, ?, ?, '', ?, ?)";
+        store.db().execute(sql, row).await.expect("a row");
+    }
+    found.into_values().collect()
+}
+
+/// The decision where `own` are spoken of one by one, and everyone else by stance.
+fn one_by_one(
+    world: &World,
+    policies: &[Vec<Arc<Policy>>],
+    case: &Case,
+    own: impl Fn(&Candidate) -> bool,
+    others: &[Arc<Policy>],
+) -> View {
     let candidates: Vec<Candidate> = world
         .people
         .iter()
@@ -186,8 +232,13 @@ async fn seen(store: &Store, world: &World, policies: &[Vec<Arc<Policy>>], case:
             blocked: person.blocked,
             consents: policies.clone(),
         })
+        .filter(own)
         .collect();
-    let view = decide(&case.caller, case.now, case.action, &candidates);
+    decide(&case.caller, case.now, case.action, &candidates, others)
+}
+
+/// What the store shows of this world, sorted.
+async fn seen(store: &Store, world: &World, view: &View) -> Vec<(String, String)> {
     let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (kind, id) in world.records.iter().map(name) {
         kinds.entry(kind).or_default().push(id);
@@ -195,7 +246,7 @@ async fn seen(store: &Store, world: &World, policies: &[Vec<Arc<Policy>>], case:
     let mut found = Vec::new();
     for (kind, ids) in kinds {
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let rows = store.reader(&view).many(&kind, &ids).await.expect("the database works");
+        let rows = store.reader(view).many(&kind, &ids).await.expect("the database works");
         found.extend(rows.into_iter().map(|row| (kind.clone(), row.id)));
     }
     found.sort();

@@ -457,7 +457,7 @@ mod tests {
                 consents: policies.clone(),
             })
             .collect();
-        decide(&case.caller, case.now, case.action, &candidates)
+        decide(&case.caller, case.now, case.action, &candidates, &[])
     }
 
     #[test]

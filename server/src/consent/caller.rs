@@ -220,6 +220,21 @@ impl Caller {
         }
     }
 
+    /// References by whose naming a Consent may say anything of this caller's calls,
+    /// permit or deny: those of [`Self::shared_with`], the software, the Organization it is
+    /// registered for, and the people there.
+    pub fn concerned_by(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.shared_with().into_iter().map(str::to_owned).collect();
+        all.push(self.device());
+        if let Some(own) = &self.client.organization {
+            all.push(own.reference.to_string());
+            all.extend(own.people.iter().map(ToString::to_string));
+        }
+        all.sort();
+        all.dedup();
+        all
+    }
+
     /// A backend that may publish for its Organization: that Organization's key.
     pub fn publisher(&self) -> Option<CustodianKey> {
         let alone = self.user.is_none() && self.client.custodial;

@@ -12,6 +12,7 @@ use techo_profiles::json::Json;
 
 use super::label;
 use super::predicate::Predicate;
+use super::stance::StanceKey;
 use super::view::{CitizenKey, CustodianKey};
 
 /// What a [`Predicate`] can ask of a resource.
@@ -33,6 +34,8 @@ pub struct Facts {
     pub authored: bool,
     /// The sole citizen it is about.
     pub citizen: Option<CitizenKey>,
+    /// The stances that stand for the citizen.
+    pub stances: Vec<StanceKey>,
     /// What it lists, as far as that is stored.
     pub listed: Vec<Facts>,
 }
@@ -109,6 +112,7 @@ impl Predicate {
             }
             Self::Keeper(key) => facts.keeper == Some(*key),
             Self::Authored => facts.authored,
+            Self::Stands { stances, .. } => facts.stances.iter().any(|one| stances.contains(one)),
         }
     }
 }

@@ -9,8 +9,10 @@
 use super::caller::{Action, Caller, Candidate};
 use super::gate::{Gate, contexts, in_patient_scopes};
 use super::listed::{DEPTH, LISTING};
+use super::policy::Policy;
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
+use super::stance::StanceKey;
 use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
 use super::view::{Branch, Reach, TypeRules, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
@@ -36,8 +38,10 @@ const OWN_RULE: [&[&str]; 3] = [CITIZENS_OWN, HOLDERS, LISTING];
 /// * `now`: microseconds since 1970.
 /// * `candidates`: every citizen who may come into question, each once. Someone
 ///   left out is not seen.
-pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> View {
+/// * `others`: what everyone else who may come into question says, by stance.
+pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate], others: &[Arc<Policy>]) -> View {
     let mut branches = citizens(caller, now, action, candidates);
+    branches.extend(everyone_else(caller, now, action, candidates, others));
     branches.extend(custody(caller, action));
     branches.extend(shared(caller, action));
     branches.extend(identity(caller, action));
@@ -84,6 +88,25 @@ fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate])
         }
     }
     branches
+}
+
+/// One branch for all citizens who are not spoken of one by one: what their
+/// Consents say is decided by stance, and whose stance it is left to the row.
+fn everyone_else(
+    caller: &Caller,
+    now: i64,
+    action: Action,
+    candidates: &[Candidate],
+    others: &[Arc<Policy>],
+) -> Option<Branch> {
+    if others.is_empty() {
+        return None;
+    }
+    let anyone =
+        Candidate { citizen: 0, patient: Box::default(), authority: None, blocked: false, consents: others.to_vec() };
+    let types = citizen(caller, now, action, &anyone);
+    let but = candidates.iter().map(|candidate| candidate.citizen).collect();
+    (!types.is_empty()).then_some(Branch { reach: Reach::Others(but), types })
 }
 
 /// The condition by type for the rows of one citizen.
@@ -214,8 +237,25 @@ fn with(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> Pre
 
 /// What all Consents of a citizen say together.
 fn hear(candidate: &Candidate, ask: Ask<'_>) -> Verdict {
-    let said: Vec<Verdict> = candidate.consents.iter().map(|policy| policy.verdict(ask)).collect();
-    let together = |part: fn(&Verdict) -> &Predicate| Predicate::any(said.iter().map(|one| part(one).clone()));
+    let mut said: Vec<(Verdict, Vec<StanceKey>)> = Vec::new();
+    for policy in &candidate.consents {
+        let verdict = policy.verdict(ask);
+        let stance = policy.stance.into_iter();
+        // Stances that say the same to this caller are asked about together.
+        match said.iter_mut().find(|(same, stances)| !stances.is_empty() && policy.stance.is_some() && *same == verdict)
+        {
+            Some((_, stances)) => stances.extend(stance),
+            None => said.push((verdict, stance.collect())),
+        }
+    }
+    let together = |part: fn(&Verdict) -> &Predicate| {
+        Predicate::any(said.iter().map(|(one, stances)| match &stances[..] {
+            [] => part(one).clone(),
+            stances => {
+                Predicate::all([Predicate::Stands { stances: stances.to_vec(), now: ask.now }, part(one).clone()])
+            }
+        }))
+    };
     Verdict {
         permit: together(|one| &one.permit),
         deny: together(|one| &one.deny),

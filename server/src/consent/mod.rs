@@ -27,6 +27,7 @@ pub mod listed;
 pub mod policy;
 pub mod predicate;
 pub mod rule;
+pub mod stance;
 pub mod subject;
 pub mod supersede;
 pub mod view;

@@ -21,6 +21,7 @@ pub use super::rule::Policy;
 pub use refusal::{Reason, Refusal};
 
 use super::rule::{Effect, Node};
+use super::stance::StanceKey;
 use read::Reader;
 
 /// The base of the product's own codes. Other blocks should take it from here
@@ -91,7 +92,36 @@ pub fn compile(consent: &Json, terms: &dyn Terms, zone: &TimeZone) -> Result<Opt
     reader.finish(policy)
 }
 
-const SCOPE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+/// The policy of all whose Consents are of one stance.
+///
+/// * `said`: what [`super::stance::Stance`] keeps of them.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_stance(
+    key: StanceKey,
+    said: &Json,
+    terms: &dyn Terms,
+    zone: &TimeZone,
+) -> Result<Option<Policy>, Vec<Refusal>> {
+    let mut reader = Reader::new(terms, zone);
+    let policy = provisions(said, &mut reader).map(|(root, nested)| Policy {
+        id: Box::default(),
+        version: 0,
+        patient: Box::default(),
+        stance: Some(key),
+        performers: Vec::new(),
+        root,
+        nested,
+    });
+    reader.finish(policy)
+}
+
+/// The system of Consent's scopes.
+pub(super) const SCOPE_SYSTEM: &str = "http://terminology.hl7.org/CodeSystem/consentscope";
+
+/// The scopes that are enforced.
+pub(super) const SCOPES: &[&str] = &["patient-privacy", "research"];
 
 /// The elements of a Consent that are read here or decide nothing.
 const ELEMENTS: &[&str] = &[
@@ -119,7 +149,7 @@ const ELEMENTS: &[&str] = &[
 fn decides(consent: &Json, reader: &mut Reader<'_>) -> bool {
     let mut enforced = false;
     for (at, coding) in consent.get("scope").map_or(&[][..], |scope| scope.list("coding")).iter().enumerate() {
-        if matches!(coding.str("code"), Some("patient-privacy" | "research")) {
+        if coding.str("code").is_some_and(|code| SCOPES.contains(&code)) {
             if coding.str("system") == Some(SCOPE_SYSTEM) {
                 enforced = true;
             } else {
@@ -151,7 +181,7 @@ fn read(consent: &Json, reader: &mut Reader<'_>) -> Option<Policy> {
     let patient = patient?.strip_prefix("Patient/")?.into();
     let id = consent.str("id").unwrap_or_default().into();
     let version = consent.at(&["meta", "versionId"]).and_then(Json::as_str).and_then(|text| text.parse().ok());
-    Some(Policy { id, version: version.unwrap_or(0), patient, performers, root, nested })
+    Some(Policy { id, version: version.unwrap_or(0), patient, stance: None, performers, root, nested })
 }
 
 fn performers(consent: &Json, reader: &mut Reader<'_>) -> Vec<Box<str>> {

@@ -5,6 +5,7 @@
 //! two-valued: what FHIR leaves unknown (an undated record, say) is settled in
 //! the choice of atom, so `Not`, `All` and `Any` are plain logic.
 
+use super::stance::StanceKey;
 use super::view::CustodianKey;
 
 /// A condition that a stored resource fulfils or not.
@@ -58,6 +59,14 @@ pub enum Predicate {
     /// The row was written by a professional in a session (custody *authored*,
     /// not *published* or *returned*; `consent.md` §2).
     Authored,
+    /// A Consent of one of these stances stands at `now` for the citizen whom the row
+    /// is about: within its period, its giver still holding authority.
+    Stands {
+        /// The stances.
+        stances: Vec<StanceKey>,
+        /// Microseconds since 1970.
+        now: i64,
+    },
     /// Every live record that the row lists ([`super::listed`]) fulfils the inner
     /// condition; what is not there does not count.
     Lists(Box<Predicate>),

@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::caller::{Action, Caller, Purpose};
 use super::predicate::Predicate;
+use super::stance::StanceKey;
 
 /// What a node says of the rows that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +29,9 @@ pub struct Policy {
     pub version: i64,
     /// Id of the citizen's Patient.
     pub patient: Box<str>,
+    /// The stance that this is, where it speaks for all of the same one; such a policy
+    /// has no id, no patient and no performers of its own.
+    pub stance: Option<StanceKey>,
     /// References of those who gave it.
     pub performers: Vec<Box<str>>,
     /// The root and its exceptions, merged with what they inherit.

@@ -50,7 +50,7 @@ impl Whole {
 ///
 /// A row about one citizen is visible when some branch reaches it and that
 /// branch's condition for its type holds. A row about several is visible through
-/// branches of [`Reach::Citizens`] only when *each* of its subjects is named by
+/// branches of [`Reach::Citizens`] and [`Reach::Others`] only when *each* of its subjects is named by
 /// such a branch whose condition for its type holds on the row; which branch
 /// that is may differ from subject to subject. In SQL: `NOT EXISTS (subject s of
 /// the row for which no branch both names s and holds)`. A branch of
@@ -69,6 +69,8 @@ pub enum Reach {
     /// Records of these citizens (sole subject, or every subject among those this
     /// branch and its like permit).
     Citizens(Vec<CitizenKey>),
+    /// Records of any citizen but these, of whom other branches speak.
+    Others(Vec<CitizenKey>),
     /// Records in this custodian's keeping, whoever they are about.
     Custodian(CustodianKey),
     /// The shared list of types without a subject (conformance, terminology,
@@ -150,11 +152,15 @@ impl View {
     pub fn shows(&self, row: &Row<'_>) -> bool {
         let holds = |branch: &Branch| branch.types.of(&row.facts.kind).is_some_and(|rule| rule.holds(row.facts));
         let permits = |citizen: &CitizenKey| {
-            let names = |branch: &&Branch| matches!(&branch.reach, Reach::Citizens(keys) if keys.contains(citizen));
+            let names = |branch: &&Branch| match &branch.reach {
+                Reach::Citizens(keys) => keys.contains(citizen),
+                Reach::Others(keys) => !keys.contains(citizen),
+                _ => false,
+            };
             self.branches.iter().filter(names).any(holds)
         };
         let reaches = |branch: &Branch| match &branch.reach {
-            Reach::Citizens(_) => false,
+            Reach::Citizens(_) | Reach::Others(_) => false,
             Reach::Custodian(key) => row.facts.keeper == Some(*key),
             Reach::Shared | Reach::Everything => true,
             Reach::Identity { kind, id } => *kind == row.facts.kind && **id == *row.id,

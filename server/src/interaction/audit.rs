@@ -12,13 +12,14 @@ use techo_profiles::json::Json;
 
 use super::search::Bundle;
 use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
-use crate::app::App;
+use crate::app::{App, names};
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
 use crate::search::time::span;
 use crate::secret;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
+use crate::store::stance::Ground;
 use crate::store::write::{Extra, Method, Put};
 
 impl App {
@@ -140,12 +141,13 @@ impl Call<'_> {
         }
         let unknown: Vec<CitizenKey> = counts.keys().copied().filter(|key| self.patient_of(*key).is_none()).collect();
         let others = self.store.patients(&unknown).await?;
+        let grounds = self.grounds(&unknown).await?;
         let mut all = Vec::new();
         for (citizen, counts) in counts {
             let patient = self.patient_of(citizen).or_else(|| others.get(&citizen).cloned()).unwrap_or_default();
             let mut one = Disclosed::of(citizen, patient);
             one.counts = counts.into_iter().map(|(kind, count)| (kind.into(), count)).collect();
-            (one.layer, one.consents) = self.reason(citizen);
+            (one.layer, one.consents) = self.reason(citizen, &grounds);
             all.push(one);
         }
         Ok(all)
@@ -155,9 +157,21 @@ impl Call<'_> {
         self.candidates.iter().find(|candidate| candidate.citizen == citizen).map(|one| one.patient.to_string())
     }
 
-    fn reason(&self, citizen: CitizenKey) -> (Option<Layer>, Vec<Consented>) {
+    /// The Consents that name this caller, of citizens who are spoken of by stance.
+    async fn grounds(&self, citizens: &[CitizenKey]) -> Result<Vec<Ground>, Error> {
+        let naming = self.others.iter().filter(|policy| names(policy, &self.caller));
+        let stances: Vec<i64> = naming.filter_map(|policy| policy.stance).collect();
+        Ok(self.store.grounds(citizens, &stances, self.now).await?)
+    }
+
+    fn reason(&self, citizen: CitizenKey, grounds: &[Ground]) -> (Option<Layer>, Vec<Consented>) {
+        let consented =
+            |id: &str, version: i32| Some(Consented { id: id.into(), version: u64::try_from(version).ok()? });
         let Some(candidate) = self.candidates.iter().find(|candidate| candidate.citizen == citizen) else {
-            return (Some(Layer::Custodian), Vec::new());
+            let own = grounds.iter().filter(|one| one.citizen == citizen);
+            let consents: Vec<Consented> = own.filter_map(|one| consented(&one.id, one.version)).collect();
+            let shared = self.caller.publisher().is_none() && !consents.is_empty();
+            return (Some(if shared { Layer::Consent } else { Layer::Custodian }), consents);
         };
         let layer = match &candidate.authority {
             Some(authority) if authority.kind == crate::consent::caller::AuthorityKind::Own => Layer::Own,
@@ -168,8 +182,8 @@ impl Call<'_> {
         let consents = self
             .standing
             .iter()
-            .filter(|one| one.citizen == citizen && one.names(&self.caller))
-            .filter_map(|one| Some(Consented { id: one.id.as_str().into(), version: u64::try_from(one.version).ok()? }))
+            .filter(|one| one.citizen == citizen && names(&one.policy, &self.caller))
+            .filter_map(|one| consented(&one.id, one.version))
             .collect();
         (Some(layer), consents)
     }
@@ -183,7 +197,9 @@ impl Call<'_> {
             .filter(|branch| branch.types.of("AuditEvent").is_some())
             .flat_map(|branch| match &branch.reach {
                 Reach::Citizens(citizens) => citizens.clone(),
-                Reach::Custodian(_) | Reach::Shared | Reach::Everything | Reach::Identity { .. } => Vec::new(),
+                Reach::Others(_) | Reach::Custodian(_) | Reach::Shared | Reach::Everything | Reach::Identity { .. } => {
+                    Vec::new()
+                }
             })
             .collect();
         citizens.sort_unstable();
@@ -200,8 +216,6 @@ const LONGEST_OF_STRANGERS: usize = 256;
 
 fn kind_of(put: &Put) -> Kind {
     match put.method {
-        // Only its meta changes, whichever way the version came to be.
-        _ if put.amends => Kind::Update,
         Method::Create | Method::CreateAt => Kind::Create,
         Method::Update | Method::Patch => Kind::Update,
         Method::Delete | Method::Withdraw => Kind::Delete,

@@ -67,14 +67,17 @@ impl App {
     }
 
     fn called(&self, bearer: Arc<BearerRow>, circle: &Circle, action: Action, now: i64, lenient: bool) -> Call<'_> {
+        // What is said by stance asks for this very instant: it is decided anew each time.
+        let views = if circle.others.is_empty() { circle.views.clone() } else { Arc::default() };
         Call {
             app: self,
             bearer,
-            view: circle.view(action, now),
+            view: views.of(action, || decide(&circle.caller, now, action, &circle.candidates, &circle.others)),
             caller: circle.caller.clone(),
             candidates: circle.candidates.clone(),
             standing: circle.standing.clone(),
-            views: circle.views.clone(),
+            others: circle.others.clone(),
+            views,
             warrant: None,
             now,
             action,
@@ -116,13 +119,6 @@ impl App {
     }
 }
 
-impl Circle {
-    /// What its caller may do `action` with.
-    fn view(&self, action: Action, now: i64) -> Arc<View> {
-        self.views.of(action, || decide(&self.caller, now, action, &self.candidates))
-    }
-}
-
 impl Interaction {
     /// What it needs to be allowed.
     pub fn action(&self) -> Action {
@@ -156,6 +152,7 @@ impl<'a> Call<'a> {
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
             standing: self.standing.clone(),
+            others: self.others.clone(),
             views: self.views.clone(),
             warrant: self.warrant.clone(),
             now: self.now,
@@ -179,7 +176,7 @@ impl<'a> Call<'a> {
 
     /// What the caller may do `action` with.
     pub fn view_for(&self, action: Action) -> Arc<View> {
-        self.views.of(action, || decide(&self.caller, self.now, action, &self.candidates))
+        self.views.of(action, || decide(&self.caller, self.now, action, &self.candidates, &self.others))
     }
 
     /// The world in which a condition is judged: what the caller can search.
@@ -208,6 +205,9 @@ impl<'a> Call<'a> {
     /// [`Error::Conflict`] where someone else holds the id, alike for live,
     /// deleted and hidden.
     pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
+        if self.publishes(at) {
+            return Err(super::update::taken());
+        }
         let view = self.view_for(action);
         if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
             return Ok(Some(found));

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::app::rules::planned;
 use crate::consent::caller::Action;
 use crate::consent::listed::listed;
+use crate::consent::stance::Stance;
 use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
@@ -137,7 +138,7 @@ impl Draft {
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        new.extend(app.listed_rows(&self.resource));
+        new.extend(app.beside(&self.resource, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
@@ -151,7 +152,7 @@ impl Draft {
             id: self.at.id.clone(),
             expected: old.map(|old| old.version),
             touched: old.map(|old| old.updated),
-            amends: false,
+
             method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
             body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
             facts,
@@ -322,8 +323,32 @@ impl App {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
-        rows.extend(self.listed_rows(&resource));
+        rows.extend(self.beside(&resource, &subjects).await?);
         Ok(rows)
+    }
+
+    /// Rows that are not for searching: what decides about others' records, or about this one's.
+    async fn beside(&self, resource: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+        let mut rows = self.listed_rows(resource);
+        if resource.str("resourceType") == Some("Consent") {
+            rows.extend(self.effect_rows(resource, subjects).await?);
+        }
+        Ok(rows)
+    }
+
+    /// What a Consent in force says, as rows: one for each who may have given it.
+    async fn effect_rows(&self, consent: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+        let Some(stance) = Stance::of(consent, &self.config.zone) else { return Ok(Vec::new()) };
+        let key = self.store.stance(&stance).await?;
+        let givers = subjects.iter().flat_map(|citizen| stance.givers.iter().map(move |giver| (*citizen, giver)));
+        let row = |(citizen, giver): (i64, &String)| IndexRow::Effect {
+            citizen,
+            stance: key,
+            giver: giver.clone(),
+            since: stance.since,
+            until: stance.until,
+        };
+        Ok(givers.map(row).collect())
     }
 
     /// What a resource lists, as index rows.

@@ -145,7 +145,7 @@ pub fn find(call: &Call<'_>, patient: &str) -> Option<(CitizenKey, Tie)> {
 pub fn sees(call: &Call<'_>, citizen: CitizenKey) -> bool {
     call.view.branches().iter().any(|branch| match &branch.reach {
         Reach::Citizens(keys) => keys.contains(&citizen),
-        Reach::Custodian(_) | Reach::Shared | Reach::Everything | Reach::Identity { .. } => false,
+        Reach::Others(_) | Reach::Custodian(_) | Reach::Shared | Reach::Everything | Reach::Identity { .. } => false,
     })
 }
 

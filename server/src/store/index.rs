@@ -44,6 +44,8 @@ pub enum IndexRow {
     Words { narrative: String, content: String },
     /// `named`
     Named { kind: i16, id: String },
+    /// `effect`
+    Effect { citizen: i64, stance: i64, giver: String, since: i64, until: i64 },
 }
 
 /// An index table: name, all columns, key columns (`rid` among them).
@@ -54,7 +56,7 @@ struct Table {
 }
 
 /// Every index table. `IndexRow::table` gives the position in this list.
-const TABLES: [Table; 14] = [
+const TABLES: [Table; 15] = [
     Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
     Table {
         name: "ident",
@@ -97,6 +99,11 @@ const TABLES: [Table; 14] = [
     Table { name: "listed", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
     Table { name: "words", columns: &["rid", "narrative", "content"], key: &["rid"] },
     Table { name: "named", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
+    Table {
+        name: "effect",
+        columns: &["citizen", "stance", "rid", "giver", "since", "until"],
+        key: &["citizen", "stance", "rid", "giver"],
+    },
 ];
 
 impl IndexRow {
@@ -116,6 +123,7 @@ impl IndexRow {
             Self::Listed { .. } => 11,
             Self::Words { .. } => 12,
             Self::Named { .. } => 13,
+            Self::Effect { .. } => 14,
         }
     }
 
@@ -164,6 +172,14 @@ impl IndexRow {
             Self::Words { narrative, content } => {
                 vec![rid.into(), narrative.as_str().into(), content.as_str().into()]
             }
+            Self::Effect { citizen, stance, giver, since, until } => vec![
+                (*citizen).into(),
+                (*stance).into(),
+                rid.into(),
+                giver.as_str().into(),
+                (*since).into(),
+                (*until).into(),
+            ],
         }
     }
 }

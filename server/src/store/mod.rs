@@ -26,6 +26,7 @@ pub mod rules;
 pub mod seal;
 mod select;
 mod sql;
+pub mod stance;
 pub mod upkeep;
 mod visible;
 pub mod watch;
@@ -60,6 +61,7 @@ pub struct Store {
     /// Row numbers at hand: next, and the end of the block.
     numbers: Mutex<(i64, i64)>,
     names: people::Names,
+    stances: stance::Stances,
 }
 
 impl Store {
@@ -77,6 +79,7 @@ impl Store {
             epoch,
             numbers: Mutex::new((0, 0)),
             names: people::Names::default(),
+            stances: stance::Stances::default(),
         })
     }
 

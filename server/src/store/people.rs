@@ -194,7 +194,8 @@ impl Store {
     /// The citizens with a live Consent that names one of these as an actor.
     ///
     /// * `actors`: `Organization/org-city`, `Practitioner/dr-sato`, …
-    pub async fn sharing_with(&self, actors: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
+    /// * `most`: that many of them at most, whichever.
+    pub async fn sharing_with(&self, actors: &[&str], most: Option<usize>) -> Result<Vec<CitizenKey>, StoreError> {
         let pairs: Vec<(i16, String)> = actors
             .iter()
             .filter_map(|actor| actor.split_once('/'))
@@ -215,7 +216,11 @@ impl Store {
              WHERE t.param = (SELECT id FROM parameter WHERE name = ",
         );
         sql.bind(ACTOR_ANY).text(") AND ");
-        sql.push(Sql::or(any.collect())).text(") ORDER BY r.citizen");
+        sql.push(Sql::or(any.collect())).text(")");
+        match most {
+            Some(most) => sql.text(" LIMIT ").bind(i64::try_from(most).unwrap_or(i64::MAX)),
+            None => sql.text(" ORDER BY r.citizen"),
+        };
         let rows = self.fetch(sql).await?;
         rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
     }

@@ -12,6 +12,7 @@ use crate::consent::view::{Branch, CitizenKey, Reach, View};
 
 use super::facts::{Custody, LABEL, LISTS, Role, label};
 use super::sql::Sql;
+use super::stance::standing;
 
 /// The condition on a row of `resource` or `history` of type `kind`.
 ///
@@ -19,7 +20,8 @@ use super::sql::Sql;
 /// * `name`: what the statement calls the row.
 /// * `past`: the row is one of `history`.
 pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
-    let row = Row { name, kind: Some(kind), past, outer: None };
+    let whose = format!("{name}.citizen");
+    let row = Row { name, kind: Some(kind), past, outer: None, whose: &whose };
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
     any.extend(shared_by_several(view, row));
     Sql::or(any)
@@ -66,7 +68,9 @@ pub(super) fn few_citizens(view: &View, kind: &str) -> Option<Vec<CitizenKey>> {
         match &branch.reach {
             Reach::Citizens(citizens) => all.extend_from_slice(citizens),
             Reach::Identity { kind: wanted, .. } if **wanted != *kind => {}
-            Reach::Identity { .. } | Reach::Custodian(_) | Reach::Shared | Reach::Everything => return None,
+            Reach::Identity { .. } | Reach::Others(_) | Reach::Custodian(_) | Reach::Shared | Reach::Everything => {
+                return None;
+            }
         }
     }
     (1..=FEW).contains(&all.len()).then_some(all)
@@ -82,6 +86,11 @@ fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
         Reach::Citizens(citizens) => {
             let mut sql = Sql::new(&format!("{r}.several = 0 AND "));
             sql.push(among(&format!("{r}.citizen"), citizens));
+            sql
+        }
+        Reach::Others(but) => {
+            let mut sql = Sql::new(&format!("{r}.several = 0 AND "));
+            sql.push(other_than(&format!("{r}.citizen"), but));
             sql
         }
         Reach::Custodian(custodian) => {
@@ -117,17 +126,19 @@ fn shared_by_several(view: &View, row: Row<'_>) -> Option<Sql> {
     let permitted: Vec<Sql> = view
         .branches()
         .iter()
-        .filter_map(|branch| match (&branch.reach, branch.types.of(kind)) {
-            (Reach::Citizens(citizens), Some(rule)) => {
-                let mut one = Sql::new("(");
-                one.push(among("s.citizen", citizens));
-                if *rule != Predicate::Always {
-                    one.text(" AND ").push(holds(rule, row));
-                }
-                one.text(")");
-                Some(one)
+        .filter_map(|branch| {
+            let rule = branch.types.of(kind)?;
+            let mut one = Sql::new("(");
+            one.push(match &branch.reach {
+                Reach::Citizens(citizens) => among("s.citizen", citizens),
+                Reach::Others(but) => other_than("s.citizen", but),
+                _ => return None,
+            });
+            if *rule != Predicate::Always {
+                one.text(" AND ").push(holds(rule, Row { whose: "s.citizen", ..row }));
             }
-            _ => None,
+            one.text(")");
+            Some(one)
         })
         .collect();
     if permitted.is_empty() {
@@ -155,6 +166,14 @@ fn among(column: &str, citizens: &[CitizenKey]) -> Sql {
     sql
 }
 
+fn other_than(column: &str, citizens: &[CitizenKey]) -> Sql {
+    let mut sql = Sql::new(&format!("{column} IS NOT NULL"));
+    if !citizens.is_empty() {
+        sql.text(&format!(" AND {column} NOT IN ")).list(citizens.iter().copied());
+    }
+    sql
+}
+
 /// The row that a predicate is about.
 #[derive(Clone, Copy)]
 struct Row<'a> {
@@ -166,6 +185,8 @@ struct Row<'a> {
     past: bool,
     /// The row that lists it.
     outer: Option<&'a str>,
+    /// The citizen whose Consents count.
+    whose: &'a str,
 }
 
 /// A predicate over a row.
@@ -206,6 +227,11 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
             sql.bind(*until).text(&format!(" AND {name}.clinical_high > ")).bind(*from).text(", 1 = 1)");
             sql
         }
+        Predicate::Stands { stances, now } => {
+            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {}", row.whose));
+            sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(*now)).text(")");
+            sql
+        }
         Predicate::Lists(each) => lists(each, row),
         // A row about nobody or about several has NULL here, and is not the same.
         Predicate::Same => {
@@ -225,7 +251,8 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     if !row.past {
         // Each step has names of its own, so that a list of lists can be followed.
         let (list, inner) = (format!("{name}l"), format!("{name}i"));
-        let is = Row { name: &inner, kind: None, past: false, outer: Some(name) };
+        let whose = format!("{inner}.citizen");
+        let is = Row { name: &inner, kind: None, past: false, outer: Some(name), whose: &whose };
         sql.text(&format!(
             " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
              ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \

@@ -16,6 +16,7 @@ use techo_profiles::Definitions;
 
 use super::account::alive;
 use super::sql::Sql;
+use super::stance::naming;
 use crate::consent::view::CitizenKey;
 
 /// What to look at.
@@ -31,6 +32,9 @@ pub struct Watch {
     pub organizations: Vec<String>,
     /// References whose naming in a Consent brings one more citizen into question.
     pub actors: Vec<String>,
+    /// References whose naming in another way than before brings one more stance into
+    /// question; who has it is asked by each statement.
+    pub stances: Vec<String>,
 }
 
 impl Watch {
@@ -41,7 +45,8 @@ impl Watch {
     /// gives another text, for which all is gathered anew.
     pub(super) fn mark(&self, now: i64) -> Sql {
         let mut mark = Sql::new(TOKEN);
-        let parts = [self.authority(now), self.present(), self.versions(), self.people(), self.sharing()];
+        let parts =
+            [self.authority(now), self.present(), self.versions(), self.people(), self.sharing(), self.stances()];
         for part in parts.into_iter().flatten() {
             mark.text(" || '|' || COALESCE((").push(part).text("), '')");
         }
@@ -149,6 +154,16 @@ impl Watch {
             "SELECT string_agg(CAST(n.kind AS TEXT) || n.id || ' ' || CAST(n.version AS TEXT), ',') FROM actor n WHERE ",
         );
         sql.push(Sql::or(any));
+        Some(sql)
+    }
+
+    /// How many stances there are that may concern the caller: none ever goes.
+    fn stances(&self) -> Option<Sql> {
+        if self.stances.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new("SELECT CAST(COUNT(*) AS TEXT) FROM stance_actor n WHERE ");
+        sql.push(naming(&self.stances));
         Some(sql)
     }
 }

@@ -334,7 +334,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
     async fn apply(&self, sets: &[&WriteSet], stamp: i64) -> Result<(), StoreError> {
         let puts: Vec<&Put> = sets.iter().flat_map(|set| &set.puts).collect();
         let (mut gone, mut rows) = (Rows::default(), Rows::default());
-        let replaced = puts.iter().filter(|put| put.expected.is_some() && !put.amends).map(|put| put.rid).collect();
+        let replaced = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
         let old = format!("SELECT {} FROM resource WHERE rid IN", HISTORY.join(", "));
         rows.select(("history", &HISTORY), &old, replaced);
         let update: Vec<String> = RESOURCE[3..].iter().map(|column| format!("{column} = excluded.{column}")).collect();

@@ -145,6 +145,7 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
     ("words", ["-", "-", "-", "-", "-", "-", "-", "-", "narrative", "content"]),
     ("named", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("effect", ["citizen", "stance", "since", "until", "-", "-", "-", "-", "giver", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -177,6 +178,13 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
         12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
         13 => IndexRow::Words { narrative: cells.text(8)?, content: cells.text(9)? },
         14 => IndexRow::Named { kind: cells.small("kind", 0)?, id: cells.text(8)? },
+        15 => IndexRow::Effect {
+            citizen: cells.integer(0)?,
+            stance: cells.integer(1)?,
+            since: cells.integer(2)?,
+            until: cells.integer(3)?,
+            giver: cells.text(8)?,
+        },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
 }

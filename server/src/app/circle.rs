@@ -1,0 +1,412 @@
+//! Who calls, and who comes into question for her: a decision's ingredients,
+//! gathered from the directory, the accounts and the Consents.
+//!
+//! To take one more thing into account: gather it here, and watch it
+//! ([`crate::store::watch`]), or the kept decision outlives it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+
+use techo_profiles::codes::{Codes, Membership as Code};
+use techo_profiles::json::Json;
+
+use super::{App, POLICIES};
+use crate::circles::Views;
+use crate::consent::caller::{
+    Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
+};
+use crate::consent::policy::{self, Policy, Terms};
+use crate::consent::rule::Actor;
+use crate::consent::view::CitizenKey;
+use crate::interaction::Error;
+use crate::store::StoreError;
+use crate::store::account::BearerRow;
+use crate::store::entity::authority;
+use crate::store::people::StoredConsent;
+use crate::store::watch::Watch;
+
+impl App {
+    /// Whether the directory knows an actor: a registered client's Device, or a
+    /// person or Organization whose resource is here.
+    pub async fn is_actor(&self, reference: &str) -> Result<bool, Error> {
+        match reference.split_once('/') {
+            Some(("Device", client)) => Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some()),
+            Some((kind, id)) => Ok(self.store.key(kind, id).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Every reference that holds authority over a patient now, her own Patient among them.
+    pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
+        let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+        let others = holders.iter().filter_map(|one| one.related_person.as_deref()).map(related_person);
+        Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
+    }
+
+    /// Who calls with this token, and the citizens who come into question.
+    pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<Circle, Error> {
+        let held = match &bearer.account {
+            Some(account) => self.accounts.authorities(account, now).await.map_err(StoreError::from)?,
+            None => Vec::new(),
+        };
+        let organization = match &bearer.client_organization {
+            Some(reference) => self.organization(reference).await?,
+            None => None,
+        };
+        let caller = Caller {
+            client: Client {
+                id: bearer.client.as_str().into(),
+                portal: false,
+                organization,
+                custodial: bearer.custodial,
+            },
+            user: match &bearer.account {
+                Some(_) => Some(
+                    self.user(
+                        bearer.account_patient.as_deref(),
+                        bearer.fhir_user.as_deref(),
+                        bearer.account_organization.as_deref().map(|id| (id, bearer.account_role.as_deref())),
+                        &held,
+                    )
+                    .await?,
+                ),
+                None => None,
+            },
+            purpose: self.purpose(&bearer.purpose),
+            scopes: crate::auth::scope::Scopes::parse(&bearer.scopes).0,
+            patient: bearer.patient.as_deref().map(Into::into),
+        };
+        let gathered = self.gathered(&caller, &held, now).await?;
+        Ok(Circle::new(bearer.account.as_deref(), caller, &held, gathered))
+    }
+
+    /// The citizen herself in the product's own portal.
+    pub async fn portal_circle(
+        &self,
+        account: &crate::store::entity::account::Model,
+        now: i64,
+    ) -> Result<Circle, Error> {
+        let held = self.accounts.authorities(&account.id, now).await.map_err(StoreError::from)?;
+        let user = self
+            .user(
+                account.patient.as_deref(),
+                account.fhir_user.as_deref(),
+                account.organization.as_deref().map(|id| (id, account.role.as_deref())),
+                &held,
+            )
+            .await?;
+        let caller = Caller {
+            client: Client { id: "portal".into(), portal: true, organization: None, custodial: false },
+            user: Some(user),
+            purpose: self.purpose("PATRQT"),
+            scopes: crate::auth::scope::Scopes::default(),
+            patient: None,
+        };
+        let gathered = self.gathered(&caller, &held, now).await?;
+        Ok(Circle::new(Some(&account.id), caller, &held, gathered))
+    }
+
+    async fn user(
+        &self,
+        patient: Option<&str>,
+        fhir_user: Option<&str>,
+        work: Option<(&str, Option<&str>)>,
+        held: &[authority::Model],
+    ) -> Result<User, Error> {
+        let mut references: Vec<Box<str>> = Vec::new();
+        references.extend(patient.map(|id| format!("Patient/{id}").into()));
+        references.extend(fhir_user.map(Into::into));
+        references.extend(held.iter().filter_map(|one| one.related_person.as_deref()).map(related_person));
+        references.sort();
+        references.dedup();
+        let memberships = match work {
+            Some((organization, role)) => self
+                .organization(organization)
+                .await?
+                .into_iter()
+                .map(|organization| Membership { organization, roles: role.iter().map(|&role| role.into()).collect() })
+                .collect(),
+            None => Vec::new(),
+        };
+        Ok(User { references, fhir_user: fhir_user.map(Into::into), memberships })
+    }
+
+    /// An Organization of the directory, with its key as a custodian.
+    async fn organization(&self, reference: &str) -> Result<Option<Organization>, Error> {
+        let id = reference.strip_prefix("Organization/").unwrap_or(reference);
+        let Some(key) = self.store.key("Organization", id).await? else { return Ok(None) };
+        let full = format!("Organization/{id}");
+        let people = self.accounts.people_of(id).await.map_err(StoreError::from)?;
+        Ok(Some(Organization { reference: full.into(), key, people: people.into_iter().map(Into::into).collect() }))
+    }
+
+    /// A purpose of use with the codes above it.
+    pub fn purpose(&self, code: &str) -> Purpose {
+        let all = self.codes.code_system(ACT_REASON).map_or(&[][..], |system| &system.facts().concepts);
+        let above = all
+            .iter()
+            .map(|concept| &*concept.code)
+            .filter(|above| *above != code && self.codes.subsumes(ACT_REASON, above, code) == Some(true));
+        Purpose::new(code, &above.collect::<Vec<_>>())
+    }
+
+    /// Everyone who comes into question for this caller: one by one, or by stance
+    /// where many share with her.
+    async fn gathered(&self, caller: &Caller, held: &[authority::Model], now: i64) -> Result<Gathered, Error> {
+        let authorities: BTreeMap<String, Authority> =
+            held.iter().filter_map(|one| Some((one.patient.clone(), authority_of(one)?))).collect();
+        let mut people: BTreeMap<CitizenKey, String> = BTreeMap::new();
+        let mut patients: Vec<&str> = held.iter().map(|one| one.patient.as_str()).collect();
+        patients.extend(caller.patient.as_deref());
+        for (patient, citizen) in self.store.citizens(&patients).await? {
+            people.insert(citizen.key, patient);
+        }
+        let mut others = None;
+        if caller.patient.is_none() {
+            // Her own portal shows her each of them.
+            let most = if caller.client.portal { None } else { Some(self.config.one_by_one) };
+            let sharing = self.store.sharing_with(&caller.shared_with(), most.map(|most| most + 1)).await?;
+            if most.is_some_and(|most| sharing.len() > most) {
+                others = Some(self.stances(&caller.concerned_by()).await?);
+            } else {
+                people.extend(self.store.patients(&sharing).await?);
+            }
+        }
+        let people: Vec<(CitizenKey, String)> = people.into_iter().collect();
+        let (candidates, standing) = self.candidates(&people, &authorities, now).await?;
+        Ok(Gathered { candidates, standing, others })
+    }
+
+    /// What all Consents that may concern one of these say, by stance.
+    async fn stances(&self, actors: &[String]) -> Result<Vec<Arc<Policy>>, Error> {
+        let terms = ConsentTerms::new(self, HashSet::new());
+        let mut found = Vec::new();
+        for (key, said) in self.store.stances_about(actors).await? {
+            let known = self.stances.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+            if let Some(policy) = known {
+                found.push(policy);
+                continue;
+            }
+            let said = Json::parse(said.as_bytes()).map_err(|_| Error::Internal("a stance is no JSON".into()))?;
+            let policy = policy::compile_stance(key, &said, &policy::Stored(&terms), &self.config.zone);
+            // As for a whole Consent: nothing may be answered on a guess.
+            let policy = policy.ok().flatten().ok_or_else(|| Error::Internal("a stance is not enforceable".into()))?;
+            let policy = Arc::new(policy);
+            let mut known = self.stances.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() > POLICIES {
+                known.clear();
+            }
+            known.insert(key, policy.clone());
+            found.push(policy);
+        }
+        Ok(found)
+    }
+
+    /// These citizens with the Consents in force for each.
+    pub async fn candidates(
+        &self,
+        people: &[(CitizenKey, String)],
+        authorities: &BTreeMap<String, Authority>,
+        now: i64,
+    ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
+        let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
+        let consents = self.store.consents(&keys).await?;
+        self.compile(&consents).await?;
+        let mut by_citizen: HashMap<CitizenKey, Vec<&StoredConsent>> = HashMap::new();
+        for consent in &consents {
+            by_citizen.entry(consent.citizen).or_default().push(consent);
+        }
+        let mut found = Vec::new();
+        let mut standing = Vec::new();
+        for (key, patient) in people {
+            let own = by_citizen.remove(key).unwrap_or_default();
+            let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
+            let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut consents = Vec::new();
+            for consent in own {
+                let policy = policies.get(&(consent.rid, consent.version)).cloned().flatten();
+                let held = |policy: &Arc<Policy>| policy.performers.iter().any(|one| performers.contains(one));
+                if let Some(policy) = policy.filter(held) {
+                    consents.push(policy.clone());
+                    let (id, version) = (consent.id.clone(), consent.version);
+                    standing.push(Standing { citizen: *key, id, version, policy });
+                }
+            }
+            found.push(Candidate {
+                citizen: *key,
+                patient: patient.as_str().into(),
+                authority: authorities.get(patient).cloned(),
+                blocked: false,
+                consents,
+            });
+        }
+        Ok((found, standing))
+    }
+
+    /// Compiles the Consents that are not yet.
+    async fn compile(&self, consents: &[StoredConsent]) -> Result<(), Error> {
+        let missing: Vec<&StoredConsent> = {
+            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            if policies.len() > POLICIES {
+                policies.clear();
+            }
+            consents.iter().filter(|consent| !policies.contains_key(&(consent.rid, consent.version))).collect()
+        };
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
+        let bodies = self.store.consent_bodies(&rids).await?;
+        let terms = ConsentTerms::new(self, HashSet::new());
+        for consent in missing {
+            let Some(body) = bodies.get(&consent.rid) else { continue };
+            let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
+            let policy = policy::compile(&resource, &policy::Stored(&terms), &self.config.zone).map_err(|_| {
+                // Stored active and not enforceable: nothing may be answered on a guess.
+                Error::Internal("a stored Consent is not enforceable".into())
+            })?;
+            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
+            policies.insert((consent.rid, consent.version), policy.map(Arc::new));
+        }
+        Ok(())
+    }
+}
+
+/// Who comes into question for a caller.
+#[derive(Debug)]
+struct Gathered {
+    candidates: Vec<Candidate>,
+    standing: Vec<Standing>,
+    /// What everyone else says, by stance, where those who share are too many.
+    others: Option<Vec<Arc<Policy>>>,
+}
+
+/// Who calls, and what decides about what she may see.
+#[derive(Clone, Debug)]
+pub struct Circle {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// The citizens who come into question.
+    pub candidates: Arc<Vec<Candidate>>,
+    /// Their Consents in force, as stored.
+    pub standing: Arc<Vec<Standing>>,
+    /// What everyone else says, by stance.
+    pub others: Arc<Vec<Arc<Policy>>>,
+    /// What may be seen, by action.
+    pub views: Arc<Views>,
+    /// What all this was made from.
+    pub watch: Watch,
+}
+
+impl Circle {
+    fn new(account: Option<&str>, caller: Caller, held: &[authority::Model], gathered: Gathered) -> Self {
+        let Gathered { candidates, standing, others } = gathered;
+        let mut patients: Vec<String> = held.iter().map(|one| one.patient.clone()).collect();
+        patients.extend(caller.patient.as_deref().map(str::to_owned));
+        patients.extend(candidates.iter().map(|one| one.patient.to_string()));
+        patients.sort();
+        patients.dedup();
+        let work = caller.user.iter().flat_map(|user| &user.memberships).map(|one| &one.organization);
+        let organizations = caller.client.organization.iter().chain(work).map(|one| one.reference.to_string());
+        // A patient in context leaves everyone else out, whoever shares.
+        let one_by_one = caller.patient.is_none() && others.is_none();
+        let actors = if one_by_one { caller.shared_with() } else { Vec::new() };
+        let watch = Watch {
+            account: account.map(str::to_owned),
+            patients,
+            citizens: candidates.iter().map(|one| one.citizen).collect(),
+            organizations: organizations.collect(),
+            actors: actors.into_iter().map(str::to_owned).collect(),
+            stances: others.as_ref().map(|_| caller.concerned_by()).unwrap_or_default(),
+        };
+        Self {
+            caller: Arc::new(caller),
+            candidates: Arc::new(candidates),
+            standing: Arc::new(standing),
+            others: Arc::new(others.unwrap_or_default()),
+            views: Arc::default(),
+            watch,
+        }
+    }
+}
+
+/// A Consent in force.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Whose.
+    pub citizen: CitizenKey,
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: i32,
+    /// What it says.
+    pub policy: Arc<Policy>,
+}
+
+/// Whether a Consent names this caller: the software, the person, or where she works.
+pub fn names(policy: &Policy, caller: &Caller) -> bool {
+    let is_caller = |actor: &Actor| match actor {
+        Actor::Client(id) => *id == caller.client.id,
+        Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
+        Actor::Organization(reference) => {
+            let own = caller.client.organization.iter();
+            own.map(|one| &one.reference).any(|one| one == reference)
+                || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
+        }
+    };
+    policy.nodes().flat_map(|node| node.actors.iter().flatten()).any(is_caller)
+}
+
+/// v3-ActReason, whose codes are purposes of use.
+pub const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+
+fn related_person(reference: &str) -> Box<str> {
+    if reference.starts_with("RelatedPerson/") { reference.into() } else { format!("RelatedPerson/{reference}").into() }
+}
+
+/// A delegate has no authority of her own: she sees what a Consent names her for.
+fn authority_of(row: &authority::Model) -> Option<Authority> {
+    let kind = match row.kind.as_str() {
+        "self" => AuthorityKind::Own,
+        "guardian" => AuthorityKind::Guardian,
+        _ => return None,
+    };
+    Some(Authority { kind, from: Some(row.valid_from), until: row.valid_until })
+}
+
+/// Terminology and directory, as the consent compiler asks them.
+#[derive(Debug)]
+pub struct ConsentTerms<'a> {
+    app: &'a App,
+    actors: HashSet<String>,
+}
+
+impl<'a> ConsentTerms<'a> {
+    /// * `actors`: references that the directory knows, among those asked about.
+    pub fn new(app: &'a App, actors: HashSet<String>) -> Self {
+        Self { app, actors }
+    }
+}
+
+impl Terms for ConsentTerms<'_> {
+    fn is_purpose(&self, code: &str) -> bool {
+        self.app.codes.has_code(ACT_REASON, code) == Code::Yes
+    }
+
+    fn is_type(&self, name: &str) -> bool {
+        self.app.definitions.type_number(name).is_some()
+    }
+
+    fn narrower(&self, system: &str, code: &str) -> Vec<Box<str>> {
+        let all = self.app.codes.code_system(system).map_or(&[][..], |system| &system.facts().concepts);
+        all.iter()
+            .map(|concept| &concept.code)
+            .filter(|below| ***below != *code && self.app.codes.subsumes(system, code, below) == Some(true))
+            .cloned()
+            .collect()
+    }
+
+    fn is_actor(&self, reference: &str) -> bool {
+        self.actors.contains(reference)
+    }
+}

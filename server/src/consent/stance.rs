@@ -1,0 +1,168 @@
+//! What one Consent says, apart from whose it is, who gave it and until when.
+//!
+//! Thousands who share with one hospital mostly say the same. A hospital's view of
+//! them is decided once for each *stance*; whose stance it is, and whether it still
+//! stands, is a row beside each Consent ([`Stance`] → `store/stance.rs`) that the
+//! statement itself asks about. Who is spoken of one by one needs none of this.
+//!
+//! The same Consent must say the same either way: `consent/agreement.rs` holds both
+//! against the slow telling.
+
+use jiff::tz::TimeZone;
+use techo_profiles::json::Json;
+
+use super::instant;
+use super::policy::{SCOPE_SYSTEM, SCOPES};
+use super::subject::local;
+
+/// The number of a stance in the database.
+pub type StanceKey = i64;
+
+/// A Consent in force, taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stance {
+    /// `policyRule` and `provision`, the same text for all that say the same.
+    pub said: String,
+    /// Whom it names at any depth, `Organization/org-city`; `*` where its root names nobody.
+    pub actors: Vec<String>,
+    /// When it holds, microseconds since 1970, end exclusive.
+    pub since: i64,
+    /// The instant after the last.
+    pub until: i64,
+    /// Who gave it, if that can be someone with authority: her `RelatedPerson` ids,
+    /// and nothing for the citizen herself.
+    pub givers: Vec<String>,
+}
+
+impl Stance {
+    /// `consent` taken apart; `None` for one that decides nothing.
+    ///
+    /// * `zone`: where the day of a date without time ends.
+    pub fn of(consent: &Json, zone: &TimeZone) -> Option<Self> {
+        if consent.str("status") != Some("active") || !is_enforced(consent) {
+            return None;
+        }
+        let patient = consent.at(&["patient", "reference"])?.as_str()?;
+        let givers = givers(consent, patient);
+        let nothing = Json::object::<&str>([]);
+        let provision = consent.get("provision").unwrap_or(&nothing);
+        let mut said = plain(provision);
+        let (mut since, mut until) = (i64::MIN, i64::MAX);
+        // An exception without a period of its own has the root's; one with, does not.
+        let alone = provision.list("provision").iter().all(|inner| inner.get("period").is_none());
+        if let Some(period) = provision.get("period").filter(|_| alone).and_then(|own| instant::period(own, zone)) {
+            (since, until) = (period.start, period.end);
+            said.remove("period");
+        }
+        let rule = consent.get("policyRule").map(plain);
+        let said = Json::object([("provision", said)]).with_some("policyRule", rule).to_string();
+        let mut actors = Vec::new();
+        named(provision, &mut actors);
+        if provision.list("actor").is_empty() {
+            actors.push("*".to_owned());
+        }
+        actors.sort();
+        actors.dedup();
+        Some(Self { said, actors, since, until, givers })
+    }
+}
+
+fn is_enforced(consent: &Json) -> bool {
+    let codings = consent.get("scope").map_or(&[][..], |scope| scope.list("coding"));
+    codings.iter().any(|coding| {
+        coding.str("system") == Some(SCOPE_SYSTEM) && coding.str("code").is_some_and(|code| SCOPES.contains(&code))
+    })
+}
+
+fn givers(consent: &Json, patient: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for performer in consent.list("performer") {
+        let reference = performer.str("reference").unwrap_or_default();
+        if reference == patient {
+            found.push(String::new());
+        } else if let Some(("RelatedPerson", id)) = local(reference, "") {
+            found.push(id.to_owned());
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn named(provision: &Json, found: &mut Vec<String>) {
+    for actor in provision.list("actor") {
+        found.extend(actor.at(&["reference", "reference"]).and_then(Json::as_str).map(str::to_owned));
+    }
+    provision.list("provision").iter().for_each(|inner| named(inner, found));
+}
+
+/// Without what decides nothing, in one order.
+fn plain(json: &Json) -> Json {
+    if json.is_array() {
+        return Json::array(json.items().iter().map(plain));
+    }
+    if !json.is_object() {
+        return json.clone();
+    }
+    let mut members: Vec<_> = json.members().iter().filter(|one| !WORDS.contains(&&*one.name)).collect();
+    members.sort_by(|one, other| one.name.cmp(&other.name));
+    Json::object(members.into_iter().map(|member| (member.name.clone(), plain(&member.value))))
+}
+
+/// Members of provisions that are for people.
+const WORDS: &[&str] = &["display", "id", "text", "userSelected"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn consent(provision: &str, performer: &str) -> Json {
+        let text = format!(
+            r#"{{"resourceType":"Consent","status":"active","scope":{{"coding":[{{"system":"{SCOPE_SYSTEM}","code":"patient-privacy"}}]}},"patient":{{"reference":"Patient/p"}},"performer":[{{"reference":"{performer}"}}],"provision":{provision}}}"#
+        );
+        Json::parse(text.as_bytes()).expect("JSON")
+    }
+
+    fn stance(provision: &str) -> Stance {
+        Stance::of(&consent(provision, "Patient/p"), &TimeZone::UTC).expect("in force")
+    }
+
+    #[test]
+    fn words_order_and_period_do_not_make_another_stance() {
+        let one = stance(
+            r#"{"type":"permit","period":{"end":"2026-01-01"},"actor":[{"role":{"text":"受け手"},"reference":{"reference":"Organization/o","display":"さくら医院"}}]}"#,
+        );
+        let other = stance(r#"{"actor":[{"reference":{"reference":"Organization/o"},"role":{}}],"type":"permit"}"#);
+        assert_eq!(one.said, other.said);
+        assert_eq!((one.since, one.until, other.until), (i64::MIN, 1_767_312_000_000_000, i64::MAX));
+        assert_eq!(one.actors, ["Organization/o"]);
+    }
+
+    #[test]
+    fn a_period_stays_where_an_exception_has_its_own() {
+        let own = stance(
+            r#"{"type":"permit","period":{"end":"2026"},"provision":[{"type":"deny","period":{"end":"2025"}}]}"#,
+        );
+        assert_eq!((own.since, own.until), (i64::MIN, i64::MAX));
+        assert_eq!(own.said.matches("period").count(), 2);
+        assert_eq!(own.actors, ["*"]);
+    }
+
+    #[test]
+    fn only_the_citizen_and_those_related_can_have_given_it() {
+        for (performer, givers) in
+            [("Patient/p", vec![""]), ("RelatedPerson/r", vec!["r"]), ("Patient/q", vec![]), ("Practitioner/d", vec![])]
+        {
+            let found = Stance::of(&consent("{}", performer), &TimeZone::UTC).expect("in force").givers;
+            assert_eq!(found, givers, "{performer}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_force_has_none() {
+        for (from, to) in [("\"active\"", "\"inactive\""), ("patient-privacy", "treatment")] {
+            let text = consent("{}", "Patient/p").to_string().replace(from, to);
+            assert_eq!(Stance::of(&Json::parse(text.as_bytes()).expect("JSON"), &TimeZone::UTC), None, "{to}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The stances of Consents: their numbers, and who has which.
+//!
+//! A stance's rows are never changed: its number is as good as its text, on every
+//! server, for ever. Whose it is and until when stands in `effect`, in the
+//! transaction of the Consent itself.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use sea_orm::ConnectionTrait;
+use techo_profiles::Definitions;
+
+use super::Store;
+use super::db::statement;
+use super::error::StoreError;
+use super::sql::Sql;
+use crate::consent::stance::{Stance, StanceKey};
+use crate::consent::view::CitizenKey;
+use crate::secret;
+
+/// Stances whose numbers were asked for before, by hash.
+#[derive(Debug, Default)]
+pub(super) struct Stances(Mutex<HashMap<[u8; 32], StanceKey>>);
+
+/// Numbers remembered at once.
+const MOST: usize = 65_536;
+
+/// A Consent because of which a citizen's records were shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// Whose.
+    pub citizen: CitizenKey,
+    /// Its stance.
+    pub stance: StanceKey,
+    /// Its id.
+    pub id: String,
+    /// Its version.
+    pub version: i32,
+}
+
+impl Store {
+    /// The number of a stance; a new one gets one, in a transaction of its own.
+    pub async fn stance(&self, stance: &Stance) -> Result<StanceKey, StoreError> {
+        let hash = secret::hash(stance.said.as_bytes());
+        let known = |all: &Mutex<HashMap<_, _>>| all.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
+        if let Some(key) = known(&self.stances.0) {
+            return Ok(key);
+        }
+        let backend = self.db.backend();
+        let transaction = self.db.begin().await?;
+        let insert = "INSERT INTO stance (hash, said) VALUES (?, ?) ON CONFLICT DO NOTHING";
+        let values = [hash.to_vec().into(), stance.said.as_str().into()];
+        transaction.execute_raw(statement(backend, insert, values)).await?;
+        let select = "SELECT id FROM stance WHERE hash = ?";
+        let row = transaction.query_one_raw(statement(backend, select, [hash.to_vec().into()])).await?;
+        let key: i64 = row.ok_or(StoreError::Missing { table: "stance", what: "a new row" })?.try_get_by_index(0)?;
+        for actor in &stance.actors {
+            let (kind, id) = place(actor).unwrap_or((0, "*"));
+            let insert = "INSERT INTO stance_actor (kind, id, stance) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+            transaction.execute_raw(statement(backend, insert, [kind.into(), id.into(), key.into()])).await?;
+        }
+        transaction.commit().await?;
+        let mut all = self.stances.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(hash, key);
+        Ok(key)
+    }
+
+    /// Every stance that may concern one of these actors, with its text.
+    pub async fn stances_about(&self, actors: &[String]) -> Result<Vec<(StanceKey, String)>, StoreError> {
+        let mut sql =
+            Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id IN (SELECT n.stance FROM stance_actor n WHERE ");
+        sql.push(naming(actors)).text(") ORDER BY s.id");
+        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
+        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+    }
+
+    /// The Consents of these stances that stand for these citizens at `now`.
+    pub async fn grounds(
+        &self,
+        citizens: &[CitizenKey],
+        stances: &[StanceKey],
+        now: i64,
+    ) -> Result<Vec<Ground>, StoreError> {
+        if citizens.is_empty() || stances.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = Sql::new(
+            "SELECT e.citizen, e.stance, r.id, r.version FROM effect e JOIN resource r ON r.rid = e.rid WHERE e.citizen IN ",
+        );
+        sql.list(citizens.iter().copied()).text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ");
+        sql.push(standing(now)).text(" ORDER BY e.rid");
+        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for row in rows {
+            let one = Ground {
+                citizen: row.try_get_by_index(0)?,
+                stance: row.try_get_by_index(1)?,
+                id: row.try_get_by_index(2)?,
+                version: row.try_get_by_index(3)?,
+            };
+            // Two who gave the same Consent are two rows.
+            if seen.insert(one.id.clone()) {
+                found.push(one);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Row `n` of `stance_actor` names one of these, or everyone.
+pub(super) fn naming(actors: &[String]) -> Sql {
+    let everyone = std::iter::once((0, "*"));
+    let any = actors.iter().filter_map(|actor| place(actor)).chain(everyone).map(|(kind, id)| {
+        let mut one = Sql::new("(n.kind = ");
+        one.bind(kind).text(" AND n.id = ").bind(id).text(")");
+        one
+    });
+    Sql::or(any.collect())
+}
+
+/// Row `e` of `effect` stands at `now`: within its period, its giver the citizen
+/// herself or someone who holds authority over her.
+pub(super) fn standing(now: i64) -> Sql {
+    let mut sql = Sql::new("e.since <= ");
+    sql.bind(now).text(" AND e.until > ").bind(now);
+    sql.text(
+        " AND (e.giver = '' OR EXISTS (SELECT 1 FROM resource up JOIN authority u ON u.patient = up.id \
+         WHERE up.rid = e.citizen AND u.related_person IN (e.giver, 'RelatedPerson/' || e.giver) AND u.valid_from <= ",
+    );
+    sql.bind(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql
+}
+
+/// `Organization/org-city` → the type's number and the id; `None` for `*`.
+fn place(actor: &str) -> Option<(i16, &str)> {
+    let (kind, id) = actor.split_once('/')?;
+    let number = Definitions::embedded().type_number(kind)?;
+    Some((i16::try_from(number).ok()?, id))
+}
