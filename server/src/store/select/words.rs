@@ -18,10 +18,11 @@ impl Scene<'_> {
     /// is written once, however many words are sought.
     pub(super) fn says(self, row: Row, everything: bool, sought: &Sought) -> Sql {
         let r = row.name();
-        let mut sql = Sql::new("EXISTS (SELECT 1 FROM (SELECT v.content AS content, CASE WHEN ");
-        sql.push(self.tells(&r, row)).text(" THEN v.narrative ELSE '' END AS narrative FROM words v ");
-        sql.text(&format!("WHERE v.rid = {r}.rid) w WHERE "));
-        sql.push(stands(everything, sought)).text(")");
+        let mut said = Sql::new("(SELECT v.content AS content, CASE WHEN ");
+        said.push(self.tells(&r, row)).text(" THEN v.narrative ELSE '' END AS narrative FROM words v ");
+        said.text(&format!("WHERE v.rid = {r}.rid) w WHERE ")).push(stands(everything, sought));
+        let mut sql = Sql::default();
+        sql.exists(said);
         sql
     }
 
