@@ -39,6 +39,29 @@ pub struct Config {
     pub one_by_one: usize,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
+    /// What a delete does whose query finds several.
+    pub conditional_delete: ConditionalDelete,
+}
+
+/// What `DELETE [type]?…` does where it finds several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConditionalDelete {
+    /// It refuses.
+    #[default]
+    Single,
+    /// It deletes all of them, or none.
+    Multiple,
+}
+
+impl ConditionalDelete {
+    /// As a CapabilityStatement says it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multiple => "multiple",
+        }
+    }
 }
 
 /// Files of a TLS server.
@@ -80,6 +103,8 @@ pub struct Settings {
     pub operator: Option<String>,
     /// A change needs `If-Match`.
     pub require_if_match: Option<bool>,
+    /// What a delete does whose query finds several.
+    pub conditional_delete: Option<ConditionalDelete>,
 }
 
 impl Settings {
@@ -105,6 +130,7 @@ impl Settings {
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
+            conditional_delete: self.conditional_delete.or(other.conditional_delete),
         }
     }
 
@@ -123,6 +149,7 @@ impl Settings {
         };
         config.behind_proxy = self.behind_proxy.unwrap_or(false);
         config.require_if_match = self.require_if_match.unwrap_or(false);
+        config.conditional_delete = self.conditional_delete.unwrap_or_default();
         config.key_file = self.key_file;
         match self.search_seconds {
             Some(0) => return Err(ConfigError::SearchTime),
@@ -188,6 +215,7 @@ impl Config {
             search_time: SEARCH_TIME,
             one_by_one: ONE_BY_ONE,
             require_if_match: false,
+            conditional_delete: ConditionalDelete::Single,
         }
     }
 
