@@ -41,6 +41,8 @@ pub struct Config {
     pub require_if_match: bool,
     /// What a delete does whose query finds several.
     pub conditional_delete: ConditionalDelete,
+    /// What clients may ask of the edge.
+    pub limits: Limits,
 }
 
 /// What `DELETE [type]?…` does where it finds several.
@@ -61,6 +63,24 @@ impl ConditionalDelete {
             Self::Single => "single",
             Self::Multiple => "multiple",
         }
+    }
+}
+
+/// How many clients are served at once, and how long each may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// How long a client may take for the headers of a request, from the connection's
+    /// begin or the last answer's end.
+    pub header: Duration,
+    /// How long a request may take.
+    pub request: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 10_000, header: Duration::from_secs(15), request: Duration::from_mins(1) }
     }
 }
 
@@ -105,6 +125,12 @@ pub struct Settings {
     pub require_if_match: Option<bool>,
     /// What a delete does whose query finds several.
     pub conditional_delete: Option<ConditionalDelete>,
+    /// Connections at once.
+    pub max_connections: Option<u32>,
+    /// Seconds for the headers of a request.
+    pub header_seconds: Option<u32>,
+    /// Seconds for a request.
+    pub request_seconds: Option<u32>,
 }
 
 impl Settings {
@@ -131,6 +157,9 @@ impl Settings {
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
             conditional_delete: self.conditional_delete.or(other.conditional_delete),
+            max_connections: self.max_connections.or(other.max_connections),
+            header_seconds: self.header_seconds.or(other.header_seconds),
+            request_seconds: self.request_seconds.or(other.request_seconds),
         }
     }
 
@@ -156,6 +185,7 @@ impl Settings {
             Some(seconds) => config.search_time = Duration::from_secs(seconds.into()),
             None => {}
         }
+        config.limits = config.limits.with(self.max_connections, self.header_seconds, self.request_seconds)?;
         config.one_by_one = self.one_by_one.unwrap_or(config.one_by_one);
         let scheme = if config.tls.is_some() { "https" } else { "http" };
         config.base_url =
@@ -185,6 +215,9 @@ pub enum ConfigError {
     /// Nothing could be found in no time.
     #[error("--search-seconds is 1 or more")]
     SearchTime,
+    /// Nobody could be served.
+    #[error("--max-connections, --header-seconds and --request-seconds are 1 or more")]
+    Limits,
     /// No such time zone.
     #[error("{0} is no time zone; use a name such as Asia/Tokyo")]
     Zone(String),
@@ -194,6 +227,20 @@ pub enum ConfigError {
     /// TLS is spoken, and the public origin says it is not.
     #[error("--base-url must begin with https:// where TLS is spoken, or cookies would be sent without it")]
     PlainOrigin,
+}
+
+impl Limits {
+    fn with(self, connections: Option<u32>, header: Option<u32>, request: Option<u32>) -> Result<Self, ConfigError> {
+        if [connections, header, request].contains(&Some(0)) {
+            return Err(ConfigError::Limits);
+        }
+        let time = |said: Option<u32>, shipped| said.map_or(shipped, |seconds| Duration::from_secs(seconds.into()));
+        Ok(Self {
+            connections: connections.and_then(|most| usize::try_from(most).ok()).unwrap_or(self.connections),
+            header: time(header, self.header),
+            request: time(request, self.request),
+        })
+    }
 }
 
 /// Beyond this, asking the database costs less than remembering.
@@ -216,6 +263,7 @@ impl Config {
             one_by_one: ONE_BY_ONE,
             require_if_match: false,
             conditional_delete: ConditionalDelete::Single,
+            limits: Limits::default(),
         }
     }
 

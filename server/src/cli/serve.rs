@@ -46,6 +46,15 @@ pub struct Args {
     /// Seconds that a search may take before the database stops it.
     #[arg(long, env = "TECHO_SEARCH_SECONDS", value_name = "N")]
     search_seconds: Option<u32>,
+    /// Connections at once; one more is refused.
+    #[arg(long, env = "TECHO_MAX_CONNECTIONS", value_name = "N")]
+    max_connections: Option<u32>,
+    /// Seconds that a client may take for a request's headers, or leave a connection idle.
+    #[arg(long, env = "TECHO_HEADER_SECONDS", value_name = "N")]
+    header_seconds: Option<u32>,
+    /// Seconds that a request may take before it is answered 503.
+    #[arg(long, env = "TECHO_REQUEST_SECONDS", value_name = "N")]
+    request_seconds: Option<u32>,
     /// Up to how many people who share with a caller are decided one by one; of more,
     /// each statement asks the database.
     #[arg(long, env = "TECHO_ONE_BY_ONE", value_name = "N")]
@@ -70,6 +79,9 @@ impl Args {
             conditional_delete: self.conditional_delete,
             key_file: self.key_file,
             search_seconds: self.search_seconds,
+            max_connections: self.max_connections,
+            header_seconds: self.header_seconds,
+            request_seconds: self.request_seconds,
             one_by_one: self.one_by_one,
             zone: self.zone,
             operator: self.operator,
@@ -84,8 +96,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     let (bound, config) = bind(config)?;
     let _hold = upkeep::hold_as_server(&config).await.map_err(Failure::of)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
-    let tls = server.app.config.tls.clone();
-    let listening = bound.serve(http::router(&server), tls.as_ref()).await.map_err(Failure::of)?;
+    let listening = bound.serve(http::router(&server), &server.app.config).await.map_err(Failure::of)?;
     println!("listening on {} as {}", listening.address, server.app.config.base_url);
     listening.until(listen::asked_to_end()).await;
     server.end().await;

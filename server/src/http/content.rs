@@ -81,10 +81,16 @@ pub async fn both_ways(State(edge): State<Edge>, mut request: Request, next: Nex
     if request.method() == Method::HEAD {
         *request.method_mut() = Method::GET;
     }
-    let (answer, original) = match readable(&edge.app, request).await {
-        Ok((request, original)) => (next.run(request).await, original),
-        Err(error) => (refusal(&error, wish.japanese), None),
+    let limits = edge.app.config.limits;
+    let time = limits.of(request.uri().path());
+    let work = async {
+        match readable(&edge.app, limits.patient(request)).await {
+            Ok((request, original)) => (next.run(request).await, original),
+            Err(error) => (refusal(&error, wish.japanese), None),
+        }
     };
+    let done = tokio::time::timeout(time, work).await;
+    let (answer, original) = done.unwrap_or_else(|_| (refusal(&Error::Late, wish.japanese), None));
     wish.fulfil(answer, original, Some(&edge)).await
 }
 

@@ -18,6 +18,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 
 use super::content::{Constant, Rendering, Wish};
 use super::encoding::too_large;
+use super::limit::Slow;
 use super::negotiate::{self, Wishes};
 use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
@@ -336,6 +337,8 @@ pub fn received(body: Received) -> Result<Bytes, Error> {
     body.map_err(|rejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
             too_large(super::BODY_LIMIT)
+        } else if Slow::is_behind(&rejection) {
+            Error::Slow
         } else {
             bad_request("The body could not be read.", "本文を読み取れませんでした。")
         }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 
-use crate::config::Tls;
+use super::limit::{Door, HANDSHAKE};
+use crate::config::{Config, Limits};
 
 /// How long requests that run may still take when the server is told to end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -40,25 +41,41 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// Serves `router`.
-    pub async fn serve(self, router: Router, tls: Option<&Tls>) -> std::io::Result<Listening> {
+    /// Serves `router`, within the limits of [`super::limit`].
+    pub async fn serve(self, router: Router, config: &Config) -> std::io::Result<Listening> {
         let handle = Handle::new();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let task = match tls {
+        let door = Door::new(config.limits, config.tls.is_some());
+        let task = match &config.tls {
             Some(tls) => {
                 // Ignored if another part of the process installed it already.
                 let _installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
-                let config = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await?;
-                let server = axum_server::from_tcp_rustls(self.socket, config)?.handle(handle.clone());
+                let files = RustlsConfig::from_pem_file(&tls.certificate, &tls.key).await?;
+                let acceptor = RustlsAcceptor::new(files).handshake_timeout(HANDSHAKE).acceptor(door);
+                let server = listener(self.socket, config.limits, &handle)?.acceptor(acceptor);
                 tokio::spawn(async move { server.serve(service).await })
             }
             None => {
-                let server = axum_server::from_tcp(self.socket)?.handle(handle.clone());
+                let server = listener(self.socket, config.limits, &handle)?.acceptor(door);
                 tokio::spawn(async move { server.serve(service).await })
             }
         };
         Ok(Listening { address: self.address, handle, task })
     }
+}
+
+/// A server on this socket that waits for nobody for ever.
+fn listener(
+    socket: std::net::TcpListener,
+    limits: Limits,
+    handle: &Handle<SocketAddr>,
+) -> std::io::Result<axum_server::Server<SocketAddr>> {
+    // Before the first request it is not known which HTTP is spoken.
+    let mut server = axum_server::from_tcp(socket)?.handle(handle.clone()).first_request_timeout(limits.header);
+    server.http_builder().http1().header_read_timeout(limits.header);
+    // Whoever does not answer a ping is gone.
+    server.http_builder().http2().keep_alive_interval(limits.header).keep_alive_timeout(limits.header);
+    Ok(server)
 }
 
 impl Listening {

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod fhir;
 pub mod headers;
 pub mod health;
+pub mod limit;
 pub mod listen;
 pub mod negotiate;
 pub mod oauth;
@@ -72,14 +73,15 @@ pub fn router(server: &Server) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .with_state(app);
-    let oauth = oauth::router(server.authorization.clone());
-    let portal = portal::router(server);
+    let limits = server.app.config.limits;
+    let pages = oauth::router(server.authorization.clone())
+        .merge(portal::router(server))
+        .layer(from_fn_with_state(limits, limit::in_time));
     Router::new()
         .merge(fhir)
         .merge(open)
-        .merge(oauth)
         .merge(health)
-        .merge(portal)
+        .merge(pages)
         .fallback(fhir::no_such_path)
         .layer(from_fn(headers::security))
 }

@@ -127,6 +127,12 @@ pub enum Error {
     /// 413
     #[error("too large")]
     TooLarge(Issue),
+    /// 408: the body paused for too long.
+    #[error("slow")]
+    Slow,
+    /// 503: it took longer than a request may.
+    #[error("late")]
+    Late,
     /// 400: search parameters that are unknown or not understood.
     #[error("bad search")]
     Search(Vec<SearchError>),
@@ -191,6 +197,22 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
         Error::Precondition(issue) => (412, vec![issue.clone()]),
         Error::Unguarded(issue) => (428, vec![issue.clone()]),
         Error::TooLarge(issue) => (413, vec![issue.clone()]),
+        Error::Slow => (
+            408,
+            vec![Issue::error(
+                "timeout",
+                "Nothing more of the body came for too long. Send it again.",
+                "本文の続きが届きませんでした。もう一度送ってください。",
+            )],
+        ),
+        Error::Late => (
+            503,
+            vec![Issue::error(
+                "timeout",
+                "The request took too long and was given up. If it was to change something, read first whether it has.",
+                "時間がかかりすぎたため処理を打ち切りました。変更の場合は、反映されたかどうかを先に確認してください。",
+            )],
+        ),
         Error::Search(errors) => (400, errors.iter().map(search_issue).collect()),
         Error::Entry { index, error } => {
             let (status, issues) = explained(error);

@@ -49,7 +49,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     let _hold = upkeep::hold_as_server(&config).await.map_err(Failure::of)?;
     let server = Arc::new(Server::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?);
     let secrets = prepare(&server).await?;
-    let listening = bound.serve(http::router(&server), None).await.map_err(Failure::of)?;
+    let listening = bound.serve(http::router(&server), &server.app.config).await.map_err(Failure::of)?;
     let text = if args.json { secrets.json(&server.app.config) } else { secrets.text(&server.app.config) };
     // Whoever started this reads the first line: it must not wait in a buffer.
     let mut out = std::io::stdout();

@@ -56,6 +56,8 @@ fn samples() -> Vec<Error> {
         Error::TooLarge(issue(OWN)),
         Error::Unsupported(issue("not-supported")),
         Error::Unprocessable(vec![issue(OWN)]),
+        Error::Slow,
+        Error::Late,
         Error::Store(StoreError::Busy),
         Error::Store(StoreError::TooCostly),
     ]
@@ -83,6 +85,8 @@ fn when(error: &Error) -> &'static str {
         Error::Unprocessable(_) => {
             "it can be read and breaks a rule: a Consent that cannot be enforced, an import refused whole"
         }
+        Error::Slow => "nothing more of a body came for too long",
+        Error::Late => "it took longer than `--request-seconds`",
         Error::Internal(_) => "the server contradicts itself, or the audit record could not be kept",
         Error::Store(StoreError::TooCostly) => "a search that took too long and was stopped",
         Error::Store(_) => {
