@@ -116,8 +116,11 @@ impl Entry {
             (Verb::Post, _) => Action::Create,
             (Verb::Put | Verb::Patch, _) => Action::Update,
             // A compartment is no resource that is read, and an operation has its gate.
-            (Verb::Get, Some(Interaction::Search(Ground::Compartment(..) | Ground::Types, _)) | None)
-            | (Verb::Get, Some(Interaction::Operation(_))) => return Ok(()),
+            (
+                Verb::Get,
+                None
+                | Some(Interaction::Search(Ground::Compartment(..) | Ground::Types, _) | Interaction::Operation(_)),
+            ) => return Ok(()),
             (Verb::Get, Some(asked)) => asked.action(),
         };
         let kind = self.asked.as_ref().map_or(Some(&*self.kind), Interaction::kind);
@@ -145,6 +148,14 @@ impl Entry {
     /// Forgets the id that was found for it.
     pub(super) fn renamed(&mut self) {
         self.id.clone_from(&self.url_id);
+    }
+
+    /// Where it writes.
+    pub(super) fn place(&self) -> Result<Location, Error> {
+        let id = self.id.clone();
+        let id =
+            id.ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
+        Ok(Location { kind: self.kind.clone(), id })
     }
 
     /// What it changes, if it is a patch.
