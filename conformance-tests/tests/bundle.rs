@@ -387,7 +387,10 @@ fn entries_read_conditionally_by_head_and_whole_histories() {
     }
     for bad in [
         json!({"method": "GET", "url": path, "ifNoneMatch": "1"}),
-        json!({"method": "DELETE", "url": path, "ifNoneMatch": "*"}),
+        json!({"method": "DELETE", "url": path, "ifNoneMatch": "1"}),
+        json!({"method": "DELETE", "url": path, "ifNoneMatch": "*", "ifMatch": "*"}),
+        json!({"method": "POST", "url": "Patient", "ifNoneMatch": "*"}),
+        json!({"method": "POST", "url": "Patient", "ifMatch": "*"}),
         json!({"method": "DELETE", "url": path, "ifMatch": "1"}),
         json!({"method": "PUT", "url": format!("{path}?_format=json")}),
         json!({"method": "DELETE", "url": "Patient"}),
@@ -397,6 +400,114 @@ fn entries_read_conditionally_by_head_and_whole_histories() {
         let text = tester.post("", &bundle("transaction", &[json!({"request": bad})])).refused(400).text();
         assert!(text.contains("Bundle.entry[0].request") || text.contains("Bundle.entry[0].resource"), "{bad}: {text}");
     }
+}
+
+/// Operations and searches answer as they do by themselves, in a batch and in a transaction.
+#[test]
+fn entries_ask_for_operations_and_for_searches_of_several_types_and_in_compartments() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("問", "asked", "2024-04-01"));
+    let seen = tester.create(&about(&format!("Patient/{who}")));
+    let subject = json!({"resourceType": "Parameters", "parameter": [{"name": "patient", "valueString": who},
+        {"name": "code", "valueString": "8302-2"}]});
+    let sound = patient("a", "b", "2024-04-01");
+    let path = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": "Patient.gender"}, {"name": "resource", "resource": patient("a", "b", "2024-04-01")}]});
+    let asked = [
+        entry("GET", &format!("Patient/{who}/$everything?_count=5"), None),
+        entry("GET", &format!("Observation/$lastn?patient={who}&code=8302-2"), None),
+        entry("POST", "Observation/$lastn", Some(&subject)),
+        entry("POST", "Patient/$validate", Some(&sound)),
+        entry("POST", "$fhirpath", Some(&path)),
+        entry("GET", &format!("Observation/{seen}/$meta"), None),
+        entry("GET", &format!("Observation/{seen}/_history/1/$meta"), None),
+        entry("GET", &format!("Patient/{who}/Observation?code=8302-2"), None),
+        entry("GET", &format!("Patient/{who}/*"), None),
+        entry("GET", &format!("?_type=Patient,Observation&_id={who},{seen}"), None),
+        entry("GET", &format!("{}?_type=Patient&_id={who}", world.base), None),
+    ];
+    for kind in ["batch", "transaction"] {
+        let answer = tester.post("", &bundle(kind, &asked)).expect(200).json();
+        for (at, one) in asked.iter().enumerate() {
+            assert_eq!(status(&answer, at), "200", "{kind}: {one}: {answer}");
+            let (method, url) = (one["request"]["method"].as_str(), one["request"]["url"].as_str());
+            let url = url.expect("a URL").trim_start_matches(&*world.base);
+            let alone = match method {
+                Some("GET") => tester.get(url),
+                _ => tester.post(url, &one["resource"]),
+            };
+            assert_eq!(answer["entry"][at]["resource"], alone.expect(200).json(), "{kind}: {url}");
+        }
+        let refused = [
+            (entry("GET", "Patient/$nonsense", None), "404"),
+            (entry("GET", "Nonsense/$meta", None), "404"),
+            (entry("GET", "$fhirpath", None), "405"),
+            (entry("GET", &format!("Patient/{who}/Nonsense"), None), "404"),
+            (entry("GET", "?_type=Nonsense", None), "400"),
+            (entry("GET", "?code=1", None), "400"),
+            (entry("POST", "Patient/_search", None), "400"),
+            (entry("POST", &format!("Patient/{who}/Observation/_search"), None), "400"),
+            (entry("GET", "_search?_type=Patient", None), "400"),
+            (entry("GET", &format!("Observation/$lastn?patient={who}&code:nonsense=1"), None), "400"),
+        ];
+        for (one, expected) in refused {
+            let answer = tester.post("", &bundle(kind, std::slice::from_ref(&one)));
+            if kind == "batch" {
+                assert_eq!(status(&answer.json(), 0), expected, "{one}: {}", answer.text());
+            } else {
+                let text = answer.refused(expected.parse().expect("a status")).text();
+                assert!(text.contains("Bundle.entry[0]"), "{one}: {text}");
+            }
+        }
+    }
+}
+
+/// An operation that writes is done in a batch, and cannot be undone with a transaction.
+#[test]
+fn operations_that_write_are_for_a_batch_alone() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("変", "writes", "2024-04-01"));
+    let tag = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "meta", "valueMeta": {"tag": [{"system": "urn:t", "code": "bundled"}]}}]});
+    let add = entry("POST", &format!("Patient/{who}/$meta-add"), Some(&tag));
+    let made = entry("POST", "Patient", Some(&patient("変", "writes-2", "2024-04-01")));
+    let text = tester.post("", &bundle("transaction", &[made, add.clone()])).refused(400).text();
+    assert!(text.contains("Bundle.entry[1].request.url"), "{text}");
+    assert_eq!(tester.ids(&by("writes-2")), [""; 0], "nothing is written");
+    assert_eq!(tester.ids(&format!("Patient?_id={who}&_tag=urn:t|bundled")), [""; 0]);
+    let answer = tester.post("", &bundle("batch", &[add])).expect(200).json();
+    assert_eq!(answer["entry"][0]["resource"]["parameter"][0]["valueMeta"]["tag"][0]["code"], "bundled", "{answer}");
+    assert_eq!(tester.ids(&format!("Patient?_id={who}&_tag=urn:t|bundled")), [who.as_str()]);
+    // What a transaction makes, its own operation tells.
+    let mut own = patient("変", "writes-3", "2024-04-01");
+    own["id"] = json!("writes-3");
+    let both = [entry("GET", "Patient/writes-3/$everything", None), entry("PUT", "Patient/writes-3", Some(&own))];
+    let answer = tester.post("", &bundle("transaction", &both)).expect(200).json();
+    assert_eq!(answer["entry"][0]["resource"]["entry"][0]["resource"]["id"], "writes-3", "{answer}");
+}
+
+/// A definition that the server tells itself could be written over in a transaction, and
+/// by a query, and was then served at neither place.
+#[test]
+fn nobody_writes_where_the_server_tells_of_its_own() {
+    let world = World::new();
+    let tester = world.tester();
+    let own = json!({"resourceType": "OperationDefinition", "id": "import", "url": "urn:x:import", "name": "import",
+        "status": "active", "kind": "operation", "code": "import", "system": true, "type": false, "instance": false});
+    let told = tester.get("OperationDefinition/import").expect(200).json();
+    for url in ["OperationDefinition/import", "OperationDefinition?url=urn:x:import"] {
+        tester.put(url, &own).refused(409);
+        for kind in ["batch", "transaction"] {
+            let answer = tester.post("", &bundle(kind, &[entry("PUT", url, Some(&own))]));
+            let found = if kind == "batch" { status(&answer.json(), 0) } else { answer.status.to_string() };
+            assert_eq!(found, "409", "{kind} {url}: {}", answer.text());
+        }
+    }
+    tester.post("", &bundle("transaction", &[entry("DELETE", "OperationDefinition/import", None)])).refused(409);
+    assert_eq!(tester.get("OperationDefinition/import").expect(200).json(), told);
+    assert_eq!(tester.ids("OperationDefinition?url=urn:x:import"), [""; 0]);
 }
 
 /// What an entry may not see is not there for it: patched, found or deleted.

@@ -237,6 +237,96 @@ fn conditional_headers_that_are_none_are_refused() {
     assert_eq!(hidden.status, 404);
 }
 
+/// `If-None-Match: *` writes only what is not there yet; a version keeps that one as it is.
+#[test]
+fn if_none_match_guards_writes() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = patient("無", "none-match", "2024-04-01");
+    body["id"] = json!("none-match");
+    let send = |method: &str, path: &str, tag: &str| {
+        let request = tester.request(method, path).header("If-None-Match", tag);
+        match method {
+            "PUT" => request.fhir(&body).send().status,
+            "PATCH" => request.body("application/json-patch+json", "[]").send().status,
+            _ => request.send().status,
+        }
+    };
+    let path = "Patient/none-match";
+    assert_eq!(send("PATCH", path, "*"), 404);
+    assert_eq!(send("DELETE", path, "*"), 204, "there is none");
+    assert_eq!(send("PUT", path, "*"), 201);
+    for method in ["PUT", "PATCH", "DELETE"] {
+        assert_eq!(send(method, path, "*"), 412, "{method}");
+        assert_eq!(send(method, path, "W/\"3\", W/\"1\""), 412, "{method}");
+        assert_eq!(send(method, path, "1"), 400, "{method}");
+        let both = tester.request(method, path).header("If-Match", "W/\"1\"").header("If-None-Match", "*");
+        let both = if method == "PATCH" { both.body("application/json-patch+json", "[]") } else { both.fhir(&body) };
+        both.send().refused(400);
+    }
+    tester.request("POST", "Patient").header("If-None-Match", "*").fhir(&body).send().refused(400);
+    assert_eq!(tester.get(path).expect(200).json()["meta"]["versionId"], "1");
+    assert_eq!(send("PUT", path, "W/\"7\""), 200);
+    assert_eq!(send("PATCH", path, "W/\"1\""), 200);
+    let query = by("none-match");
+    assert_eq!(send("PUT", &query, "*"), 412);
+    assert_eq!(send("DELETE", path, "W/\"1\""), 204);
+    assert_eq!(send("PUT", path, "*"), 201, "what was deleted is not there");
+    assert_eq!(send("DELETE", path, "W/\"1\""), 204);
+    body.as_object_mut().map(|body| body.remove("id"));
+    let made = tester.request("PUT", &query).header("If-None-Match", "*").fhir(&body).send();
+    assert_eq!(made.status, 201, "{}", made.text());
+    for kind in ["batch", "transaction"] {
+        let request = json!({"method": "PUT", "url": query, "ifNoneMatch": "*"});
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [{"request": request, "resource": body}]});
+        assert!(tester.post("", &bundle).text().contains("\"conflict\""), "{kind}");
+    }
+}
+
+/// Of many who make one at once, one does; the others are told that it is there.
+#[test]
+fn of_writers_that_want_none_there_one_succeeds() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = patient("競", "none-race", "2024-04-01");
+    body["id"] = json!("none-race");
+    let send = || tester.request("PUT", "Patient/none-race").header("If-None-Match", "*").fhir(&body).send().status;
+    let mut found: Vec<u16> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..12).map(|_| scope.spawn(send)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    found.sort_unstable();
+    assert_eq!(found[0], 201);
+    assert!(found[1..].iter().all(|status| *status == 412), "{found:?}");
+}
+
+/// A guess at a record that is hidden is answered as one at none.
+#[test]
+fn if_none_match_does_not_tell_a_hidden_id_from_none() {
+    let world = World::new();
+    let ask =
+        |user: &str, who: &str| world.approve(&Ask::new("app-public", user, "launch/patient patient/*.cruds").of(who));
+    let hidden = ask("stranger", "pt-stranger").create(&weight("pt-stranger", "2026-01-10", "7.5"));
+    let never = "n".repeat(hidden.len());
+    let app = ask("hanako", "pt-mei");
+    for method in ["PUT", "DELETE", "PATCH"] {
+        for tag in ["*", "W/\"1\"", "W/\"9\""] {
+            let answers = [&hidden, &never].map(|id| {
+                let mut body = weight("pt-mei", "2026-01-10", "7.5");
+                body["id"] = json!(id);
+                let request = app.request(method, &format!("Observation/{id}")).header("If-None-Match", tag);
+                let request = match method {
+                    "PATCH" => request.body("application/json-patch+json", "[]"),
+                    "PUT" => request.fhir(&body),
+                    _ => request,
+                };
+                fingerprint(&request.send(), id)
+            });
+            assert_eq!(answers[0], answers[1], "{method} {tag}");
+        }
+    }
+}
+
 /// `--require-if-match`: what is known is changed by its version only; what is not
 /// known answers as ever.
 #[test]

@@ -114,6 +114,58 @@ fn a_walk_tells_each_version_once_while_others_write() {
     assert_eq!(unique.len(), whole.len());
 }
 
+/// The pages of a walk onward come again on the way back, and then what is new.
+#[test]
+fn a_walk_back_comes_by_the_same_pages_to_what_is_new() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = patient("帰", "walk-back", "2024-04-01");
+    body["id"] = json!("walk-back");
+    for _ in 0..7 {
+        tester.put("Patient/walk-back", &body);
+    }
+    let page = |url: &str| {
+        let json = tester.get(url).expect(200).json();
+        let entries = told(&json);
+        (
+            entries,
+            link(&json, "next").map(str::to_owned),
+            link(&json, "previous").map(str::to_owned),
+            link(&json, "first").map(str::to_owned),
+        )
+    };
+    let others: Vec<String> = (0..3).map(|_| tester.create(&about_nobody())).collect();
+    for start in ["Patient/walk-back/_history?_count=2", "Patient/_history?_count=2", "_history?_count=3"] {
+        let (mut seen, mut at) = (Vec::new(), page(start));
+        assert_eq!(at.2, None, "{start}: nothing comes before the first page");
+        loop {
+            seen.push(at.0.clone());
+            let Some(next) = at.1.clone() else { break };
+            at = page(&next);
+            assert!(at.3.as_deref().is_some_and(|first| first.ends_with(start)), "{start}: {:?}", at.3);
+        }
+        assert!(seen.len() > 2, "{start}: {seen:?}");
+        tester.put("Patient/walk-back", &body).expect(200);
+        let mut back = Vec::new();
+        while let Some(previous) = at.2.clone() {
+            at = page(&previous);
+            back.push(at.0.clone());
+            assert!(at.1.is_some(), "{start}: what was left is ahead again");
+        }
+        back.reverse();
+        let (new, known) = back.split_first().expect("pages");
+        assert_eq!(known, &seen[..seen.len() - 1], "{start}");
+        assert_eq!(new.len(), 1, "{start}: {new:?}");
+        assert!(new[0].contains("walk-back"), "{new:?}");
+    }
+    assert_eq!(others.len(), 3);
+}
+
+/// A record of nobody's.
+fn about_nobody() -> Value {
+    json!({"resourceType": "Basic", "code": {"text": "x"}})
+}
+
 #[test]
 fn since_and_at_choose_by_time() {
     let world = World::new();

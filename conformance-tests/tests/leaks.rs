@@ -322,3 +322,54 @@ fn a_reference_to_a_hidden_thing_loses_its_display() {
         assert!(seen["text"].is_object() && seen["encounter"]["display"] == "内緒の受診", "{seen}");
     }
 }
+
+/// Entries of a Bundle go through the same gates as requests: an operation, a search
+/// across types or in a compartment is no way round scopes, and none tells a hidden
+/// record from none.
+#[test]
+fn an_entry_that_asks_is_no_way_round_scopes_or_consent() {
+    let world = World::new();
+    let (hidden, app) = strangers_record(&world, "launch/patient patient/*.cruds");
+    let never = never_used(&hidden);
+    let narrow = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Patient.rs").of("pt-mei"));
+    let send = |caller: &Caller, kind: &str, method: &str, url: &str| {
+        let entry = json!({"request": {"method": method, "url": url}});
+        caller.post("", &json!({"resourceType": "Bundle", "type": kind, "entry": [entry]}))
+    };
+    for kind in ["batch", "transaction"] {
+        for (method, url) in [
+            ("GET", "Observation/{}/$meta"),
+            ("POST", "Observation/{}/$meta"),
+            ("GET", "Observation/{}/_history/1/$meta"),
+            ("GET", "?_type=Observation,Patient&_id={}&_total=accurate"),
+            ("GET", "Patient/pt-mei/Observation?_id={}&_total=accurate"),
+            ("POST", "Observation/{}/$meta-delete"),
+        ] {
+            alike(&format!("{kind} {method} {url}"), &hidden, &never, |id| {
+                send(&app, kind, method, &url.replace("{}", id))
+            });
+        }
+        for url in ["Patient/{}/$everything", "Patient/{}/Observation", "Patient/{}/*", "Observation/$lastn?patient={}"]
+        {
+            alike(&format!("{kind} {url}"), "pt-stranger", "pt-nobody11", |id| {
+                send(&app, kind, "GET", &url.replace("{}", id))
+            });
+        }
+        for url in [
+            "?_type=Patient,Observation",
+            "Patient/pt-mei/Observation",
+            "Observation/$lastn?patient=pt-mei",
+            "Observation/$meta",
+        ] {
+            let text = send(&narrow, kind, "GET", url).text();
+            assert!(text.contains("forbidden") && !text.contains("valueQuantity"), "{kind} {url}: {text}");
+        }
+    }
+    // Whom it disclosed is on record.
+    let of_all = Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei");
+    let reader = world.approve(&of_all);
+    let before = reader.search("AuditEvent?patient=pt-mei&_count=1")["total"].as_u64().expect("a total");
+    send(&reader, "batch", "GET", "Patient/pt-mei/$everything").expect(200);
+    let after = reader.search("AuditEvent?patient=pt-mei&_count=1")["total"].as_u64().expect("a total");
+    assert!(after >= before + 2, "the search before, and the batch: {before} {after}");
+}

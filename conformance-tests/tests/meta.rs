@@ -33,7 +33,7 @@ fn codes(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn lists_are_added_and_taken_away_without_a_new_version() {
+fn lists_are_added_and_taken_away_by_a_new_version_and_all_else_stays() {
     let world = World::new();
     let tester = world.tester();
     let who = tester.create(&patient("印", "meta-1", "2024-04-01"));
@@ -42,14 +42,15 @@ fn lists_are_added_and_taken_away_without_a_new_version() {
     let added = json!({"tag": [{"system": TAGS, "code": "a", "display": "甲"}], "profile": ["https://example.org/p"],
         "security": [{"system": LABELS, "code": "R"}]});
     let answer = ask(&tester, &path, "meta-add", &added);
-    assert_eq!(answer.header("ETag"), Some("W/\"1\""));
+    assert_eq!(answer.header("ETag"), Some("W/\"2\""));
     let meta = told(answer);
     for name in ["tag", "profile", "security"] {
         assert_eq!(meta[name], added[name], "{name}");
     }
-    assert_eq!(meta["versionId"], "1");
+    assert_eq!(meta["versionId"], "2");
     assert_eq!(told(tester.get(&format!("{path}/$meta"))), meta);
-    assert_eq!(told(tester.get(&format!("{path}/_history/1/$meta"))), meta);
+    assert_eq!(told(tester.get(&format!("{path}/_history/2/$meta"))), meta);
+    assert!(told(tester.get(&format!("{path}/_history/1/$meta")))["tag"].is_null(), "the version before stays");
     let after = tester.get(&path).expect(200);
     assert!(after.text().contains("7.5"), "all else stays as it was written");
     assert!(after.json()["meta"]["lastUpdated"].as_str() > before.json()["meta"]["lastUpdated"].as_str());
@@ -57,7 +58,8 @@ fn lists_are_added_and_taken_away_without_a_new_version() {
     same["meta"] = before.json()["meta"].clone();
     assert_eq!(same, before.json());
     let history = tester.search(&format!("{path}/_history"));
-    assert_eq!(history["entry"].as_array().map(Vec::len), Some(1), "no new version");
+    assert_eq!(history["entry"].as_array().map(Vec::len), Some(2));
+    assert_eq!(history["entry"][0]["request"]["method"], "PATCH");
     // The index follows.
     let query = |parameter: &str| tester.ids(&format!("Observation?subject=Patient/{who}&{parameter}")).len();
     let found = [format!("_tag={TAGS}|a"), "_profile=https://example.org/p".into(), format!("_security={LABELS}|R")];
@@ -69,16 +71,41 @@ fn lists_are_added_and_taken_away_without_a_new_version() {
     let mut none = told(ask(&tester, &path, "meta-delete", &again));
     assert_eq!(told(ask(&tester, &path, "meta-delete", &again)), none, "what is not there is no error");
     assert!(found.iter().all(|parameter| query(parameter) == 0));
+    assert_eq!(none["versionId"], "3");
+    none["versionId"] = json!("1");
     none["lastUpdated"] = before.json()["meta"]["lastUpdated"].clone();
     assert_eq!(none, before.json()["meta"]);
     let mut next = weight(&who, "2026-01-10", "7.6");
     next["id"] = json!(path.strip_prefix("Observation/"));
-    tester.request("PUT", &path).header("If-Match", "W/\"1\"").fhir(&next).send().expect(200);
+    tester.request("PUT", &path).header("If-Match", "W/\"3\"").fhir(&next).send().expect(200);
     tester.delete(&path).expect(204);
     for name in ["meta-add", "meta-delete"] {
         ask(&tester, &path, name, &tag("b")).refused(410);
     }
     tester.get(&format!("{path}/$meta")).refused(410);
+}
+
+/// A label that was added while the version stayed: a reader was told by 304 that nothing
+/// had changed, and a writer put the labels of before back, each with an ETag in hand.
+#[test]
+fn an_etag_from_before_a_label_is_no_longer_that_of_the_resource() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("札", "meta-etag", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let held = tester.get(&path).expect(200);
+    let etag = held.header("ETag").expect("an ETag").to_owned();
+    let again = || tester.request("GET", &path).header("If-None-Match", &etag).send();
+    again().expect(304);
+    told(ask(&tester, &path, "meta-add", &tag("new")));
+    assert_eq!(again().expect(200).json()["meta"]["tag"][0]["code"], "new");
+    tester.request("PUT", &path).header("If-Match", &etag).fhir(&held.json()).send().refused(412);
+    assert_eq!(tester.ids(&format!("Patient?_id={who}&_tag={TAGS}|new")), [who.as_str()]);
+    // A condition that would be passed over is refused.
+    for header in ["If-Match", "If-None-Match"] {
+        let body = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": tag("x")}]});
+        tester.request("POST", &format!("{path}/$meta-add")).header(header, "W/\"1\"").fhir(&body).send().refused(400);
+    }
 }
 
 /// Two who add at once both stand, and a writer who planned on the text before them

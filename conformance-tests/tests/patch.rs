@@ -201,7 +201,7 @@ fn concurrent_patches_lose_nothing() {
 }
 
 #[test]
-fn a_patch_needs_the_letter_u_and_shows_nothing_without_r() {
+fn a_patch_needs_the_letters_r_and_u() {
     let world = World::new();
     let app = |scope: &str| {
         let scope = format!("launch/patient {scope}");
@@ -211,10 +211,55 @@ fn a_patch_needs_the_letter_u_and_shows_nothing_without_r() {
     let path = format!("Observation/{own}");
     let changes = json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}]);
     patched(&app("patient/Observation.crds"), &path, &changes).refused(403);
-    let blind = patched(&app("patient/Observation.u"), &path, &changes).expect(200);
-    assert!(blind.body.is_empty(), "{}", blind.text());
-    assert_eq!(blind.header("ETag"), Some("W/\"2\""));
+    patched(&app("patient/Observation.u"), &path, &changes).refused(403);
     assert!(patched(&app("patient/Observation.ru"), &path, &changes).expect(200).json()["note"].is_array());
+}
+
+/// Who may write and not read could ask for values by `test`, for elements by a path that
+/// finds nothing, and for texts by moving them where a code has to stand: whatever a patch
+/// tried, its status told.
+#[test]
+fn a_patch_tells_nothing_to_who_may_not_read() {
+    let world = World::new();
+    let app = |scope: &str| {
+        let scope = format!("launch/patient {scope}");
+        world.approve(&Ask::new("app-public", "hanako", &scope).of("pt-mei"))
+    };
+    let wide = app("patient/Observation.cruds");
+    let record = wide.create(&weight("pt-mei", "2026-02-01", "6.0"));
+    let path = format!("Observation/{record}");
+    let category = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory";
+    // The second may read what is not this record.
+    let blind = [
+        app("patient/Observation.us"),
+        app(&format!("patient/Observation.us patient/Observation.r?category={category}")),
+    ];
+    for caller in &blind {
+        for guess in ["final", "amended"] {
+            let test = json!([{"op": "test", "path": "/status", "value": guess}]);
+            let steps = parameters(&[step("delete", &format!("Observation.where(status='{guess}').note"), &[])]);
+            let batch = |kind: &str| {
+                let entry = json!({"request": {"method": "PATCH", "url": path}, "resource": steps});
+                caller.post("", &json!({"resourceType": "Bundle", "type": kind, "entry": [entry]}))
+            };
+            let by_query = format!("Observation?_id={record}");
+            let answers = [
+                patched(caller, &path, &test),
+                patched(caller, &by_query, &test),
+                caller.request("PATCH", &path).fhir(&steps).send(),
+                batch("transaction"),
+                batch("batch"),
+            ];
+            for answer in answers {
+                assert!(answer.text().contains("forbidden"), "{guess}: {} {}", answer.status, answer.text());
+            }
+        }
+    }
+    assert_eq!(wide.get(&path).expect(200).json()["meta"]["versionId"], "1");
+    let vital = category.replace("laboratory", "vital-signs");
+    let may = app(&format!("patient/Observation.us patient/Observation.r?category={vital}"));
+    let note = json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]}]);
+    patched(&may, &path, &note).expect(200);
 }
 
 /// A patch of a record that is hidden is a patch of none, whatever it tests.

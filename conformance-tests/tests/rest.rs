@@ -448,7 +448,7 @@ fn what_the_client_has_is_told_by_tags_and_dates_and_guards_no_write() {
         let request = if let Some(tag) = tag { request.header("If-None-Match", tag) } else { request };
         assert_eq!(request.send().status, status, "{since} {tag:?}");
     }
-    tester.request("PUT", &path).header("If-None-Match", "*").fhir(&body).send().refused(400);
+    tester.request("PUT", &path).header("If-None-Match", "*").fhir(&body).send().refused(412);
     tester.get(&format!("{path}/_history/2")).refused(404);
 }
 

@@ -19,8 +19,10 @@ use crate::config::Config;
 use crate::consent::policy::Policy;
 use crate::consent::stance::StanceKey;
 use crate::import::draft::LOCAL_BASE;
+use crate::interaction::Location;
 use crate::interaction::strangers::Strangers;
 use crate::interaction::turns::Turns;
+use crate::operation::definition;
 use crate::random::Random;
 use crate::search::index::{self, Local};
 use crate::store::account::Accounts;
@@ -113,6 +115,11 @@ pub enum StartError {
 }
 
 impl App {
+    /// Whether this server tells something of its own at this place: nobody writes there.
+    pub fn publishes(&self, at: &Location) -> bool {
+        definition::told_at(at).is_some()
+    }
+
     /// Opens the database, the keys and the log.
     pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
         config.check()?;

@@ -162,7 +162,6 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
         id,
         expected: None,
         touched: None,
-        amends: false,
         method: Method::Create,
         body: Some(Body { bytes: format!("{{{}}}", " ".repeat(STAMP_WIDTH)).into_bytes(), stamp_at: 1 }),
         facts: Facts {

@@ -2,12 +2,14 @@
 //!
 //! A transaction is planned whole and written as one set. Entries may refer to
 //! each other by `fullUrl` (`urn:uuid:…`); the references are rewritten in the
-//! bytes received. Deletes are planned first, then creates, updates, patches, reads.
+//! bytes received. Deletes are planned first, then creates, updates, patches; reads,
+//! searches and operations are answered when all is written.
 //!
 //! Source: FHIR R4 http.html#transaction
 
 mod entry;
 mod names;
+mod path;
 mod transaction;
 
 use techo_profiles::json::Json;
@@ -20,6 +22,9 @@ use transaction::transaction;
 
 /// The most entries that a Bundle may have.
 pub const MOST: usize = 5000;
+/// Bytes of answers at which no more reads are answered: every entry may ask for a
+/// thousand records.
+const LARGEST: usize = 64 * 1024 * 1024;
 
 /// Carries a Bundle out.
 pub async fn bundle(call: &Call<'_>, body: &[u8]) -> Result<Reply, Error> {
@@ -66,19 +71,22 @@ fn of_an_entry(issue: &Issue) -> bool {
 /// Each entry through the one way in, by itself.
 async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
     let mut reply = Reply { count: entries.len(), ..Reply::default() };
-    let mut answers = Vec::new();
+    let (mut answers, mut size) = (Vec::new(), 0);
     for (index, json) in entries.iter().enumerate() {
         let result = match Entry::read(body, &call.base, index, json) {
+            Ok(entry) if entry.verb == Verb::Get && size > LARGEST => Err(too_much()),
             Ok(entry) => alone(call, &entry).await.map(|found| (entry, found)),
             Err(error) => Err(error),
         };
-        answers.push(match result {
+        let answer = match result {
             Ok((entry, found)) => {
                 reply.disclosed.extend(found.disclosed.iter().cloned());
                 response(call, &entry, &found)
             }
             Err(error) => refusal(call, index, error),
-        });
+        };
+        size += answer.len();
+        answers.push(answer);
     }
     reply.body = Some(answered("batch-response", &answers));
     Ok(reply)
@@ -132,6 +140,15 @@ fn answered(kind: &str, answers: &[String]) -> Vec<u8> {
         return format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\"}}").into_bytes();
     }
     format!("{{\"resourceType\":\"Bundle\",\"type\":\"{kind}\",\"entry\":[{}]}}", answers.join(",")).into_bytes()
+}
+
+/// What is asked for is too much for one answer.
+fn too_much() -> Error {
+    Error::TooLarge(Issue::error(
+        "too-costly",
+        format!("The entries before this one have filled an answer of {LARGEST} bytes. Ask for the rest by itself."),
+        format!("ここまでの entry で応答が {LARGEST} バイトに達しました。残りは別に要求してください。"),
+    ))
 }
 
 fn within(index: usize, error: Error) -> Error {

@@ -204,24 +204,40 @@ pub fn patch_form(headers: &HeaderMap) -> Result<patch::Form, Error> {
     })
 }
 
-/// `If-Match: W/"3"` → 3. `If-None-Match` is not done on writes: passing over it
-/// would overwrite what the client wants kept.
-pub fn if_match(headers: &HeaderMap) -> Result<Option<Expected>, Error> {
-    if headers.contains_key(IF_NONE_MATCH) {
-        return Err(Error::Invalid(vec![Issue::error(
-            "not-supported",
-            "If-None-Match is for reading. To change a version that you know, send If-Match.",
-            "If-None-Match は読み取り用です。特定の版を変更するには If-Match を指定してください。",
-        )]));
-    }
-    let Some(text) = list(headers, &IF_MATCH) else { return Ok(None) };
-    Expected::read(&text).map(Some).ok_or_else(|| {
+/// What a write wants to find: `If-Match: W/"3"`, or `If-None-Match: *`.
+pub fn expected(headers: &HeaderMap) -> Result<Option<Expected>, Error> {
+    let (found, name) = match (list(headers, &IF_MATCH), list(headers, &IF_NONE_MATCH)) {
+        (None, None) => return Ok(None),
+        (Some(text), None) => (Expected::read(&text), "If-Match"),
+        (None, Some(text)) => (Expected::read_none(&text), "If-None-Match"),
+        (Some(_), Some(_)) => {
+            return Err(Error::Invalid(vec![Issue::error(
+                "invalid",
+                "Send If-Match or If-None-Match, not both.",
+                "If-Match と If-None-Match は同時に指定できません。",
+            )]));
+        }
+    };
+    found.map(Some).ok_or_else(|| {
         Error::Invalid(vec![Issue::error(
             "value",
-            "If-Match must be the ETag of a version, such as W/\"1\".",
-            "If-Match には W/\"1\" のような版の ETag を指定してください。",
+            format!("{name} must be * or the ETag of a version, such as W/\"1\"."),
+            format!("{name} には * または W/\"1\" のような版の ETag を指定してください。"),
         )])
     })
+}
+
+/// Refuses a condition that would be passed over: a new resource has no version, and an
+/// operation asks for none.
+pub fn unconditional(headers: &HeaderMap) -> Result<(), Error> {
+    if !headers.contains_key(IF_MATCH) && !headers.contains_key(IF_NONE_MATCH) {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![Issue::error(
+        "not-supported",
+        "If-Match and If-None-Match have no meaning here. To create a resource once only, send If-None-Exist.",
+        "If-Match と If-None-Match はここでは使えません。重複のない作成には If-None-Exist を指定してください。",
+    )]))
 }
 
 /// What the client has already.

@@ -53,6 +53,9 @@ fn invocation(
     let text = |name| head.headers.get(name).and_then(|value| value.to_str().ok());
     let (media, file_name) = (text(CONTENT_TYPE).unwrap_or_default(), text(CONTENT_DISPOSITION).and_then(file_name));
     let body = fhir::received(body)?;
+    if known.is_some_and(|one| one.changes) {
+        negotiate::unconditional(&head.headers)?;
+    }
     if !body.is_empty() && known.is_some_and(|one| one.body != operation::Body::File) {
         negotiate::readable(&head.headers)?;
     }

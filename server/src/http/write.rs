@@ -23,6 +23,7 @@ pub async fn create(head: Head, Named(kind): Named<String>, body: Received) -> A
         return operation::run(Ok(Target::System), name, sent).await;
     }
     let interaction = || {
+        negotiate::unconditional(&head.headers)?;
         let unless = negotiate::if_none_exist(&head.headers)?;
         Ok(Interaction::Create { kind, body: resource(&head.headers, body)?, unless })
     };
@@ -49,7 +50,7 @@ pub async fn update_matching(head: Head, Named(kind): Named<String>, body: Recei
 
 async fn updated(head: Head, to: Result<Which, Error>, body: Received) -> Answer {
     let interaction = || {
-        let (to, expected) = (to?, negotiate::if_match(&head.headers)?);
+        let (to, expected) = (to?, negotiate::expected(&head.headers)?);
         Ok(Interaction::Update { to, body: resource(&head.headers, body)?, expected })
     };
     let interaction = interaction();
@@ -69,7 +70,7 @@ pub async fn patch_matching(head: Head, Named(kind): Named<String>, body: Receiv
 
 async fn patched(head: Head, to: Result<Which, Error>, body: Received) -> Answer {
     let interaction = || {
-        let (to, expected) = (to?, negotiate::if_match(&head.headers)?);
+        let (to, expected) = (to?, negotiate::expected(&head.headers)?);
         let form = negotiate::patch_form(&head.headers)?;
         let patch = Patch { form, body: received(body)?.into() };
         Ok(Interaction::Patch { to, patch, expected })
@@ -94,7 +95,7 @@ pub async fn delete_matching(head: Head, Named(kind): Named<String>) -> Answer {
 }
 
 async fn deleted(head: Head, to: Result<Which, Error>) -> Answer {
-    let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::if_match(&head.headers)? });
+    let interaction = || Ok(Interaction::Delete { to: to?, expected: negotiate::expected(&head.headers)? });
     let interaction = interaction();
     head.answer(interaction).await
 }

@@ -1,10 +1,10 @@
-//! A change of a resource's profiles, security labels and tags without a new version:
+//! A change of a resource's profiles, security labels and tags, and of nothing else:
 //! what `$meta-add` and `$meta-delete` do.
 //!
-//! R4 has the version stay, for `meta` does not change what a resource says. Its
-//! `lastUpdated` moves, so that whoever asks for what changed since is told, and so
-//! that a writer who planned on what was there before finds it moved. All else is as
-//! with an update: who may do it, what is valid, the index, the audit record.
+//! R4 lets the version stay. It is a new one here: else a reader whose `If-None-Match`
+//! names the version would be told that nothing changed, and a writer whose `If-Match`
+//! does would put the old labels back without knowing. All is as with an update: who
+//! may do it, what is valid, the index, the audit record.
 //!
 //! Source: FHIR R4 resource-operation-meta-add.html, resource-operation-meta-delete.html
 
@@ -13,11 +13,11 @@ use std::collections::HashMap;
 use techo_profiles::json::{Json, splice};
 
 use super::plan::Draft;
-use super::update::whole;
+use super::update::{next, whole};
 use super::{Call, Error, Location, Reply};
 use crate::consent::caller::Action;
-use crate::store::reader::Stored;
-use crate::store::{StoreError, WriteSet};
+use crate::store::StoreError;
+use crate::store::write::Method;
 
 /// Tries this often when other writers of the same resource come between.
 const TRIES: usize = 8;
@@ -51,32 +51,17 @@ pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) ->
             reply.body = Some(body);
             return Ok(reply);
         };
-        let (put, version) = put(call, at, text, &old).await?;
-        let set = WriteSet { puts: vec![put.clone()], ..WriteSet::default() };
-        if let Ok(done) = call.commit(set).await? {
-            reply.version = Some((version, done.stamp));
-            reply.body = put.body.map(|body| body.stamped(done.stamp));
+        let draft = Draft::read(call, &at.kind, at.id.clone(), text)?;
+        whole(&draft)?;
+        let mut planned = next(call, &draft, Some(&old), &HashMap::new()).await?;
+        planned.put.method = Method::Patch;
+        // None of what decides who may see it stands in these lists.
+        planned.put.facts = call.store.facts(&old).await?;
+        if let Some(reply) = planned.committed(call).await? {
             return Ok(reply);
         }
     }
     Err(Error::Store(StoreError::Busy))
-}
-
-async fn put(
-    call: &Call<'_>,
-    at: &Location,
-    text: Vec<u8>,
-    old: &Stored,
-) -> Result<(crate::store::write::Put, i32), Error> {
-    let draft = Draft::read(call, &at.kind, at.id.clone(), text)?;
-    whole(&draft)?;
-    let about = draft.about_for(call, &HashMap::new()).await?;
-    let keeping = call.writable(Action::Update, &draft, &about, Some(old)).await?;
-    let put = draft.put(call, old.rid, Some(old), &about, keeping).await?;
-    // None of what decides who may see it stands in these lists.
-    let facts = call.store.facts(old).await?;
-    let body = super::stamp::stamp(&draft.text, &draft.resource, &at.id, old.version);
-    Ok((put.amending(old, facts, body), old.version))
 }
 
 /// The text with the lists of its `meta` changed; `None` where they stay.

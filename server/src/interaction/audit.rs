@@ -216,8 +216,6 @@ const LONGEST_OF_STRANGERS: usize = 256;
 
 fn kind_of(put: &Put) -> Kind {
     match put.method {
-        // Only its meta changes, whichever way the version came to be.
-        _ if put.amends => Kind::Update,
         Method::Create | Method::CreateAt => Kind::Create,
         Method::Update | Method::Patch => Kind::Update,
         Method::Delete | Method::Withdraw => Kind::Delete,

@@ -205,6 +205,9 @@ impl<'a> Call<'a> {
     /// [`Error::Conflict`] where someone else holds the id, alike for live,
     /// deleted and hidden.
     pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
+        if self.publishes(at) {
+            return Err(super::update::taken());
+        }
         let view = self.view_for(action);
         if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
             return Ok(Some(found));

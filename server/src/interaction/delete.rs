@@ -74,7 +74,7 @@ pub(crate) async fn matched(
     old: Option<Stored>,
     expected: Option<&Expected>,
 ) -> Result<Option<(Put, WriteSet)>, Error> {
-    if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
+    if expected.is_some_and(|expected| !expected.fits(old.as_ref().map(|old| old.version))) {
         return Err(precondition());
     }
     let Some(old) = old else { return Ok(None) };
@@ -93,11 +93,11 @@ pub(crate) async fn planned(
     let old = match found {
         Ok(Some(old)) if !old.is_deleted() => old,
         Ok(_) | Err(Error::Conflict(_)) => {
-            return if expected.is_some() { Err(precondition()) } else { Ok(None) };
+            return if expected.is_none_or(|expected| expected.fits(None)) { Ok(None) } else { Err(precondition()) };
         }
         Err(error) => return Err(error),
     };
-    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+    if expected.is_some_and(|expected| !expected.fits(Some(old.version))) {
         return Err(precondition());
     }
     call.guarded(expected)?;
@@ -123,7 +123,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         id: old.id.clone(),
         expected: Some(old.version),
         touched: Some(old.updated),
-        amends: false,
+
         method: if withdraws { Method::Withdraw } else { Method::Delete },
         body: old.body.clone().filter(|_| withdraws).map(|bytes| restamped(&bytes, &old)).transpose()?,
         facts: tombstone(&old, subjects.clone(), call).await?,

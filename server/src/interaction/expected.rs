@@ -1,39 +1,60 @@
 //! Which version of a resource a request wants to find.
 //!
-//! `If-Match` guards a write: someone else's change in between is not lost.
-//! `If-None-Match` and `If-Modified-Since` spare a reader what she has already.
+//! `If-Match` guards a write: someone else's change in between is not lost. With
+//! `If-None-Match: *` only what is not there yet is written. On reads `If-None-Match`
+//! and `If-Modified-Since` spare the reader what she has already.
 //!
 //! Source: RFC 9110 §8.8.3, §13.1; FHIR R4 http.html#concurrency, #cread
 
 use super::{Error, Issue};
 
-/// What `If-Match` names.
+/// What a write wants to find, by `If-Match` or `If-None-Match`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// `*`: that there is one.
+    /// `If-Match: *`: that there is one.
     Any,
-    /// `W/"1", W/"2"`
+    /// `If-Match: W/"1", W/"2"`
     OneOf(Vec<i32>),
+    /// `If-None-Match: *`: that there is none.
+    Absent,
+    /// `If-None-Match: W/"1", W/"2"`: that it is at none of these.
+    NoneOf(Vec<i32>),
 }
 
 impl Expected {
-    /// Reads tags of versions; `None` for any other text.
+    /// Reads the tags of `If-Match`; `None` for any other text.
     pub fn read(text: &str) -> Option<Self> {
         match tags(text)? {
             Tags::Any => Some(Self::Any),
-            Tags::Each(each) => {
-                let versions: Option<Vec<i32>> = each.iter().map(|tag| tag.parse().ok()).collect();
-                versions.map(Self::OneOf)
-            }
+            Tags::Each(each) => versions(&each).map(Self::OneOf),
         }
     }
 
-    /// Whether this version will do.
-    pub fn holds(&self, version: i32) -> bool {
-        match self {
-            Self::Any => true,
-            Self::OneOf(versions) => versions.contains(&version),
+    /// The same of `If-None-Match`.
+    pub fn read_none(text: &str) -> Option<Self> {
+        match tags(text)? {
+            Tags::Any => Some(Self::Absent),
+            Tags::Each(each) => versions(&each).map(Self::NoneOf),
         }
+    }
+
+    /// Whether what is there will do.
+    ///
+    /// * `current`: its version; `None` where nothing is, or it was deleted.
+    pub fn fits(&self, current: Option<i32>) -> bool {
+        match (self, current) {
+            (Self::Any, current) => current.is_some(),
+            (Self::OneOf(versions), Some(version)) => versions.contains(&version),
+            (Self::OneOf(_), None) => false,
+            (Self::Absent, current) => current.is_none(),
+            (Self::NoneOf(versions), Some(version)) => !versions.contains(&version),
+            (Self::NoneOf(_), None) => true,
+        }
+    }
+
+    /// Whether it names what is to be changed, so that no one else's change is lost.
+    pub fn guards(&self) -> bool {
+        matches!(self, Self::Any | Self::OneOf(_))
     }
 }
 
@@ -109,6 +130,10 @@ fn tags(text: &str) -> Option<Tags> {
     Some(Tags::Each(each))
 }
 
+fn versions(tags: &[String]) -> Option<Vec<i32>> {
+    tags.iter().map(|tag| tag.parse().ok()).collect()
+}
+
 /// `Sun, 22 Nov 2026 08:00:00 GMT`
 fn http_date(text: &str) -> Option<i64> {
     let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text.trim()).ok()?;
@@ -137,6 +162,21 @@ mod tests {
         ] {
             assert_eq!(Expected::read(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_write_finds_what_it_wants_or_not() {
+        for (expected, absent, first, second) in [
+            (Expected::read("*"), false, true, true),
+            (Expected::read("W/\"1\""), false, true, false),
+            (Expected::read_none("*"), true, false, false),
+            (Expected::read_none("W/\"1\", \"7\""), true, false, true),
+        ] {
+            let expected = expected.expect("tags");
+            let found = [None, Some(1), Some(2)].map(|current| expected.fits(current));
+            assert_eq!(found, [absent, first, second], "{expected:?}");
+        }
+        assert_eq!(Expected::read_none("1"), None);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! and `GET _history`.
 //!
 //! A page ends at a version, not at a number: what is written meanwhile comes
-//! before the first page, so that a walk tells every version once.
+//! before the first page, so that a walk tells every version once; a walk back comes
+//! to what is new.
 //!
 //! Source: FHIR R4 http.html#history
 
@@ -39,21 +40,9 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     }
     let mut versions = newest(call, &types, &asked).await?;
     let more = versions.len() > asked.limit;
-    versions.truncate(asked.limit);
+    asked.window.nearest(&mut versions, asked.limit);
     let mut bundle = Bundle::new("history");
-    let own = format!("{}/{path}", call.base);
-    let used = query_string(&asked.used);
-    bundle.link("self", &if used.is_empty() { own.clone() } else { format!("{own}?{used}") });
-    if let (true, Some(last)) = (more, versions.last()) {
-        let cursor = Cursor {
-            query: format!("{path}?{used}"),
-            values: vec![SortValue::Integer(last.updated)],
-            rid: last.rid,
-            direction: Direction::Onward,
-        };
-        let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
-        bundle.link("next", &page_link(&own, &call.seal_page(&bytes)));
-    }
+    link(call, &path, (&asked, &versions, more), &mut bundle)?;
     let mut reply = Reply::default();
     let mut seen = Seen::new();
     for version in &versions {
@@ -69,6 +58,46 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     reply.about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };
     reply.body = Some(bundle.finish(None, &call.view));
     Ok(reply)
+}
+
+/// `self`, and where there are other pages the ways to them.
+///
+/// * `more`: there are versions beyond the page, the way it was walked.
+fn link(
+    call: &Call<'_>,
+    path: &str,
+    (asked, versions, more): (&Asked, &[Stored], bool),
+    bundle: &mut Bundle,
+) -> Result<(), Error> {
+    let own = format!("{}/{path}", call.base);
+    let used = query_string(&asked.used);
+    let first = if used.is_empty() { own.clone() } else { format!("{own}?{used}") };
+    bundle.link("self", &first);
+    let place = |version: &Stored| (version.updated, version.rid);
+    let (ahead, behind) = match (asked.window.after, asked.window.before) {
+        (None, None) => (more, false),
+        (Some(_), _) => (more, true),
+        (None, Some(_)) => (true, more),
+    };
+    // Where all that a page had has gone since, the way leads over its place itself.
+    let next =
+        versions.last().map(place).or(asked.window.before.map(|(updated, rid)| (updated, rid.saturating_add(1))));
+    let previous = versions.first().map(place).or(asked.window.after.map(|(updated, rid)| (updated, rid - 1)));
+    let ways = [
+        ("next", next.filter(|_| ahead), Direction::Onward),
+        ("previous", previous.filter(|_| behind), Direction::Back),
+    ];
+    if ways.iter().any(|(_, place, _)| place.is_some()) {
+        bundle.link("first", &first);
+    }
+    for (relation, place, direction) in ways {
+        let Some((updated, rid)) = place else { continue };
+        let values = vec![SortValue::Integer(updated)];
+        let cursor = Cursor { query: format!("{path}?{used}"), values, rid, direction };
+        let bytes = cursor.encode().ok_or_else(|| Error::Internal("page link too long".into()))?;
+        bundle.link(relation, &page_link(&own, &call.seal_page(&bytes)));
+    }
+    Ok(())
 }
 
 /// The types that a history is about.
@@ -112,9 +141,12 @@ async fn newest(call: &Call<'_>, types: &[String], asked: &Asked) -> Result<Vec<
     for number in in_use {
         versions.extend(reader.changes(&call.type_name(number), &window, asked.limit + 1).await?);
         newest_first(&mut versions);
-        versions.truncate(asked.limit + 1);
-        if let Some(last) = versions.get(asked.limit) {
-            window.since = window.since.max(Some(last.updated));
+        window.nearest(&mut versions, asked.limit + 1);
+        if versions.len() > asked.limit {
+            match asked.window.before {
+                None => window.since = window.since.max(versions.last().map(|last| last.updated)),
+                Some(_) => window.until = versions.first().map(|first| first.updated),
+            }
         }
     }
     Ok(versions)
@@ -142,7 +174,10 @@ impl Asked {
         let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let mut asked = Self::plain(call, kind, &query)?;
         let [SortValue::Integer(updated)] = cursor.values[..] else { return Err(foreign_page()) };
-        asked.window.after = Some((updated, cursor.rid));
+        match cursor.direction {
+            Direction::Onward => asked.window.after = Some((updated, cursor.rid)),
+            Direction::Back => asked.window.before = Some((updated, cursor.rid)),
+        }
         Ok(asked)
     }
 

@@ -1,9 +1,9 @@
 //! `PATCH [type]/[id]`: the next version, told by what changes.
 //! `PATCH [type]?…`: the same of the only one that the query finds.
 //!
-//! What comes out is judged exactly as an update. The answer holds the resource
-//! only for a caller who may read it: who may correct need not see the rest. For
-//! the same reason nobody patches what she is shown in part.
+//! What comes out is judged exactly as an update. Whether a patch can be done tells
+//! what is there, whatever it changes (`test`, a path that finds nothing, a result that
+//! is not valid), so that nobody patches what she may not read, or is shown in part.
 //!
 //! Source: FHIR R4 http.html#patch, fhirpatch.html; RFC 6902
 
@@ -19,6 +19,7 @@ use super::turns::Tries;
 use super::update::{Planned, next, precondition, same_id, whole};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
+use crate::consent::gate::Access;
 use crate::store::StoreError;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
@@ -55,6 +56,7 @@ pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+js
 /// is absent or hidden.
 pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Update, to.kind())?;
+    readable(call, to.kind())?;
     let changes = Changes::read(patch)?;
     let condition = match to {
         Which::At(_) => None,
@@ -160,7 +162,7 @@ pub(crate) async fn patchable(call: &Call<'_>, at: &Location, expected: Option<&
         Ok(None) | Err(Error::Conflict(_)) => return Err(Error::NotFound),
         Err(error) => return Err(error),
     };
-    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+    if expected.is_some_and(|expected| !expected.fits(Some(old.version))) {
         return Err(precondition());
     }
     call.guarded(expected)?;
@@ -193,7 +195,7 @@ async fn matching(
     expected: Option<&Expected>,
 ) -> Result<Planned, Error> {
     let old = condition.target(call, Action::Update).await?.ok_or(Error::NotFound)?;
-    if expected.is_some_and(|expected| !expected.holds(old.version)) {
+    if expected.is_some_and(|expected| !expected.fits(Some(old.version))) {
         return Err(precondition());
     }
     let text = patched(call, &old, changes).await?;
@@ -204,6 +206,10 @@ async fn matching(
 
 /// The text of a record, patched.
 pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
+    let kind = call.type_name(old.kind);
+    readable(call, &kind)?;
+    let view = call.view_for(Action::Read);
+    call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
     let body = old.body.clone().ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     let shown = call.redacted(old, body.clone(), &mut Seen::new()).await?;
     if shown != body {
@@ -216,6 +222,20 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     let mut resource = super::plan::parse(&body)?;
     changes.apply(call, &mut resource)?;
     Ok(resource.to_string().into_bytes())
+}
+
+/// Refuses where the scopes never let the caller read the type.
+fn readable(call: &Call<'_>, kind: &str) -> Result<(), Error> {
+    let access = call.view_for(Action::Read).may(Action::Read, kind);
+    if access == Access::Yes { Ok(()) } else { Err(unread()) }
+}
+
+fn unread() -> Error {
+    Error::Forbidden(Issue::error(
+        "forbidden",
+        "A patch tells what is there, so it needs the right to read it (the scope's r). Send the whole resource by PUT.",
+        "PATCH の結果から内容が分かるため、読み取りの権限(スコープの r)が必要です。PUT で全体を送ってください。",
+    ))
 }
 
 /// What a patch leaves behind is not what the client sent: 422 rather than 400.

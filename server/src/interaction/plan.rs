@@ -152,7 +152,7 @@ impl Draft {
             id: self.at.id.clone(),
             expected: old.map(|old| old.version),
             touched: old.map(|old| old.updated),
-            amends: false,
+
             method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
             body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
             facts,

@@ -22,7 +22,7 @@ use crate::store::{Refused, StoreError, WriteSet};
 
 /// Stores a version.
 ///
-/// * `expected`: of `If-Match`; another current version is 412.
+/// * `expected`: of `If-Match` or `If-None-Match`; what does not fit is 412.
 pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Update, to.kind())?;
     let found = match to {
@@ -39,8 +39,12 @@ pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&
             Found::At(draft) => planned(call, draft, expected, &HashMap::new()).await?,
             Found::By(condition) => matching(call, condition, body.to_vec(), expected, &HashMap::new()).await?,
         };
-        if let Some(reply) = planned.committed(call).await? {
-            return Ok(reply);
+        match planned.committed(call).await {
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => {}
+            // Another made it in the meantime: now there is one, as is found next.
+            Err(Error::Conflict(_)) if expected == Some(&Expected::Absent) => {}
+            Err(error) => return Err(error),
         }
     }
     Err(Error::Store(StoreError::Busy))
@@ -104,7 +108,7 @@ pub(crate) async fn planned(
         found => found?,
     };
     let live = old.as_ref().filter(|old| !old.is_deleted());
-    if expected.is_some_and(|expected| live.is_none_or(|old| !expected.holds(old.version))) {
+    if expected.is_some_and(|expected| !expected.fits(live.map(|old| old.version))) {
         return Err(precondition());
     }
     if live.is_some() {
@@ -176,7 +180,7 @@ pub(crate) async fn matched(
     let (old, mut draft) = of;
     whole(&draft)?;
     let chosen = draft.resource.str("id").map(str::to_owned);
-    if expected.is_some_and(|expected| old.as_ref().is_none_or(|old| !expected.holds(old.version))) {
+    if expected.is_some_and(|expected| !expected.fits(old.as_ref().map(|old| old.version))) {
         return Err(precondition());
     }
     if let Some(old) = old {
@@ -206,7 +210,7 @@ pub(crate) async fn matched(
 impl Call<'_> {
     /// Where the operator wants every change guarded, one without `If-Match` is refused.
     pub(super) fn guarded(&self, expected: Option<&Expected>) -> Result<(), Error> {
-        if expected.is_some() || !self.config.require_if_match {
+        if expected.is_some_and(Expected::guards) || !self.config.require_if_match {
             return Ok(());
         }
         Err(Error::Unguarded(Issue::error(
@@ -249,12 +253,12 @@ pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
     ]))
 }
 
-/// `If-Match` named another version.
+/// What is there is not what `If-Match` or `If-None-Match` wants.
 pub(crate) fn precondition() -> Error {
     Error::Precondition(Issue::error(
         "conflict",
-        "The resource is not at the version that If-Match names. Read it again, and repeat the change.",
-        "If-Match の版は現在の版ではありません。読み直してから変更をやり直してください。",
+        "The resource is not as If-Match or If-None-Match wants it. Read it again, and repeat the change.",
+        "リソースの現在の版が If-Match または If-None-Match の条件に合いません。読み直してから変更をやり直してください。",
     ))
 }
 

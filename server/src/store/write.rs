@@ -8,7 +8,6 @@ use sea_orm::{Statement, Value};
 
 use super::facts::Facts;
 use super::index::IndexRow;
-use super::reader::Stored;
 
 /// How an instant is written into a stored body: `2026-11-22T08:30:00.000Z`.
 pub const STAMP_WIDTH: usize = 24;
@@ -50,11 +49,8 @@ pub struct Put {
     pub id: String,
     /// The version that the plan was made on; `None` for a new record.
     pub expected: Option<i32>,
-    /// When the version planned on was last touched; it is touched without a new version
-    /// where only its `meta` changes.
+    /// When the version planned on was made.
     pub touched: Option<i64>,
-    /// It takes the place of the version planned on, under that one's number.
-    pub amends: bool,
     /// What happened.
     pub method: Method,
     /// The body; `None` deletes.
@@ -83,18 +79,9 @@ pub struct Rules {
 }
 
 impl Put {
-    /// The number of the version that this makes, or amends.
+    /// The number of the version that this makes.
     pub fn version(&self) -> i32 {
-        self.expected.map_or(1, |version| version + i32::from(!self.amends))
-    }
-
-    /// The same in the place of `old`.
-    ///
-    /// * `facts`: those of `old`.
-    #[must_use]
-    pub fn amending(self, old: &Stored, facts: Facts, body: Body) -> Self {
-        let made = [Method::Create, Method::CreateAt, Method::Patch].into_iter().find(|one| one.number() == old.method);
-        Self { amends: true, method: made.unwrap_or(Method::Update), facts, body: Some(body), ..self }
+        self.expected.map_or(1, |version| version + 1)
     }
 }
 

@@ -285,8 +285,7 @@ impl Batch<'_> {
 
     async fn apply(&self, sets: &[&WriteSet], stamp: i64) -> Result<(), StoreError> {
         let puts: Vec<&Put> = sets.iter().flat_map(|set| &set.puts).collect();
-        let replaced: Vec<i64> =
-            puts.iter().filter(|put| put.expected.is_some() && !put.amends).map(|put| put.rid).collect();
+        let replaced: Vec<i64> = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
         for rids in replaced.chunks(64) {
             let marks = vec!["?"; rids.len()].join(", ");
             let sql = format!("INSERT INTO history ({HISTORY}) SELECT {HISTORY} FROM resource WHERE rid IN ({marks})");

@@ -4,13 +4,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
+use super::path;
 use crate::consent::caller::Action;
 use crate::interaction::patch::{Form, Patch};
-use crate::interaction::{Call, Error, Expected, Ground, Interaction, Issue, Known, Location, Past, Which, is_id};
-use crate::search::shape::Shape;
+use crate::interaction::{Call, Error, Expected, Ground, Interaction, Issue, Known, Location, Which, is_id};
 
 /// What an entry asks for.
 pub(super) struct Entry {
@@ -19,17 +18,15 @@ pub(super) struct Entry {
     pub(super) verb: Verb,
     /// `HEAD`: a `GET` whose answer has no resource.
     pub(super) head: bool,
-    /// The type; empty for the history of all.
+    /// The type; empty where none is named.
     pub(super) kind: String,
     /// The id in the URL.
     url_id: Option<String>,
     /// The id of the resource, as soon as that is known.
     pub(super) id: Option<String>,
-    /// What stands behind the type or id of a `GET`.
-    part: Part,
     query: String,
-    /// How much of what a `GET` names by its id goes out.
-    shape: Shape,
+    /// What is asked for, where that is no write of this entry's resource.
+    asked: Option<Interaction>,
     pub(super) body: Vec<u8>,
     /// The id that the resource itself has.
     pub(super) own_id: Option<String>,
@@ -38,10 +35,8 @@ pub(super) struct Entry {
     patch: Option<Patch>,
     /// `ifNoneExist`
     unless: Option<String>,
-    /// `ifMatch`
+    /// `ifMatch`, or `ifNoneMatch` of a write
     pub(super) expected: Option<Expected>,
-    /// `ifNoneMatch`, `ifModifiedSince`
-    known: Known,
 }
 
 /// In the order in which a transaction does them.
@@ -51,14 +46,8 @@ pub(super) enum Verb {
     Post,
     Put,
     Patch,
+    /// Reads, searches, and operations by whichever method.
     Get,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Current,
-    History,
-    Version(i32),
 }
 
 impl Entry {
@@ -75,31 +64,32 @@ impl Entry {
             )
         };
         let request = json.get("request").ok_or_else(missing)?;
-        let (verb, head) = verb(request.str("method"))?;
+        let (mut verb, head) = verb(request.str("method"))?;
         let url = request.str("url").ok_or_else(missing)?;
         let url = url.strip_prefix(base).unwrap_or(url);
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        let (kind, id, part) = path_of(path.trim_matches('/')).ok_or_else(not_here)?;
-        let one = !kind.is_empty() && part == Part::Current;
-        let fits = match verb {
-            Verb::Get => true,
-            Verb::Post => one && id.is_none() && query.is_empty(),
-            // Either the one with this id, or the one that the query finds.
-            Verb::Put | Verb::Patch | Verb::Delete => one && id.is_some() == query.is_empty(),
-        };
-        if !fits {
-            return Err(not_here());
-        }
-        let shape = match (verb, &id) {
-            (Verb::Get, Some(_)) => shape(&kind, query)?,
-            _ => Shape::default(),
-        };
+        let path = path.trim_matches('/');
         let resource = json.get("resource");
+        let text = resource.map(|resource| body[resource.span()].to_vec()).unwrap_or_default();
+        let known = known(request, verb)?;
+        let asked = match verb {
+            Verb::Get => Some(path::asked(path, query, known)?),
+            Verb::Post => path::posted(path, query, &text)?,
+            Verb::Put | Verb::Patch | Verb::Delete => None,
+        };
+        let (kind, id) = match &asked {
+            Some(interaction) => {
+                verb = Verb::Get;
+                let at = path::about(interaction);
+                (at.map(|at| at.kind.clone()).unwrap_or_default(), at.map(|at| at.id.clone()))
+            }
+            None => written(path, verb, query).ok_or_else(not_here)?,
+        };
         if resource.is_none() && matches!(verb, Verb::Post | Verb::Put | Verb::Patch) {
             return Err(fault("The entry needs a resource.", "entry に resource が必要です。", "resource"));
         }
-        let text = resource.map(|resource| body[resource.span()].to_vec()).unwrap_or_default();
         let changes = resource.filter(|_| verb == Verb::Patch).map(|resource| patch_of(resource, &text)).transpose()?;
+        let is_body = asked.is_none() && changes.is_none();
         Ok(Self {
             index,
             full_url: json.str("fullUrl").map(str::to_owned),
@@ -108,36 +98,39 @@ impl Entry {
             kind,
             url_id: id.clone(),
             id,
-            part,
             query: query.to_owned(),
-            shape,
+            asked,
             own_id: resource.and_then(|resource| resource.str("id")).map(str::to_owned),
             own_version: resource.and_then(|one| one.at(&["meta", "versionId"])?.as_str()).map(str::to_owned),
-            body: if changes.is_some() { Vec::new() } else { text },
+            body: if is_body { text } else { Vec::new() },
             patch: changes,
             unless: request.str("ifNoneExist").map(str::to_owned),
-            expected: request.str("ifMatch").map(version).transpose()?,
-            known: known(request, verb)?,
+            expected: expected(request, verb)?,
         })
     }
 
     /// What the scopes never allow is refused before anything is looked up.
     pub(super) fn allowed(&self, call: &Call<'_>) -> Result<(), Error> {
-        if self.kind.is_empty() {
-            return Ok(());
-        }
-        if call.definitions.type_number(&self.kind).is_none() {
-            return Err(Error::UnknownType(self.kind.clone()));
-        }
-        let action = match (self.verb, &self.url_id, self.part) {
-            (Verb::Delete, _, _) => Action::Delete,
-            (Verb::Post, _, _) => Action::Create,
-            (Verb::Put | Verb::Patch, _, _) => Action::Update,
-            (Verb::Get, Some(_), _) => Action::Read,
-            (Verb::Get, None, Part::History) => Action::History,
-            (Verb::Get, None, _) => Action::Search,
+        let action = match (self.verb, &self.asked) {
+            (Verb::Delete, _) => Action::Delete,
+            (Verb::Post, _) => Action::Create,
+            (Verb::Put | Verb::Patch, _) => Action::Update,
+            // A compartment is no resource that is read, and an operation has its gate.
+            (Verb::Get, Some(Interaction::Search(Ground::Compartment(..) | Ground::Types, _)) | None)
+            | (Verb::Get, Some(Interaction::Operation(_))) => return Ok(()),
+            (Verb::Get, Some(asked)) => asked.action(),
         };
-        call.may(action, &self.kind)
+        let kind = self.asked.as_ref().map_or(Some(&*self.kind), Interaction::kind);
+        let Some(kind) = kind else { return Ok(()) };
+        if call.definitions.type_number(kind).is_none() {
+            return Err(Error::UnknownType(kind.to_owned()));
+        }
+        call.may(action, kind)
+    }
+
+    /// Refuses what a transaction could not undo.
+    pub(super) fn undone(&self) -> Result<(), Error> {
+        self.asked.as_ref().map_or(Ok(()), path::undone)
     }
 
     /// The query under whose condition it writes.
@@ -161,39 +154,23 @@ impl Entry {
 
     /// The same as a request of its own.
     pub(super) fn interaction(&self) -> Interaction {
-        let query = || form_urlencoded::parse(self.query.as_bytes()).into_owned().collect();
-        let at = self.url_id.as_ref().map(|id| Location { kind: self.kind.clone(), id: id.clone() });
+        if let Some(asked) = &self.asked {
+            return asked.clone();
+        }
         let expected = self.expected.clone();
-        let to = match at.clone() {
-            Some(at) => Which::At(at),
+        let to = match &self.url_id {
+            Some(id) => Which::At(Location { kind: self.kind.clone(), id: id.clone() }),
             None => Which::Matching { kind: self.kind.clone(), query: self.query.clone() },
         };
-        match (self.verb, at, &self.patch) {
-            (Verb::Get, at, _) => self.reading(at, query()),
-            (Verb::Post, _, _) => {
+        match (self.verb, &self.patch) {
+            (Verb::Post, _) => {
                 Interaction::Create { kind: self.kind.clone(), body: self.body.clone(), unless: self.unless.clone() }
             }
-            (Verb::Patch, _, Some(patch)) => Interaction::Patch { to, patch: patch.clone(), expected },
-            (Verb::Put | Verb::Patch, _, _) => Interaction::Update { to, body: self.body.clone(), expected },
-            (Verb::Delete, _, _) => Interaction::Delete { to, expected },
+            (Verb::Patch, Some(patch)) => Interaction::Patch { to, patch: patch.clone(), expected },
+            (Verb::Delete, _) => Interaction::Delete { to, expected },
+            (Verb::Put | Verb::Patch | Verb::Get, _) => Interaction::Update { to, body: self.body.clone(), expected },
         }
     }
-
-    fn reading(&self, at: Option<Location>, query: Vec<(String, String)>) -> Interaction {
-        match (at, self.part) {
-            (Some(at), Part::Current) => Interaction::Read(at, self.known.clone(), self.shape.clone()),
-            (Some(at), Part::History) => Interaction::History(Past::Instance(at), query),
-            (Some(at), Part::Version(version)) => Interaction::Vread(at, version, self.shape.clone()),
-            (None, Part::History) if self.kind.is_empty() => Interaction::History(Past::System, query),
-            (None, Part::History) => Interaction::History(Past::Type(self.kind.clone()), query),
-            (None, Part::Current | Part::Version(_)) => Interaction::Search(Ground::Type(self.kind.clone()), query),
-        }
-    }
-}
-
-fn shape(kind: &str, query: &str) -> Result<Shape, Error> {
-    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    Shape::asked(Definitions::embedded(), kind, &query).map_err(Error::from)
 }
 
 fn verb(method: Option<&str>) -> Result<(Verb, bool), Error> {
@@ -212,21 +189,18 @@ fn verb(method: Option<&str>) -> Result<(Verb, bool), Error> {
     }
 }
 
-/// `Patient`, `Patient/1`, `Patient/1/_history/2`, and the histories of one, of a
-/// type, and of all.
-fn path_of(path: &str) -> Option<(String, Option<String>, Part)> {
-    let parts: Vec<&str> = path.split('/').collect();
-    let (kind, id, part) = match parts[..] {
-        ["_history"] => ("", None, Part::History),
-        [kind] => (kind, None, Part::Current),
-        [kind, "_history"] => (kind, None, Part::History),
-        [kind, id] => (kind, Some(id), Part::Current),
-        [kind, id, "_history"] => (kind, Some(id), Part::History),
-        [kind, id, "_history", version] => (kind, Some(id), Part::Version(version.parse().ok()?)),
-        _ => return None,
+/// The type that a write names, and the id: `Patient`, `Patient/1`.
+fn written(path: &str, verb: Verb, query: &str) -> Option<(String, Option<String>)> {
+    let (kind, id) = match path.split_once('/') {
+        Some((kind, id)) => (kind, Some(id)),
+        None => (path, None),
     };
-    let named = !kind.is_empty() || part == Part::History;
-    (named && id.is_none_or(is_id)).then(|| (kind.to_owned(), id.map(str::to_owned), part))
+    let fits = match verb {
+        Verb::Post => id.is_none() && query.is_empty(),
+        // Either the one with this id, or the one that the query finds.
+        _ => id.is_some() == query.is_empty(),
+    };
+    (fits && !kind.is_empty() && id.is_none_or(is_id)).then(|| (kind.to_owned(), id.map(str::to_owned)))
 }
 
 /// A JSON Patch comes in a Binary, a `FHIRPath` Patch as Parameters.
@@ -248,22 +222,34 @@ fn patch_of(resource: &Json, text: &[u8]) -> Result<Patch, Error> {
     }
 }
 
-fn version(tag: &str) -> Result<Expected, Error> {
-    Expected::read(tag).ok_or_else(|| {
-        fault("ifMatch must be W/\"version\".", "ifMatch は W/\"版\" の形にしてください。", "request.ifMatch")
+/// What a write wants to find.
+fn expected(request: &Json, verb: Verb) -> Result<Option<Expected>, Error> {
+    let (is, is_not) = (request.str("ifMatch"), request.str("ifNoneMatch").filter(|_| verb != Verb::Get));
+    let (found, place) = match (is, is_not) {
+        (None, None) => return Ok(None),
+        (Some(tags), None) if verb != Verb::Post => (Expected::read(tags), "request.ifMatch"),
+        (None, Some(tags)) if verb != Verb::Post => (Expected::read_none(tags), "request.ifNoneMatch"),
+        _ => {
+            let place = if is.is_some() { "request.ifMatch" } else { "request.ifNoneMatch" };
+            return Err(fault(
+                "ifMatch and ifNoneMatch do not stand together, nor with a POST: that has ifNoneExist.",
+                "ifMatch と ifNoneMatch は同時に指定できません。POST には ifNoneExist を使ってください。",
+                place,
+            ));
+        }
+    };
+    found.map(Some).ok_or_else(|| {
+        fault(
+            "ifMatch and ifNoneMatch must be * or W/\"version\".",
+            "ifMatch と ifNoneMatch は * または W/\"版\" の形にしてください。",
+            place,
+        )
     })
 }
 
 /// What the reader has already.
 fn known(request: &Json, verb: Verb) -> Result<Known, Error> {
-    let (tags, since) = (request.str("ifNoneMatch"), request.str("ifModifiedSince"));
-    if tags.is_some() && verb != Verb::Get {
-        return Err(fault(
-            "ifNoneMatch is for reading. To change a version that you know, give ifMatch.",
-            "ifNoneMatch は読み取り用です。特定の版を変更するには ifMatch を指定してください。",
-            "request.ifNoneMatch",
-        ));
-    }
+    let (tags, since) = (request.str("ifNoneMatch").filter(|_| verb == Verb::Get), request.str("ifModifiedSince"));
     let known = Known::read(tags, None).map_err(|_| {
         fault(
             "ifNoneMatch must be W/\"version\".",
@@ -274,7 +260,8 @@ fn known(request: &Json, verb: Verb) -> Result<Known, Error> {
     Ok(known.since(since))
 }
 
-fn not_here() -> Error {
+/// Nothing that an entry may ask for.
+pub(super) fn not_here() -> Error {
     fault("This request.url is not done in a Bundle.", "この request.url は Bundle では扱えません。", "request.url")
 }
 

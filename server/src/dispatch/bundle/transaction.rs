@@ -8,7 +8,7 @@ use techo_profiles::json::Json;
 
 use super::entry::{Entry, Verb, fault};
 use super::names::Names;
-use super::{answered, refusal, response, within};
+use super::{LARGEST, answered, refusal, response, too_much, within};
 use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::Draft;
@@ -30,7 +30,7 @@ pub(super) async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) 
         .map(|(index, json)| Entry::read(body, &call.base, index, json).map_err(|error| within(index, error)))
         .collect::<Result<Vec<_>, _>>()?;
     for entry in &entries {
-        entry.allowed(call).map_err(|error| within(entry.index, error))?;
+        entry.undone().and_then(|()| entry.allowed(call)).map_err(|error| within(entry.index, error))?;
     }
     for _ in 0..TRIES {
         let mut plan = Transaction::planned(call, &mut entries).await?;
@@ -109,6 +109,8 @@ struct Transaction {
     /// Patients that this transaction creates.
     pending: HashMap<String, Citizen>,
     touched: HashSet<Location>,
+    /// Bytes that reads will answer, as far as they are known.
+    size: usize,
 }
 
 impl Transaction {
@@ -120,6 +122,7 @@ impl Transaction {
             found: HashMap::new(),
             pending: HashMap::new(),
             touched: HashSet::new(),
+            size: 0,
         };
         plan.name(call, entries).await?;
         let mut order: Vec<&Entry> = entries.iter().collect();
@@ -278,11 +281,11 @@ impl Transaction {
         let planned = match self.found.remove(&entry.index) {
             Some((condition, old)) => {
                 if old.is_some() {
-                    self.once(entry)?;
+                    self.once(call, entry)?;
                 }
                 delete::matched(call, &condition, old, expected).await?
             }
-            None => delete::planned(call, &self.once(entry)?, expected).await?,
+            None => delete::planned(call, &self.once(call, entry)?, expected).await?,
         };
         match planned {
             Some((put, set)) => self.join(call, Planned { put, set, created: false }),
@@ -291,7 +294,7 @@ impl Transaction {
     }
 
     async fn update(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
-        let at = self.once(entry)?;
+        let at = self.once(call, entry)?;
         let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
         let expected = entry.expected.as_ref();
         let planned = match self.found.remove(&entry.index) {
@@ -305,13 +308,13 @@ impl Transaction {
     }
 
     async fn patch(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
-        let at = self.once(entry)?;
+        let at = self.once(call, entry)?;
         let sent = entry.patch().ok_or_else(|| Error::Internal("a PATCH without its patch".into()))?;
         let changes = patch::Changes::read(sent)?;
         let expected = entry.expected.as_ref();
         let (old, condition) = match self.found.remove(&entry.index) {
             Some((condition, Some(old))) => {
-                if expected.is_some_and(|expected| !expected.holds(old.version)) {
+                if expected.is_some_and(|expected| !expected.fits(Some(old.version))) {
                     return Err(update::precondition());
                 }
                 let only = condition.only(call, old.rid)?;
@@ -328,7 +331,7 @@ impl Transaction {
     }
 
     async fn create(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
-        let at = self.once(entry)?;
+        let at = self.once(call, entry)?;
         let draft = Draft::read(call, &at.kind, at.id.clone(), self.names.resolved(call, entry)?)?;
         let mut planned = create::planned(call, &draft, &self.pending).await?;
         if let Some((condition, _)) = self.found.remove(&entry.index) {
@@ -362,12 +365,15 @@ impl Transaction {
     }
 
     /// The entry's place, which no other entry may touch.
-    fn once(&mut self, entry: &Entry) -> Result<Location, Error> {
+    fn once(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Location, Error> {
         let id = entry
             .id
             .clone()
             .ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
         let at = Location { kind: entry.kind.clone(), id };
+        if call.publishes(&at) {
+            return Err(update::taken());
+        }
         if self.touched.insert(at.clone()) {
             return Ok(at);
         }
@@ -381,12 +387,14 @@ impl Transaction {
     /// A read is answered after the commit. What cannot be answered refuses the
     /// transaction while nothing is written; what the transaction writes itself,
     /// only the answer can tell.
-    async fn foresee(&self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+    async fn foresee(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
         let own = entry.id.as_ref().map(|id| Location { kind: entry.kind.clone(), id: id.clone() });
         if own.is_some_and(|at| self.touched.contains(&at)) {
             return Ok(());
         }
-        later(call, entry).await.map(|_| ())
+        let answer = later(call, entry).await?;
+        self.size += answer.body.map_or(0, |body| body.len());
+        if self.size > LARGEST { Err(too_much()) } else { Ok(()) }
     }
 }
 

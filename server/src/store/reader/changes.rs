@@ -1,4 +1,5 @@
-//! What was written, newest first: of one type, or of one record.
+//! What was written, newest first: of one type, or of one record. A page is read from
+//! either of its ends, and always told newest first.
 //!
 //! Current versions and old ones lie in two tables. The current ones are read
 //! first: a version that moves to the past between the two statements is told
@@ -21,6 +22,10 @@ pub struct Window {
     pub rid: Option<i64>,
     /// Only those that come after the one with this stamp and row.
     pub after: Option<(i64, i64)>,
+    /// Only those that come before it: the nearest of them.
+    pub before: Option<(i64, i64)>,
+    /// Only those made at this instant or earlier.
+    pub until: Option<i64>,
     /// Only those made at this instant or later, microseconds since 1970.
     pub since: Option<i64>,
     /// Only those that were current at some time in this span.
@@ -38,13 +43,14 @@ impl Reader<'_> {
         };
         let limited = |mut sql: Sql| {
             let most = i64::try_from(limit).unwrap_or(i64::MAX);
-            sql.text(" ORDER BY v.updated DESC, v.rid DESC LIMIT ").bind(most);
+            let way = if window.before.is_some() { "ASC" } else { "DESC" };
+            sql.text(&format!(" ORDER BY v.updated {way}, v.rid {way} LIMIT ")).bind(most);
             sql
         };
         let mut all = self.rows(limited(current)).await?;
         all.extend(self.rows(limited(past)).await?);
         newest_first(&mut all);
-        all.truncate(limit);
+        window.nearest(&mut all, limit);
         Ok(all)
     }
 
@@ -110,14 +116,29 @@ impl Reader<'_> {
 }
 
 impl Window {
+    /// Keeps of versions, newest first, those at the end where the page begins.
+    pub fn nearest(&self, versions: &mut Vec<Stored>, limit: usize) {
+        if self.before.is_some() {
+            versions.drain(..versions.len().saturating_sub(limit));
+        }
+        versions.truncate(limit);
+    }
+
     /// Adds what the window asks of row `r`.
     fn narrow(&self, sql: &mut Sql, past: bool) {
         if let Some((updated, rid)) = self.after {
             sql.text(" AND r.updated <= ").bind(updated);
             sql.text(" AND (r.updated < ").bind(updated).text(" OR r.rid < ").bind(rid).text(")");
         }
+        if let Some((updated, rid)) = self.before {
+            sql.text(" AND r.updated >= ").bind(updated);
+            sql.text(" AND (r.updated > ").bind(updated).text(" OR r.rid > ").bind(rid).text(")");
+        }
         if let Some(since) = self.since {
             sql.text(" AND r.updated >= ").bind(since);
+        }
+        if let Some(until) = self.until {
+            sql.text(" AND r.updated <= ").bind(until);
         }
         let Some(at) = &self.at else { return };
         sql.text(" AND r.updated < ").bind(at.end);
