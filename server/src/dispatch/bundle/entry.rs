@@ -116,8 +116,11 @@ impl Entry {
             (Verb::Post, _) => Action::Create,
             (Verb::Put | Verb::Patch, _) => Action::Update,
             // A compartment is no resource that is read, and an operation has its gate.
-            (Verb::Get, Some(Interaction::Search(Ground::Compartment(..) | Ground::Types, _)) | None)
-            | (Verb::Get, Some(Interaction::Operation(_))) => return Ok(()),
+            (
+                Verb::Get,
+                None
+                | Some(Interaction::Search(Ground::Compartment(..) | Ground::Types, _) | Interaction::Operation(_)),
+            ) => return Ok(()),
             (Verb::Get, Some(asked)) => asked.action(),
         };
         let kind = self.asked.as_ref().map_or(Some(&*self.kind), Interaction::kind);
