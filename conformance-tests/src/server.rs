@@ -9,7 +9,7 @@
 //! * `TECHO_TEST_BINARY`: the program to test, built already.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -138,7 +138,8 @@ impl Server {
         if let Some(database) = &self.database {
             command.args(["--database", database]);
         }
-        let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let errors = log_file(&self.data).map_or_else(Stdio::null, Stdio::from);
+        let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn();
         let beside = Beside { base: format!("http://{address}/fhir"), child: child.expect("techo can be run") };
         let patience = Instant::now();
         while Request::get(&format!("{}/metadata", beside.base)).try_send().is_err() {
@@ -195,7 +196,7 @@ fn launch(data: &Path, database: Option<&str>, more: &[&str]) -> (Child, Value) 
     }
     let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = child.expect("techo can be run");
-    let errors = child.stderr.take().map(gather);
+    let errors = child.stderr.take().map(|stderr| gather(stderr, log_file(data)));
     let mut line = String::new();
     let stdout = child.stdout.take().expect("its output is piped");
     let mut reader = BufReader::new(stdout);
@@ -209,15 +210,28 @@ fn launch(data: &Path, database: Option<&str>, more: &[&str]) -> (Child, Value) 
     (child, info)
 }
 
+/// What the servers on a data directory say, beside it, if `TECHO_TEST_LOG=file`.
+pub fn log_path(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+fn log_file(data: &Path) -> Option<fs::File> {
+    let wanted = std::env::var_os("TECHO_TEST_LOG").is_some_and(|how| how == "file");
+    wanted.then(|| fs::OpenOptions::new().create(true).append(true).open(log_path(data)).expect("a log file"))
+}
+
 /// Drains what the server says, so that it never waits for a reader; shown with
 /// `TECHO_TEST_LOG=1`.
-fn gather(stderr: ChildStderr) -> std::thread::JoinHandle<String> {
-    let show = std::env::var_os("TECHO_TEST_LOG").is_some();
+fn gather(stderr: ChildStderr, mut file: Option<fs::File>) -> std::thread::JoinHandle<String> {
+    let show = file.is_none() && std::env::var_os("TECHO_TEST_LOG").is_some();
     std::thread::spawn(move || {
         let mut all = String::new();
         for line in BufReader::new(stderr).lines().map_while(Result::ok) {
             if show {
                 eprintln!("techo: {line}");
+            }
+            if let Some(file) = &mut file {
+                writeln!(file, "{line}").ok();
             }
             if all.len() < 20_000 {
                 all = all + &line + "\n";

@@ -159,22 +159,37 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
     options
 }
 
-/// Compiling a statement pays where it runs for seconds. A view's condition looks
-/// costly and runs for a millisecond: compiling it took most of the answer's time.
-/// Asked of the list of settings, for engines of the same protocol may lack it.
+/// What every connection to PostgreSQL is told once.
+///
+/// A statement says itself in which order it goes (`sql.rs`), whatever the database
+/// guesses about its data: each table by an index, each join from the row that is there
+/// to the next. So a plan is good for ever, and is made once a connection. Compiling
+/// pays where a statement runs for seconds; a view's condition looks costly and runs
+/// for a millisecond.
+const POSTGRES_SETTINGS: &[(&str, &str)] = &[
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("jit", "off"),
+];
+
+/// Asked of the list of settings, for engines of the same protocol may lack some.
 ///
 /// * `time`: the longest that a statement may take, if there is a limit.
 fn postgres(url: &str, connections: u32, time: Option<Duration>) -> ConnectOptions {
     let mut options = options(url, connections);
-    let milliseconds = time.map_or(0, |time| time.as_millis().max(1)).to_string();
+    let limit = time.map(|time| ("statement_timeout", time.as_millis().max(1).to_string()));
+    let fixed = POSTGRES_SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned()));
+    let (names, values): (Vec<&str>, Vec<String>) = fixed.chain(limit).unzip();
     options.map_sqlx_postgres_pool_opts(move |pool| {
-        let milliseconds = milliseconds.clone();
+        let (names, values) = (names.clone(), values.clone());
         pool.after_connect(move |connection, _| {
-            let milliseconds = milliseconds.clone();
+            let (names, values) = (names.clone(), values.clone());
             Box::pin(async move {
-                let sql = "SELECT set_config(name, CASE name WHEN 'jit' THEN 'off' ELSE $1 END, false) \
-                    FROM pg_settings WHERE name = 'jit' OR name = 'statement_timeout' AND $1 <> '0'";
-                sea_orm::sqlx::query(sql).bind(milliseconds).execute(connection).await.map(|_| ())
+                let sql = "SELECT set_config(s.name, w.value, false) FROM unnest($1::text[], $2::text[]) w (name, value) \
+                    JOIN pg_settings s ON s.name = w.name";
+                sea_orm::sqlx::query(sql).bind(names).bind(values).execute(connection).await.map(|_| ())
             })
         })
     });

@@ -39,11 +39,13 @@ impl Reader<'_> {
         let Some(visible) = visible_among(self.view(), wanted.kinds.iter().map(|kind| &**kind)) else {
             return Ok(Vec::new());
         };
-        // SQLite keeps the order of a CROSS JOIN: the compartment is the outer loop.
-        let mut sql =
-            Sql::new(&format!("SELECT {COLUMNS} FROM compartment x CROSS JOIN resource r WHERE x.citizen = "));
-        sql.bind(citizen).text(" AND (x.kind, x.rid) > (").bind(number(after.0)).text(", ").bind(after.1);
-        sql.text(") AND r.rid = x.rid AND r.rid <> ").bind(citizen).text(" AND ").push(self.found());
+        let mut hers = Sql::new("x.citizen = ");
+        hers.bind(citizen).text(" AND (x.kind, x.rid) > (").bind(number(after.0)).text(", ").bind(after.1).text(")");
+        // In the order of the answer, so that no more is looked at than a page.
+        hers.either("", " ORDER BY x.kind, x.rid");
+        let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
+        sql.pair(("compartment", "x", hers), ("resource", "r", Sql::new("r.rid = x.rid")));
+        sql.text(" WHERE r.rid <> ").bind(citizen).text(" AND ").push(self.found());
         if let Some(since) = wanted.since {
             sql.text(" AND r.updated >= ").bind(since);
         }
@@ -67,8 +69,8 @@ impl Reader<'_> {
         (kind, ids): (&str, &[&str]),
         since: Option<i64>,
     ) -> Result<Vec<Stored>, StoreError> {
-        let Some(mut sql) = self.from(COLUMNS, "resource", kind) else { return Ok(Vec::new()) };
-        sql.text(" AND r.id IN ").list(ids.iter().map(ToString::to_string)).text(" AND ").push(self.found());
+        let Some(mut sql) = self.named(kind, ids) else { return Ok(Vec::new()) };
+        sql.text(" AND ").push(self.found());
         if let Some(since) = since {
             sql.text(" AND r.updated >= ").bind(since);
         }

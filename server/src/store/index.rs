@@ -6,10 +6,10 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
+use sea_orm::{ConnectionTrait, Value};
 
 use super::error::StoreError;
-use super::rows;
+use super::rows::Rows;
 
 /// One row of an index table, without the `rid`. Reals are kept as bits, so
 /// that rows can be compared.
@@ -220,24 +220,27 @@ impl Changes {
     }
 
     /// Carries the changes out.
-    pub(super) async fn apply(
-        self,
-        connection: &impl ConnectionTrait,
-        backend: DatabaseBackend,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn apply(self, connection: &impl ConnectionTrait) -> Result<(), StoreError> {
+        let (mut gone, mut rows) = (Rows::default(), Rows::default());
+        self.gather(&mut gone, &mut rows);
+        gone.run(connection).await?;
+        Ok(rows.run(connection).await?)
+    }
+
+    /// What is to be taken out, and what is to be put in.
+    pub(super) fn gather(self, gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
         for (number, keys) in by_table(self.removed) {
             let table = &TABLES[number];
             let positions: Vec<usize> =
                 table.key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
             let keys =
                 keys.into_iter().map(|values| positions.iter().map(|&at| values[at].clone()).collect()).collect();
-            rows::delete(connection, backend, (table.name, table.key), keys).await?;
+            gone.delete((table.name, table.key), keys);
         }
         for (number, values) in by_table(self.added) {
             let table = &TABLES[number];
-            rows::insert(connection, backend, (table.name, table.columns), values, "ON CONFLICT DO NOTHING").await?;
+            rows.insert((table.name, table.columns), values, "ON CONFLICT DO NOTHING");
         }
-        Ok(())
     }
 }
 
@@ -251,14 +254,8 @@ fn by_table(rows: Vec<(i64, IndexRow)>) -> impl Iterator<Item = (usize, Vec<Vec<
 
 /// Takes out every index row of these records by a scan: for records indexed
 /// under an older epoch, whose rows can no longer be told from their bodies.
-pub(super) async fn sweep(
-    connection: &impl ConnectionTrait,
-    backend: DatabaseBackend,
-    rids: &[i64],
-) -> Result<(), StoreError> {
+pub(super) fn sweep(gone: &mut Rows<'_>, rids: &[i64]) {
     for table in &TABLES {
-        let keys = rids.iter().map(|rid| vec![Value::from(*rid)]).collect();
-        rows::delete(connection, backend, (table.name, &["rid"]), keys).await?;
+        gone.delete((table.name, &["rid"]), rids.iter().map(|rid| vec![Value::from(*rid)]).collect());
     }
-    Ok(())
 }

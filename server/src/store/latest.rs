@@ -25,9 +25,10 @@ impl Reader<'_> {
             i16::try_from(number).unwrap_or(0)
         };
         let kind = number(&plan.resource_type);
-        let mut of_hers = Sql::new("FROM clinical x WHERE x.citizen IN (SELECT q.rid FROM resource q WHERE q.kind = ");
-        of_hers.bind(number("Patient")).text(" AND q.id IN ").list(patients.iter().map(ToString::to_string));
-        of_hers.text(") AND x.kind = ").bind(kind);
+        let mut people = Sql::new("SELECT q.rid FROM resource q WHERE q.kind = ");
+        people.bind(number("Patient")).text(" AND q.id IN ").list(patients.iter().map(ToString::to_string));
+        let mut of_hers = Sql::new("FROM clinical x WHERE x.citizen");
+        of_hers.among(people).text(" AND x.kind = ").bind(kind);
         let Some(found) = select::selected(plan, self.view(), Sql::new("r.rid AS rid")) else { return Ok(Vec::new()) };
         let uncoded = Sql::new("r.rid AS rid, 0 AS code, COALESCE(r.clinical_low, 0) AS at");
         let Some(uncoded) = select::selected(plan, self.view(), uncoded) else { return Ok(Vec::new()) };
@@ -36,11 +37,11 @@ impl Reader<'_> {
              (SELECT s.rid, s.code, s.at, ROW_NUMBER() OVER (PARTITION BY s.code ORDER BY s.at DESC, s.rid DESC) AS place FROM \
              (SELECT x.rid AS rid, x.code AS code, x.at AS at "
         ));
-        sql.push(of_hers.clone()).text(" AND x.rid IN (").push(found).text(") UNION ALL ").push(uncoded);
+        sql.push(of_hers.clone()).text(" AND x.rid").among(found).text(" UNION ALL ").push(uncoded);
         sql.text(" AND r.rid NOT IN (SELECT x.rid ").push(of_hers).text(")) s) n WHERE n.place <= ");
         sql.bind(i64::try_from(max).unwrap_or(i64::MAX)).text(" GROUP BY n.rid ORDER BY 2, 3 DESC, 1 LIMIT ");
         sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-        sql.text(") p CROSS JOIN resource r WHERE r.rid = p.rid ORDER BY p.code, p.at DESC, p.rid");
+        sql.text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(" ORDER BY p.code, p.at DESC, p.rid");
         self.rows(sql).await
     }
 }

@@ -82,10 +82,9 @@ impl Reader<'_> {
         ));
         sql.list(citizens.iter().copied()).text(" UNION SELECT b.rid FROM subject b WHERE b.citizen IN ");
         sql.list(citizens.iter().copied());
-        sql.text(&format!(
-            ") d CROSS JOIN resource r JOIN {table} v ON v.rid = r.rid{joined} WHERE r.rid = d.rid AND v.param IN "
-        ));
-        sql.push(params(listed, kinds)).text(" AND ").push(self.found()).text(" AND ").push(visible);
+        sql.text(") d").step("resource", "r", Sql::new("r.rid = d.rid"));
+        sql.step(table, "v", Sql::new("v.rid = r.rid")).text(joined).text(" WHERE v.param");
+        sql.among(params(listed, kinds)).text(" AND ").push(self.found()).text(" AND ").push(visible);
         Some(sql)
     }
 
@@ -95,22 +94,25 @@ impl Reader<'_> {
         // From each value the next, by the index's own order: as many steps as there are values.
         let mut sql = Sql::new(&format!(
             "WITH RECURSIVE v(param, {column}) AS (SELECT p.id, (SELECT MIN(t.{column}) FROM {table} t WHERE t.param = p.id) \
-             FROM parameter p WHERE p.id IN "
+             FROM parameter p WHERE p.id"
         ));
-        sql.push(params(listed, kinds));
+        sql.among(params(listed, kinds));
         sql.text(&format!(
             " UNION ALL SELECT v.param, (SELECT MIN(t.{column}) FROM {table} t WHERE t.param = v.param AND t.{column} > v.{column}) \
              FROM v WHERE v.{column} IS NOT NULL) \
-             SELECT DISTINCT {columns} FROM v{joined} WHERE EXISTS (SELECT 1 FROM {table} t CROSS JOIN resource r \
-             WHERE t.param = v.param AND t.{column} = v.{column} AND r.rid = t.rid AND "
+             SELECT DISTINCT {columns} FROM v{joined} WHERE "
         ));
-        sql.push(self.found()).text(" AND ").push(visible).text(")");
+        let having = Sql::new(&format!("t.param = v.param AND t.{column} = v.{column}"));
+        let mut inner = Sql::default();
+        inner.pair((table, "t", having), ("resource", "r", Sql::new("r.rid = t.rid"))).text(" WHERE ");
+        inner.push(self.found()).text(" AND ").push(visible);
+        sql.exists(inner);
         Some(sql)
     }
 }
 
 fn params(listed: Listed, kinds: &[&str]) -> Sql {
-    let mut sql = Sql::new("(SELECT id FROM parameter WHERE name IN ");
-    sql.list(kinds.iter().map(|kind| format!("{kind}.{}", listed.param()))).text(")");
+    let mut sql = Sql::new("SELECT id FROM parameter WHERE name IN ");
+    sql.list(kinds.iter().map(|kind| format!("{kind}.{}", listed.param())));
     sql
 }

@@ -5,6 +5,7 @@
 //! To store something new, add a migration, and a file here beside its like.
 
 pub mod account;
+mod arrays;
 pub mod audit;
 pub mod budget;
 pub mod db;

@@ -128,8 +128,7 @@ impl<'a> Reader<'a> {
 
     /// The current versions of several records of one type.
     pub async fn many(&self, kind: &str, ids: &[&str]) -> Result<Vec<Stored>, StoreError> {
-        let Some(mut sql) = self.from(COLUMNS, "resource", kind) else { return Ok(Vec::new()) };
-        sql.text(" AND r.id IN ").list(ids.iter().map(ToString::to_string));
+        let Some(sql) = self.named(kind, ids) else { return Ok(Vec::new()) };
         self.rows(sql).await
     }
 
@@ -140,8 +139,12 @@ impl<'a> Reader<'a> {
         if current.version == version {
             return Ok(Some(current));
         }
-        let Some(mut sql) = self.from(OLD_COLUMNS, "history", kind) else { return Ok(None) };
-        sql.text(" AND r.rid = ").bind(current.rid).text(" AND r.version = ").bind(version);
+        let Some(number) = self.number(kind) else { return Ok(None) };
+        let mut named = Sql::new("r.rid = ");
+        named.bind(current.rid).text(" AND r.version = ").bind(version);
+        let mut sql = Sql::new(&format!("SELECT {OLD_COLUMNS} FROM "));
+        sql.first("history", "r", named).text("r.kind = ").bind(i16::try_from(number).unwrap_or(0));
+        sql.text(" AND ").push(visible(self.view, kind, number, "r", true));
         Ok(self.rows(sql).await?.into_iter().next())
     }
 
@@ -229,12 +232,15 @@ impl<'a> Reader<'a> {
         (target, ids): (u16, &[&str]),
         limit: u32,
     ) -> Result<Vec<Stored>, StoreError> {
-        let Some(mut sql) = self.from(COLUMNS, "resource", source) else { return Ok(Vec::new()) };
+        let Some(number) = self.number(source) else { return Ok(Vec::new()) };
         let params = params.iter().map(|param| select::param("t", param, Table::Reference)).collect();
-        sql.text(" AND r.deleted = 0 AND r.rid IN (SELECT t.rid FROM reference t WHERE ");
+        let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM (SELECT DISTINCT t.rid AS rid FROM reference t WHERE "));
         sql.push(Sql::or(params)).text(" AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
-        sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
-        sql.text(") ORDER BY r.rid LIMIT ").bind(i64::from(limit));
+        sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string)).text(") d");
+        sql.step("resource", "r", Sql::new("r.rid = d.rid")).text(" WHERE r.kind = ");
+        sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.deleted = 0 AND ");
+        sql.push(visible(self.view, source, number, "r", false));
+        sql.text(" ORDER BY r.rid LIMIT ").bind(i64::from(limit));
         self.rows(sql).await
     }
 
@@ -257,13 +263,15 @@ impl<'a> Reader<'a> {
         Ok(Condition { hash, matches: sql.statement(self.store.db.backend()), rid, wanted })
     }
 
-    /// `SELECT columns FROM table r WHERE type AND visible`; `None` if no row of
-    /// the type can be visible.
-    pub(super) fn from(&self, columns: &str, table: &str, kind: &str) -> Option<Sql> {
+    /// The current versions `r` of these records that are visible; `None` if no row of
+    /// the type can be.
+    pub(super) fn named(&self, kind: &str, ids: &[&str]) -> Option<Sql> {
         let number = self.number(kind)?;
-        let mut sql = Sql::new(&format!("SELECT {columns} FROM {table} r WHERE r.kind = "));
-        sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND ");
-        sql.push(visible(self.view, kind, number, "r", table == "history"));
+        let mut named = Sql::new("r.kind = ");
+        named.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.id IN ");
+        named.list(ids.iter().map(ToString::to_string));
+        let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
+        sql.first("resource", "r", named).push(visible(self.view, kind, number, "r", false));
         Some(sql)
     }
 
@@ -298,9 +306,8 @@ impl<'a> Reader<'a> {
             let rows = self.run(warrant.of(&columns, chosen, order).statement(backend), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
-        // SQLite keeps the order of a CROSS JOIN: the chosen rows are the outer loop.
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
-        sql.push(chosen).text(") p CROSS JOIN resource r WHERE r.rid = p.rid").text(order);
+        sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
         Ok((self.run(sql.statement(backend), narrow).await?, 0))
     }
 

@@ -1,71 +1,172 @@
 //! Many rows, few statements.
 //!
-//! Rows go out in chunks of fixed sizes, so that a handful of prepared
-//! statements serves every batch.
+//! On SQLite rows go out in chunks of fixed sizes, so that a handful of prepared
+//! statements serves every batch. On PostgreSQL a statement is a way to another
+//! machine and back: the rows of all tables go out in one, each column as an array.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Value};
 
+use super::arrays::{array, type_name};
 use super::db::statement;
-use super::error::StoreError;
 
-/// Rows a statement may carry, largest first. 512 rows of 17 columns stay far
-/// below SQLite's limit of 32,766 values.
+/// Rows a statement may carry on SQLite, largest first. 512 rows of 17 columns stay far
+/// below its limit of 32,766 values.
 const CHUNKS: [usize; 5] = [512, 64, 16, 4, 1];
 
-/// Inserts `rows` of `columns` into `table`; `suffix` is the `ON CONFLICT` part.
-pub(super) async fn insert(
-    connection: &impl ConnectionTrait,
-    backend: DatabaseBackend,
-    into: (&str, &[&str]),
+/// Rows that go out together, gathered table by table.
+#[derive(Default)]
+pub(super) struct Rows<'a> {
+    parts: Vec<Part<'a>>,
+}
+
+/// What happens to rows of one table.
+struct Part<'a> {
+    table: &'a str,
+    columns: Vec<&'a str>,
+    act: Act,
     rows: Vec<Vec<Value>>,
-    suffix: &str,
-) -> Result<(), StoreError> {
-    let (table, columns) = into;
-    for_chunks(rows, |count| {
-        let row = format!("({})", vec!["?"; columns.len()].join(", "));
-        let rows = vec![row; count].join(", ");
-        format!("INSERT INTO {table} ({}) VALUES {rows} {suffix}", columns.join(", "))
-    })
-    .run(connection, backend)
-    .await
 }
 
-/// Deletes the rows of `table` whose `columns` equal one of `keys`.
-pub(super) async fn delete(
-    connection: &impl ConnectionTrait,
-    backend: DatabaseBackend,
-    from: (&str, &[&str]),
-    keys: Vec<Vec<Value>>,
-) -> Result<(), StoreError> {
-    let (table, columns) = from;
-    let one = columns.iter().map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(" AND ");
-    for_chunks(keys, |count| format!("DELETE FROM {table} WHERE {}", vec![format!("({one})"); count].join(" OR ")))
-        .run(connection, backend)
-        .await
+enum Act {
+    /// Put them in; what follows stands at the end: `ON CONFLICT …`.
+    Insert(String),
+    /// Take out those whose columns equal one of the rows.
+    Delete,
+    /// Put in what this selects, which ends where the single values of the rows,
+    /// `(?, …)`, follow.
+    Select(String),
 }
 
-struct Chunked {
-    statements: Vec<(String, Vec<Value>)>,
-}
+impl<'a> Rows<'a> {
+    /// `rows` of `columns` go into `table`; `suffix` is the `ON CONFLICT` part.
+    pub(super) fn insert(&mut self, into: (&'a str, &[&'a str]), rows: Vec<Vec<Value>>, suffix: &str) {
+        self.part(into, Act::Insert(suffix.to_owned()), rows);
+    }
 
-fn for_chunks(rows: Vec<Vec<Value>>, sql: impl Fn(usize) -> String) -> Chunked {
-    let mut statements = Vec::new();
-    let mut rest = rows.into_iter().peekable();
-    let mut left = rest.len();
-    for size in CHUNKS {
-        while left >= size {
-            statements.push((sql(size), rest.by_ref().take(size).flatten().collect()));
-            left -= size;
+    /// The rows of `table` whose `columns` equal one of `keys` go.
+    pub(super) fn delete(&mut self, from: (&'a str, &[&'a str]), keys: Vec<Vec<Value>>) {
+        self.part(from, Act::Delete, keys);
+    }
+
+    /// What `select`, which ends with `column IN`, finds for these keys goes into `table`.
+    pub(super) fn select(&mut self, into: (&'a str, &[&'a str]), select: &str, keys: Vec<i64>) {
+        let keys = keys.into_iter().map(|key| vec![key.into()]).collect();
+        self.part(into, Act::Select(select.to_owned()), keys);
+    }
+
+    fn part(&mut self, (table, columns): (&'a str, &[&'a str]), act: Act, rows: Vec<Vec<Value>>) {
+        if !rows.is_empty() {
+            self.parts.push(Part { table, columns: columns.to_vec(), act, rows });
         }
     }
-    Chunked { statements }
-}
 
-impl Chunked {
-    async fn run(self, connection: &impl ConnectionTrait, backend: DatabaseBackend) -> Result<(), StoreError> {
-        for (sql, values) in self.statements {
+    /// All of it. On PostgreSQL the parts do not see each other: what is taken out
+    /// goes in a run of its own, before.
+    pub(super) async fn run(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+        self.run_if(connection, None).await.map(|_| ())
+    }
+
+    /// The same, on PostgreSQL only if the one row of `guard`, `SELECT … AS number`,
+    /// says this number; answers what it says.
+    pub(super) async fn run_if(
+        self,
+        connection: &impl ConnectionTrait,
+        guard: Option<(&str, i64)>,
+    ) -> Result<Option<i64>, DbErr> {
+        let backend = connection.get_database_backend();
+        if backend == DatabaseBackend::Postgres {
+            return self.at_once(connection, guard).await;
+        }
+        for (sql, values) in self.parts.into_iter().flat_map(Part::chunked) {
             connection.execute_raw(statement(backend, &sql, values)).await?;
         }
-        Ok(())
+        Ok(None)
+    }
+
+    async fn at_once(
+        self,
+        connection: &impl ConnectionTrait,
+        guard: Option<(&str, i64)>,
+    ) -> Result<Option<i64>, DbErr> {
+        if self.parts.is_empty() && guard.is_none() {
+            return Ok(None);
+        }
+        let (first, wanted) = guard.unwrap_or(("SELECT CAST(0 AS BIGINT) AS number", 0));
+        let mut values: Vec<Value> = vec![wanted.into()];
+        let mut all =
+            vec![format!("g AS MATERIALIZED ({first})"), "h AS (SELECT number = ? AS holds FROM g)".to_owned()];
+        for (number, part) in self.parts.iter().enumerate() {
+            all.push(format!("p{number} AS ({})", part.arrays(&mut values)));
+        }
+        let sql = format!("WITH {} SELECT number FROM g", all.join(", "));
+        // All answers are read, to the one that says that it is committed.
+        let answer = connection.query_all_raw(statement(DatabaseBackend::Postgres, &sql, values)).await?;
+        answer.first().map(|row| row.try_get_by_index(0)).transpose()
+    }
+}
+
+impl Part<'_> {
+    /// One statement a chunk, with a value a mark.
+    fn chunked(self) -> Vec<(String, Vec<Value>)> {
+        let mut statements = Vec::new();
+        let mut left = self.rows.len();
+        let sizes = CHUNKS.into_iter().flat_map(|size| {
+            let many = left / size;
+            left %= size;
+            std::iter::repeat_n(size, many)
+        });
+        let texts: Vec<(usize, String)> = sizes.map(|size| (size, self.marked(size))).collect();
+        let mut rest = self.rows.into_iter();
+        for (size, sql) in texts {
+            statements.push((sql, rest.by_ref().take(size).flatten().collect()));
+        }
+        statements
+    }
+
+    fn marked(&self, count: usize) -> String {
+        let (table, columns) = (self.table, self.columns.join(", "));
+        match &self.act {
+            Act::Insert(suffix) => {
+                let row = format!("({})", vec!["?"; self.columns.len()].join(", "));
+                format!("INSERT INTO {table} ({columns}) VALUES {} {suffix}", vec![row; count].join(", "))
+            }
+            Act::Delete => {
+                let one = self.columns.iter().map(|column| format!("{column} = ?")).collect::<Vec<_>>().join(" AND ");
+                format!("DELETE FROM {table} WHERE {}", vec![format!("({one})"); count].join(" OR "))
+            }
+            Act::Select(select) => {
+                format!("INSERT INTO {table} ({columns}) {select} ({})", vec!["?"; count].join(", "))
+            }
+        }
+    }
+
+    /// One statement for any number of rows, one array a column.
+    fn arrays(&self, values: &mut Vec<Value>) -> String {
+        let width = self.rows.first().map_or(0, Vec::len);
+        let types: Vec<&str> = (0..width).map(|at| type_name(self.rows.first().map(|row| &row[at]))).collect();
+        values.extend((0..width).map(|at| Value::from(array(self.rows.iter().map(|row| &row[at])))));
+        let unnest = types.iter().map(|name| format!("CAST(? AS {name}[])")).collect::<Vec<_>>().join(", ");
+        let (table, columns) = (self.table, self.columns.join(", "));
+        let holds = "(SELECT holds FROM h)";
+        match &self.act {
+            Act::Insert(suffix) => {
+                format!("INSERT INTO {table} ({columns}) SELECT u.* FROM unnest({unnest}) u WHERE {holds} {suffix}")
+            }
+            Act::Delete => {
+                let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
+                let pairs = self.columns.iter().zip(&names).zip(&types).map(|((column, name), of)| {
+                    // Compared byte by byte, as the columns are.
+                    let order = if *of == "text" { " COLLATE \"C\"" } else { "" };
+                    format!("t.{column} = u.{name}{order}")
+                });
+                let pairs = pairs.collect::<Vec<_>>().join(" AND ");
+                let names = names.join(", ");
+                format!("DELETE FROM {table} t USING unnest({unnest}) u ({names}) WHERE {holds} AND {pairs}")
+            }
+            Act::Select(select) => {
+                // `column IN (SELECT …)`, of as many as there are.
+                format!("INSERT INTO {table} ({columns}) {select} (SELECT * FROM unnest({unnest})) AND {holds}")
+            }
+        }
     }
 }

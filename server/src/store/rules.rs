@@ -240,7 +240,7 @@ impl Store {
                 changes.of(rid, &one.old, &one.new);
             }
         }
-        changes.apply(&transaction, backend).await?;
+        changes.apply(&transaction).await?;
         transaction.commit().await?;
         Ok(missed)
     }

@@ -44,9 +44,13 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     let mut sql = Sql::new("SELECT ");
     sql.push(columns).text(" FROM ");
     match driver {
-        // SQLite keeps the order of a CROSS JOIN: the driver is the outer loop.
-        Some(driver) => sql.text("(").push(driver).text(") d CROSS JOIN resource r WHERE r.rid = d.rid AND "),
-        None => sql.text("resource r WHERE "),
+        Some(driver) => {
+            sql.text("(").push(driver).text(") d").step("resource", "r", Sql::new("r.rid = d.rid")).text(" WHERE ")
+        }
+        None => match ids_of(&plan.filters) {
+            Some(any) => sql.first("resource", "r", by_ids("r", row, any)),
+            None => sql.text("resource r WHERE "),
+        },
     };
     sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, driving));
     Some(sql)
@@ -118,10 +122,11 @@ impl Scene<'_> {
     fn chain_set(self, index: &str, filters: &[Filter], next: Row) -> Option<Sql> {
         let (n, f) = (next.name(), format!("f{}", next.depth));
         let (mut from, conditions) = self.rows_of(filters, next)?;
+        let mut naming = param(&f, index, Table::Reference);
+        naming.text(&format!(" AND {f}.kind = ")).bind(next.key()).text(&format!(" AND {f}.id = {n}.id"));
+        from.step("reference", &f, naming);
         let mut sql = Sql::new(&format!("SELECT DISTINCT {f}.rid AS rid FROM "));
-        from.text(&format!(" CROSS JOIN reference {f} WHERE "));
-        sql.push(from).push(conditions).text(" AND ").push(param(&f, index, Table::Reference));
-        sql.text(&format!(" AND {f}.kind = ")).bind(next.key()).text(&format!(" AND {f}.id = {n}.id"));
+        sql.push(from).text(" WHERE ").push(conditions);
         Some(sql)
     }
 
@@ -129,15 +134,13 @@ impl Scene<'_> {
     fn has_set(self, index: &str, filters: &[Filter], row: Row, next: Row) -> Option<Sql> {
         let (n, f, x) = (next.name(), format!("f{}", next.depth), format!("x{}", next.depth));
         let (mut from, conditions) = self.rows_of(filters, next)?;
+        let mut own = Sql::new(&format!("{f}.rid = {n}.rid AND "));
+        own.push(param(&f, index, Table::Reference));
+        let mut named = Sql::new(&format!("{x}.kind = "));
+        named.bind(row.key()).text(&format!(" AND {x}.id = {f}.id"));
+        from.step("reference", &f, own).step("resource", &x, named);
         let mut sql = Sql::new(&format!("SELECT DISTINCT {x}.rid AS rid FROM "));
-        from.text(&format!(" CROSS JOIN reference {f} CROSS JOIN resource {x} WHERE "));
-        sql.push(from).push(conditions).text(&format!(" AND {f}.rid = {n}.rid AND ")).push(param(
-            &f,
-            index,
-            Table::Reference,
-        ));
-        sql.text(&format!(" AND {f}.kind = ")).bind(row.key());
-        sql.text(&format!(" AND {x}.kind = ")).bind(row.key()).text(&format!(" AND {x}.id = {f}.id"));
+        sql.push(from).text(" WHERE ").push(conditions).text(&format!(" AND {f}.kind = ")).bind(row.key());
         Some(sql)
     }
 
@@ -147,18 +150,35 @@ impl Scene<'_> {
         let (n, d) = (row.name(), format!("d{}", row.depth));
         let (number, rank) = cheapest(filters)?;
         let Some(shown) = self.shown(row) else { return Some((Sql::new(&format!("resource {n}")), Sql::new("1 = 0"))) };
-        let mut from = Sql::default();
-        let mut conditions = Sql::default();
-        let mut driving = None;
-        if rank != BY_ID {
-            from.text("(").push(self.set_of(&filters[number], row)?).text(&format!(") {d} CROSS JOIN "));
-            conditions.text(&format!("{n}.rid = {d}.rid AND "));
-            driving = Some(number);
-        }
-        from.text(&format!("resource {n}"));
-        conditions.push(shown).text(" AND ").push(self.conditions(filters, row, driving));
+        let set = match ids_of(filters) {
+            Some(any) if rank == BY_ID => {
+                let mut sql = Sql::new("SELECT o.rid AS rid FROM resource o WHERE ");
+                sql.push(by_ids("o", row, any));
+                sql
+            }
+            _ => self.set_of(&filters[number], row)?,
+        };
+        let mut from = Sql::new("(");
+        from.push(set).text(&format!(") {d}")).step("resource", &n, Sql::new(&format!("{n}.rid = {d}.rid")));
+        let mut conditions = shown;
+        conditions.text(" AND ").push(self.conditions(filters, row, Some(number)));
         Some((from, conditions))
     }
+}
+
+/// The ids that the rows are named by, if one filter names them.
+fn ids_of(filters: &[Filter]) -> Option<&[Box<str>]> {
+    filters.iter().find_map(|filter| match filter {
+        Filter::Id { any, negated: false } => Some(&any[..]),
+        _ => None,
+    })
+}
+
+/// A row `r` of a type has one of these ids.
+fn by_ids(r: &str, row: Row, any: &[Box<str>]) -> Sql {
+    let mut sql = Sql::new(&format!("{r}.kind = "));
+    sql.bind(row.key()).text(&format!(" AND {r}.id IN ")).list(any.iter().map(ToString::to_string));
+    sql
 }
 
 /// The filter that is likely to leave the fewest rows, and its rank.
@@ -230,12 +250,13 @@ fn by_clinical(clinical: &Clinical<'_>, (number, patient): (i16, i16), few: Opti
     // One person's rows of one code: each record once, without sorting out doubles.
     let once = people == 1 && matches!(&clinical.codes[..], [one] if exactly(one));
     let mut sql = Sql::new(if once { "SELECT x.rid AS rid" } else { "SELECT DISTINCT x.rid AS rid" });
-    sql.text(" FROM clinical x WHERE x.citizen IN ");
+    sql.text(" FROM clinical x WHERE x.citizen");
     if clinical.patients.is_empty() {
-        sql.list(few.unwrap_or_default().iter().copied());
+        sql.text(" IN ").list(few.unwrap_or_default().iter().copied());
     } else {
-        sql.text("(SELECT p.rid FROM resource p WHERE p.kind = ").bind(patient).text(" AND p.id IN ");
-        sql.list(clinical.patients.iter().map(ToString::to_string)).text(")");
+        let mut people = Sql::new("SELECT p.rid FROM resource p WHERE p.kind = ");
+        people.bind(patient).text(" AND p.id IN ").list(clinical.patients.iter().map(ToString::to_string));
+        sql.among(people);
     }
     let codes = clinical.codes.iter().map(|pattern| code("x.code", pattern)).collect();
     sql.text(" AND x.kind = ").bind(number).text(" AND ").push(Sql::or(codes));

@@ -1,5 +1,8 @@
 //! SQL text with its values, grown together: what is bound can never drift
 //! from where it is bound.
+//!
+//! A statement says in which order its rows are looked up, and is not left to what
+//! a database guesses about its data: [`Sql::first`] and [`Sql::step`].
 
 use sea_orm::{DatabaseBackend, Statement, Value};
 
@@ -43,6 +46,54 @@ impl Sql {
         self.text.push_str(&if count == 0 { "NULL".to_owned() } else { vec!["?"; count].join(", ") });
         self.text.push(')');
         self
+    }
+
+    /// Adds text that the two databases spell differently.
+    pub(super) fn either(&mut self, sqlite: &str, postgres: &str) -> &mut Self {
+        self.text.extend([SQLITE, sqlite, POSTGRES, postgres, BOTH]);
+        self
+    }
+
+    /// Adds `table name WHERE by AND `: what follows is asked of these rows alone, and
+    /// must not bring the database to begin elsewhere.
+    ///
+    /// PostgreSQL moves no condition over an `OFFSET`. SQLite chooses by its indexes.
+    pub(super) fn first(&mut self, table: &str, name: &str, by: Sql) -> &mut Self {
+        self.either("", "(SELECT * FROM ").text(&format!("{table} {name} WHERE ")).push(by);
+        self.either(" AND ", &format!(" OFFSET 0) {name} WHERE "))
+    }
+
+    /// Adds the rows of one more table, which are looked up by `on` for each row that
+    /// is there already.
+    ///
+    /// SQLite keeps the order of a `CROSS JOIN`; PostgreSQL has to look into a
+    /// `LATERAL` once a row, and moves nothing out of one with an `OFFSET`.
+    pub(super) fn step(&mut self, table: &str, name: &str, on: Sql) -> &mut Self {
+        self.either(" CROSS JOIN ", " CROSS JOIN LATERAL (SELECT * FROM ").text(&format!("{table} {name}"));
+        self.either(" ON ", " WHERE ").push(on).either("", &format!(" OFFSET 0) {name}"))
+    }
+
+    /// Adds a table's rows by a condition of their own, and a [`Sql::step`] from each.
+    ///
+    /// * `first`, `then`: table, name, and by what its rows are looked up.
+    pub(super) fn pair(&mut self, first: (&str, &str, Sql), then: (&str, &str, Sql)) -> &mut Self {
+        let (table, name, own) = first;
+        let (next, n, on) = then;
+        self.either("", "(SELECT * FROM ").text(&format!("{table} {name}"));
+        self.either(&format!(" CROSS JOIN {next} {n} ON "), " WHERE ").push(own);
+        self.either(" AND ", &format!(" OFFSET 0) {name} CROSS JOIN LATERAL (SELECT * FROM {next} {n} WHERE "));
+        self.push(on).either("", &format!(" OFFSET 0) {n}"))
+    }
+
+    /// Adds ` IN (inner)`, of a few rows that are found once, before all others.
+    pub(super) fn among(&mut self, inner: Sql) -> &mut Self {
+        self.either(" IN (", " = ANY (ARRAY(").push(inner).either(")", "))")
+    }
+
+    /// Adds `EXISTS (SELECT 1 FROM inner)`, asked row by row.
+    pub(super) fn exists(&mut self, inner: Sql) -> &mut Self {
+        // PostgreSQL would make a join of it, and perhaps begin with the inner rows.
+        self.text("EXISTS (SELECT 1 FROM ").push(inner).either(")", " OFFSET 0)")
     }
 
     /// Adds another piece.
@@ -97,6 +148,43 @@ impl Sql {
 
     /// The statement, ready to run.
     pub(super) fn statement(self, backend: DatabaseBackend) -> Statement {
-        statement(backend, &self.text, self.values)
+        statement(backend, &spelled(&self.text, backend), self.values)
+    }
+}
+
+/// Before what only SQLite gets, and before what only PostgreSQL gets; after both.
+/// Characters that no text of a statement holds.
+const SQLITE: &str = "\u{1}";
+const POSTGRES: &str = "\u{2}";
+const BOTH: &str = "\u{3}";
+
+/// The text as one database spells it.
+fn spelled(text: &str, backend: DatabaseBackend) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (number, part) in text.split(SQLITE).enumerate() {
+        let choice = part.split_once(BOTH).filter(|_| number > 0);
+        let Some((choice, rest)) = choice else {
+            out.push_str(part);
+            continue;
+        };
+        let (sqlite, postgres) = choice.split_once(POSTGRES).unwrap_or((choice, choice));
+        out.push_str(if backend == DatabaseBackend::Postgres { postgres } else { sqlite });
+        out.push_str(rest);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_database_gets_its_own_spelling() {
+        let mut sql = Sql::new("SELECT 1 FROM ");
+        sql.first("a", "x", Sql::new("x.id = 1")).text("x.b").among(Sql::new("SELECT 2"));
+        let text = |backend| sql.clone().statement(backend).sql;
+        assert_eq!(text(DatabaseBackend::Sqlite), "SELECT 1 FROM a x WHERE x.id = 1 AND x.b IN (SELECT 2)");
+        let fenced = "SELECT 1 FROM (SELECT * FROM a x WHERE x.id = 1 OFFSET 0) x WHERE x.b = ANY (ARRAY(SELECT 2))";
+        assert_eq!(text(DatabaseBackend::Postgres), fenced);
     }
 }

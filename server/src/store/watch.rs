@@ -205,7 +205,12 @@ impl Warrant {
     pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
         let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
         sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(chosen);
-        sql.text(") p ON g.fresh LEFT JOIN resource r ON r.rid = p.rid").text(order);
+        sql.text(") p ON g.fresh LEFT JOIN ");
+        sql.either(
+            "resource r ON r.rid = p.rid",
+            "LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON true",
+        );
+        sql.text(order);
         sql
     }
 }

@@ -8,13 +8,14 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, SqlErr, Value};
+use sea_orm::{ConnectionTrait, DatabaseBackend, SqlErr, Statement, Value};
 use tokio::sync::{mpsc, oneshot};
 
+use super::arrays::array;
 use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
-use super::rows;
+use super::rows::Rows;
 use super::rules::defines_rules;
 use super::write::{Beside, Committed, Extra, Into, Put, Refused, WriteSet};
 use crate::clock::Clock;
@@ -116,8 +117,15 @@ impl Task {
     async fn attempt(&mut self, sets: &[&WriteSet]) -> Result<Vec<Result<Committed, Refused>>, StoreError> {
         let now = self.clock.micros() / 1000 * 1000;
         let mut stamp = now.max(self.last);
+        if self.db.backend() == DatabaseBackend::Postgres && sets.iter().all(|set| only_adds(set)) {
+            // One statement is a transaction of its own.
+            let batch = Batch { connection: self.db.write(), backend: self.db.backend(), epoch: self.epoch };
+            batch.apply(sets, stamp).await?;
+            self.last = stamp;
+            return Ok(sets.iter().map(|_| Ok(Committed { stamp })).collect());
+        }
         let transaction = self.db.begin().await?;
-        let batch = Batch { transaction: &transaction, backend: self.db.backend(), epoch: self.epoch };
+        let batch = Batch { connection: &transaction, backend: self.db.backend(), epoch: self.epoch };
         let (mut refusals, newest) = batch.moved(sets).await?;
         // A record's own last version may carry a later stamp, from another server's clock.
         if newest >= stamp {
@@ -184,8 +192,18 @@ fn explained(error: StoreError) -> Answer {
     Err(error)
 }
 
-struct Batch<'a> {
-    transaction: &'a DatabaseTransaction,
+/// Nothing in the set looks at what is there: new records, and rows beside them.
+fn only_adds(set: &WriteSet) -> bool {
+    let rows = |extra: &Extra| matches!(extra.0, Beside::Row(..));
+    set.conditions.is_empty()
+        && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep)
+        && set.extras.iter().all(rows)
+}
+
+/// Sets that go together.
+struct Batch<'a, C> {
+    /// A transaction, or what gives a statement one of its own.
+    connection: &'a C,
     backend: DatabaseBackend,
     epoch: i32,
 }
@@ -213,10 +231,26 @@ const RESOURCE: [&str; 18] = [
 ];
 
 /// What `history` takes over from `resource`.
-const HISTORY: &str = "rid, version, kind, id, updated, deleted, citizen, several, custodian, custody, domain, clinical_low, \
-                       clinical_high, method, labels, body";
+const HISTORY: [&str; 16] = [
+    "rid",
+    "version",
+    "kind",
+    "id",
+    "updated",
+    "deleted",
+    "citizen",
+    "several",
+    "custodian",
+    "custody",
+    "domain",
+    "clinical_low",
+    "clinical_high",
+    "method",
+    "labels",
+    "body",
+];
 
-impl Batch<'_> {
+impl<C: ConnectionTrait> Batch<'_, C> {
     /// Which sets planned on a version that is no longer current, and the newest
     /// stamp among the records touched.
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
@@ -224,12 +258,8 @@ impl Batch<'_> {
             sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
         let (mut current, mut rules) = (HashMap::new(), HashMap::new());
         let mut newest = 0;
-        let lock = if self.backend == DatabaseBackend::Postgres { " ORDER BY rid FOR UPDATE" } else { "" };
-        for rids in expecting.chunks(64) {
-            let marks = vec!["?"; rids.len()].join(", ");
-            let sql = format!("SELECT rid, version, updated, rules FROM resource WHERE rid IN ({marks}){lock}");
-            let values = rids.iter().map(|rid| Value::from(*rid));
-            for row in self.transaction.query_all_raw(statement(self.backend, &sql, values)).await? {
+        for statement in self.current(&expecting) {
+            for row in self.connection.query_all_raw(statement).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
                 current.insert(row.try_get_by_index::<i64>(0)?, (row.try_get_by_index::<i32>(1)?, updated));
@@ -255,6 +285,22 @@ impl Batch<'_> {
         Ok((refusals, newest))
     }
 
+    /// Asks for the current versions of these records, and on PostgreSQL holds them.
+    fn current(&self, rids: &[i64]) -> Vec<Statement> {
+        let columns = "SELECT rid, version, updated, rules FROM resource WHERE rid";
+        let rids: Vec<Value> = rids.iter().map(|rid| Value::from(*rid)).collect();
+        if self.backend == DatabaseBackend::Postgres {
+            let sql = format!("{columns} = ANY (CAST(? AS bigint[])) ORDER BY rid FOR UPDATE");
+            let all = (!rids.is_empty()).then(|| statement(self.backend, &sql, [array(rids.iter()).into()]));
+            return all.into_iter().collect();
+        }
+        let some = |rids: &[Value]| {
+            let sql = format!("{columns} IN ({})", vec!["?"; rids.len()].join(", "));
+            statement(self.backend, &sql, rids.to_vec())
+        };
+        rids.chunks(64).map(some).collect()
+    }
+
     /// Takes the keys of all conditions: another server with one of them waits here
     /// until this transaction ends. In one order everywhere, or two servers could
     /// wait for each other.
@@ -265,13 +311,15 @@ impl Batch<'_> {
         keys.dedup_by_key(|(hash, _)| *hash);
         let rows = keys.into_iter().map(|(hash, rid)| vec![Value::from(hash.to_vec()), rid.into()]).collect();
         let taken = "ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
-        rows::insert(self.transaction, self.backend, ("condition", &["hash", "rid"]), rows, taken).await
+        let mut batch = Rows::default();
+        batch.insert(("condition", &["hash", "rid"]), rows, taken);
+        Ok(batch.run(self.connection).await?)
     }
 
     /// Whether a condition of `set` matches something else than it should.
     async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
-            let found = self.transaction.query_all_raw(condition.matches.clone()).await?;
+            let found = self.connection.query_all_raw(condition.matches.clone()).await?;
             let rows = found
                 .iter()
                 .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
@@ -285,71 +333,81 @@ impl Batch<'_> {
 
     async fn apply(&self, sets: &[&WriteSet], stamp: i64) -> Result<(), StoreError> {
         let puts: Vec<&Put> = sets.iter().flat_map(|set| &set.puts).collect();
-        let replaced: Vec<i64> = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
-        for rids in replaced.chunks(64) {
-            let marks = vec!["?"; rids.len()].join(", ");
-            let sql = format!("INSERT INTO history ({HISTORY}) SELECT {HISTORY} FROM resource WHERE rid IN ({marks})");
-            let values = rids.iter().map(|rid| Value::from(*rid));
-            self.transaction.execute_raw(statement(self.backend, &sql, values)).await?;
-        }
+        let (mut gone, mut rows) = (Rows::default(), Rows::default());
+        let replaced = puts.iter().filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
+        let old = format!("SELECT {} FROM resource WHERE rid IN", HISTORY.join(", "));
+        rows.select(("history", &HISTORY), &old, replaced);
         let update: Vec<String> = RESOURCE[3..].iter().map(|column| format!("{column} = excluded.{column}")).collect();
         let suffix = format!("ON CONFLICT (rid) DO UPDATE SET {}", update.join(", "));
-        let rows = puts.iter().map(|put| resource_row(put, stamp, self.epoch)).collect();
-        rows::insert(self.transaction, self.backend, ("resource", &RESOURCE), rows, &suffix).await?;
-        self.index(&puts).await?;
-        self.ruled(&puts).await?;
-        self.beside(sets.iter().flat_map(|set| &set.extras)).await
+        let new = puts.iter().map(|put| resource_row(put, stamp, self.epoch)).collect();
+        rows.insert(("resource", &RESOURCE), new, &suffix);
+        index(&puts, &mut gone, &mut rows);
+        let extras = || sets.iter().flat_map(|set| &set.extras);
+        beside(extras(), &mut rows);
+        gone.run(self.connection).await?;
+        self.ruled(&puts, rows).await?;
+        for extra in extras() {
+            if let Beside::Statement(statement) = &extra.0 {
+                self.connection.execute_raw(statement.clone()).await?;
+            }
+        }
+        Ok(())
     }
 
-    /// The definitions by which the rows were made are those in force. Asked when this
-    /// transaction has written: who changes them waits for all that have (`rules.rs`).
-    async fn ruled(&self, puts: &[&Put]) -> Result<(), StoreError> {
-        let Some(first) = puts.first() else { return Ok(()) };
-        let defines = puts.iter().any(|put| defines_rules(put));
-        let lock = if defines && self.backend == DatabaseBackend::Postgres { " FOR UPDATE" } else { "" };
-        let sql = format!("SELECT generation FROM rules WHERE id = 1{lock}");
-        let row = self.transaction.query_one_raw(statement(self.backend, &sql, [])).await?;
-        let row = row.ok_or(StoreError::Missing { table: "rules", what: "the only row" })?;
-        let generation: i64 = row.try_get_by_index(0)?;
-        debug_assert!(first.rules.planned <= generation, "nobody plans by what is not there yet");
-        if puts.iter().any(|put| put.rules.planned != generation) {
+    /// Writes the rows, by the definitions that are in force: who changes them waits for
+    /// all that have written (`rules.rs`).
+    ///
+    /// SQLite has one writer, and is asked in its transaction. On PostgreSQL the statement
+    /// that writes holds the definitions as they are, and writes nothing by others.
+    async fn ruled(&self, puts: &[&Put], rows: Rows<'_>) -> Result<(), StoreError> {
+        let Some(first) = puts.first() else { return Ok(rows.run(self.connection).await?) };
+        let planned = first.rules.planned;
+        if puts.iter().any(|put| put.rules.planned != planned) {
             return Err(StoreError::OtherRules);
         }
-        Ok(())
-    }
-
-    /// Rows first, those of one table together; then the statements, in their order.
-    async fn beside(&self, extras: impl Iterator<Item = &Extra> + Clone) -> Result<(), StoreError> {
-        let mut rows: Vec<(&'static Into, Vec<Vec<Value>>)> = Vec::new();
-        for extra in extras.clone() {
-            let Beside::Row(into, row) = &extra.0 else { continue };
-            match rows.iter_mut().find(|(other, _)| other.table == into.table) {
-                Some((_, all)) => all.push(row.clone()),
-                None => rows.push((into, vec![row.clone()])),
+        let lock = match self.backend {
+            DatabaseBackend::Postgres if puts.iter().any(|put| defines_rules(put)) => " FOR UPDATE",
+            DatabaseBackend::Postgres => " FOR SHARE",
+            _ => "",
+        };
+        let sql = format!("SELECT generation AS number FROM rules WHERE id = 1{lock}");
+        let missing = StoreError::Missing { table: "rules", what: "the only row" };
+        let generation = match rows.run_if(self.connection, Some((&sql, planned))).await? {
+            Some(generation) => generation,
+            None => {
+                let row = self.connection.query_one_raw(statement(self.backend, &sql, [])).await?;
+                row.ok_or(missing)?.try_get_by_index(0)?
             }
-        }
-        for (into, rows) in rows {
-            let place = (into.table, into.columns);
-            rows::insert(self.transaction, self.backend, place, rows, into.conflict).await?;
-        }
-        for extra in extras {
-            if let Beside::Statement(statement) = &extra.0 {
-                self.transaction.execute_raw(statement.clone()).await?;
-            }
-        }
-        Ok(())
+        };
+        debug_assert!(planned <= generation, "nobody plans by what is not there yet");
+        if planned == generation { Ok(()) } else { Err(StoreError::OtherRules) }
     }
+}
 
-    async fn index(&self, puts: &[&Put]) -> Result<(), StoreError> {
-        let stale: Vec<i64> = puts.iter().filter(|put| put.sweep).map(|put| put.rid).collect();
-        sweep(self.transaction, self.backend, &stale).await?;
-        let mut changes = Changes::default();
-        for put in puts {
-            let old = if put.sweep { &[][..] } else { &put.old };
-            changes.of(put.rid, old, &put.new);
+/// The rows beside the records, those of one table together.
+fn beside<'s>(extras: impl Iterator<Item = &'s Extra>, out: &mut Rows<'_>) {
+    let mut rows: Vec<(&'static Into, Vec<Vec<Value>>)> = Vec::new();
+    for extra in extras {
+        let Beside::Row(into, row) = &extra.0 else { continue };
+        match rows.iter_mut().find(|(other, _)| other.table == into.table) {
+            Some((_, all)) => all.push(row.clone()),
+            None => rows.push((into, vec![row.clone()])),
         }
-        changes.apply(self.transaction, self.backend).await
     }
+    for (into, rows) in rows {
+        out.insert((into.table, into.columns), rows, into.conflict);
+    }
+}
+
+fn index(puts: &[&Put], gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
+    let stale: Vec<i64> = puts.iter().filter(|put| put.sweep).map(|put| put.rid).collect();
+    sweep(gone, &stale);
+    let mut changes = Changes::default();
+    for put in puts {
+        let old = if put.sweep { &[][..] } else { &put.old };
+        changes.of(put.rid, old, &put.new);
+    }
+    changes.gather(gone, rows);
 }
 
 fn resource_row(put: &Put, stamp: i64, epoch: i32) -> Vec<Value> {

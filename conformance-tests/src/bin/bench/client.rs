@@ -14,7 +14,12 @@ const MOST: u64 = 20_000_000;
 
 /// One request as bytes.
 pub(crate) fn request(method: &str, path: &str, token: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\n").into_bytes();
+    request_with(method, path, token, "", body)
+}
+
+/// The same with further header lines, each ended.
+pub(crate) fn request_with(method: &str, path: &str, token: &str, more: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\n{more}").into_bytes();
     if !token.is_empty() {
         bytes.extend_from_slice(format!("Authorization: Bearer {token}\r\n").as_bytes());
     }
@@ -29,10 +34,10 @@ pub(crate) fn request(method: &str, path: &str, token: &str, body: &[u8]) -> Vec
 
 /// What is sent over and over.
 pub(crate) struct Load {
-    /// `127.0.0.1:8080`
-    pub(crate) address: String,
-    /// The status that every answer must have.
-    pub(crate) status: u16,
+    /// `127.0.0.1:8080`; the connections are spread over all.
+    pub(crate) addresses: Vec<String>,
+    /// The statuses that an answer may have.
+    pub(crate) statuses: &'static [u16],
     /// The bytes of request number n.
     pub(crate) make: Box<dyn Fn(u64) -> Vec<u8> + Send + Sync>,
 }
@@ -70,7 +75,7 @@ pub(crate) fn count(number: u64) -> f64 {
 pub(crate) async fn run(load: Load, connections: usize, time: Duration) -> Run {
     let (load, next, start) = (Arc::new(load), Arc::new(AtomicU64::new(0)), Instant::now());
     let workers: Vec<_> =
-        (0..connections).map(|_| tokio::spawn(worker(load.clone(), next.clone(), start + time))).collect();
+        (0..connections).map(|lane| tokio::spawn(worker(load.clone(), lane, next.clone(), start + time))).collect();
     let (mut run, mut times) = (Run::default(), Vec::new());
     for one in workers {
         let (wrong, said, mine) = one.await.unwrap_or_default();
@@ -90,9 +95,9 @@ fn place(times: &[u32], percent: usize) -> f64 {
     times.get(times.len() * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
 }
 
-async fn worker(load: Arc<Load>, next: Arc<AtomicU64>, until: Instant) -> (u64, Option<String>, Vec<u32>) {
+async fn worker(load: Arc<Load>, lane: usize, next: Arc<AtomicU64>, until: Instant) -> (u64, Option<String>, Vec<u32>) {
     let (mut wrong, mut said, mut times) = (0, None, Vec::new());
-    let mut connection = None;
+    let (mut connection, address) = (None, &load.addresses[lane % load.addresses.len()]);
     while Instant::now() < until {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if number >= MOST {
@@ -100,16 +105,13 @@ async fn worker(load: Arc<Load>, next: Arc<AtomicU64>, until: Instant) -> (u64, 
         }
         let bytes = (load.make)(number);
         let before = Instant::now();
-        match exchange(&mut connection, &load.address, &bytes).await {
-            Ok((status, _)) if status == load.status => {
+        match exchange(&mut connection, address, &bytes).await {
+            Ok((status, _)) if load.statuses.contains(&status) => {
                 times.push(u32::try_from(before.elapsed().as_micros()).unwrap_or(u32::MAX));
             }
             other => {
                 wrong += 1;
-                said.get_or_insert_with(|| match other {
-                    Ok((status, body)) => format!("{status} {}", String::from_utf8_lossy(&body)),
-                    Err(error) => error.to_string(),
-                });
+                said.get_or_insert_with(|| format!("request {number}, {}: {}", line_of(&bytes), told(&other)));
                 connection = None;
                 // A server that refuses everything is not asked as fast as it can refuse.
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -117,6 +119,21 @@ async fn worker(load: Arc<Load>, next: Arc<AtomicU64>, until: Instant) -> (u64, 
         }
     }
     (wrong, said, times)
+}
+
+/// The first line of a request.
+pub(crate) fn line_of(request: &[u8]) -> String {
+    String::from_utf8_lossy(request).lines().next().unwrap_or_default().to_owned()
+}
+
+/// An answer that was not expected, in short.
+pub(crate) fn told(answer: &io::Result<(u16, Vec<u8>)>) -> String {
+    match answer {
+        Ok((status, body)) => {
+            format!("{status} {}", String::from_utf8_lossy(body).chars().take(600).collect::<String>())
+        }
+        Err(error) => error.to_string(),
+    }
 }
 
 /// A connection with what was read beyond the last answer.

@@ -33,6 +33,35 @@ const PLACE: &str = "SELECT rid, CAST(kind AS BIGINT) FROM resource WHERE id = ?
 ///
 /// * `url`: `sqlite:PATH` or `postgres://…`
 pub(crate) async fn open(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+    Database::connect(options(url, connections)).await
+}
+
+/// The copy of the tables that [`copied`] made.
+pub(crate) async fn open_copy(url: &str) -> Result<DatabaseConnection, DbErr> {
+    let mut options = options(url, 1);
+    options.set_schema_search_path(COPY);
+    Database::connect(options).await
+}
+
+/// The schema of the copy.
+const COPY: &str = "bare";
+
+/// Copies the tables of a PostgreSQL database, rows and indexes, beside themselves.
+pub(crate) async fn copied(db: &DatabaseConnection) -> Result<(), DbErr> {
+    db.execute_unprepared(&format!("DROP SCHEMA IF EXISTS {COPY} CASCADE; CREATE SCHEMA {COPY}")).await?;
+    for table in TABLES {
+        let like = format!("CREATE TABLE {COPY}.{table} (LIKE public.{table} INCLUDING ALL)");
+        db.execute_unprepared(&format!("{like}; INSERT INTO {COPY}.{table} SELECT * FROM public.{table}")).await?;
+    }
+    Ok(())
+}
+
+/// Takes the copy away.
+pub(crate) async fn drop_copy(db: &DatabaseConnection) -> Result<(), DbErr> {
+    db.execute_unprepared(&format!("DROP SCHEMA IF EXISTS {COPY} CASCADE")).await.map(|_| ())
+}
+
+fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).test_before_acquire(false).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -45,7 +74,7 @@ pub(crate) async fn open(url: &str, connections: u32) -> Result<DatabaseConnecti
             .pragma("mmap_size", "268435456")
             .pragma("temp_store", "memory")
     });
-    Database::connect(options).await
+    options
 }
 
 /// A statement whose values stand as `?`, in the database's own spelling.
@@ -225,6 +254,13 @@ fn values(row: &QueryResult, columns: usize) -> Result<Vec<Value>, DbErr> {
     (0..columns)
         .map(|at| {
             if let Ok(value) = row.try_get_by_index::<Option<i64>>(at) {
+                return Ok(value.into());
+            }
+            // PostgreSQL tells small numbers from large ones.
+            if let Ok(value) = row.try_get_by_index::<Option<i32>>(at) {
+                return Ok(value.into());
+            }
+            if let Ok(value) = row.try_get_by_index::<Option<i16>>(at) {
                 return Ok(value.into());
             }
             if let Ok(value) = row.try_get_by_index::<Option<f64>>(at) {

@@ -5,16 +5,19 @@
 //! each figure stands the limit measured in the same run (`limits`). To add a
 //! line: a function of [`Bench`] called in [`Bench::all`].
 //!
-//! `bench [--techo PATH] [--seconds 60] [--citizens 200] [--children 200] [--only WORD] [--out FILE]`
+//! `bench [--techo PATH] [--seconds 60] [--citizens 200] [--children 200] [--processes 1] [--only WORD] [--out FILE]`
 //!
-//! WORD is one of metadata, read, search, query, create, transaction, import, audit.
+//! WORD is one of metadata, read, search, query, create, transaction, import, audit,
+//! processes.
 //!
-//! `TECHO_TEST_DATABASE=postgres` runs it on PostgreSQL; the bare group commit is of
-//! SQLite alone.
+//! `TECHO_TEST_DATABASE=postgres` runs it on PostgreSQL. `--processes 4` adds lines of so
+//! many servers on one database. What the servers say is kept beside their data, and its
+//! end is shown when a request fails.
 
 mod client;
 mod data;
 mod limits;
+mod processes;
 mod scene;
 mod table;
 
@@ -32,6 +35,8 @@ use techo_conformance_tests::http::Request;
 
 /// Names the program to start; the harness reads it.
 const BINARY: &str = "TECHO_TEST_BINARY";
+/// Where the harness puts what the servers say.
+const LOG: &str = "TECHO_TEST_LOG";
 
 #[derive(Debug)]
 struct Options {
@@ -40,6 +45,7 @@ struct Options {
     seconds: u64,
     citizens: u32,
     children: u32,
+    processes: usize,
     only: Option<String>,
 }
 
@@ -52,6 +58,7 @@ impl Options {
             seconds: 60,
             citizens: 200,
             children: 200,
+            processes: 1,
             only: None,
         };
         let bad = |name: &str| format!("{name} needs a number");
@@ -65,6 +72,9 @@ impl Options {
                 "--seconds" => options.seconds = value.parse().map_err(|_| bad(name)).map(|n: u64| n.clamp(1, 120))?,
                 "--citizens" => options.citizens = value.parse().map_err(|_| bad(name)).map(|n: u32| n.max(1))?,
                 "--children" => options.children = value.parse().map_err(|_| bad(name)).map(|n: u32| n.max(1))?,
+                "--processes" => {
+                    options.processes = value.parse().map_err(|_| bad(name)).map(|n: usize| n.clamp(1, 16))?
+                }
                 other => return Err(format!("{other} is not known; see the head of this program's source")),
             }
         }
@@ -91,7 +101,7 @@ fn main() -> ExitCode {
         // The harness takes the program from its environment, which a process
         // may not change for itself safely: begin again with it set.
         let again = std::env::current_exe()
-            .and_then(|here| Command::new(here).args(&arguments).env(BINARY, &options.techo).status());
+            .and_then(|here| Command::new(here).args(&arguments).env(BINARY, &options.techo).env(LOG, "file").status());
         return if again.is_ok_and(|status| status.success()) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let text = Bench::new(options).all();
@@ -113,6 +123,7 @@ struct Bench {
 /// The bare server and the database behind it.
 struct Bare {
     server: BareServer,
+    url: String,
     db: DatabaseConnection,
     /// On SQLite.
     file: Option<PathBuf>,
@@ -138,7 +149,7 @@ impl Bench {
 
     fn all(mut self) -> String {
         let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-        let works: [(&str, Work); 8] = [
+        let works: [(&str, Work); 9] = [
             ("metadata", Self::metadata),
             ("read", |bench| [1, 64].into_iter().for_each(|connections| bench.reads(connections))),
             ("search", |bench| bench.searches(64)),
@@ -147,6 +158,7 @@ impl Bench {
             ("transaction", Self::transactions),
             ("import", Self::import),
             ("audit", Self::audit),
+            ("processes", Self::processes),
         ];
         for (word, work) in works {
             if self.options.only.as_deref().is_none_or(|only| only == word) {
@@ -180,21 +192,29 @@ impl Bench {
         Duration::from_secs(self.options.seconds)
     }
 
-    fn run(&self, address: &str, connections: usize, status: u16, make: Make) -> Run {
-        let load = Load { address: address.to_owned(), status, make };
-        self.runtime.block_on(run(load, connections, self.time()))
+    fn run(&self, address: &str, connections: usize, status: &'static [u16], make: Make) -> Run {
+        self.run_over(vec![address.to_owned()], connections, status, make)
+    }
+
+    /// The same, spread over several servers.
+    fn run_over(&self, addresses: Vec<String>, connections: usize, statuses: &'static [u16], make: Make) -> Run {
+        let run = self.runtime.block_on(run(Load { addresses, statuses, make }, connections, self.time()));
+        if run.wrong > 0 {
+            eprintln!("the servers' last words:\n{}", self.scene.log_tail());
+        }
+        run
     }
 
     fn metadata(&mut self) {
-        let limit = self.run(&self.bare.server.address, 64, 200, fixed("GET", "/hello", ""));
-        let figure = self.run(&self.scene.address, 64, 200, fixed("GET", "/fhir/metadata", ""));
+        let limit = self.run(&self.bare.server.address, 64, &[200], fixed("GET", "/hello", ""));
+        let figure = self.run(&self.scene.address, 64, &[200], fixed("GET", "/fhir/metadata", ""));
         self.table.rate("`/metadata`, 64 connections", &figure, 1.0, Some(("axum hello", limit.rate())));
     }
 
     fn reads(&mut self, connections: usize) {
         let kind = self.bare.kind;
         let bare = paths(&self.scene.observations, "", move |id| format!("/row/{kind}/{id}"));
-        let limit = self.run(&self.bare.server.address, connections, 200, bare).rate();
+        let limit = self.run(&self.bare.server.address, connections, &[200], bare).rate();
         let limit = Some(("bare SELECT", limit));
         let ways = [
             ("custodian", self.scene.program("tester"), &self.scene.observations),
@@ -202,7 +222,7 @@ impl Bench {
         ];
         for (who, token, ids) in ways {
             let make = paths(ids, &token, |id| format!("/fhir/Observation/{id}"));
-            let figure = self.run(&self.scene.address, connections, 200, make);
+            let figure = self.run(&self.scene.address, connections, &[200], make);
             self.table.rate(&format!("read by id, {who}, {connections} connections"), &figure, 1.0, limit);
         }
     }
@@ -210,7 +230,7 @@ impl Bench {
     fn searches(&mut self, connections: usize) {
         let code = data::CODES[0].0;
         let path = format!("/search/{}/{}/{code}", self.bare.citizen, self.bare.kind);
-        let limit = self.run(&self.bare.server.address, connections, 200, fixed("GET", &path, "")).rate();
+        let limit = self.run(&self.bare.server.address, connections, &[200], fixed("GET", &path, "")).rate();
         let limit = Some(("bare indexed SELECT", limit));
         let query = move |id: &str| format!("/fhir/Observation?patient={id}&code=http://loinc.org%7C{code}&_count=20");
         let child = [CHILD.to_owned()];
@@ -219,7 +239,7 @@ impl Bench {
             ("citizen's app", self.scene.app(), child.as_slice()),
         ];
         for (who, token, ids) in ways {
-            let figure = self.run(&self.scene.address, connections, 200, paths(ids, &token, query));
+            let figure = self.run(&self.scene.address, connections, &[200], paths(ids, &token, query));
             let work = format!("search patient + code, 20 results, {who}, {connections} connections");
             self.table.rate(&work, &figure, 1.0, limit);
         }
@@ -255,33 +275,32 @@ impl Bench {
             } else {
                 self.scene.patients.clone()
             };
-            let figure = self.run(&self.scene.address, 4, 200, paths(&names, &token, query));
+            let figure = self.run(&self.scene.address, 4, &[200], paths(&names, &token, query));
             self.table.rate(&format!("{work}, custodian, 4 connections"), &figure, 1.0, None);
         }
     }
 
     fn creates(&mut self, connections: usize) {
-        let limit = self.commit_limit(connections);
+        let limit = Some(self.commit_limit(connections));
         let (token, patients) = (self.scene.program("tester"), self.scene.patients.clone());
         let make = Box::new(move |number| {
             let patient = &patients[mixed(number) % patients.len()];
             let body = data::observation(patient, u32::try_from(number % 1_000_000).unwrap_or(0)).to_string();
             request("POST", "/fhir/Observation", &token, body.as_bytes())
         });
-        let figure = self.run(&self.scene.address, connections, 201, make);
+        let figure = self.run(&self.scene.address, connections, &[201], make);
         let work = format!("create, durable, {connections} connections");
         self.table.rate(&work, &figure, 1.0, limit);
     }
 
-    /// The limit of writing so many records a commit; `None` where it is not measured.
-    fn commit_limit(&self, batch: usize) -> Option<(&'static str, f64)> {
-        let file = self.bare.file.as_deref()?;
-        let limit = self.runtime.block_on(self.bare.group_commit(file, batch, self.time()));
-        Some(("bare group commit", limit.expect("the bare rows can be written")))
+    /// The limit of writing so many records a commit.
+    fn commit_limit(&self, batch: usize) -> (&'static str, f64) {
+        let limit = self.runtime.block_on(self.bare.group_commit(batch, self.time()));
+        ("bare group commit", limit.expect("the bare rows can be written"))
     }
 
     fn transactions(&mut self) {
-        let limit = self.commit_limit(200);
+        let limit = Some(self.commit_limit(200));
         let token = self.scene.program("tester");
         let bodies: Vec<String> =
             self.scene.patients.iter().take(16).map(|id| data::batch(id, 50).to_string()).collect();
@@ -289,13 +308,13 @@ impl Bench {
             let body = &bodies[mixed(number) % bodies.len()];
             request("POST", "/fhir", &token, body.as_bytes())
         });
-        let figure = self.run(&self.scene.address, 4, 200, make);
+        let figure = self.run(&self.scene.address, 4, &[200], make);
         let work = "transaction of 50, 4 connections, resources";
         self.table.rate(work, &figure, 50.0, limit);
     }
 
     fn import(&mut self) {
-        let limit = self.commit_limit(500);
+        let limit = Some(self.commit_limit(500));
         let resources = "SELECT COUNT(*) FROM resource";
         let before = self.runtime.block_on(limits::number(&self.bare.db, resources)).expect("a count");
         let token = self.scene.program("importer");
@@ -315,7 +334,7 @@ impl Bench {
     /// How long after the last read of a loaded minute its record can be found.
     fn audit(&mut self) {
         let make = paths(&self.scene.childs, &self.scene.app(), |id| format!("/fhir/Observation/{id}"));
-        self.run(&self.scene.address, 64, 200, make);
+        self.run(&self.scene.address, 64, &[200], make);
         let last = techo_conformance_tests::clock::now();
         let start = Instant::now();
         let hers = self.scene.world.holder(self.scene.app());
@@ -344,6 +363,12 @@ impl Bench {
         if let Some(file) = &self.bare.file {
             let each = megabytes(file) * 1024.0 / client::count(u64::try_from(resources).unwrap_or(1));
             self.table.plain("database, indexes included", format!("{each:.2} KB a resource"));
+        } else {
+            let sql = "SELECT pg_database_size(current_database())";
+            let bytes = self.runtime.block_on(limits::number(&self.bare.db, sql)).expect("a size");
+            let kilobytes = client::count(u64::try_from(bytes / 1024).unwrap_or(0));
+            let each = kilobytes / client::count(u64::try_from(resources).unwrap_or(1));
+            self.table.plain("database, indexes and audit log included", format!("{each:.2} KB a resource"));
         }
         let disk = limits::disk_sync(&self.scene.world.server.data).expect("the disk can be written");
         self.table.plain("disk: 4 KB and fdatasync, p50", format!("{disk:.2} ms"));
@@ -359,11 +384,19 @@ impl Bare {
         let (citizen, _) = limits::place(&db, &scene.patients[0]).await?;
         let server = BareServer::start(&url).map_err(|error| sea_orm::DbErr::Custom(error.to_string()))?;
         let file = scene.world.server.database.is_none().then_some(file);
-        Ok(Self { server, db, file, citizen, kind })
+        Ok(Self { server, url, db, file, citizen, kind })
     }
 
-    /// The bare limit of writing, on a fresh copy of the database.
-    async fn group_commit(&self, file: &Path, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
+    /// The bare limit of writing, on a fresh copy of the tables.
+    async fn group_commit(&self, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
+        let Some(file) = &self.file else {
+            limits::copied(&self.db).await?;
+            let bare = limits::open_copy(&self.url).await?;
+            let rate = limits::group_commit(&bare, self.kind, batch, time).await;
+            bare.close().await?;
+            limits::drop_copy(&self.db).await?;
+            return rate;
+        };
         let copy = file.with_file_name("bare.db");
         for end in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{end}", copy.display()));

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use techo_conformance_tests::http::Request;
-use techo_conformance_tests::server::Server;
+use techo_conformance_tests::server::{Server, log_path};
 use techo_conformance_tests::world::{Ask, World};
 
-use crate::client::{exchange, request};
+use crate::client::{Connection, exchange, line_of, request, told};
 use crate::data;
 
 /// A token is renewed at this age; the server gives it five minutes.
@@ -20,6 +20,8 @@ const SCOPE: &str = "launch/patient openid fhirUser offline_access patient/*.cru
 pub(crate) const CHILD: &str = "pt-mei";
 /// Connections that load.
 const LOADERS: usize = 8;
+/// How often a transaction is tried.
+const ATTEMPTS: u32 = 3;
 
 /// A running server with what was loaded.
 pub(crate) struct Scene {
@@ -107,7 +109,7 @@ impl Scene {
             let token = self.program("tester");
             let upper = citizens.min(next + 64);
             let bodies = (next..upper).map(|number| data::citizen(number).to_string()).collect();
-            for (kind, id) in runtime.block_on(send(&self.address, &token, bodies)) {
+            for (kind, id) in runtime.block_on(self.send(&token, bodies)) {
                 resources += 1;
                 match kind.as_str() {
                     "Patient" => self.patients.push(id),
@@ -121,13 +123,13 @@ impl Scene {
         for chunk in self.patients.chunks(64) {
             let token = self.program("tester");
             let bodies = chunk.iter().map(|id| data::consents(id, &format!("Patient/{id}")).to_string()).collect();
-            runtime.block_on(send(&self.address, &token, bodies));
+            runtime.block_on(self.send(&token, bodies));
         }
         let body = data::batch(CHILD, data::observations()).to_string();
-        let made = runtime.block_on(send(&self.address, &self.program("importer"), vec![body]));
+        let made = runtime.block_on(self.send(&self.program("importer"), vec![body]));
         self.childs = made.into_iter().map(|(_, id)| id).collect();
         let consents = data::consents(CHILD, "RelatedPerson/rp-hanako-mei").to_string();
-        runtime.block_on(send(&self.address, &self.app(), vec![consents]));
+        runtime.block_on(self.send(&self.app(), vec![consents]));
         rate
     }
 
@@ -135,35 +137,66 @@ impl Scene {
     pub(crate) fn memory(&self) -> f64 {
         memory(self.world.server.pid())
     }
+
+    /// The last that the servers said.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = fs::read_to_string(log_path(&self.world.server.data)).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    /// Posts transactions over a few connections; type and id of each resource made.
+    async fn send(&self, token: &str, bodies: Vec<String>) -> Vec<(String, String)> {
+        let mut lanes: Vec<Vec<(usize, String)>> = vec![Vec::new(); LOADERS];
+        for (number, body) in bodies.into_iter().enumerate() {
+            lanes[number % LOADERS].push((number, body));
+        }
+        let tasks: Vec<_> = lanes
+            .into_iter()
+            .map(|lane| {
+                let (address, token) = (self.address.clone(), token.to_owned());
+                tokio::spawn(async move {
+                    let (mut connection, mut made) = (None, Vec::new());
+                    for (number, body) in lane {
+                        let bytes = request("POST", "/fhir", &token, body.as_bytes());
+                        made.extend(places(&posted(&mut connection, &address, number, &bytes).await?));
+                    }
+                    Ok::<_, String>(made)
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for task in tasks {
+            match task.await.expect("a loader does not fail") {
+                Ok(made) => all.extend(made),
+                Err(said) => panic!("the load ends: {said}\nthe server's last words:\n{}", self.log_tail()),
+            }
+        }
+        all
+    }
 }
 
-/// Posts transactions over a few connections; type and id of each resource made.
-async fn send(address: &str, token: &str, bodies: Vec<String>) -> Vec<(String, String)> {
-    let mut lanes: Vec<Vec<String>> = vec![Vec::new(); LOADERS];
-    for (number, body) in bodies.into_iter().enumerate() {
-        lanes[number % LOADERS].push(body);
+/// The answer to a transaction. What fails is told, and tried again a few times: one
+/// bad moment is no reason to give up a load of minutes.
+async fn posted(
+    connection: &mut Option<Connection>,
+    address: &str,
+    number: usize,
+    bytes: &[u8],
+) -> Result<Vec<u8>, String> {
+    let mut said = String::new();
+    for attempt in 1..=ATTEMPTS {
+        match exchange(connection, address, bytes).await {
+            Ok((200, answer)) => return Ok(answer),
+            other => {
+                said = format!("transaction {number} of its batch, {}: {}", line_of(bytes), told(&other));
+                eprintln!("attempt {attempt} of {ATTEMPTS}: {said}");
+                *connection = None;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+        }
     }
-    let tasks: Vec<_> = lanes
-        .into_iter()
-        .map(|lane| {
-            let (address, token) = (address.to_owned(), token.to_owned());
-            tokio::spawn(async move {
-                let (mut connection, mut made) = (None, Vec::new());
-                for body in lane {
-                    let bytes = request("POST", "/fhir", &token, body.as_bytes());
-                    let (status, answer) = exchange(&mut connection, &address, &bytes).await.expect("an answer");
-                    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
-                    made.extend(places(&answer));
-                }
-                made
-            })
-        })
-        .collect();
-    let mut all = Vec::new();
-    for task in tasks {
-        all.extend(task.await.expect("a loader does not fail"));
-    }
-    all
+    Err(said)
 }
 
 fn places(answer: &[u8]) -> Vec<(String, String)> {

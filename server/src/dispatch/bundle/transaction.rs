@@ -2,7 +2,7 @@
 //!
 //! Source: FHIR R4 http.html#transaction, #trules
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use techo_profiles::json::Json;
 
@@ -100,13 +100,24 @@ impl Written {
     }
 }
 
+/// Patients that are looked up at once.
+const LOOKED_UP: usize = 1000;
+
+/// What stands after `"Patient/` in a body; whether it is the id of anyone is for the
+/// store to say.
+fn patients_in(body: &[u8]) -> impl Iterator<Item = &str> {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let ids = text.split("\"Patient/").skip(1).filter_map(|rest| rest.split_once('"'));
+    ids.map(|(id, _)| id).filter(|id| id.len() <= 64 && !id.contains('/'))
+}
+
 struct Transaction {
     set: WriteSet,
     outcomes: HashMap<usize, Outcome>,
     names: Names,
     /// What the conditions of entries found.
     found: HashMap<usize, (Condition, Option<Stored>)>,
-    /// Patients that this transaction creates.
+    /// Patients that this transaction creates, and those there whom it names.
     pending: HashMap<String, Citizen>,
     touched: HashSet<Location>,
     /// Bytes that reads will answer, as far as they are known.
@@ -255,6 +266,11 @@ impl Transaction {
             let citizen = Citizen { key: call.store.number().await?, patient: id.to_owned(), custodian };
             self.pending.insert(id.to_owned(), citizen);
         }
+        // Those who are there are looked up together, not entry by entry.
+        let named: BTreeSet<&str> = entries.iter().flat_map(|entry| patients_in(&entry.body)).take(LOOKED_UP).collect();
+        let written = |id: &str| entries.iter().any(|entry| entry.kind == "Patient" && entry.id.as_deref() == Some(id));
+        let asked: Vec<&str> = named.into_iter().filter(|id| !written(id)).collect();
+        self.pending.extend(call.store.citizens(&asked).await?);
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Value};
+use sea_orm::{DatabaseTransaction, Value};
 
 use super::codec::skim;
 use super::files::{Entry, Fault, Reading};
@@ -23,7 +23,7 @@ use super::log::Inner;
 use super::record::{NOBODY, Record};
 use super::table::number_value;
 use super::{AuditError, Position, Source, row};
-use crate::store::db::statement;
+use crate::store::rows::Rows;
 
 /// The projector's own state.
 #[derive(Debug, Default)]
@@ -171,31 +171,17 @@ fn owners(record: &Record) -> Vec<(u32, i64)> {
 }
 
 async fn insert(tx: &DatabaseTransaction, rows: &[Row]) -> Result<(), AuditError> {
-    let mut rest = rows;
-    while !rest.is_empty() {
-        // Few distinct sizes, so that few statements are prepared.
-        let size = SIZES.into_iter().find(|size| *size <= rest.len()).unwrap_or(1);
-        let (chunk, after) = rest.split_at(size);
-        rest = after;
-        let places = vec!["(?, ?, ?, ?, ?, ?, ?, ?)"; size].join(", ");
-        let sql = format!(
-            "INSERT INTO audit_entry (citizen, at, chain, segment, place, ordinal, kind, write_id) \
-             VALUES {places} ON CONFLICT DO NOTHING"
-        );
-        let values = chunk.iter().flat_map(Row::values);
-        tx.execute_raw(statement(tx.get_database_backend(), &sql, values)).await?;
-    }
-    let moved: Vec<Value> = rows.iter().filter_map(|row| row.write).map(|id| id.to_vec().into()).collect();
-    for ids in moved.chunks(SIZES[0]) {
-        let sql = format!("DELETE FROM audit_write WHERE id IN ({})", vec!["?"; ids.len()].join(", "));
-        tx.execute_raw(statement(tx.get_database_backend(), &sql, ids.to_vec())).await?;
-    }
-    Ok(())
+    let columns = ["citizen", "at", "chain", "segment", "place", "ordinal", "kind", "write_id"];
+    let moved = rows.iter().filter_map(|row| row.write).map(|id| vec![id.to_vec().into()]).collect();
+    let mut batch = Rows::default();
+    batch.insert(("audit_entry", &columns), rows.iter().map(Row::values).collect(), "ON CONFLICT DO NOTHING");
+    batch.delete(("audit_write", &["id"]), moved);
+    Ok(batch.run(tx).await?)
 }
 
 impl Row {
-    fn values(&self) -> [Value; 8] {
-        [
+    fn values(&self) -> Vec<Value> {
+        vec![
             self.citizen.into(),
             self.at.into(),
             self.position.chain.into(),
@@ -211,5 +197,3 @@ impl Row {
 
 /// Records a transaction.
 const AT_ONCE: usize = 2048;
-/// Rows a statement.
-const SIZES: [usize; 4] = [512, 64, 8, 1];

@@ -10,6 +10,7 @@ use super::authentic::{AuditKeys, ChainKey};
 use super::files::{Entry, Fault, Reading, Stretch};
 use super::{AuditError, Head, Position, heads, number_column};
 use crate::store::db::Db;
+use crate::store::rows::Rows;
 
 /// Processes that start at the same instant and want the same number.
 const ATTEMPTS: usize = 64;
@@ -44,18 +45,17 @@ impl Table {
             None => self.find_head().await?,
         };
         let mut positions = Vec::with_capacity(records.len());
-        let mut values: Vec<Value> = Vec::with_capacity(records.len() * 4);
+        let mut rows: Vec<Vec<Value>> = Vec::with_capacity(records.len());
         for record in records {
             positions.push(head.position);
             head.mac = self.key.next(&head.mac, record);
-            values.push(self.chain.into());
-            values.push(number_value(head.position.place));
-            values.push(head.mac.to_vec().into());
-            values.push(record.to_vec().into());
+            let place = number_value(head.position.place);
+            rows.push(vec![self.chain.into(), place, head.mac.to_vec().into(), record.to_vec().into()]);
             head.position.place += 1;
         }
-        let rows = vec!["(?, ?, ?, ?)"; records.len()].join(", ");
-        self.db.execute(&format!("INSERT INTO audit_log (chain, number, mac, record) VALUES {rows}"), values).await?;
+        let mut batch = Rows::default();
+        batch.insert(("audit_log", &["chain", "number", "mac", "record"]), rows, "");
+        batch.run(self.db.write()).await?;
         self.head = Some(head);
         Ok(positions)
     }

@@ -98,12 +98,14 @@ impl Reader<'_> {
         let mut sql = Sql::new(&format!("SELECT {columns} FROM "));
         match (window.rid, few_citizens(self.view, kind)) {
             (Some(rid), _) => {
-                sql.text(&format!("{table} r WHERE r.rid = ")).bind(rid).text(" AND ");
+                let mut its = Sql::new("r.rid = ");
+                its.bind(rid);
+                sql.first(table, "r", its);
             }
             // A few people's records are found by whose they are, not by when.
             (None, Some(few)) => {
-                sql.text("(").push(records_of(&few, key));
-                sql.text(&format!(") d CROSS JOIN {table} r WHERE r.rid = d.rid AND "));
+                sql.text("(").push(records_of(&few, key)).text(") d");
+                sql.step(table, "r", Sql::new("r.rid = d.rid")).text(" WHERE ");
             }
             (None, None) => {
                 sql.text(&format!("{table} r WHERE "));

@@ -110,8 +110,10 @@ impl Scene<'_> {
                 Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
             }
             Filter::Compartment { of, kind, id, params } => {
-                let mut sql = Sql::new(&format!("{r}.rid IN ("));
-                sql.push(compartment::rows(*of, (*kind, id), params)).text(")");
+                let mut sql = Sql::default();
+                sql.either(&format!("{r}.rid IN ("), "EXISTS (SELECT 1 FROM (");
+                sql.push(compartment::rows(*of, (*kind, id), params));
+                sql.either(")", &format!(") m WHERE m.rid = {r}.rid OFFSET 0)"));
                 sql
             }
             Filter::Words { everything, sought } => self.says(row, *everything, sought),
@@ -125,11 +127,22 @@ impl Scene<'_> {
     fn chained(self, reference: &str, filters: &[Filter], row: Row, next: Row) -> Sql {
         let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
         let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
-        let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} "));
-        sql.text(&format!("WHERE {f}.rid = {r}.rid AND ")).push(param(&f, reference, Table::Reference));
-        sql.text(&format!(" AND {f}.kind = ")).bind(next.key());
-        sql.text(&format!(" AND {n}.id = {f}.id AND ")).push(shown);
-        sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
+        let mut own = Sql::new(&format!("{f}.rid = {r}.rid AND "));
+        own.push(param(&f, reference, Table::Reference));
+        let mut named = Sql::new(&format!("{n}.kind = "));
+        named.bind(next.key()).text(&format!(" AND {n}.id = {f}.id"));
+        let mut kind = Sql::new(&format!("{f}.kind = "));
+        kind.bind(next.key());
+        let mut inner = Sql::default();
+        inner
+            .pair(("reference", &f, own), ("resource", &n, named))
+            .text(" WHERE ")
+            .push(kind)
+            .text(" AND ")
+            .push(shown);
+        inner.text(" AND ").push(self.conditions(filters, next, None));
+        let mut sql = Sql::default();
+        sql.exists(inner);
         sql
     }
 
@@ -137,10 +150,14 @@ impl Scene<'_> {
     fn referred(self, reference: &str, filters: &[Filter], row: Row, next: Row) -> Sql {
         let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
         let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
-        let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM reference {f} CROSS JOIN resource {n} WHERE "));
-        sql.push(param(&f, reference, Table::Reference)).text(&format!(" AND {f}.kind = ")).bind(row.key());
-        sql.text(&format!(" AND {f}.id = {r}.id AND {n}.rid = {f}.rid AND ")).push(shown);
-        sql.text(" AND ").push(self.conditions(filters, next, None)).text(")");
+        let mut naming = param(&f, reference, Table::Reference);
+        naming.text(&format!(" AND {f}.kind = ")).bind(row.key()).text(&format!(" AND {f}.id = {r}.id"));
+        let of_it = Sql::new(&format!("{n}.rid = {f}.rid"));
+        let mut inner = Sql::default();
+        inner.pair(("reference", &f, naming), ("resource", &n, of_it)).text(" WHERE ").push(shown);
+        inner.text(" AND ").push(self.conditions(filters, next, None));
+        let mut sql = Sql::default();
+        sql.exists(inner);
         sql
     }
 }
@@ -153,15 +170,15 @@ fn not_if(negated: bool, inner: Sql) -> Sql {
 
 /// The index has a row for `r`.
 fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
-    let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM {} t WHERE t.rid = {r}.rid AND ", name(table)));
     // A span is looked for among the row's own index rows: the plus keeps SQLite from
     // reading all rows of the parameter instead, each time.
     let t = if matches!(table, Table::Date | Table::Number | Table::Quantity) { "+t" } else { "t" };
-    sql.push(param(t, index, table));
-    if let Some(conditions) = conditions {
-        sql.text(" AND ").push(conditions);
-    }
-    sql.text(")");
+    let mut own = Sql::new(&format!("t.rid = {r}.rid AND "));
+    own.push(param(t, index, table));
+    let mut inner = Sql::default();
+    inner.first(name(table), "t", own).push(conditions.unwrap_or_else(|| Sql::new("1 = 1")));
+    let mut sql = Sql::default();
+    sql.exists(inner);
     sql
 }
 
@@ -231,29 +248,42 @@ impl Parts {
 
     /// The row has such rows.
     fn probe(self, r: &str) -> Sql {
-        let mut sql = Sql::new("EXISTS (SELECT 1");
-        sql.push(self.joined(Some(r))).text(")");
+        let mut sql = Sql::default();
+        sql.exists(self.joined(Some(r)));
         sql
     }
 
     /// The row numbers of all that have such rows.
     pub(super) fn set(self) -> Sql {
-        let mut sql = Sql::new("SELECT DISTINCT t0.rid AS rid");
+        let mut sql = Sql::new("SELECT DISTINCT t0.rid AS rid FROM ");
         sql.push(self.joined(None));
         sql
     }
 
-    /// ` FROM t0 CROSS JOIN t1 … WHERE …`: of the row `r`, or of any.
+    /// `t0 CROSS JOIN t1 … WHERE …`: of the row `r`, or of any.
     fn joined(self, r: Option<&str>) -> Sql {
-        let mut sql = Sql::new(" FROM ");
-        for (number, table) in self.tables.iter().enumerate() {
-            sql.text(if number > 0 { " CROSS JOIN " } else { "" }).text(&format!("{} t{number}", name(*table)));
+        let mut parts = self.tables.iter().zip(self.conditions).enumerate();
+        let mut sql = Sql::default();
+        let Some((_, (first, condition))) = parts.next() else { return sql };
+        match r {
+            Some(r) => sql.either(&format!("{} t0", name(*first)), &own_rows(*first, "t0", r)),
+            None => sql.text(&format!("{} t0", name(*first))),
+        };
+        let mut conditions = vec![condition];
+        if let Some(r) = r {
+            conditions.push(Sql::new(&format!("t0.rid = {r}.rid")));
         }
-        sql.text(" WHERE ").text(&r.map_or(String::new(), |r| format!("t0.rid = {r}.rid AND ")));
-        for number in 1..self.tables.len() {
-            sql.text(&format!("t{number}.rid = t0.rid AND t{number}.grp = t0.grp AND "));
+        for (number, (table, condition)) in parts {
+            let t = format!("t{number}");
+            sql.step(name(*table), &t, Sql::new(&format!("{t}.rid = t0.rid AND {t}.grp = t0.grp")));
+            conditions.push(condition);
         }
-        sql.push(Sql::and(self.conditions));
+        sql.text(" WHERE ").push(Sql::and(conditions));
         sql
     }
+}
+
+/// The index rows of `r`, on PostgreSQL, and no others whatever is asked of them.
+fn own_rows(table: Table, t: &str, r: &str) -> String {
+    format!("(SELECT * FROM {} {t} WHERE {t}.rid = {r}.rid OFFSET 0) {t}", name(table))
 }

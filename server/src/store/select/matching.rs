@@ -40,12 +40,15 @@ pub(super) fn name(table: Table) -> &'static str {
 /// Row `t` belongs to this index, or to those that answer for it.
 pub(in crate::store) fn param(t: &str, name: &str, table: Table) -> Sql {
     let named = |keys: &[ParamKey]| {
-        let mut sql = Sql::new(&format!("{t}.param "));
+        let mut sql = Sql::new(&format!("{t}.param"));
         match keys {
-            [one] => sql.text("= (SELECT id FROM parameter WHERE name = ").bind(one.to_string()),
-            many => sql.text("IN (SELECT id FROM parameter WHERE name IN ").list(many.iter().map(ToString::to_string)),
+            [one] => sql.text(" = (SELECT id FROM parameter WHERE name = ").bind(one.to_string()).text(")"),
+            many => {
+                let mut ids = Sql::new("SELECT id FROM parameter WHERE name IN ");
+                ids.list(many.iter().map(ToString::to_string));
+                sql.among(ids)
+            }
         };
-        sql.text(")");
         sql
     };
     let definitions = Definitions::embedded();
@@ -178,14 +181,17 @@ pub(super) fn code(column: &str, pattern: &CodePattern) -> Sql {
         return Sql::new("1 = 1");
     }
     let mut sql = Sql::new(column);
-    sql.text(" IN (SELECT c.id FROM code c WHERE ").push(Sql::and(parts)).text(")");
+    let mut codes = Sql::new("SELECT c.id FROM code c WHERE ");
+    codes.push(Sql::and(parts));
+    sql.among(codes);
     sql
 }
 
 fn codes_of(column: &str, system: &str, codes: &[Box<str>]) -> Sql {
     let mut sql = Sql::new(column);
-    sql.text(" IN (SELECT c.id FROM code c WHERE c.code IN ").list(codes.iter().map(ToString::to_string));
-    sql.text(" AND ").push(of_system(system)).text(")");
+    let mut found = Sql::new("SELECT c.id FROM code c WHERE c.code IN ");
+    found.list(codes.iter().map(ToString::to_string)).text(" AND ").push(of_system(system));
+    sql.among(found);
     sql
 }
 

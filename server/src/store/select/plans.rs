@@ -1,5 +1,8 @@
 //! The plans of searches on SQLite: whoever asks, no index and no type is read from
-//! end to end. `docs/src/reference/search-plans.md` shows some of them.
+//! end to end. `docs/src/reference/search-plans.md` shows some of them. The same on
+//! PostgreSQL: `postgres.rs` in this folder.
+
+mod postgres;
 
 use jiff::tz::TimeZone;
 use techo_migrations::{Migrator, MigratorTrait};
@@ -38,8 +41,8 @@ const ASKED: &[(&str, &str)] = &[
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
 ];
 
-/// The steps of a search's plan, as SQLite tells them.
-async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
+/// The statement of a search.
+fn asked(who: &str, query: &str) -> Sql {
     let (kind, query) = query.split_once('?').expect("a search");
     let (name, value): (Vec<&str>, Vec<&str>) = query.split('&').filter_map(|pair| pair.split_once('=')).unzip();
     let query: Vec<(String, String)> =
@@ -53,8 +56,15 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
     let order = order(&plan.sort, Direction::Onward);
     let mut columns = Sql::new("r.rid AS rid");
     columns.push(order.columns());
+    let mut sql = selected(&plan, &view, columns).expect("visible");
+    sql.text(&order.by("r")).text(" LIMIT 51");
+    sql
+}
+
+/// The steps of a search's plan, as SQLite tells them.
+async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
     let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
-    sql.push(selected(&plan, &view, columns).expect("visible")).text(&order.by("r")).text(" LIMIT 51");
+    sql.push(asked(who, query));
     let rows = db.limited(sql.statement(db.backend())).await.expect("a plan");
     rows.iter().map(|row| row.try_get_by_index(3).expect("a step")).collect()
 }

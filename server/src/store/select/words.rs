@@ -18,8 +18,10 @@ impl Scene<'_> {
     pub(super) fn says(self, row: Row, everything: bool, sought: &str) -> Sql {
         let r = row.name();
         let has = |column: &str| {
-            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM words w WHERE w.rid = {r}.rid AND "));
-            sql.push(part(column, Place::Within, sought)).text(")");
+            let mut its = Sql::new(&format!("words w WHERE w.rid = {r}.rid AND "));
+            its.push(part(column, Place::Within, sought));
+            let mut sql = Sql::default();
+            sql.exists(its);
             sql
         };
         let narrative = Sql::and(vec![has("w.narrative"), self.tells(&r, row)]);
