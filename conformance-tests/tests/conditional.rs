@@ -327,6 +327,93 @@ fn if_none_match_does_not_tell_a_hidden_id_from_none() {
     }
 }
 
+/// `--conditional-delete multiple`: all that match, or none of them.
+#[test]
+fn an_operator_may_let_a_query_delete_several() {
+    let world = World::new();
+    let lax = world.server.beside_with(&["--conditional-delete", "multiple"]);
+    let tester = Caller { base: lax.base.clone(), ..world.tester() };
+    let statement = tester.get("metadata").expect(200).json();
+    assert_eq!(statement["rest"][0]["resource"][0]["conditionalDelete"], "multiple");
+    let three = || [0, 1, 2].map(|_| tester.create(&patient("群", "group", "2024-04-01")));
+    let entry = json!({"request": {"method": "DELETE", "url": by("group")}});
+    let bundle = |kind: &str, entries: &[Value]| {
+        tester.post("", &json!({"resourceType": "Bundle", "type": kind, "entry": entries}))
+    };
+    for how in ["alone", "batch", "transaction"] {
+        let ids = three();
+        match how {
+            "alone" => tester.delete(&by("group")).expect(204).status,
+            kind => {
+                let answer = bundle(kind, std::slice::from_ref(&entry)).expect(200).json();
+                assert_eq!(answer["entry"][0]["response"]["status"], "204 No Content", "{answer}");
+                204
+            }
+        };
+        for id in &ids {
+            tester.get(&format!("Patient/{id}")).refused(410);
+        }
+        assert_eq!(tester.delete(&by("group")).status, 204, "nothing is left");
+    }
+    let ids = three();
+    // One of them is at another version: all stay.
+    tester.put(&format!("Patient/{}", ids[1]), &tester.get(&format!("Patient/{}", ids[1])).json()).expect(200);
+    tester.request("DELETE", &by("group")).header("If-Match", "W/\"1\"").send().refused(412);
+    tester.request("DELETE", &by("group")).header("If-None-Match", "*").send().refused(412);
+    // Another entry touches one of them: all stay.
+    let own = json!({"request": {"method": "DELETE", "url": format!("Patient/{}", ids[2])}});
+    bundle("transaction", &[own, entry]).refused(400);
+    assert_eq!(tester.ids(&by("group")).len(), 3);
+    tester.delete("Patient").refused(412);
+    // The server beside it, which is not told so, refuses.
+    world.tester().delete(&by("group")).refused(412);
+}
+
+/// What a caller does not see she does not delete, and what she may not delete keeps the
+/// rest too.
+#[test]
+fn a_delete_of_several_takes_what_the_caller_may_delete_or_nothing() {
+    let world = World::new();
+    let lax = world.server.beside_with(&["--conditional-delete", "multiple"]);
+    let app = |user: &str, who: &str, scope: &str| {
+        let ask = Ask::new("app-public", user, &format!("launch/patient {scope}")).of(who);
+        Caller { base: lax.base.clone(), ..world.approve(&ask) }
+    };
+    let all = "patient/*.cruds";
+    let (mother, stranger) = (app("hanako", "pt-mei", all), app("stranger", "pt-stranger", all));
+    let marked = |who: &str| {
+        let mut body = weight(who, "2026-03-01", "7.5");
+        body["identifier"] = json!([{"system": "urn:several", "value": "1"}]);
+        body
+    };
+    let hidden = stranger.create(&marked("pt-stranger"));
+    let own = [0, 1].map(|_| mother.create(&marked("pt-mei")));
+    let audit = "AuditEvent?patient=pt-mei&_count=200";
+    let deletions = || mother.search(audit).to_string().matches("\"code\":\"delete\"").count();
+    let before = deletions();
+    mother.delete("Observation?identifier=urn:several|1").expect(204);
+    for id in &own {
+        mother.get(&format!("Observation/{id}")).refused(410);
+    }
+    stranger.get(&format!("Observation/{hidden}")).expect(200);
+    assert_eq!(deletions(), before + 1, "on record");
+    // An app that finds both and may delete one of them.
+    let category = "http://terminology.hl7.org/CodeSystem/observation-category";
+    let vital = mother.create(&marked("pt-mei"));
+    let mut other = marked("pt-mei");
+    other["category"][0]["coding"][0]["code"] = json!("activity");
+    let other = mother.create(&other);
+    let scope = format!("patient/Observation.s patient/Observation.d?category={category}|vital-signs");
+    let narrow = app("hanako", "pt-mei", &scope);
+    assert_eq!(narrow.ids("Observation?identifier=urn:several|1").len(), 2);
+    narrow.delete("Observation?identifier=urn:several|1").refused(403);
+    for id in [&vital, &other] {
+        mother.get(&format!("Observation/{id}")).expect(200);
+    }
+    narrow.delete("Observation?identifier=urn:several|1&category=vital-signs").expect(204);
+    mother.get(&format!("Observation/{other}")).expect(200);
+}
+
 /// `--require-if-match`: what is known is changed by its version only; what is not
 /// known answers as ever.
 #[test]

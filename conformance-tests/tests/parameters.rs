@@ -189,6 +189,31 @@ fn what_could_not_be_indexed_by_is_refused_with_its_place() {
 }
 
 /// The old definition answers until the new one is ready.
+/// Both were stored, and the later was never searched by.
+#[test]
+fn two_parameters_of_one_code_in_a_transaction_are_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let put = |id: &str, code: &str| {
+        let body = definition(id, code, "Patient.gender");
+        json!({"resource": body, "request": {"method": "PUT", "url": format!("SearchParameter/{id}")}})
+    };
+    let send = |entries: &[Value]| {
+        tester.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries}))
+    };
+    let refused = send(&[put("twin-a", "twin"), put("twin-b", "twin")]).refused(422).json();
+    let issue = &refused["issue"][0];
+    assert_eq!(issue["code"], "duplicate", "{refused}");
+    assert_eq!(issue["expression"][0], "Bundle.entry[1].resource.code", "{refused}");
+    tester.get("SearchParameter/twin-a").refused(404);
+    let mut draft = put("twin-c", "twin");
+    draft["resource"]["status"] = json!("draft");
+    send(&[put("twin-a", "twin"), draft, put("twin-d", "other-twin")]).expect(200);
+    let many: Vec<Value> = (0..63).map(|number| put(&format!("many-{number}"), &format!("many-{number}"))).collect();
+    let refused = send(&many).refused(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly", "{refused}");
+}
+
 #[test]
 fn a_changed_definition_blinds_no_search() {
     let world = World::new();

@@ -39,8 +39,31 @@ pub struct Config {
     pub one_by_one: usize,
     /// A change to a resource must say by `If-Match` which version it changes.
     pub require_if_match: bool,
+    /// What a delete does whose query finds several.
+    pub conditional_delete: ConditionalDelete,
     /// What clients may ask of the edge.
     pub limits: Limits,
+}
+
+/// What `DELETE [type]?…` does where it finds several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConditionalDelete {
+    /// It refuses.
+    #[default]
+    Single,
+    /// It deletes all of them, or none.
+    Multiple,
+}
+
+impl ConditionalDelete {
+    /// As a CapabilityStatement says it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Multiple => "multiple",
+        }
+    }
 }
 
 /// How many clients are served at once, and how long each may take.
@@ -100,6 +123,8 @@ pub struct Settings {
     pub operator: Option<String>,
     /// A change needs `If-Match`.
     pub require_if_match: Option<bool>,
+    /// What a delete does whose query finds several.
+    pub conditional_delete: Option<ConditionalDelete>,
     /// Connections at once.
     pub max_connections: Option<u32>,
     /// Seconds for the headers of a request.
@@ -131,6 +156,7 @@ impl Settings {
             zone: self.zone.or(other.zone),
             operator: self.operator.or(other.operator),
             require_if_match: self.require_if_match.or(other.require_if_match),
+            conditional_delete: self.conditional_delete.or(other.conditional_delete),
             max_connections: self.max_connections.or(other.max_connections),
             header_seconds: self.header_seconds.or(other.header_seconds),
             request_seconds: self.request_seconds.or(other.request_seconds),
@@ -152,6 +178,7 @@ impl Settings {
         };
         config.behind_proxy = self.behind_proxy.unwrap_or(false);
         config.require_if_match = self.require_if_match.unwrap_or(false);
+        config.conditional_delete = self.conditional_delete.unwrap_or_default();
         config.key_file = self.key_file;
         match self.search_seconds {
             Some(0) => return Err(ConfigError::SearchTime),
@@ -235,6 +262,7 @@ impl Config {
             search_time: SEARCH_TIME,
             one_by_one: ONE_BY_ONE,
             require_if_match: false,
+            conditional_delete: ConditionalDelete::Single,
             limits: Limits::default(),
         }
     }

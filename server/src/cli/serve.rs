@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Failure, Place};
 use crate::clock::Clock;
-use crate::config::{Config, Settings};
+use crate::config::{ConditionalDelete, Config, Settings};
 use crate::http::{self, listen};
 use crate::random::Random;
 use crate::server::Server;
@@ -37,6 +37,9 @@ pub struct Args {
     /// Refuse changes without If-Match (428)
     #[arg(long, env = "TECHO_REQUIRE_IF_MATCH")]
     require_if_match: bool,
+    /// Whether a delete by a query may take several matches
+    #[arg(long, env = "TECHO_CONDITIONAL_DELETE", value_name = "HOW")]
+    conditional_delete: Option<ConditionalDelete>,
     /// Key file, where several servers share one.
     #[arg(long, env = "TECHO_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
@@ -73,6 +76,7 @@ impl Args {
             tls_key: self.tls_key,
             behind_proxy: self.behind_proxy.then_some(true),
             require_if_match: self.require_if_match.then_some(true),
+            conditional_delete: self.conditional_delete,
             key_file: self.key_file,
             search_seconds: self.search_seconds,
             max_connections: self.max_connections,

@@ -10,7 +10,7 @@ use techo_profiles::json;
 use techo_profiles::{Definitions, json::Json};
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{ConditionalDelete, Config};
 use crate::interaction::audit::RENDERED;
 use crate::interaction::patch::MEDIA;
 use crate::interaction::read::no_count;
@@ -44,11 +44,11 @@ const EVERYWHERE: &[(&str, &str, &str)] = &[
 pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let base = &config.base_url;
     let referring = referring(definitions);
-    let guarded = config.require_if_match;
+    let how = (config.require_if_match, config.conditional_delete);
     let types = definitions.resource_types().iter().map(|kind| {
         let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
         let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
-        let resource = resource(definitions, kind, referring.get(&**kind), guarded);
+        let resource = resource(definitions, kind, referring.get(&**kind), how);
         if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });
     let compartments = definitions
@@ -115,8 +115,13 @@ fn claim(operation: &Operation, base: &str) -> Json {
 }
 
 /// * `referring`: what `_revinclude` may bring beside it.
-/// * `guarded`: changes need `If-Match`.
-fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String>>, guarded: bool) -> Json {
+/// * `how`: whether changes need `If-Match`, and what a conditional delete takes.
+fn resource(
+    definitions: &Definitions,
+    kind: &str,
+    referring: Option<&Vec<String>>,
+    (guarded, deletes): (bool, ConditionalDelete),
+) -> Json {
     if READ_ONLY.contains(&kind) {
         return rendered(kind);
     }
@@ -136,7 +141,7 @@ fn resource(definitions: &Definitions, kind: &str, referring: Option<&Vec<String
         "conditionalCreate": true,
         "conditionalRead": "full-support",
         "conditionalUpdate": true,
-        "conditionalDelete": "single",
+        "conditionalDelete": (deletes.code()),
         "referencePolicy": ["literal", "local"]
     });
     let every = referring.iter().map(|_| Json::from("*"));

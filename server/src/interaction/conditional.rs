@@ -8,6 +8,7 @@
 //! Source: FHIR R4 http.html#ccreate, #cond-update, #3.1.0.7.1
 
 use super::{Call, Error, Issue, Location, Reply, Status};
+use crate::config::ConditionalDelete;
 use crate::consent::caller::Action;
 use crate::search::parse;
 use crate::search::plan::{CodePattern, Filter, Match, Pattern, Plan};
@@ -15,6 +16,8 @@ use crate::secret;
 use crate::store::reader::Stored;
 use crate::store::{StoreError, write};
 
+/// The most that one delete takes.
+const MOST: u32 = 1000;
 /// Times a match that goes away is looked for anew.
 const TRIES: usize = 8;
 
@@ -89,6 +92,31 @@ impl Condition {
         Err(Error::Store(StoreError::Busy))
     }
 
+    /// All matches as they are now, for a caller who may delete each.
+    ///
+    /// # Errors
+    /// [`Error::Precondition`] for several where the operator allows one, and for too many;
+    /// [`Error::Forbidden`] for one that she can find and not change.
+    pub(crate) async fn doomed(&self, call: &Call<'_>) -> Result<Vec<Stored>, Error> {
+        if call.config.conditional_delete == ConditionalDelete::Single {
+            return Ok(self.target(call, Action::Delete).await?.into_iter().collect());
+        }
+        let found = call.store.reader(&call.world()).search(&self.plan, None, MOST).await?;
+        if found.next.is_some() {
+            return Err(too_many());
+        }
+        let mut all = Vec::new();
+        for row in found.rows {
+            let at = Location { kind: self.kind().to_owned(), id: row.id };
+            match call.writable_now(&at, Action::Delete).await {
+                Ok(old) => all.extend(old.filter(|old| !old.is_deleted())),
+                Err(Error::Conflict(_)) => return Err(super::call::untouchable()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(all)
+    }
+
     /// That nothing matches, to be checked inside the transaction that writes `rid`.
     pub(crate) fn none(&self, call: &Call<'_>, rid: i64) -> Result<write::Condition, Error> {
         self.check(call, rid, Vec::new())
@@ -100,11 +128,26 @@ impl Condition {
         self.check(call, rid, vec![rid])
     }
 
+    /// That these match and nothing else, to be checked inside the transaction that
+    /// deletes them.
+    pub(crate) fn all(&self, call: &Call<'_>, rids: Vec<i64>) -> Result<write::Condition, Error> {
+        let first = *rids.first().ok_or_else(|| Error::Internal("a condition of no record".into()))?;
+        self.check(call, first, rids)
+    }
+
     fn check(&self, call: &Call<'_>, rid: i64, wanted: Vec<i64>) -> Result<write::Condition, Error> {
         let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), parse::canonical(&self.plan));
         let hash = secret::hash(text.as_bytes());
         Ok(call.store.reader(&call.world()).condition(&self.plan, hash, rid, wanted)?)
     }
+}
+
+fn too_many() -> Error {
+    Error::Precondition(Issue::error(
+        "too-costly",
+        format!("More than {MOST} resources match the condition. Make the query more exact."),
+        format!("条件に合うリソースが {MOST} 件を超えています。検索条件を絞ってください。"),
+    ))
 }
 
 pub(crate) fn several() -> Error {

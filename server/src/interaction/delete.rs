@@ -1,4 +1,5 @@
-//! `DELETE [type]/[id]`, and `DELETE [type]?…` of the only one that the query finds.
+//! `DELETE [type]/[id]`, and `DELETE [type]?…` of the only one that the query finds, or
+//! of all, where the operator allows that.
 //!
 //! What a publisher deletes of a citizen's record is *withdrawn*: gone for
 //! others, still hers to read. Deleting what is not there is done already.
@@ -15,7 +16,7 @@ use crate::consent::caller::Action;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put, Rules};
-use crate::store::{Refused, StoreError, WriteSet};
+use crate::store::{Refused, StoreError, WriteSet, write};
 
 /// Deletes a resource.
 ///
@@ -28,27 +29,22 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
     };
     let mut tries = Tries::of(call.app, to);
     while tries.again().await {
-        let planned = match (to, &condition) {
-            (Which::At(at), _) => planned(call, at, expected).await?,
-            (Which::Matching { .. }, Some(condition)) => matching(call, condition, expected).await?,
+        let doomed = match (to, &condition) {
+            (Which::At(at), _) => planned(call, at, expected).await?.map(Doomed::from),
+            (Which::Matching { .. }, Some(condition)) => {
+                matched(call, condition, condition.doomed(call).await?, expected).await?
+            }
             (Which::Matching { .. }, None) => return Err(Error::Internal("a query without its condition".into())),
         };
-        let Some((put, mut set)) = planned else {
+        let Some(doomed) = doomed else {
             let about = if let Which::At(at) = to { Some(at.clone()) } else { None };
             return Ok(Reply { status: Status::NoContent, about, ..Reply::default() });
         };
-        let version = put.expected.unwrap_or(0) + 1;
-        let mut reply = Reply {
-            status: Status::NoContent,
-            about: Some(Location { kind: to.kind().to_owned(), id: put.id.clone() }),
-            disclosed: put.facts.subjects.iter().map(|one| (*one, to.kind().to_owned())).collect(),
-            written: true,
-            ..Reply::default()
-        };
-        set.puts.push(put);
-        match call.commit(set).await? {
+        let mut reply = doomed.reply(call);
+        let version = doomed.puts[..].first().filter(|_| doomed.puts.len() == 1).map(Put::version);
+        match call.commit(doomed.into()).await? {
             Ok(done) => {
-                reply.version = Some((version, done.stamp));
+                reply.version = version.map(|version| (version, done.stamp));
                 return Ok(reply);
             }
             Err(Refused::Moved { .. } | Refused::Matched { .. }) => {}
@@ -58,37 +54,64 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
     Err(Error::Store(StoreError::Busy))
 }
 
-/// The put that deletes the only match of a query; `None` if there is none.
-async fn matching(
-    call: &Call<'_>,
-    condition: &Condition,
-    expected: Option<&Expected>,
-) -> Result<Option<(Put, WriteSet)>, Error> {
-    matched(call, condition, condition.target(call, Action::Delete).await?, expected).await
+/// What is to be deleted, one or several, all or none of it.
+pub(crate) struct Doomed {
+    /// At least one.
+    pub puts: Vec<Put>,
+    /// Under which it is done.
+    pub conditions: Vec<write::Condition>,
 }
 
-/// The same for a match that is known already.
+impl From<Put> for Doomed {
+    fn from(put: Put) -> Self {
+        Self { puts: vec![put], conditions: Vec::new() }
+    }
+}
+
+impl From<Doomed> for WriteSet {
+    fn from(doomed: Doomed) -> Self {
+        Self { puts: doomed.puts, conditions: doomed.conditions, ..Self::default() }
+    }
+}
+
+impl Doomed {
+    /// What is answered when it is gone.
+    pub(crate) fn reply(&self, call: &Call<'_>) -> Reply {
+        let mut reply = Reply { status: Status::NoContent, written: true, ..Reply::default() };
+        for put in &self.puts {
+            let kind = call.type_name(put.kind);
+            reply.disclosed.extend(put.facts.subjects.iter().map(|one| (*one, kind.clone())));
+            reply.about = Some(Location { kind, id: put.id.clone() });
+        }
+        reply.about = reply.about.filter(|_| self.puts.len() == 1);
+        reply
+    }
+}
+
+/// The puts that delete the matches of a query; `None` if there are none.
 pub(crate) async fn matched(
     call: &Call<'_>,
     condition: &Condition,
-    old: Option<Stored>,
+    all: Vec<Stored>,
     expected: Option<&Expected>,
-) -> Result<Option<(Put, WriteSet)>, Error> {
-    if expected.is_some_and(|expected| !expected.fits(old.as_ref().map(|old| old.version))) {
+) -> Result<Option<Doomed>, Error> {
+    let fits = |version| expected.is_none_or(|expected| expected.fits(version));
+    if all.is_empty() {
+        return if fits(None) { Ok(None) } else { Err(precondition()) };
+    }
+    if !all.iter().all(|old| fits(Some(old.version))) {
         return Err(precondition());
     }
-    let Some(old) = old else { return Ok(None) };
-    let mut set = WriteSet::default();
-    set.conditions.push(condition.only(call, old.rid)?);
-    Ok(Some((of(call, old).await?, set)))
+    let conditions = vec![condition.all(call, all.iter().map(|old| old.rid).collect())?];
+    let mut puts = Vec::new();
+    for old in all {
+        puts.push(of(call, old).await?);
+    }
+    Ok(Some(Doomed { puts, conditions }))
 }
 
 /// The put that deletes what is there now; `None` if nothing is.
-pub(crate) async fn planned(
-    call: &Call<'_>,
-    at: &Location,
-    expected: Option<&Expected>,
-) -> Result<Option<(Put, WriteSet)>, Error> {
+pub(crate) async fn planned(call: &Call<'_>, at: &Location, expected: Option<&Expected>) -> Result<Option<Put>, Error> {
     let found = call.writable_now(at, Action::Delete).await;
     let old = match found {
         Ok(Some(old)) if !old.is_deleted() => old,
@@ -101,7 +124,7 @@ pub(crate) async fn planned(
         return Err(precondition());
     }
     call.guarded(expected)?;
-    Ok(Some((of(call, old).await?, WriteSet::default())))
+    of(call, old).await.map(Some)
 }
 
 /// The put that deletes a record.

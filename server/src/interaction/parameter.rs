@@ -5,6 +5,8 @@
 //! (`consent/write.rs`). Searches may ask for it when a reindex has brought the
 //! records that were there up to it (`job/reindex.rs`).
 
+use std::collections::BTreeSet;
+
 use techo_profiles::definitions::SearchParameter;
 use techo_profiles::json::Json;
 
@@ -28,11 +30,7 @@ pub fn free(app: &App, source: &str, parameter: &SearchParameter) -> Result<(), 
     let others: Vec<&OwnParameter> =
         catalog.own().iter().filter(|own| own.life.retired == i64::MAX && *own.source != *source).collect();
     if others.len() >= MOST {
-        return Err(Error::Unprocessable(vec![Issue::error(
-            "too-costly",
-            format!("There are {MOST} search parameters of this server's own already."),
-            format!("独自の検索パラメーターは {MOST} 件までです。"),
-        )]));
+        return Err(enough());
     }
     let types = parameter.types(app.definitions);
     let same = others.iter().filter(|own| own.definition.code == parameter.code);
@@ -42,6 +40,45 @@ pub fn free(app: &App, source: &str, parameter: &SearchParameter) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// The same of what another put of the same set defines: the later of two would be
+/// stored, and never be searched by.
+pub fn beside(app: &App, puts: &[Put], put: &Put) -> Result<(), Error> {
+    let number = app.definitions.type_number(KIND).unwrap_or(0);
+    if put.kind != number {
+        return Ok(());
+    }
+    let Some(new) = defined(app, put) else { return Ok(()) };
+    let others = puts.iter().filter(|other| other.kind == number && other.rid != put.rid);
+    let others: Vec<(String, SearchParameter)> =
+        others.filter_map(|other| Some((source(&other.id), defined(app, other)?))).collect();
+    let types = new.types(app.definitions);
+    for (_, other) in others.iter().filter(|(_, other)| other.code == new.code) {
+        if let Some(kind) = types.iter().find(|kind| !other.expression_for(kind).is_empty()) {
+            return Err(Error::Unprocessable(vec![told(&Fault::Taken((*kind).to_owned()))]));
+        }
+    }
+    let catalog = app.catalog();
+    let live = catalog.own().iter().filter(|own| own.life.retired == i64::MAX).map(|own| own.source.to_string());
+    let mut sources: BTreeSet<String> = live.chain(others.into_iter().map(|(source, _)| source)).collect();
+    sources.remove(&source(&put.id));
+    if sources.len() < MOST { Ok(()) } else { Err(enough()) }
+}
+
+/// What a put defines, if it is a definition in force.
+fn defined(app: &App, put: &Put) -> Option<SearchParameter> {
+    let body = put.body.as_ref().filter(|_| !put.method.deletes())?;
+    let resource = super::plan::parse(&body.bytes).ok().filter(is_active)?;
+    own::read(app.definitions, &resource).ok()
+}
+
+fn enough() -> Error {
+    Error::Unprocessable(vec![Issue::error(
+        "too-costly",
+        format!("There are {MOST} search parameters of this server's own already."),
+        format!("独自の検索パラメーターは {MOST} 件までです。"),
+    )])
 }
 
 /// What a write of definitions changes in the definitions.

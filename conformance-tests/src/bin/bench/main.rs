@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use client::{Load, Run, request, run};
+use client::{Load, Run, request, request_with, run};
 use limits::BareServer;
 use scene::{CHILD, Scene};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -140,7 +140,7 @@ impl Bench {
         table.plain("program", format!("{:.1} MB", megabytes(&options.techo)));
         table.plain("first start with the sample world", format!("{:.2} s", starts.first.as_secs_f64()));
         table.plain("start on existing data", format!("{:.0} ms", starts.again.as_secs_f64() * 1000.0));
-        table.plain("memory, idle", format!("{:.0} MB", starts.idle));
+        table.plain("memory, idle", format!("{:.0} MB", starts.idle.0 + starts.idle.1));
         let rate = scene.load(&runtime, options.citizens);
         table.plain("load by transactions of 61, 8 connections", format!("{rate:.0} resources/s"));
         let bare = runtime.block_on(Bare::start(&scene)).expect("the database can be read beside the server");
@@ -208,7 +208,12 @@ impl Bench {
     fn metadata(&mut self) {
         let limit = self.run(&self.bare.server.address, 64, &[200], fixed("GET", "/hello", ""));
         let figure = self.run(&self.scene.address, 64, &[200], fixed("GET", "/fhir/metadata", ""));
-        self.table.rate("`/metadata`, 64 connections", &figure, 1.0, Some(("axum hello", limit.rate())));
+        let limit = Some(("axum hello", limit.rate()));
+        self.table.rate("`/metadata`, 64 connections", &figure, 1.0, limit);
+        // As browsers and most libraries ask.
+        let packed = request_with("GET", "/fhir/metadata", "", "Accept-Encoding: gzip\r\n", b"");
+        let figure = self.run(&self.scene.address, 64, &[200], Box::new(move |_| packed.clone()));
+        self.table.rate("`/metadata` packed by gzip, 64 connections", &figure, 1.0, limit);
     }
 
     fn reads(&mut self, connections: usize) {
@@ -219,6 +224,7 @@ impl Bench {
         let ways = [
             ("custodian", self.scene.program("tester"), &self.scene.observations),
             ("citizen's app", self.scene.app(), &self.scene.childs),
+            ("with whom all share", self.scene.program("importer"), &self.scene.observations),
         ];
         for (who, token, ids) in ways {
             let make = paths(ids, &token, |id| format!("/fhir/Observation/{id}"));
@@ -237,6 +243,7 @@ impl Bench {
         let ways = [
             ("custodian", self.scene.program("tester"), self.scene.patients.as_slice()),
             ("citizen's app", self.scene.app(), child.as_slice()),
+            ("with whom all share", self.scene.program("importer"), self.scene.patients.as_slice()),
         ];
         for (who, token, ids) in ways {
             let figure = self.run(&self.scene.address, connections, &[200], paths(ids, &token, query));
@@ -359,7 +366,11 @@ impl Bench {
     fn sizes(&mut self) {
         let resources = self.runtime.block_on(limits::number(&self.bare.db, "SELECT COUNT(*) FROM resource"));
         let resources = resources.expect("a count");
-        self.table.plain("memory at the end", format!("{:.0} MB of {resources} resources", self.scene.memory()));
+        let (own, mapped) = self.scene.memory();
+        self.table.plain(
+            "memory at the end",
+            format!("{own:.0} MB of its own and {mapped:.0} MB of files, mapped, at {resources} resources"),
+        );
         if let Some(file) = &self.bare.file {
             let each = megabytes(file) * 1024.0 / client::count(u64::try_from(resources).unwrap_or(1));
             self.table.plain("database, indexes included", format!("{each:.2} KB a resource"));

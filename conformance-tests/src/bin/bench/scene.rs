@@ -46,7 +46,7 @@ pub(crate) struct Starts {
     /// On data that are there, until `/health/ready` answers 200.
     pub(crate) again: Duration,
     /// Resident memory before any request.
-    pub(crate) idle: f64,
+    pub(crate) idle: (f64, f64),
 }
 
 impl Scene {
@@ -133,8 +133,8 @@ impl Scene {
         rate
     }
 
-    /// Resident memory of the server in MB.
-    pub(crate) fn memory(&self) -> f64 {
+    /// Resident memory of the server in MB: its own, and mapped from files.
+    pub(crate) fn memory(&self) -> (f64, f64) {
         memory(self.world.server.pid())
     }
 
@@ -214,10 +214,14 @@ fn places(answer: &[u8]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Resident memory of a process in MB.
-fn memory(pid: u32) -> f64 {
+/// Resident memory of a process in MB: its own, and mapped from files, which is the
+/// system's page cache, counted once for each connection that looks at a page.
+fn memory(pid: u32) -> (f64, f64) {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    kilobytes.unwrap_or(0.0) / 1024.0
+    let of = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name));
+        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
+        kilobytes.unwrap_or(0.0) / 1024.0
+    };
+    (of("RssAnon:"), of("RssFile:"))
 }

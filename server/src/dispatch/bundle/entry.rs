@@ -150,6 +150,14 @@ impl Entry {
         self.id.clone_from(&self.url_id);
     }
 
+    /// Where it writes.
+    pub(super) fn place(&self) -> Result<Location, Error> {
+        let id = self.id.clone();
+        let id =
+            id.ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
+        Ok(Location { kind: self.kind.clone(), id })
+    }
+
     /// What it changes, if it is a patch.
     pub(super) fn patch(&self) -> Option<&Patch> {
         self.patch.as_ref()

@@ -13,7 +13,9 @@ use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::Draft;
 use crate::interaction::update::Planned;
-use crate::interaction::{Call, Error, Issue, Location, Reply, Return, Status, create, delete, patch, update};
+use crate::interaction::{
+    Call, Error, Issue, Location, Reply, Return, Status, create, delete, parameter, patch, update,
+};
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Body, Method, Put};
@@ -52,6 +54,8 @@ pub(super) async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) 
 /// What became of an entry.
 enum Outcome {
     Written(Written),
+    /// Several that a query found; whose they were.
+    Deleted(Reply),
     Found(Reply),
     Nothing,
     Later,
@@ -117,6 +121,8 @@ struct Transaction {
     names: Names,
     /// What the conditions of entries found.
     found: HashMap<usize, (Condition, Option<Stored>)>,
+    /// The same of those that delete.
+    doomed: HashMap<usize, (Condition, Vec<Stored>)>,
     /// Patients that this transaction creates, and those there whom it names.
     pending: HashMap<String, Citizen>,
     touched: HashSet<Location>,
@@ -131,6 +137,7 @@ impl Transaction {
             outcomes: HashMap::new(),
             names: Names::default(),
             found: HashMap::new(),
+            doomed: HashMap::new(),
             pending: HashMap::new(),
             touched: HashSet::new(),
             size: 0,
@@ -151,7 +158,7 @@ impl Transaction {
         for entry in entries {
             let result = match self.outcomes.remove(&entry.index) {
                 Some(Outcome::Written(written)) => written.answered(call, stamp).await,
-                Some(Outcome::Found(found)) => Ok(found),
+                Some(Outcome::Found(found) | Outcome::Deleted(found)) => Ok(found),
                 Some(Outcome::Nothing) | None => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
                 Some(Outcome::Later) => later(call, entry).await,
             };
@@ -228,8 +235,13 @@ impl Transaction {
             }
             return Ok(());
         }
-        let action = if entry.verb == Verb::Delete { Action::Delete } else { Action::Update };
-        let old = condition.target(call, action).await?;
+        if entry.verb == Verb::Delete {
+            let all = condition.doomed(call).await?;
+            entry.id = if let [one] = &all[..] { Some(one.id.clone()) } else { None };
+            self.doomed.insert(entry.index, (condition, all));
+            return Ok(());
+        }
+        let old = condition.target(call, Action::Update).await?;
         entry.id = match (&old, entry.verb) {
             (Some(old), _) => Some(old.id.clone()),
             (None, Verb::Put) => Some(entry.own_id.clone().unwrap_or_else(|| call.random.id())),
@@ -294,19 +306,27 @@ impl Transaction {
 
     async fn delete(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let expected = entry.expected.as_ref();
-        let planned = match self.found.remove(&entry.index) {
-            Some((condition, old)) => {
-                if old.is_some() {
-                    self.once(call, entry)?;
-                }
-                delete::matched(call, &condition, old, expected).await?
+        let doomed = match self.doomed.remove(&entry.index) {
+            Some((condition, all)) => delete::matched(call, &condition, all, expected).await?,
+            None => {
+                let at = entry.place()?;
+                self.claim(call, &at)?;
+                let put = delete::planned(call, &at, expected).await?;
+                return match put {
+                    Some(put) => self.join(call, Planned { put, set: WriteSet::default(), created: false }),
+                    None => Ok(Outcome::Nothing),
+                };
             }
-            None => delete::planned(call, &self.once(call, entry)?, expected).await?,
         };
-        match planned {
-            Some((put, set)) => self.join(call, Planned { put, set, created: false }),
-            None => Ok(Outcome::Nothing),
+        let Some(doomed) = doomed else { return Ok(Outcome::Nothing) };
+        for put in &doomed.puts {
+            self.claim(call, &Location { kind: entry.kind.clone(), id: put.id.clone() })?;
         }
+        let (reply, one) = (doomed.reply(call), doomed.puts.len() == 1);
+        let mut set = WriteSet::from(doomed);
+        let Some(put) = set.puts.pop() else { return Ok(Outcome::Nothing) };
+        let outcome = self.join(call, Planned { put, set, created: false })?;
+        Ok(if one { outcome } else { Outcome::Deleted(reply) })
     }
 
     async fn update(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
@@ -368,6 +388,7 @@ impl Transaction {
             }
             self.set.conditions.push(condition);
         }
+        parameter::beside(call, &self.set.puts, &planned.put)?;
         let written = Written::of(call, &planned.put);
         self.set.extras.extend(planned.set.extras);
         // A Consent that this one takes the place of ends in the same transaction, once.
@@ -382,16 +403,16 @@ impl Transaction {
 
     /// The entry's place, which no other entry may touch.
     fn once(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Location, Error> {
-        let id = entry
-            .id
-            .clone()
-            .ok_or_else(|| fault("The URL names no resource.", "URL にリソースの id がありません。", "request.url"))?;
-        let at = Location { kind: entry.kind.clone(), id };
-        if call.publishes(&at) {
+        let at = entry.place()?;
+        self.claim(call, &at).map(|()| at)
+    }
+
+    fn claim(&mut self, call: &Call<'_>, at: &Location) -> Result<(), Error> {
+        if call.publishes(at) {
             return Err(update::taken());
         }
         if self.touched.insert(at.clone()) {
-            return Ok(at);
+            return Ok(());
         }
         Err(fault(
             "Another entry touches the same resource.",
