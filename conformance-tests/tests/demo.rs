@@ -129,6 +129,43 @@ fn the_portal_shows_the_children_and_not_to_others() {
     assert!(!other.contains("芽衣"));
 }
 
+/// For who hears the page: headings in order, names read as the language they are in,
+/// times that a program can read; and no id in place of a name.
+#[test]
+fn the_pages_in_english_say_what_is_japanese_and_keep_their_order() {
+    let world = World::new();
+    world.mother_for_daughter().get("Patient/pt-mei").expect(200);
+    let (browser, _) = world.portal_of("hanako");
+    let portal = world.portal.trim_end_matches('/');
+    let open = |path: &str| browser.open(&format!("{portal}{path}")).answer.expect(200).text();
+    let page = open("/access?lang=en");
+    assert!(page.contains("<h1>") && page.contains("<h2>") && !page.contains("<h3"), "{page}");
+    let times: Vec<&str> = page.split("<time").skip(1).collect();
+    assert!(!times.is_empty());
+    for time in times {
+        let at = time.strip_prefix(" datetime=\"").and_then(|rest| rest.split('"').next()).expect("a datetime");
+        assert!(at.len() == "2026-11-28T23:36+09:00".len() && at.contains('T') && at.ends_with("+09:00"), "{at}");
+    }
+    for path in ["/?lang=en", "/access?lang=en", "/records/pt-mei?lang=en"] {
+        let page = open(path);
+        let marked = page.match_indices("芽衣").filter(|(at, _)| !page[..*at].ends_with("<title>山田 "));
+        for (at, _) in marked {
+            let tag = page[..at].rfind('<').map_or("", |from| &page[from..at]);
+            assert!(tag.contains(" lang=\"ja\""), "{path}: {tag}");
+        }
+        assert!(page.contains("<small lang=\"ja\">手帳</small>"), "{path}");
+    }
+    let japanese = open("/access?lang=ja");
+    assert!(japanese.contains("芽衣") && !japanese.contains(" lang=\"ja\">山田"), "all of it is Japanese");
+    let words = techo_conformance_tests::page::text(&page);
+    for id in ["Patient/", "Practitioner/", "Organization/", "Person/", "Device/", "RelatedPerson/"] {
+        assert!(!words.contains(id), "{id} in {words}");
+    }
+    // A page that says what went wrong leads back in the same language.
+    let wrong = browser.open(&format!("{portal}/oauth/authorize?client_id=nobody&lang=en"));
+    assert!(wrong.answer.text().contains("href=\"/?lang=en\""), "{}", wrong.answer.text());
+}
+
 #[test]
 fn every_command_explains_itself() {
     let world = World::new();

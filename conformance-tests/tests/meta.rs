@@ -86,7 +86,7 @@ fn lists_are_added_and_taken_away_by_a_new_version_and_all_else_stays() {
 }
 
 /// A label that was added while the version stayed: a reader was told by 304 that nothing
-/// had changed, and a writer put the labels of before back, each with an ETag in hand.
+/// had changed, and a writer put the labels of before back, each with an `ETag` in hand.
 #[test]
 fn an_etag_from_before_a_label_is_no_longer_that_of_the_resource() {
     let world = World::new();

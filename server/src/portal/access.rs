@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use askama::Template;
 
-use super::apps::{clients, instant};
+use super::apps::{clients, instant, machine_time};
 use super::people::{self, Person, Tie};
 use super::shell::{Here, Shell};
 use super::{shown_of, words};
@@ -34,6 +34,8 @@ pub struct AccessPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Line {
     when: String,
+    /// The same to the minute, for machines.
+    at: String,
     who: String,
     through: Option<String>,
     /// What `through` is: the means, or the app that was allowed.
@@ -216,6 +218,7 @@ impl<'a> Known<'a> {
         let own = is_own_visit(self.call, record);
         Some(Line {
             when: instant(record.at, self.language, self.call.app),
+            at: machine_time(record.at, self.call.app),
             who: who.unwrap_or_else(|| say(words::SERVER).to_owned()),
             through,
             behalf,
@@ -278,7 +281,7 @@ impl<'a> Known<'a> {
             .get(id)
             .cloned()
             .or_else(|| client.name.as_deref().map(str::to_owned))
-            .unwrap_or_else(|| id.to_owned())
+            .unwrap_or_else(|| words::UNKNOWN_APP.say(self.language).to_owned())
     }
 
     fn name(&self, party: &Party) -> String {
@@ -286,7 +289,11 @@ impl<'a> Known<'a> {
             return words::YOU.say(self.language).to_owned();
         }
         let known = self.names.get(&*party.reference).cloned();
-        known.or_else(|| party.name.as_deref().map(str::to_owned)).unwrap_or_else(|| party.reference.to_string())
+        // An id tells a reader nothing.
+        known.or_else(|| party.name.as_deref().map(str::to_owned)).unwrap_or_else(|| {
+            let kind = party.reference.split('/').next().unwrap_or_default();
+            words::look_up(words::NAMELESS, kind).unwrap_or(words::SOMEONE).say(self.language).to_owned()
+        })
     }
 }
 

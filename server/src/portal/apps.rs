@@ -283,6 +283,12 @@ pub(super) fn instant(micros: i64, language: Language, app: &App) -> String {
     words::instant(at, language, app.zone())
 }
 
+/// The same to the minute, as `time` in HTML has it.
+pub(super) fn machine_time(micros: i64, app: &App) -> String {
+    let at = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    at.to_zoned(app.zone().clone()).strftime("%Y-%m-%dT%H:%M%:z").to_string()
+}
+
 /// The latest use of these people's records by each app and person.
 async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<(CitizenKey, String), i64>, Error> {
     let citizens: Vec<i64> = people.iter().map(|person| person.key).collect();

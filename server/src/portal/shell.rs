@@ -67,6 +67,13 @@ impl Shell {
         words.say(self.language)
     }
 
+    /// The attribute of a text of somebody's, such as a name: `lang` where it is Japanese
+    /// and the page is not, so that it is read aloud as what it is.
+    pub(super) fn language_of(&self, text: &str) -> &'static str {
+        let japanese = |sign: char| matches!(sign, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}');
+        if self.language == Language::English && text.contains(japanese) { " lang=\"ja\"" } else { "" }
+    }
+
     /// A link to a page of ours that keeps the chosen language.
     pub fn link(&self, path: &str) -> String {
         if !self.chosen {

@@ -219,8 +219,21 @@ const UNITS: &[(&str, Words)] = &[
 
 /// A purpose of use in words; its code if it has none here.
 pub(super) fn purpose(code: &str, language: Language) -> String {
-    look_up(PURPOSES, code).map_or_else(|| code.to_owned(), |words| words.say(language).to_owned())
+    look_up(PURPOSES, code).unwrap_or(OTHER_PURPOSE).say(language).to_owned()
 }
+
+const OTHER_PURPOSE: Words = Words("そのほかの目的", "Another purpose");
+
+/// Who is known by no name, by type.
+pub(super) const NAMELESS: &[(&str, Words)] = &[
+    ("Organization", Words("名前の登録のない機関", "An organization without a name here")),
+    ("Patient", Words("名前の登録のない市民", "A citizen without a name here")),
+    ("Person", Words("名前の登録のない人", "A person without a name here")),
+    ("Practitioner", Words("名前の登録のない専門職", "A professional without a name here")),
+    ("RelatedPerson", Words("名前の登録のない家族", "A relative without a name here")),
+];
+pub(super) const SOMEONE: Words = Words("名前の登録のない人", "Someone without a name here");
+pub(super) const UNKNOWN_APP: Words = Words("登録が消えたアプリ", "An app that is no longer registered");
 
 /// The words of a code in one of the tables above.
 pub(super) fn look_up(table: &[(&str, Words)], code: &str) -> Option<Words> {

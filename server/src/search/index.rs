@@ -65,12 +65,8 @@ pub fn extract(
     }
     let type_number = |name: &str| definitions.type_number(name);
     let setting = Setting { local, type_number: &type_number };
-    let mut extractor = Extractor {
-        definitions,
-        root: Element { type_name: index.name, json: resource },
-        cells: Cells { setting, cells: Vec::new() },
-        rows: Vec::with_capacity(32),
-    };
+    let mut extractor = Extractor::new(definitions, index, resource, setting);
+    extractor.rows.reserve(32);
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
         let parameter = &index.parameters[position];
         if parameter.life.is_own() {
@@ -109,12 +105,7 @@ pub fn references(
     let index = local.catalog(definitions).of_type(resource_type);
     let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     let type_number = |name: &str| definitions.type_number(name);
-    let mut extractor = Extractor {
-        definitions,
-        root: Element { type_name: index.name, json: resource },
-        cells: Cells { setting: Setting { local, type_number: &type_number }, cells: Vec::new() },
-        rows: Vec::new(),
-    };
+    let mut extractor = Extractor::new(definitions, index, resource, Setting { local, type_number: &type_number });
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
         let parameter = &index.parameters[position];
         if params.contains(&parameter.key) {
@@ -184,17 +175,17 @@ pub fn extract_own(
     let index = local.catalog(definitions).of_type(resource_type);
     let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     let type_number = |name: &str| definitions.type_number(name);
-    let mut extractor = Extractor {
-        definitions,
-        root: Element { type_name: index.name, json: resource },
-        cells: Cells { setting: Setting { local, type_number: &type_number }, cells: Vec::new() },
-        rows: Vec::new(),
-    };
+    let mut extractor = Extractor::new(definitions, index, resource, Setting { local, type_number: &type_number });
     extractor.own(index, local.generation());
     Ok(extractor.rows)
 }
 
-impl Extractor<'_> {
+impl<'a> Extractor<'a> {
+    fn new(definitions: &'static Definitions, index: &TypeIndex, resource: &'a Json, setting: Setting<'a>) -> Self {
+        let root = Element { type_name: index.name, json: resource };
+        Self { definitions, root, cells: Cells { setting, cells: Vec::new() }, rows: Vec::new() }
+    }
+
     /// Rows by parameters of this installation. One that cannot be evaluated on this
     /// resource has no rows of it, as its author is not the resource's: the write is
     /// none the worse.

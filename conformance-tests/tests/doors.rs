@@ -1,0 +1,190 @@
+//! Each statement of the store carries the view: a hidden row at each door that no
+//! other suite tries. Taking the view's condition out of one of them makes a test
+//! here fail; `docs/src/security/claims.md` has the list.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::sample::{consent, laboratory, patient, weight};
+use techo_conformance_tests::world::{Ask, Caller, World, ids};
+
+/// A person of the tester's who shares these types with the town.
+fn sharing(tester: &Caller, name: &str, classes: &[&str]) -> String {
+    let who = tester.create(&patient(name, &format!("doors-{name}"), "2024-04-01"));
+    for class in classes {
+        tester.create(&share(&who, class));
+    }
+    who
+}
+
+fn share(who: &str, class: &str) -> Value {
+    consent(who, &format!("Patient/{who}"), "permit", class, "Organization/org-city")
+}
+
+/// The same, denied for what has this code or category.
+fn denying(who: &str, class: &str, coding: &Value) -> Value {
+    let mut deny = consent(who, &format!("Patient/{who}"), "deny", class, "Organization/org-city");
+    deny["provision"]["code"] = json!([{"coding": [coding]}]);
+    deny
+}
+
+fn january(mut consent: Value) -> Value {
+    consent["provision"]["dataPeriod"] = json!({"start": "2026-01-01", "end": "2026-01-31"});
+    consent
+}
+
+fn undated(who: &str) -> Value {
+    let mut body = weight(who, "2026-01-10", "7.5");
+    body.as_object_mut().map(|body| body.remove("effectiveDateTime"));
+    body
+}
+
+#[test]
+fn a_share_of_a_period_is_no_share_of_what_has_no_date() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "期間", &[]);
+    let (dated, undated) = (tester.create(&weight(&who, "2026-01-10", "7.5")), tester.create(&undated(&who)));
+    tester.create(&january(share(&who, "Observation")));
+    assert_eq!(town.ids(&format!("Observation?subject=Patient/{who}")), [dated]);
+    town.get(&format!("Observation/{undated}")).refused(404);
+}
+
+#[test]
+fn a_denial_of_a_period_covers_what_has_no_date() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "否期間", &["Observation"]);
+    let (later, undated) = (tester.create(&weight(&who, "2026-03-10", "7.5")), tester.create(&undated(&who)));
+    town.get(&format!("Observation/{undated}")).expect(200);
+    tester.create(&january(consent(&who, &format!("Patient/{who}"), "deny", "Observation", "Organization/org-city")));
+    assert_eq!(town.ids(&format!("Observation?subject=Patient/{who}")), [later]);
+    town.get(&format!("Observation/{undated}")).refused(404);
+}
+
+#[test]
+fn what_is_about_several_is_shared_only_as_far_as_each_shares() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "一人目", &["Account"]);
+    let second = sharing(&tester, "二人目", &[]);
+    let both = json!({"resourceType": "Account", "status": "active", "subject": [
+        {"reference": format!("Patient/{who}")}, {"reference": format!("Patient/{second}")}]});
+    let id = tester.create(&both);
+    // Hers is for one month, and the record has no date.
+    tester.create(&january(share(&second, "Account")));
+    town.get(&format!("Account/{id}")).refused(404);
+    tester.create(&share(&second, "Account"));
+    town.get(&format!("Account/{id}")).expect(200);
+}
+
+#[test]
+fn a_list_of_another_persons_records_is_not_shown() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "報告", &["Observation", "DiagnosticReport"]);
+    let other = sharing(&tester, "別人", &["Observation"]);
+    let report = |of: &str| {
+        let result = tester.create(&weight(of, "2026-01-10", "7.5"));
+        town.get(&format!("Observation/{result}")).expect(200);
+        tester.create(&json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "r"},
+            "subject": {"reference": format!("Patient/{who}")},
+            "result": [{"reference": format!("Observation/{result}")}]}))
+    };
+    let (own, strange) = (report(&who), report(&other));
+    town.get(&format!("DiagnosticReport/{own}")).expect(200);
+    town.get(&format!("DiagnosticReport/{strange}")).refused(404);
+}
+
+#[test]
+fn a_revinclude_does_not_bring_what_is_denied() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "逆包含", &["Patient", "Observation"]);
+    let shown = tester.create(&weight(&who, "2026-01-10", "7.5"));
+    let secret = laboratory(&who, "2026-01-11");
+    let hidden = tester.create(&secret);
+    let brought = || ids(&town.search(&format!("Patient?_id={who}&_revinclude=Observation:subject")), "include");
+    assert_eq!(brought(), [&*shown, &*hidden]);
+    tester.create(&denying(&who, "Observation", &secret["code"]["coding"][0]));
+    assert_eq!(brought(), [shown]);
+}
+
+#[test]
+fn everything_does_not_bring_a_hidden_thing_that_is_pointed_at() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "全部", &["Patient", "Observation"]);
+    let thing = tester.create(&json!({"resourceType": "Basic", "code": {"text": "secret"}}));
+    let mut body = weight(&who, "2026-01-10", "7.5");
+    body["focus"] = json!([{"reference": format!("Basic/{thing}")}]);
+    let shown = tester.create(&body);
+    let everything = |caller: &Caller| caller.get(&format!("Patient/{who}/$everything")).expect(200).json();
+    assert!(ids(&everything(&tester), "include").contains(&thing));
+    let bundle = everything(&town);
+    assert!(ids(&bundle, "match").contains(&shown));
+    assert_eq!(ids(&bundle, "include"), [""; 0]);
+}
+
+#[test]
+fn a_hidden_record_without_a_code_is_not_among_the_latest() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "無符号", &["Observation"]);
+    let private = json!({"system": "https://example.org/own", "code": "private"});
+    let uncoded = |private: Option<&Value>| {
+        let mut body = weight(&who, "2026-01-10", "7.5");
+        body["code"] = json!({"text": "as told"});
+        if let (Some(private), Some(categories)) = (private, body["category"].as_array_mut()) {
+            categories.push(json!({"coding": [private]}));
+        }
+        tester.create(&body)
+    };
+    let (shown, hidden) = (uncoded(None), uncoded(Some(&private)));
+    let latest = || {
+        let bundle = town.get(&format!("Observation/$lastn?patient={who}&category=vital-signs&max=9")).expect(200);
+        ids(&bundle.json(), "match")
+    };
+    assert_eq!(latest().len(), 2, "{shown} and {hidden}");
+    tester.create(&denying(&who, "Observation", &private));
+    assert_eq!(latest(), [shown]);
+}
+
+#[test]
+fn labels_beyond_the_scopes_are_not_listed() {
+    let world = World::new();
+    let ask = |scope: &str| world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    let writer = ask("launch/patient patient/*.cruds");
+    let labelled = |mut body: Value, tag: &str| {
+        body["meta"] = json!({"tag": [{"system": "https://example.org/tags", "code": tag}]});
+        writer.create(&body)
+    };
+    labelled(weight("pt-mei", "2026-11-10", "7.5"), "in-scope");
+    labelled(laboratory("pt-mei", "2026-11-11"), "out-of-scope");
+    let category = "http://terminology.hl7.org/CodeSystem/observation-category|vital-signs";
+    let narrow = ask(&format!("launch/patient patient/Observation.rs?category={category}"));
+    for path in ["$meta", "Observation/$meta"] {
+        let text = narrow.get(path).expect(200).text();
+        assert!(text.contains("in-scope") && !text.contains("out-of-scope"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn a_chain_does_not_lead_through_what_was_deleted() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = sharing(&tester, "消去", &[]);
+    let doctor = tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": "消"}]}));
+    let mut body = weight(&who, "2026-01-10", "7.5");
+    body["performer"] = json!([{"reference": format!("Practitioner/{doctor}")}]);
+    let id = tester.create(&body);
+    let queries = [
+        format!("Observation?performer:Practitioner._id={doctor}"),
+        format!("Observation?subject=Patient/{who}&performer:Practitioner._id={doctor}"),
+    ];
+    for query in &queries {
+        assert_eq!(tester.ids(query), std::slice::from_ref(&id), "{query}");
+    }
+    tester.delete(&format!("Practitioner/{doctor}")).expect(204);
+    for query in &queries {
+        assert_eq!(tester.ids(query), [""; 0], "{query}");
+    }
+}
