@@ -22,6 +22,10 @@ const TRIED: &[(&str, &str)] = &[
     ("Resource/$meta-add", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("Resource/$meta-delete", "`meta.rs`: hidden_records_are_neither_told_nor_labelled"),
     ("$import", "`import.rs`: import_over_http_needs_its_scopes_and_refuses_rightly"),
+    // Named queries: `_query=latest` and so on.
+    ("Observation/$latest", "`queries.rs`: hidden_records_take_no_part_in_a_named_query"),
+    ("MedicationStatement/$in-use", "`queries.rs`: hidden_records_take_no_part_in_a_named_query"),
+    ("Immunization/$given", "`queries.rs`: hidden_records_take_no_part_in_a_named_query"),
     ("$reindex", "makes index rows and shows none: `parameters.rs`"),
 ];
 

@@ -15,7 +15,9 @@ use crate::interaction::audit::RENDERED;
 use crate::interaction::patch::MEDIA;
 use crate::interaction::read::no_count;
 use crate::interaction::{Error, subset};
+use crate::operation::definition::of_query;
 use crate::operation::{Level, OPERATIONS, Operation};
+use crate::search::named::QUERIES;
 use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
@@ -47,7 +49,11 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
     let how = (config.require_if_match, config.conditional_delete);
     let types = definitions.resource_types().iter().map(|kind| {
         let operations = OPERATIONS.iter().filter(|operation| operation.levels.iter().any(|level| level.names(kind)));
-        let operations: Vec<Json> = operations.map(|operation| claim(operation, &config.fhir_base())).collect();
+        let operations = operations.map(|operation| claim(operation, &config.fhir_base()));
+        let queries = QUERIES.iter().filter(|query| *query.kind == **kind);
+        let queries =
+            queries.map(|one| json!({"name": (one.name), "definition": (of_query(one, &config.fhir_base()))}));
+        let operations: Vec<Json> = operations.chain(queries).collect();
         let resource = resource(definitions, kind, referring.get(&**kind), how);
         if operations.is_empty() { resource } else { resource.with("operation", Json::from(operations)) }
     });

@@ -1,4 +1,4 @@
-//! `OperationDefinition`s of our own operations, made from the table.
+//! `OperationDefinition`s of our own operations and named queries, made from the tables.
 //!
 //! Source: FHIR R4 operationdefinition.html
 
@@ -7,19 +7,42 @@ use techo_profiles::json::Json;
 
 use super::{Level, OPERATIONS, Operation, Origin, Parameter};
 use crate::interaction::{Call, Error, Location, Reply};
+use crate::search::named::{NamedQuery, QUERIES};
 
-/// The operation of ours that is told at this place.
-pub fn told_at(at: &Location) -> Option<&'static Operation> {
-    OPERATIONS
-        .iter()
-        .filter(|_| at.kind == "OperationDefinition")
-        .find(|one| one.origin == Origin::Own && one.name == at.id)
+/// What has a definition of our own.
+#[derive(Clone, Copy, Debug)]
+pub enum Told {
+    /// An operation.
+    Operation(&'static Operation),
+    /// A named query.
+    Query(&'static NamedQuery),
+}
+
+/// The operation or query of ours that is told at this place.
+pub fn told_at(at: &Location) -> Option<Told> {
+    if at.kind != "OperationDefinition" {
+        return None;
+    }
+    let operation = OPERATIONS.iter().find(|one| one.origin == Origin::Own && one.name == at.id);
+    let query = || QUERIES.iter().find(|one| one.name == at.id).map(Told::Query);
+    operation.map(Told::Operation).or_else(query)
+}
+
+/// The URL of a named query's definition.
+///
+/// * `base`: of our own FHIR URLs.
+pub fn of_query(query: &NamedQuery, base: &str) -> String {
+    format!("{base}/OperationDefinition/{}", query.name)
 }
 
 /// `GET OperationDefinition/[name]`
-pub fn read(call: &Call<'_>, at: &Location, operation: &Operation) -> Result<Reply, Error> {
+pub fn read(call: &Call<'_>, at: &Location, told: Told) -> Result<Reply, Error> {
     call.may(call.action, &at.kind)?;
-    let body = definition(operation, &call.base).to_string().into_bytes();
+    let definition = match told {
+        Told::Operation(operation) => definition(operation, &call.base),
+        Told::Query(query) => query_definition(query, &call.base),
+    };
+    let body = definition.to_string().into_bytes();
     Ok(Reply { body: Some(body), about: Some(at.clone()), count: 1, ..Reply::default() })
 }
 
@@ -54,6 +77,38 @@ fn definition(operation: &Operation, base: &str) -> Json {
     let ins = operation.parameters.iter().map(|one| parameter(one, "in"));
     let outs = operation.answers.iter().map(|one| parameter(one, "out"));
     definition.with("parameter", Json::array(ins.chain(outs)))
+}
+
+/// A query's own parameters are strings of a kind of search parameter, as R4 has it.
+fn query_definition(query: &NamedQuery, base: &str) -> Json {
+    let ins = query.parameters.iter().map(|one| {
+        json!({
+            "name": (one.name),
+            "use": "in",
+            "min": (i64::from(one.required)),
+            "max": "1",
+            "documentation": (one.about),
+            "type": "string",
+            "searchType": (one.kind)
+        })
+    });
+    let out = parameter(&Parameter::required("return", "Bundle"), "out");
+    json!({
+        "resourceType": "OperationDefinition",
+        "id": (query.name),
+        "url": (of_query(query, base)),
+        "name": (query.name.replace('-', "_")),
+        "status": "active",
+        "kind": "query",
+        "description": (query.summary),
+        "affectsState": false,
+        "code": (query.name),
+        "resource": [(query.kind)],
+        "system": false,
+        "type": true,
+        "instance": false,
+        "parameter": (Json::array(ins.chain([out])))
+    })
 }
 
 fn parameter(one: &Parameter, direction: &str) -> Json {

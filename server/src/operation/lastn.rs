@@ -42,6 +42,7 @@ const NOT_HERE: &[&str] = &[
     "_contained",
     "_containedType",
     "_page",
+    "_query",
 ];
 
 async fn lastn(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {

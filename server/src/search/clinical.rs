@@ -23,18 +23,34 @@ impl Plan {
     /// The part of the plan that the clinical index answers; every match is among
     /// the rows that it gives.
     pub fn clinical(&self) -> Option<Clinical<'_>> {
-        let (kind, parameter) = TYPES.iter().find(|(kind, _)| **kind == *self.resource_type)?;
-        let indexed = |of: &str| {
-            let name = format!("{kind}.{of}");
-            self.filters.iter().find_map(|filter| match filter {
-                Filter::Indexed { param, any, negated: false } if **param == *name => Some(any),
-                _ => None,
-            })
-        };
-        let codes = indexed(parameter)?.iter().map(code).collect::<Option<Vec<_>>>()?;
-        let mut named = ["patient", "subject"].into_iter().filter_map(indexed);
-        let patients = named.find_map(|any| any.iter().map(patient).collect::<Option<Vec<_>>>());
-        Some(Clinical { patients: patients.unwrap_or_default(), codes })
+        let (_, parameter) = TYPES.iter().find(|(kind, _)| **kind == *self.resource_type)?;
+        let codes = self.asked(parameter)?.iter().map(code).collect::<Option<Vec<_>>>()?;
+        Some(Clinical { patients: self.named(patient).unwrap_or_default(), codes })
+    }
+
+    /// The ids of the Patients whose records are asked for, if they are named. An id
+    /// without a type may be that of a Group too.
+    pub fn patients(&self) -> Option<Vec<&str>> {
+        self.named(|one| match one {
+            Match::Reference { kinds, id } if kinds.contains(&Definitions::embedded().type_number("Patient")?) => {
+                Some(id)
+            }
+            _ => None,
+        })
+    }
+
+    fn named<'a>(&'a self, read: impl Fn(&'a Match) -> Option<&'a str>) -> Option<Vec<&'a str>> {
+        let mut named = ["patient", "subject"].into_iter().filter_map(|code| self.asked(code));
+        named.find_map(|any| any.iter().map(&read).collect())
+    }
+
+    /// What is asked of one of the type's parameters.
+    fn asked(&self, code: &str) -> Option<&Vec<Match>> {
+        let name = format!("{}.{code}", self.resource_type);
+        self.filters.iter().find_map(|filter| match filter {
+            Filter::Indexed { param, any, negated: false } if **param == *name => Some(any),
+            _ => None,
+        })
     }
 }
 

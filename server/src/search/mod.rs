@@ -19,6 +19,7 @@ pub mod fold;
 pub mod index;
 pub mod kinds;
 pub mod modifier;
+pub mod named;
 pub mod own;
 pub mod page;
 pub mod parse;

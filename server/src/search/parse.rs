@@ -26,6 +26,7 @@ use super::escape::{split, unescape};
 use super::filter;
 use super::kinds::{Kind, Local, Question, Setting, composite, special};
 use super::modifier::Modifier;
+use super::named;
 use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together, Total};
 use super::reason::Reason;
 use super::result;
@@ -113,6 +114,7 @@ fn one_of(
     let mut plan = Plan {
         resource_type: resource_type.into(),
         filters: Vec::new(),
+        newest_of: None,
         sort: Vec::new(),
         count: None,
         includes: Vec::new(),
@@ -124,9 +126,11 @@ fn one_of(
     let conditions = Cell::new(MOST_CONDITIONS);
     let reader = Reader { catalog, index, scope, types, steps: 0, left: &conditions };
     let mut left = MOST_VALUES;
+    let named = named::asked((resource_type, types), query)?;
     for (name, value) in query {
         left = left.checked_sub(1 + value.matches(',').count()).ok_or_else(|| too_much(name))?;
-        if let Err(reason) = reader.parameter(&mut plan, name, value) {
+        let taken = name == named::QUERY || named.is_some_and(|named| named.takes(name));
+        if !taken && let Err(reason) = reader.parameter(&mut plan, name, value) {
             let error = SearchError::new(name, reason);
             if !(scope.lenient && error.may_be_ignored()) {
                 return Err(error);
@@ -135,6 +139,9 @@ fn one_of(
         } else {
             plan.used.push((name.as_str().into(), value.as_str().into()));
         }
+    }
+    if let Some(named) = named {
+        named.settle(&reader, &mut plan)?;
     }
     result::settle(&mut plan)?;
     Ok(plan)
@@ -180,7 +187,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
+    pub(super) fn parameter(&self, plan: &mut Plan, name: &str, value: &str) -> Result<(), Reason> {
         if value.contains('\0') {
             return Err(Reason::Nul);
         }

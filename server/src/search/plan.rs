@@ -20,7 +20,7 @@
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
 //! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
 //! | `Near` | `EXISTS` a latitude and a longitude with the same rid and grp, no further away |
-//! | `Words` | its words contain this; its narrative's only if the caller would get that |
+//! | `Words` | its words contain what is sought; its narrative's only if the caller would get that |
 //! | `Any`, `All`, `Not` | `OR`, `AND`, `NOT` |
 
 use std::ops::Range;
@@ -35,6 +35,9 @@ pub struct Plan {
     pub resource_type: Box<str>,
     /// All must hold.
     pub filters: Vec<Filter>,
+    /// Of what the filters find, the newest of each of these Patients and each clinical
+    /// code.
+    pub newest_of: Option<Vec<Box<str>>>,
     /// Outermost key first; the row id, ascending, comes after the last.
     pub sort: Vec<SortKey>,
     /// Rows a page; `None` where the query leaves it to the server. At most
@@ -137,12 +140,12 @@ pub enum Filter {
         /// Alternatives.
         any: Vec<Circle>,
     },
-    /// Its words contain this ([`super::words`]).
+    /// Its words are such ([`super::words`]).
     Words {
         /// All that it says; else its narrative alone.
         everything: bool,
-        /// What is looked for, in the form in which words are kept.
-        sought: Box<str>,
+        /// What must stand there.
+        sought: Sought,
     },
     /// One of these holds; nothing fulfils an empty one.
     Any(Vec<Filter>),
@@ -150,6 +153,17 @@ pub enum Filter {
     All(Vec<Filter>),
     /// This does not hold.
     Not(Box<Filter>),
+}
+
+/// What is sought in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// A text contains this, in the form in which words are kept.
+    Part(Box<str>),
+    /// All of these are there.
+    All(Vec<Sought>),
+    /// One of these is.
+    Any(Vec<Sought>),
 }
 
 /// The parts of one composite value: each an index and alternatives in it.

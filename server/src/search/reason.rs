@@ -92,6 +92,16 @@ reasons! {
         "the search has too many conditions; ask for less",
         "検索条件が多すぎます。条件を減らしてください";
 
+    NoQuery { resource_type: Box<str>, name: Box<str> } => ModifierUndone,
+        "{resource_type} has no named query {name:?} on this server",
+        "このサーバーの{resource_type}に「{name}」という名前付き検索はありません";
+    QueryAlone => Misuse,
+        "a named query is asked of its own type alone",
+        "名前付き検索は1つの型だけに使えます";
+    QueryNeeds { parameter: Box<str> } => Value,
+        "this named query needs {parameter}, by id",
+        "この名前付き検索には{parameter}のid指定が必要です";
+
     // The modifier.
     NoModifier { name: Box<str> } => Misuse,
         "there is no modifier :{name}",

@@ -54,7 +54,6 @@ const RESULTS: &[ResultParameter] = &[
         _ => Err(Reason::ContainedType),
     }),
     undone("_type", |_, _, _| Err(not_done("_type"))),
-    undone("_query", |_, _, _| Err(not_done("_query"))),
 ];
 
 const fn once(name: &'static str, read: fn(&Reader<'_>, &mut Plan, &str) -> Result<(), Reason>) -> ResultParameter {

@@ -1,8 +1,8 @@
 //! What a resource says in words, for `_text` and `_content`.
 //!
 //! Its narrative, and all its values of the types `string` and `markdown`, in
-//! contained resources and extensions too. No codes, URLs, ids, dates, numbers and
-//! no data: these have parameters of their own. Each value is folded
+//! contained resources and extensions too. No codes, URLs, ids, dates, numbers, units
+//! and no data: these have parameters of their own. Each value is folded
 //! ([`super::fold`]) and cut into words, each with a blank before it:
 //!
 //! ```text
@@ -109,8 +109,8 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            let place = name == "id" || type_name == "Reference" && name == "reference";
-            if place || name == "display" && hidden.is_some() || name == "text" && outermost {
+            let other = name == "id" || NO_WORDS.contains(&(type_name, name));
+            if other || name == "display" && hidden.is_some() || name == "text" && outermost {
                 continue;
             }
             let Some(property) = self.definitions.property(type_name, name) else { continue };
@@ -146,6 +146,17 @@ impl Reader<'_> {
 }
 
 const FEW: usize = 32;
+
+/// Strings that are no words: where a reference leads, and units, which a quantity is
+/// searched by and which every measurement would bring a row for.
+const NO_WORDS: &[(&str, &str)] = &[
+    ("Reference", "reference"),
+    ("Quantity", "unit"),
+    ("Age", "unit"),
+    ("Count", "unit"),
+    ("Distance", "unit"),
+    ("Duration", "unit"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -190,7 +201,7 @@ mod tests {
             "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7", "display": "体重"}], "text": "体重"},
             "subject": {"id": "refid", "reference": "Patient/p", "display": "隠し名"},
             "performer": [{"display": "名だけ"}],
-            "effectiveDateTime": "2026-01-01",
+            "effectiveDateTime": "2026-01-01", "valueQuantity": {"value": 6, "unit": "unitonly"},
             "note": [{"text": "朝 fasting", "time": "2026-01-01"}]
         }));
         assert_eq!(found.narrative, " 要約\n");

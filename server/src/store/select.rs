@@ -35,6 +35,34 @@ pub(super) use order::order;
 /// `columns` of the rows that the plan chooses, as ` FROM … WHERE …` without an
 /// order; `None` if no row of the type can be visible.
 pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
+    let mut sql = found(plan, view, columns)?;
+    if let Some(patients) = &plan.newest_of {
+        let among = found(plan, view, Sql::new("r.rid AS rid"))?;
+        sql.text(" AND r.rid IN (").push(newest(&plan.resource_type, patients, among)).text(")");
+    }
+    Some(sql)
+}
+
+/// The newest of `among` of each of these Patients and each clinical code: told by the
+/// clinical index, of what the view shows alone.
+fn newest(kind: &str, patients: &[Box<str>], among: Sql) -> Sql {
+    let number = |kind: &str| {
+        let number = Definitions::embedded().type_number(kind).unwrap_or(0);
+        i16::try_from(number).unwrap_or(0)
+    };
+    let mut sql = Sql::new(
+        "SELECT n.rid FROM (SELECT x.rid AS rid, ROW_NUMBER() OVER \
+         (PARTITION BY x.citizen, x.code ORDER BY x.at DESC, x.rid DESC) AS place \
+         FROM clinical x WHERE x.citizen IN (SELECT q.rid FROM resource q WHERE q.kind = ",
+    );
+    sql.bind(number("Patient")).text(" AND q.id IN ").list(patients.iter().map(ToString::to_string));
+    sql.text(") AND x.kind = ").bind(number(kind)).text(" AND x.rid IN (").push(among);
+    sql.text(")) n WHERE n.place = 1");
+    sql
+}
+
+/// What the plan's filters find.
+fn found(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     let named = view.branches().iter().any(|branch| matches!(branch.reach, Reach::Identity { .. }));
     let beside = named.then(|| view.beside_identity());
     let scene = Scene { view, beside: beside.as_ref().unwrap_or(view) };
@@ -65,7 +93,7 @@ pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
     let few = || few_citizens(view, &plan.resource_type).is_some();
     let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);
     let clinical = || plan.clinical().is_some_and(|clinical| !clinical.patients.is_empty());
-    plan.filters.iter().all(plain) && (one() || few() || clinical())
+    plan.newest_of.is_none() && plan.filters.iter().all(plain) && (one() || few() || clinical())
 }
 
 impl Scene<'_> {

@@ -8,6 +8,7 @@ use crate::cli::Failure;
 use crate::dispatch::bundle;
 use crate::http::BODY_LIMIT;
 use crate::operation::{Level, OPERATIONS, Operation, Parameter};
+use crate::search::named::{QUERIES, QueryParameter};
 
 pub(super) fn page(known: &Known) -> Result<String, Failure> {
     let usual = known.types().first().ok_or_else(|| Failure("no types".into()))?;
@@ -16,12 +17,13 @@ pub(super) fn page(known: &Known) -> Result<String, Failure> {
          ## Of the server\n\n{}\n## Of a type\n\n{}\n{}\n## Conditions\n\n{}\n## Operations\n\n{}\n\
          Who may ask: *token*, whoever holds a good token, for nothing that is stored is read or written; *reads*, \
          *updates*, whoever may read or update the type; *custodial*, a custodial backend with the scopes for what it \
-         makes.\n\n## Limits\n\n{}",
+         makes.\n\n## Named queries\n\n{}\n## Limits\n\n{}",
         requests(known.server(), SYSTEM)?,
         requests(Some(usual), TYPE)?,
         apart(known, usual),
         conditions(usual),
         operations(),
+        queries(),
         limits(),
     ))
 }
@@ -105,6 +107,16 @@ fn operations() -> String {
         ]
     });
     table(&["operation", "by", "who", "parameters", "does"], rows)
+}
+
+fn queries() -> String {
+    let rows = QUERIES.iter().map(|query| {
+        let told =
+            |one: &QueryParameter| format!("`{}` {}{}", one.name, one.kind, if one.required { " 1..1" } else { "" });
+        let parameters: Vec<String> = query.parameters.iter().map(told).collect();
+        vec![format!("`/{}?_query={}`", query.kind, query.name), parameters.join("; "), query.summary.to_owned()]
+    });
+    table(&["query", "parameters", "finds"], rows)
 }
 
 fn place(level: Level, name: &str) -> String {

@@ -64,8 +64,7 @@ fn prefixes() -> String {
 
 /// The parameters that R4 gives to every resource.
 fn everywhere(known: &Known) -> String {
-    let usual =
-        ["_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_text", "_content", "_list", "_query"];
+    let usual = ["_id", "_lastUpdated", "_tag", "_profile", "_security", "_source", "_text", "_content", "_list"];
     let value = |name: &str| match name {
         "_lastUpdated" => "ge2026-01-01",
         "_profile" | "_source" => "https://example.org/x",

@@ -249,7 +249,18 @@ fn no_value_makes_it_panic() {
     let definitions = Definitions::embedded();
     for kind in ["Patient", "Observation", "Bundle", "Location", "Group", "MolecularSequence", "RiskAssessment"] {
         let codes = definitions.parameters(kind).iter().map(|parameter| parameter.code.as_str());
-        for code in codes.chain(["_sort", "_count", "_include", "_revinclude", "_total", "_summary"]) {
+        for code in codes.chain([
+            "_sort",
+            "_count",
+            "_include",
+            "_revinclude",
+            "_total",
+            "_summary",
+            "_text",
+            "_content",
+            "_query",
+            "_contained",
+        ]) {
             for suffix in ["", ":exact", ":missing", ":not", ":text", ":Patient", ":identifier", ":", ":é"] {
                 for value in ODD {
                     let _ = asked(kind, &[(&format!("{code}{suffix}"), value)], false);
@@ -261,9 +272,9 @@ fn no_value_makes_it_panic() {
 
 #[test]
 fn lenient_leaves_out_what_is_unknown_and_says_so() {
-    let query = [("nothing", "x"), ("_query", "y"), ("gender", "male")];
+    let query = [("nothing", "x"), ("_contained", "true"), ("gender", "male")];
     let plan = asked("Patient", &query, true).expect("lenient");
-    assert_eq!(plan.ignored.iter().map(|error| &*error.parameter).collect::<Vec<_>>(), ["nothing", "_query"]);
+    assert_eq!(plan.ignored.iter().map(|error| &*error.parameter).collect::<Vec<_>>(), ["nothing", "_contained"]);
     assert_eq!(plan.used, [("gender".into(), "male".into())]);
     for (name, value) in [("birthdate", "soon"), ("_filter", "y"), ("identifier:of-type", "a|b"), ("gender:exact", "x")]
     {

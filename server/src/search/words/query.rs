@@ -17,7 +17,7 @@
 use super::words;
 use crate::search::escape::{split, unescape};
 use crate::search::parse::Reader;
-use crate::search::plan::Filter;
+use crate::search::plan::{Filter, Sought};
 use crate::search::reason::Reason;
 
 /// The condition of one value.
@@ -27,25 +27,28 @@ pub(in crate::search) fn filter(reader: &Reader<'_>, everything: bool, value: &s
     let mut any = Vec::new();
     for part in split(value, ',') {
         let text = unescape(part)?;
-        let mut source = Source { reader, everything, text: &text, at: 0, depth: 0 };
+        let mut source = Source { reader, text: &text, at: 0, depth: 0 };
         any.push(source.any()?);
         if source.at < text.len() {
             return Err(source.wrong(|at| Reason::TextOpening { at }));
         }
     }
-    Ok(if any.len() == 1 { any.remove(0) } else { Filter::Any(any) })
+    Ok(Filter::Words { everything, sought: one_of(any) })
+}
+
+fn one_of(mut any: Vec<Sought>) -> Sought {
+    if any.len() == 1 { any.remove(0) } else { Sought::Any(any) }
 }
 
 struct Source<'t> {
     reader: &'t Reader<'t>,
-    everything: bool,
     text: &'t str,
     at: usize,
     depth: usize,
 }
 
 impl<'t> Source<'t> {
-    fn any(&mut self) -> Result<Filter, Reason> {
+    fn any(&mut self) -> Result<Sought, Reason> {
         self.depth += 1;
         if self.depth > MOST_DEPTH {
             return Err(Reason::TextDepth { most: MOST_DEPTH });
@@ -55,22 +58,22 @@ impl<'t> Source<'t> {
             any.push(self.all()?);
         }
         self.depth -= 1;
-        Ok(if any.len() == 1 { any.remove(0) } else { Filter::Any(any) })
+        Ok(one_of(any))
     }
 
-    fn all(&mut self) -> Result<Filter, Reason> {
+    fn all(&mut self) -> Result<Sought, Reason> {
         let mut all = vec![self.one()?];
         loop {
             let joined = self.keyword("and");
             let rest = self.rest();
             if !joined && (rest.is_empty() || rest.starts_with(')') || word(rest).eq_ignore_ascii_case("or")) {
-                return Ok(if all.len() == 1 { all.remove(0) } else { Filter::All(all) });
+                return Ok(if all.len() == 1 { all.remove(0) } else { Sought::All(all) });
             }
             all.push(self.one()?);
         }
     }
 
-    fn one(&mut self) -> Result<Filter, Reason> {
+    fn one(&mut self) -> Result<Sought, Reason> {
         let rest = self.rest();
         if rest.starts_with('(') {
             self.at += 1;
@@ -101,7 +104,7 @@ impl<'t> Source<'t> {
     }
 
     /// What finds a word, or several that stand together.
-    fn wanted(&self, text: &str) -> Result<Filter, Reason> {
+    fn wanted(&self, text: &str) -> Result<Sought, Reason> {
         self.reader.spend(1)?;
         let words = words(text);
         // A word of Japanese is found within others, any other by its beginning.
@@ -110,7 +113,7 @@ impl<'t> Source<'t> {
         if sought.chars().count() > MOST_CHARACTERS {
             return Err(Reason::LongWord { most: MOST_CHARACTERS });
         }
-        Ok(Filter::Words { everything: self.everything, sought: sought.into() })
+        Ok(Sought::Part(sought.into()))
     }
 
     /// Takes a keyword, if it stands here.

@@ -6,7 +6,7 @@
 
 use techo_profiles::Definitions;
 
-use crate::search::plan::Place;
+use crate::search::plan::{Place, Sought};
 use crate::store::sql::Sql;
 use crate::store::visible::visible_as;
 
@@ -14,18 +14,16 @@ use super::filter::{Row, Scene};
 use super::matching::part;
 
 impl Scene<'_> {
-    /// The row says this: in its narrative, or anywhere.
-    pub(super) fn says(self, row: Row, everything: bool, sought: &str) -> Sql {
+    /// The row says this: in its narrative, or anywhere. Whether the narrative counts
+    /// is written once, however many words are sought.
+    pub(super) fn says(self, row: Row, everything: bool, sought: &Sought) -> Sql {
         let r = row.name();
-        let has = |column: &str| {
-            let mut its = Sql::new(&format!("words w WHERE w.rid = {r}.rid AND "));
-            its.push(part(column, Place::Within, sought));
-            let mut sql = Sql::default();
-            sql.exists(its);
-            sql
-        };
-        let narrative = Sql::and(vec![has("w.narrative"), self.tells(&r, row)]);
-        if everything { Sql::or(vec![has("w.content"), narrative]) } else { narrative }
+        let mut said = Sql::new("(SELECT v.content AS content, CASE WHEN ");
+        said.push(self.tells(&r, row)).text(" THEN v.narrative ELSE '' END AS narrative FROM words v ");
+        said.text(&format!("WHERE v.rid = {r}.rid) w WHERE ")).push(stands(everything, sought));
+        let mut sql = Sql::default();
+        sql.exists(said);
+        sql
     }
 
     /// The caller would get the narrative: nothing that she cannot see is named beside
@@ -45,5 +43,18 @@ impl Scene<'_> {
         let kinds = Definitions::embedded().resource_types().iter().map(|kind| &**kind);
         sql.push(visible_as(&y, view, kinds).unwrap_or_else(|| Sql::new("1 = 0"))).text(")))");
         sql
+    }
+}
+
+/// What is sought stands in the words `w`.
+fn stands(everything: bool, sought: &Sought) -> Sql {
+    let each = |parts: &[Sought]| parts.iter().map(|part| stands(everything, part)).collect();
+    match sought {
+        Sought::Part(text) => {
+            let columns = if everything { &["w.content", "w.narrative"][..] } else { &["w.narrative"] };
+            Sql::or(columns.iter().map(|column| part(column, Place::Within, text)).collect())
+        }
+        Sought::All(parts) => Sql::and(each(parts)),
+        Sought::Any(parts) => Sql::or(each(parts)),
     }
 }
