@@ -73,7 +73,7 @@ impl Options {
                 "--citizens" => options.citizens = value.parse().map_err(|_| bad(name)).map(|n: u32| n.max(1))?,
                 "--children" => options.children = value.parse().map_err(|_| bad(name)).map(|n: u32| n.max(1))?,
                 "--processes" => {
-                    options.processes = value.parse().map_err(|_| bad(name)).map(|n: usize| n.clamp(1, 16))?
+                    options.processes = value.parse().map_err(|_| bad(name)).map(|n: usize| n.clamp(1, 16))?;
                 }
                 other => return Err(format!("{other} is not known; see the head of this program's source")),
             }
