@@ -5,7 +5,6 @@
 
 mod changes;
 
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use techo_profiles::Definitions;
 
 pub use changes::{Window, newest_first};
@@ -18,6 +17,7 @@ use crate::search::row::{ParamKey, Table};
 use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
+use super::row::Row;
 use super::select;
 use super::sql::Sql;
 use super::visible::{possible, visible};
@@ -105,9 +105,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The rows of a statement that carries the view's condition and gives no whole record.
-    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
-        Ok(db.query_all_raw(sql.statement(backend)).await?)
+    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        Ok(self.store.db.rows(sql).await?)
     }
 
     pub(super) fn view(&self) -> &View {
@@ -217,9 +216,9 @@ impl<'a> Reader<'a> {
         let mut sql = Sql::new("SELECT COUNT(*) FROM (");
         sql.push(inner).text(") AS counted");
         let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
-        let rows = self.run(sql.statement(self.store.db.backend()), narrow).await?;
+        let rows = self.run(sql, narrow).await?;
         let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
-        let count: i64 = row.try_get_by_index(0)?;
+        let count: i64 = row.get(0)?;
         let count = u64::try_from(count).unwrap_or(0);
         Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
     }
@@ -280,10 +279,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        let db = &self.store.db;
         let (rows, from) = match self.unconfirmed() {
-            None => (db.query_all_raw(sql.statement(backend)).await?, 0),
-            Some(warrant) => (confirmed(warrant, db.query_all_raw(warrant.over(sql).statement(backend)).await?)?, 1),
+            None => (db.rows(sql).await?, 0),
+            Some(warrant) => (confirmed(warrant, db.rows(warrant.over(sql)).await?)?, 1),
         };
         rows.iter().map(|row| stored(row, from)).collect()
     }
@@ -299,22 +298,21 @@ impl<'a> Reader<'a> {
         chosen: Sql,
         order: &str,
         narrow: bool,
-    ) -> Result<(Vec<QueryResult>, usize), StoreError> {
-        let backend = self.store.db.backend();
+    ) -> Result<(Vec<Row>, usize), StoreError> {
         let columns = format!("{COLUMNS}{more}");
         if let Some(warrant) = self.unconfirmed() {
-            let rows = self.run(warrant.of(&columns, chosen, order).statement(backend), narrow).await?;
+            let rows = self.run(warrant.of(&columns, chosen, order), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
-        Ok((self.run(sql.statement(backend), narrow).await?, 0))
+        Ok((self.run(sql, narrow).await?, 0))
     }
 
     /// The rows of a search's statement; only what cannot grow needs no limit.
-    async fn run(&self, statement: Statement, narrow: bool) -> Result<Vec<QueryResult>, StoreError> {
+    async fn run(&self, sql: Sql, narrow: bool) -> Result<Vec<Row>, StoreError> {
         let db = &self.store.db;
-        if narrow { Ok(db.read().query_all_raw(statement).await?) } else { db.limited(statement).await }
+        if narrow { Ok(db.rows(sql).await?) } else { db.searched(sql).await }
     }
 
     /// The decision that the next statement must find still standing.
@@ -324,14 +322,14 @@ impl<'a> Reader<'a> {
 }
 
 /// The rows of a statement that asked about the warrant in its first column.
-fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryResult>, StoreError> {
-    if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
+fn confirmed(warrant: &Warrant, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    if !rows.first().map(|row| row.get(0)).transpose()?.unwrap_or(false) {
         return Err(StoreError::Stale);
     }
     warrant.confirm();
     // The one row of a statement that found nothing has no row number.
     if let [only] = &rows[..]
-        && only.try_get_by_index::<Option<i64>>(1)?.is_none()
+        && only.get::<Option<i64>>(1)?.is_none()
     {
         rows.clear();
     }
@@ -339,28 +337,28 @@ fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryR
 }
 
 /// A row of [`COLUMNS`], which begin at column `from`.
-pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreError> {
-    let rid: i64 = row.try_get_by_index(from)?;
-    let kind: i16 = row.try_get_by_index(from + 1)?;
+pub(super) fn stored(row: &Row, from: usize) -> Result<Stored, StoreError> {
+    let rid: i64 = row.get(from)?;
+    let kind: i16 = row.get(from + 1)?;
     Ok(Stored {
         rid,
         kind: u16::try_from(kind).map_err(|_| StoreError::Corrupt { table: "resource", column: "kind", row: rid })?,
-        id: row.try_get_by_index(from + 2)?,
-        version: row.try_get_by_index(from + 3)?,
-        updated: row.try_get_by_index(from + 4)?,
-        deleted: row.try_get_by_index(from + 5)?,
-        citizen: row.try_get_by_index(from + 6)?,
-        several: row.try_get_by_index::<i16>(from + 7)? != 0,
-        custodian: row.try_get_by_index(from + 8)?,
-        custody: Custody::of(row.try_get_by_index(from + 9)?).ok_or(StoreError::Corrupt {
+        id: row.get(from + 2)?,
+        version: row.get(from + 3)?,
+        updated: row.get(from + 4)?,
+        deleted: row.get(from + 5)?,
+        citizen: row.get(from + 6)?,
+        several: row.get::<i16>(from + 7)? != 0,
+        custodian: row.get(from + 8)?,
+        custody: Custody::of(row.get(from + 9)?).ok_or(StoreError::Corrupt {
             table: "resource",
             column: "custody",
             row: rid,
         })?,
-        method: row.try_get_by_index(from + 10)?,
-        epoch: row.try_get_by_index(from + 11)?,
-        rules: row.try_get_by_index::<i64>(from + 12)?,
-        body: whole(row.try_get_by_index(from + 13)?, rid)?,
+        method: row.get(from + 10)?,
+        epoch: row.get(from + 11)?,
+        rules: row.get::<i64>(from + 12)?,
+        body: whole(row.get(from + 13)?, rid)?,
     })
 }
 
@@ -379,19 +377,19 @@ const KEYS_AT: usize = 14;
 ///
 /// * `found`: up to one row more than `limit`; their own columns begin at `at`.
 fn page(
-    found: &[QueryResult],
+    found: &[Row],
     at: usize,
     (sort, from): (&[SortKey], Option<(&Position, Direction)>),
     limit: u32,
 ) -> Result<Page, StoreError> {
     let more = found.len() > limit as usize;
     let back = from.is_some_and(|(_, direction)| direction == Direction::Back);
-    let mut kept: Vec<&QueryResult> = found.iter().take(limit as usize).collect();
+    let mut kept: Vec<&Row> = found.iter().take(limit as usize).collect();
     if back {
         kept.reverse();
     }
     let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
-    let place = |edge: Option<(&&QueryResult, &Stored)>, beside: i64| -> Result<Option<Position>, StoreError> {
+    let place = |edge: Option<(&&Row, &Stored)>, beside: i64| -> Result<Option<Position>, StoreError> {
         match (edge, from) {
             (Some((row, stored)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: stored.rid })),
             // All the rows that were there have gone: the way leads over the place itself.
@@ -405,22 +403,22 @@ fn page(
     Ok(Page { rows, next, previous })
 }
 
-fn key_values(row: &QueryResult, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {
+fn key_values(row: &Row, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {
     let mut values = Vec::new();
     for (number, key) in sort.iter().enumerate() {
         let at = from + KEYS_AT + number;
         let integer = || -> Result<SortValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
+            Ok(row.get::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
         };
         let text = || -> Result<SortValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
+            Ok(row.get::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
         };
         values.push(match &key.by {
             SortBy::Updated => integer()?,
             SortBy::Id => text()?,
             SortBy::Indexed { column: SortColumn::Date, .. } => integer()?,
             SortBy::Indexed { column: SortColumn::Number | SortColumn::Quantity, .. } => {
-                row.try_get_by_index::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
+                row.get::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
             }
             SortBy::Indexed { .. } => text()?,
         });

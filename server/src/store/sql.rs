@@ -50,7 +50,11 @@ impl Sql {
 
     /// Adds text that the two databases spell differently.
     pub(super) fn either(&mut self, sqlite: &str, postgres: &str) -> &mut Self {
-        self.text.extend([SQLITE, sqlite, POSTGRES, postgres, BOTH]);
+        for (mark, spelling) in [(SQLITE, sqlite), (POSTGRES, postgres)] {
+            self.text.push(mark);
+            self.text.push_str(spelling);
+        }
+        self.text.push(BOTH);
         self
     }
 
@@ -154,9 +158,9 @@ impl Sql {
 
 /// Before what only SQLite gets, and before what only PostgreSQL gets; after both.
 /// Characters that no text of a statement holds.
-const SQLITE: &str = "\u{1}";
-const POSTGRES: &str = "\u{2}";
-const BOTH: &str = "\u{3}";
+const SQLITE: char = '\u{1}';
+const POSTGRES: char = '\u{2}';
+const BOTH: char = '\u{3}';
 
 /// The text as one database spells it.
 fn spelled(text: &str, backend: DatabaseBackend) -> String {

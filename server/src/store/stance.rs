@@ -73,8 +73,8 @@ impl Store {
         let mut sql =
             Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id IN (SELECT n.stance FROM stance_actor n WHERE ");
         sql.push(naming(actors)).text(") ORDER BY s.id");
-        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
-        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+        let rows = self.db.rows(sql).await?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     /// The Consents of these stances that stand for these citizens at `now`.
@@ -92,15 +92,15 @@ impl Store {
         );
         sql.list(citizens.iter().copied()).text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ");
         sql.push(standing(now)).text(" ORDER BY e.rid");
-        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
+        let rows = self.db.rows(sql).await?;
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for row in rows {
             let one = Ground {
-                citizen: row.try_get_by_index(0)?,
-                stance: row.try_get_by_index(1)?,
-                id: row.try_get_by_index(2)?,
-                version: row.try_get_by_index(3)?,
+                citizen: row.get(0)?,
+                stance: row.get(1)?,
+                id: row.get(2)?,
+                version: row.get(3)?,
             };
             // Two who gave the same Consent are two rows.
             if seen.insert(one.id.clone()) {
