@@ -13,6 +13,8 @@ use super::db::statement;
 pub(super) struct Sql {
     text: String,
     values: Vec<Value>,
+    /// Which of the values are the instant at which the statement runs.
+    instants: Vec<usize>,
 }
 
 /// More alternatives than this are halved.
@@ -21,7 +23,7 @@ const FLAT: usize = 32;
 impl Sql {
     /// Begins with this text.
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+        Self { text: text.to_owned(), ..Self::default() }
     }
 
     /// Adds text that holds no value.
@@ -35,6 +37,12 @@ impl Sql {
         self.text.push('?');
         self.values.push(value.into());
         self
+    }
+
+    /// Adds `?` for the instant at which the statement runs: [`Sql::push_at`] moves it.
+    pub(super) fn instant(&mut self, now: i64) -> &mut Self {
+        self.instants.push(self.values.len());
+        self.bind(now)
     }
 
     /// Adds `(?, ?, …)`; for no values a list that nothing is in.
@@ -103,7 +111,20 @@ impl Sql {
     /// Adds another piece.
     pub(super) fn push(&mut self, other: Sql) -> &mut Self {
         self.text.push_str(&other.text);
+        self.instants.extend(other.instants.iter().map(|at| at + self.values.len()));
         self.values.extend(other.values);
+        self
+    }
+
+    /// Adds a piece that was made before, at the instant `now`.
+    pub(super) fn push_at(&mut self, other: &Sql, now: i64) -> &mut Self {
+        let before = self.values.len();
+        self.text.push_str(&other.text);
+        self.values.extend(other.values.iter().cloned());
+        for at in &other.instants {
+            self.values[before + at] = now.into();
+            self.instants.push(before + at);
+        }
         self
     }
 

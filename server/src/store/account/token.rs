@@ -76,8 +76,8 @@ const BEARER: &str = "t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_i
 pub(in crate::store) fn alive(hash: &[u8], now: i64) -> Sql {
     let mut sql = Sql::new(BEARER_FROM);
     sql.text(" WHERE t.hash = ").bind(hash.to_vec());
-    sql.text(" AND t.expires > ").bind(now).text(BEARER_ALIVE).bind(now);
-    sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql.text(" AND t.expires > ").instant(now).text(BEARER_ALIVE).instant(now);
+    sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")))");
     sql
 }
 
