@@ -405,9 +405,8 @@ fn page(
     }
     let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
     // In a search for what is contained one row may be there several times.
-    let spot = |row: &QueryResult, rid: i64| match several {
-        true => row.try_get_by_index::<i64>(at + KEYS_AT + sort.len()),
-        false => Ok(rid),
+    let spot = |row: &QueryResult, rid: i64| {
+        if several { row.try_get_by_index::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }
     };
     let spots = kept.iter().zip(&rows).map(|(row, stored)| spot(row, stored.rid)).collect::<Result<Vec<_>, _>>()?;
     let places = spots.iter().map(|spot| if several { select::place(*spot) } else { 0 }).collect();

@@ -15,9 +15,9 @@ fn medicine(id: &str, code: &str, status: &str) -> Value {
     resource("Medication", id, json!({"code": (concept(code)), "status": status}))
 }
 
-fn request(id: &str, contained: Value, of: &str) -> Value {
+fn request(id: &str, contained: &Value, of: &str) -> Value {
     let members = json!({
-        "contained": contained,
+        "contained": (contained.clone()),
         "status": "active",
         "intent": "order",
         "subject": {"reference": "Patient/p"},
@@ -50,10 +50,10 @@ pub fn seed() -> Vec<Value> {
         patient("p", "Yamada"),
         resource("Organization", "maker", json!({"name": "Maker"})),
         medicine("real", "brewed", "active"),
-        request("real-one", json!([]), "Medication/real"),
-        request("brews", json!([brewed]), "#m1"),
-        request("mixes", json!([workshop, inside]), "#m2"),
-        request("both", json!([medicine("a", "brewed", "inactive"), medicine("b", "other", "active")]), "#a"),
+        request("real-one", &json!([]), "Medication/real"),
+        request("brews", &json!([brewed]), "#m1"),
+        request("mixes", &json!([workshop, inside]), "#m2"),
+        request("both", &json!([medicine("a", "brewed", "inactive"), medicine("b", "other", "active")]), "#a"),
         resource(
             "Medication",
             "set",

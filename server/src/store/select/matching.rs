@@ -58,9 +58,8 @@ pub(in crate::store) fn param(t: &str, name: &str, table: Table) -> Sql {
         Some(bare) => (bare, true),
         None => (name, false),
     };
-    let keys = |from: &[ParamKey]| match marked {
-        true => from.iter().map(|key| format!("{key}{MARK}").into()).collect(),
-        false => from.to_vec(),
+    let keys = |from: &[ParamKey]| {
+        if marked { from.iter().map(|key| format!("{key}{MARK}").into()).collect() } else { from.to_vec() }
     };
     match Catalog::of(definitions).derived(bare) {
         None => named(&[name.into()]),
