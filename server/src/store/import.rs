@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-
 use super::Store;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};

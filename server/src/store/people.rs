@@ -57,11 +57,7 @@ impl Store {
         let mut sql = Sql::new("SELECT rid, id, custodian FROM resource WHERE deleted = 0 AND kind = ");
         sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
         for row in self.fetch(sql).await? {
-            let citizen = Citizen {
-                key: row.get(0)?,
-                patient: row.get(1)?,
-                custodian: row.get(2)?,
-            };
+            let citizen = Citizen { key: row.get(0)?, patient: row.get(1)?, custodian: row.get(2)? };
             found.insert(citizen.patient.clone(), citizen);
         }
         Ok(found)

@@ -12,7 +12,7 @@ pub use changes::{Window, newest_first};
 use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::contained::Which;
 use crate::search::page::{Direction, SortValue};
-use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
+use crate::search::plan::{Plan, SortBy, SortColumn, SortKey, Total};
 use crate::search::row::{ParamKey, Table};
 
 use super::Store;
@@ -85,6 +85,8 @@ pub struct Page {
     pub next: Option<Position>,
     /// Before which row the page before ends; `None` at the beginning.
     pub previous: Option<Position>,
+    /// How many rows the whole search has, where the page's own statement tells.
+    pub whole: Option<u64>,
 }
 
 /// A place between two rows of a search.
@@ -172,9 +174,16 @@ impl<'a> Reader<'a> {
         let direction = from.map_or(Direction::Onward, |(_, direction)| direction);
         let sort = plans.first().map_or(&[][..], |plan| &plan.sort);
         let order = select::order(plans, direction);
+        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
+        // So few rows are all looked at anyway: that they are counted needs no second statement.
+        let counted = narrow && from.is_none() && matches!(plans, [only] if only.total != Total::None);
         let mut branches = Vec::new();
         for plan in plans {
-            for mut sql in select::parts(plan, self.view, order.columns(plan)) {
+            let mut columns = order.columns(plan);
+            if counted {
+                columns.text(", COUNT(*) OVER () AS whole");
+            }
+            for mut sql in select::parts(plan, self.view, columns) {
                 if let Some((position, _)) = from {
                     sql.text(" AND ").push(order.beyond(plan, &position.keys, position.rid));
                 }
@@ -182,6 +191,7 @@ impl<'a> Reader<'a> {
                 branches.push(sql);
             }
         }
+        let counted = counted && branches.len() == 1;
         let chosen = match branches.len() {
             0 => return Ok(Page::default()),
             1 => branches.remove(0),
@@ -192,9 +202,12 @@ impl<'a> Reader<'a> {
                 all
             }
         };
-        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
-        let (found, at) = self.fetched(&order.again(), chosen, &order.by("p"), narrow).await?;
-        page(&found, at, (sort, from, order.several()), limit)
+        let more = if counted { ", p.whole" } else { "" };
+        let (found, at) = self.fetched(&(order.again() + more), chosen, &order.by("p"), narrow).await?;
+        let page = page(&found, at, (sort, from, order.several()), limit)?;
+        let Some(row) = found.first().filter(|_| counted) else { return Ok(page) };
+        let whole: i64 = row.get(at + KEYS_AT + sort.len() + usize::from(order.several()))?;
+        Ok(Page { whole: u64::try_from(whole).ok(), ..page })
     }
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
@@ -419,7 +432,7 @@ fn page(
     let next = if back || more { place(kept.last().zip(spots.last()), -1)? } else { None };
     let before = if back { more } else { from.is_some() };
     let previous = if before { place(kept.first().zip(spots.first()), 1)? } else { None };
-    Ok(Page { rows, places, next, previous })
+    Ok(Page { rows, places, next, previous, whole: None })
 }
 
 fn key_values(row: &Row, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {

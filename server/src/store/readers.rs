@@ -197,7 +197,9 @@ impl ToSql for Bound<'_> {
             Value::String(value) => value.as_deref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
             Value::Bytes(value) => value.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
             // No statement of ours binds another kind.
-            other => return Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?} is not bound here").into())),
+            other => {
+                return Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?} is not bound here").into()));
+            }
         }))
     }
 }

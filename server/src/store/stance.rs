@@ -96,12 +96,7 @@ impl Store {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for row in rows {
-            let one = Ground {
-                citizen: row.get(0)?,
-                stance: row.get(1)?,
-                id: row.get(2)?,
-                version: row.get(3)?,
-            };
+            let one = Ground { citizen: row.get(0)?, stance: row.get(1)?, id: row.get(2)?, version: row.get(3)? };
             // Two who gave the same Consent are two rows.
             if seen.insert(one.id.clone()) {
                 found.push(one);
@@ -126,12 +121,12 @@ pub(super) fn naming(actors: &[String]) -> Sql {
 /// herself or someone who holds authority over her.
 pub(super) fn standing(now: i64) -> Sql {
     let mut sql = Sql::new("e.since <= ");
-    sql.bind(now).text(" AND e.until > ").bind(now);
+    sql.instant(now).text(" AND e.until > ").instant(now);
     sql.text(
         " AND (e.giver = '' OR EXISTS (SELECT 1 FROM resource up JOIN authority u ON u.patient = up.id \
          WHERE up.rid = e.citizen AND u.related_person IN (e.giver, 'RelatedPerson/' || e.giver) AND u.valid_from <= ",
     );
-    sql.bind(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql.instant(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")))");
     sql
 }
 

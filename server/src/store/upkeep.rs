@@ -64,10 +64,8 @@ impl Store {
             );
             sql.list(some.iter().map(|row| row.rid));
             let columns = self.db().rows(sql).await?;
-            let mut columns: HashMap<i64, _> = columns
-                .into_iter()
-                .map(|row| Ok((row.get(0)?, row)))
-                .collect::<Result<_, StoreError>>()?;
+            let mut columns: HashMap<i64, _> =
+                columns.into_iter().map(|row| Ok((row.get(0)?, row))).collect::<Result<_, StoreError>>()?;
             for stored in some {
                 let Some(row) = columns.remove(&stored.rid) else { continue };
                 let corrupt = StoreError::Corrupt { table: "resource", column: "domain", row: stored.rid };

@@ -1,9 +1,7 @@
 //! Access tokens, refresh tokens and client assertions.
 
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::grant::{CodeTaken, spend_code};
 use super::{Accounts, insert};

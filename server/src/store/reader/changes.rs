@@ -7,7 +7,6 @@
 
 use std::ops::Range;
 
-
 use super::{COLUMNS, OLD_COLUMNS, Reader, Stored};
 use crate::store::error::StoreError;
 use crate::store::select::records_of;
