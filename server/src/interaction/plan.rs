@@ -151,8 +151,6 @@ impl Draft {
             kind: app.definitions.type_number(&self.at.kind).unwrap_or(0),
             id: self.at.id.clone(),
             expected: old.map(|old| old.version),
-            touched: old.map(|old| old.updated),
-
             method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
             body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
             facts,
