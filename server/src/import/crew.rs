@@ -52,7 +52,8 @@ pub(super) fn place(
         scope(|scope| {
             let others: Vec<_> = (1..hands).map(|_| scope.spawn(work)).collect();
             let own = work();
-            let join = |other: std::thread::ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            let join =
+                |other: std::thread::ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
             iter::once(own).chain(others.into_iter().map(join)).collect()
         })
     });

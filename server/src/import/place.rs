@@ -219,11 +219,8 @@ impl Placing<'_> {
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
         let custodian = self.keeping(&citizen).custodian;
         // Of someone who is made here nothing can be known.
-        let mut known = if plan.changed.is_empty() {
-            self.known(custodian, citizen.key, &all).await?
-        } else {
-            HashMap::new()
-        };
+        let mut known =
+            if plan.changed.is_empty() { self.known(custodian, citizen.key, &all).await? } else { HashMap::new() };
         // Places and institutions are the publisher's, shared by all its citizens. Whoever
         // tells of one first does so alone, or two people would make it twice.
         let mut shared = self.known(custodian, NOBODY, &all).await?;
