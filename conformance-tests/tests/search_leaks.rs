@@ -272,3 +272,102 @@ fn references(element: &Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+/// A prescription of a medicine that stands in it.
+fn prescription(who: &str, code: &str) -> Value {
+    json!({"resourceType": "MedicationRequest", "status": "active", "intent": "order",
+        "contained": [{"resourceType": "Medication", "id": "m",
+            "code": {"coding": [{"system": "https://example.org/codes", "code": code}]},
+            "identifier": [{"system": IDENTIFIERS, "value": code}]}],
+        "subject": {"reference": format!("Patient/{who}")},
+        "medicationReference": {"reference": "#m"}})
+}
+
+/// What is contained is as hidden as what holds it.
+#[test]
+fn a_hidden_holder_tells_nothing_of_what_it_contains() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("容器", "contained-1", "2024-04-01"));
+    tester.create(&prescription(&who, "secret-7"));
+    let queries = [
+        "Medication?code={}&_contained=true",
+        "Medication?code={}&_contained=both",
+        "Medication?code={}&_contained=true&_containedType=contained",
+        "Medication?code={}&_contained=both&_containedType=contained&_total=accurate",
+        "Medication?identifier={}&_contained=true&_summary=count",
+        "Medication?_filter=not%20(code%20eq%20{})&_contained=true",
+        "MedicationRequest?medication.code={}",
+        "MedicationRequest?medication:Medication.identifier={}&_total=accurate",
+        "Patient?_has:MedicationRequest:patient:medication.code={}",
+    ];
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
+    let narrow = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Medication.rs").of("pt-mei"));
+    for query in &queries[..5] {
+        for caller in [&app, &world.stranger(), &world.mother(), &town, &narrow] {
+            alike(caller, "secret-7", "secret-8", query);
+        }
+        let count = tester.get(&query.replace("{}", "secret-7")).expect(200).json()["total"].clone();
+        assert_eq!(count, 1, "its keeper finds it: {query}");
+    }
+    for query in &queries[5..] {
+        for caller in [&app, &world.mother(), &town] {
+            alike(caller, "secret-7", "secret-8", query);
+        }
+    }
+    let permit = |kind: &str, class: &str| {
+        tester.create(&consent(&who, &format!("Patient/{who}"), kind, class, "Organization/org-city"));
+    };
+    permit("permit", "MedicationRequest");
+    assert_eq!(town.ids("Medication?code=secret-7&_contained=true").len(), 1);
+    assert_eq!(town.ids("Medication?code=secret-7&_contained=both&_containedType=contained"), ["m"]);
+    assert_eq!(town.ids("MedicationRequest?medication.code=secret-7").len(), 1);
+    permit("deny", "MedicationRequest");
+    for query in queries {
+        alike(&town, "secret-7", "secret-8", query);
+    }
+}
+
+/// Who may see medicines and no prescriptions finds none in one of her own either.
+#[test]
+fn what_is_contained_is_not_found_in_a_type_out_of_scope() {
+    let world = World::new();
+    let wide = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    wide.create(&prescription("pt-mei", "scoped-1"));
+    assert_eq!(wide.ids("Medication?code=scoped-1&_contained=true").len(), 1);
+    assert_eq!(wide.ids("Medication?code=scoped-1&_contained=true&_containedType=contained"), ["m"]);
+    let narrow = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Medication.rs").of("pt-mei"));
+    for kind in ["container", "contained"] {
+        let query = format!("Medication?code={{}}&_contained=both&_containedType={kind}");
+        alike(&narrow, "scoped-1", "scoped-2", &query);
+        assert_eq!(narrow.ids(&query.replace("{}", "scoped-1")), [""; 0]);
+    }
+    let other =
+        world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/MedicationRequest.rs").of("pt-mei"));
+    other.get("Medication?code=scoped-1&_contained=true").refused(403);
+    assert_eq!(other.ids("MedicationRequest?medication.code=scoped-1").len(), 1, "a part of what she may read");
+}
+
+/// A contained resource that goes out alone loses what it would lose in its holder.
+#[test]
+fn what_is_contained_names_nobody_who_is_hidden() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("伏名", "contained-2", "2024-04-01"));
+    let other = tester.create(&patient("秘名", "contained-3", "2024-04-01"));
+    let mut resource = prescription(&who, "named-1");
+    let narrative = "<div xmlns=\"http://www.w3.org/1999/xhtml\">秘名</div>";
+    resource["contained"] = json!([{"resourceType": "RelatedPerson", "id": "kin", "gender": "female",
+        "text": {"status": "generated", "div": narrative},
+        "patient": {"reference": format!("Patient/{other}"), "display": "秘名"}}]);
+    resource["medicationReference"] = json!({"display": "x"});
+    resource["requester"] = json!({"reference": "#kin"});
+    tester.create(&resource);
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "MedicationRequest", "Organization/org-city"));
+    for query in ["", "&_containedType=contained"] {
+        let query = format!("RelatedPerson?_contained=true&gender=female&patient=Patient/{other}{query}");
+        let (whole, part) = (tester.get(&query).expect(200).text(), town.get(&query).expect(200).text());
+        assert!(whole.contains("秘名"), "{whole}");
+        assert!(!part.contains("秘名") && part.contains("REDACTED") && part.contains("\"kin\""), "{part}");
+    }
+}

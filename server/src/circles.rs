@@ -108,24 +108,29 @@ impl Circles {
 impl Circle {
     /// The next instant at which the Consents in force say something else by their periods.
     fn turns(&self, now: i64) -> i64 {
-        let nodes = self.standing.iter().flat_map(|one| std::iter::once(&one.policy.root).chain(&one.policy.nested));
+        let policies = self.standing.iter().map(|one| &one.policy).chain(self.others.iter());
+        let nodes = policies.flat_map(|policy| policy.nodes());
         let ends = nodes.filter_map(|node| node.period.as_ref()).flat_map(|period| [period.start, period.end]);
         ends.filter(|end| *end > now).min().unwrap_or(i64::MAX)
     }
 }
 
-/// What each action may see, decided once for a circle.
+/// What each action may see, decided once for a circle, as of the last request.
 #[derive(Debug, Default)]
 pub struct Views(Mutex<Vec<(Action, Arc<View>)>>);
 
 impl Views {
-    /// The view for `action`, made if it is not there.
-    pub fn of(&self, action: Action, make: impl FnOnce() -> View) -> Arc<View> {
+    /// The view for `action` at `now`, made if it is not there. A kept one is never
+    /// answered as of an instant that is not the asking request's.
+    pub fn of(&self, action: Action, now: i64, make: impl FnOnce() -> View) -> Arc<View> {
         let mut views = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, view)) = views.iter().find(|(one, _)| *one == action) {
+        if let Some((_, view)) = views.iter_mut().find(|(one, _)| *one == action) {
+            if view.now() != now {
+                *view = Arc::new(view.at(now));
+            }
             return view.clone();
         }
-        let view = Arc::new(make());
+        let view = Arc::new(make().at(now));
         views.push((action, view.clone()));
         view
     }
@@ -176,6 +181,16 @@ mod tests {
             account_organization: None,
             account_role: None,
         })
+    }
+
+    #[test]
+    fn a_kept_view_is_answered_as_of_the_request() {
+        let views = Views::default();
+        let made = || View::sample(crate::consent::view::Reach::Shared).at(1);
+        assert_eq!(views.of(Action::Read, 10, made).now(), 10);
+        let again = || -> View { panic!("it is kept") };
+        assert_eq!(views.of(Action::Read, 20, again).now(), 20);
+        assert_eq!(views.of(Action::Read, 15, again).now(), 15, "the clock went back");
     }
 
     #[test]

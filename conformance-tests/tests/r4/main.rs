@@ -29,8 +29,8 @@ mod search;
 mod seed;
 
 use search::{
-    chain, composite, date, everywhere, filter, fulltext, include, japanese, modifier, number, paging, quantity,
-    reference, shape, sort, string, token, uri,
+    chain, composite, contained, date, everywhere, filter, fulltext, include, japanese, modifier, number, paging,
+    quantity, reference, shape, sort, string, token, uri,
 };
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
@@ -82,6 +82,7 @@ subjects!(
     operations,
     chain,
     composite,
+    contained,
     filter,
     modifier,
     bundled,

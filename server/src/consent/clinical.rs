@@ -112,7 +112,7 @@ impl Predicate {
             }
             Self::Keeper(key) => facts.keeper == Some(*key),
             Self::Authored => facts.authored,
-            Self::Stands { stances, .. } => facts.stances.iter().any(|one| stances.contains(one)),
+            Self::Stands(stances) => facts.stances.iter().any(|one| stances.contains(one)),
         }
     }
 }

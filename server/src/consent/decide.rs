@@ -48,7 +48,7 @@ pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate
     let own = caller.client.portal && candidates.iter().all(|candidate| candidate.under_authority(now));
     let mine = candidates.iter().filter(|candidate| candidate.under_authority(now));
     let whole = Whole { citizens: mine.map(|one| one.citizen).collect(), custodian: caller.publisher() };
-    View::new(branches, own, Gate::of(caller)).telling(whole)
+    View::new(branches, own, Gate::of(caller)).telling(whole).at(now)
 }
 
 /// The server's own work, which answers nobody. Each kind has one caller, and a
@@ -251,9 +251,7 @@ fn hear(candidate: &Candidate, ask: Ask<'_>) -> Verdict {
     let together = |part: fn(&Verdict) -> &Predicate| {
         Predicate::any(said.iter().map(|(one, stances)| match &stances[..] {
             [] => part(one).clone(),
-            stances => {
-                Predicate::all([Predicate::Stands { stances: stances.to_vec(), now: ask.now }, part(one).clone()])
-            }
+            stances => Predicate::all([Predicate::Stands(stances.to_vec()), part(one).clone()]),
         }))
     };
     Verdict {

@@ -59,14 +59,10 @@ pub enum Predicate {
     /// The row was written by a professional in a session (custody *authored*,
     /// not *published* or *returned*; `consent.md` §2).
     Authored,
-    /// A Consent of one of these stances stands at `now` for the citizen whom the row
-    /// is about: within its period, its giver still holding authority.
-    Stands {
-        /// The stances.
-        stances: Vec<StanceKey>,
-        /// Microseconds since 1970.
-        now: i64,
-    },
+    /// A Consent of one of these stances stands for the citizen whom the row is about
+    /// at the instant of the [`View`](super::View): within its period, its giver still
+    /// holding authority.
+    Stands(Vec<StanceKey>),
     /// Every live record that the row lists ([`super::listed`]) fulfils the inner
     /// condition; what is not there does not count.
     Lists(Box<Predicate>),

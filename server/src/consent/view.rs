@@ -18,9 +18,18 @@ pub type CitizenKey = i64;
 /// whose own the record is.
 pub type CustodianKey = i64;
 
-/// What one caller may see.
+/// What one caller may see at one instant.
+///
+/// What was decided is kept between requests and shared; the instant is that of one
+/// request ([`View::at`]), and all that stands or has ended at a time is asked for it.
 #[derive(Clone, Debug)]
 pub struct View {
+    decided: Arc<Decided>,
+    now: i64,
+}
+
+#[derive(Clone, Debug)]
+struct Decided {
     branches: Vec<Branch>,
     citizens_side: bool,
     gate: Gate,
@@ -121,18 +130,30 @@ impl View {
     ///   in the portal, so the notice on completeness is not needed.
     /// * `gate`: what the caller may do at all, known before any data is.
     pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
-        Self { branches, citizens_side, gate, whole: Whole::default() }
+        Self { decided: Arc::new(Decided { branches, citizens_side, gate, whole: Whole::default() }), now: 0 }
+    }
+
+    /// The same decision for another instant, microseconds since 1970. Good as long as
+    /// nothing that it was made from says otherwise ([`crate::circles`]).
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        Self { decided: self.decided.clone(), now }
+    }
+
+    /// The instant that it is for.
+    pub fn now(&self) -> i64 {
+        self.now
     }
 
     /// With what goes out whole.
     #[must_use]
     pub(in crate::consent) fn telling(self, whole: Whole) -> Self {
-        Self { whole, ..self }
+        Self { decided: Arc::new(Decided { whole, ..Arc::unwrap_or_clone(self.decided) }), now: self.now }
     }
 
     /// What goes out whole.
     pub fn whole(&self) -> &Whole {
-        &self.whole
+        &self.decided.whole
     }
 
     /// A view for the tests of what reads one.
@@ -145,7 +166,7 @@ impl View {
     /// Whether the caller may do `action` with resources of type `kind` at all.
     /// Says nothing of any row: no means 403, whatever is stored.
     pub fn may(&self, action: Action, kind: &str) -> Access {
-        self.gate.may(action, kind)
+        self.decided.gate.may(action, kind)
     }
 
     /// Whether a row is visible: what the store's SQL computes, said once in Rust.
@@ -157,7 +178,7 @@ impl View {
                 Reach::Others(keys) => !keys.contains(citizen),
                 _ => false,
             };
-            self.branches.iter().filter(names).any(holds)
+            self.branches().iter().filter(names).any(holds)
         };
         let reaches = |branch: &Branch| match &branch.reach {
             Reach::Citizens(_) | Reach::Others(_) => false,
@@ -166,24 +187,24 @@ impl View {
             Reach::Identity { kind, id } => *kind == row.facts.kind && **id == *row.id,
         };
         !row.subjects.is_empty() && row.subjects.iter().all(permits)
-            || self.branches.iter().any(|branch| reaches(branch) && holds(branch))
+            || self.branches().iter().any(|branch| reaches(branch) && holds(branch))
     }
 
     /// What is visible for another reason than that it is who the caller is.
     #[must_use]
     pub fn beside_identity(&self) -> Self {
         let identity = |branch: &Branch| matches!(branch.reach, Reach::Identity { .. });
-        let branches = self.branches.iter().filter(|branch| !identity(branch)).cloned().collect();
-        Self { branches, ..self.clone() }
+        let branches = self.branches().iter().filter(|branch| !identity(branch)).cloned().collect();
+        Self { decided: Arc::new(Decided { branches, ..Decided::clone(&self.decided) }), now: self.now }
     }
 
     /// The reasons for which rows are visible.
     pub fn branches(&self) -> &[Branch] {
-        &self.branches
+        &self.decided.branches
     }
 
     /// Whether the answers stay on the citizen's own side.
     pub fn citizens_side(&self) -> bool {
-        self.citizens_side
+        self.decided.citizens_side
     }
 }

@@ -67,12 +67,11 @@ impl App {
     }
 
     fn called(&self, bearer: Arc<BearerRow>, circle: &Circle, action: Action, now: i64, lenient: bool) -> Call<'_> {
-        // What is said by stance asks for this very instant: it is decided anew each time.
-        let views = if circle.others.is_empty() { circle.views.clone() } else { Arc::default() };
+        let views = circle.views.clone();
         Call {
             app: self,
             bearer,
-            view: views.of(action, || decide(&circle.caller, now, action, &circle.candidates, &circle.others)),
+            view: views.of(action, now, || decide(&circle.caller, now, action, &circle.candidates, &circle.others)),
             caller: circle.caller.clone(),
             candidates: circle.candidates.clone(),
             standing: circle.standing.clone(),
@@ -176,7 +175,7 @@ impl<'a> Call<'a> {
 
     /// What the caller may do `action` with.
     pub fn view_for(&self, action: Action) -> Arc<View> {
-        self.views.of(action, || decide(&self.caller, self.now, action, &self.candidates, &self.others))
+        self.views.of(action, self.now, || decide(&self.caller, self.now, action, &self.candidates, &self.others))
     }
 
     /// The world in which a condition is judged: what the caller can search.

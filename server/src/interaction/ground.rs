@@ -12,6 +12,7 @@ use techo_profiles::definitions::Compartment;
 use super::{Call, Error, Issue, Location};
 use crate::consent::caller::Action;
 use crate::search::catalog::Catalog;
+use crate::search::contained::Which;
 use crate::search::plan::{Filter, Plan};
 use crate::search::{Reason, SearchError};
 
@@ -96,7 +97,7 @@ impl Ground {
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         if matches!(self, Self::Type(_)) || matches!(self, Self::Compartment(_, kind) if kind != "*") {
             let mut plans = call.plans(&kinds, query)?;
-            self.within(call, &mut plans);
+            self.within(call, &mut plans)?;
             return Ok(plans);
         }
         let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
@@ -104,13 +105,17 @@ impl Ground {
         if let Some(first) = plans.first_mut() {
             first.used.extend(types.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
-        self.within(call, &mut plans);
+        self.within(call, &mut plans)?;
         Ok(plans)
     }
 
     /// Adds the condition of a compartment.
-    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) {
-        let Self::Compartment(at, _) = self else { return };
+    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) -> Result<(), Error> {
+        let Self::Compartment(at, _) = self else { return Ok(()) };
+        // What is contained is in none: what holds it is.
+        if plans.iter().any(|plan| plan.contained.which != Which::Records) {
+            return Err(SearchError::new("_contained", Reason::ContainedAlone).into());
+        }
         let number = |name: &str| call.definitions.type_number(name).unwrap_or(0);
         let members = call.definitions.compartment(&at.kind).map(|compartment| &compartment.members);
         for plan in plans {
@@ -124,6 +129,7 @@ impl Ground {
                 params: codes.into_iter().flatten().filter_map(key).collect(),
             });
         }
+        Ok(())
     }
 }
 

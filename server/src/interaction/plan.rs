@@ -422,6 +422,14 @@ impl App {
             }));
         }
         rows.extend(self.word_rows(&extracted.words));
+        for held in &extracted.contained {
+            rows.push(IndexRow::Contained {
+                place: i32::try_from(held.place).map_err(|_| missing())?,
+                kind: i16::try_from(held.kind).map_err(|_| missing())?,
+                id: held.id.to_string(),
+                holder: number,
+            });
+        }
         Ok(rows)
     }
 
@@ -485,7 +493,7 @@ fn wanted<'a>(dictionary: &'a Dictionary, extracted: &Extracted) -> Wanted<'a> {
 
 fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
     let param = dictionary.parameter(&row.param)?;
-    let grp = i16::try_from(row.grp).ok()?;
+    let grp = i32::try_from(row.grp).ok()?;
     Some(match &row.cell {
         Cell::Token { system, code } => IndexRow::Token { param, code: dictionary.code(system, code)?, grp },
         Cell::Identifier { system, value } => {

@@ -57,8 +57,17 @@ impl Call<'_> {
             return Ok(body);
         }
         let mut resource = parsed(&splice(&body, edits))?;
-        // The narrative may say what the elements no longer do.
+        // The narratives may say what the elements no longer do.
         resource.remove("text");
+        if resource.list("contained").iter().any(|inner| inner.get("text").is_some()) {
+            let nameless = |inner: &Json| {
+                let mut inner = inner.clone();
+                inner.remove("text");
+                inner
+            };
+            let contained = Json::array(resource.list("contained").iter().map(nameless));
+            resource.set("contained", contained);
+        }
         Ok(tagged(resource, &[subset::SUBSETTED, "REDACTED"]).to_string().into_bytes())
     }
 
@@ -103,6 +112,10 @@ fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
 
 /// Says that something was taken out.
 fn tagged(mut resource: Json, codes: &[&str]) -> Json {
+    // What is contained in a record may have none.
+    if resource.get("meta").is_none() {
+        resource.set("meta", Json::object::<&str>([]));
+    }
     if let Some(meta) = resource.get_mut("meta") {
         let mut tags = Json::array(meta.list("tag").iter().cloned());
         for code in codes {

@@ -13,6 +13,7 @@ use super::include::included;
 use super::redact::Seen;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
+use crate::search::contained;
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse;
 use crate::search::parse::Scope;
@@ -48,9 +49,13 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
     link(call, (ground, query), first, &page, &mut bundle)?;
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
     let mut seen = Seen::new();
-    for row in &page.rows {
+    for (row, place) in page.rows.iter().zip(&page.places) {
         let kind = call.type_name(row.kind);
-        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (&kind, row, "match")).await?;
+        let into = (&mut bundle, &mut reply, &mut seen);
+        match place {
+            0 => call.push(into, &first.shape, (&kind, row, "match")).await?,
+            place => call.push_held(into, &first.shape, (&kind, row, *place)).await?,
+        }
     }
     let more = included(call, first, &page.rows).await?;
     for (kind, row) in &more.found {
@@ -188,6 +193,27 @@ impl Call<'_> {
         let body = self.redacted(row, body.clone(), seen).await?;
         let body = subset::cut(self.definitions, kind, body, (shape, mode == "match"))?;
         bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
+        for citizen in self.citizens_of(row).await? {
+            reply.disclosed.push((citizen, kind.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// A match that is contained in a record: it goes out as it would in its holder.
+    async fn push_held(
+        &self,
+        (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
+        shape: &Shape,
+        (kind, row, place): (&str, &Stored, u32),
+    ) -> Result<(), Error> {
+        let Some(body) = &row.body else { return Ok(()) };
+        let holder = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let inner =
+            contained::at(&holder, place).and_then(|inner| Some((inner, inner.str("resourceType")?, inner.str("id")?)));
+        let (inner, own, id) = inner.ok_or_else(|| Error::Internal("nothing is contained there".into()))?;
+        let text = self.redacted(row, body[inner.span()].to_vec(), seen).await?;
+        let text = subset::cut(self.definitions, own, text, (shape, true))?;
+        bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), "\"search\":{\"mode\":\"match\"}");
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }

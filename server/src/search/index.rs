@@ -16,6 +16,7 @@ use techo_profiles::json::Json;
 use techo_profiles::path::{Context, Item, Node, PathError};
 
 use super::catalog::{Parameter, Path, TypeIndex, part_key};
+use super::contained;
 use super::derived::Derived;
 use super::facts;
 use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
@@ -26,7 +27,7 @@ use super::words::Words;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 4;
+pub const INDEX_EPOCH: u32 = 5;
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -46,6 +47,9 @@ pub enum IndexError {
     /// More elements of one composite than rows can tell apart.
     #[error("search parameter {0:?}: too many elements")]
     TooMany(Box<str>),
+    /// More contained resources than rows can tell apart.
+    #[error("more than {0} contained resources")]
+    ManyContained(u32),
 }
 
 /// The index rows and facts of a resource.
@@ -67,29 +71,21 @@ pub fn extract(
     let setting = Setting { local, type_number: &type_number };
     let mut extractor = Extractor::new(definitions, index, resource, setting);
     extractor.rows.reserve(32);
-    for position in index.present(resource.members().iter().map(|member| &*member.name)) {
-        let parameter = &index.parameters[position];
-        if parameter.life.is_own() {
-            continue;
-        }
-        match index.derived(&parameter.key) {
-            None if index.derived(&part_key(&parameter.key, 0)).is_some() => {}
-            None => extractor.parameter(parameter)?,
-            // What says only by its other cells what it refers to has those of its own.
-            Some(Derived { to: Some(_), .. }) => {
-                let start = extractor.rows.len();
-                extractor.parameter(parameter)?;
-                let own = extractor.rows.split_off(start).into_iter();
-                extractor.rows.extend(own.filter(|row| row.cell.table() != Table::Reference));
-            }
-            Some(_) => {}
-        }
-    }
+    extractor.given(index)?;
     extractor.own(index, local.generation());
-    let rows = extractor.rows;
+    let mut rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
     clinical.compartment = compartment(index, resource, &rows, definitions);
-    Ok(Extracted { rows, clinical, words: Words::default() })
+    let contained = contained::inside(definitions, resource)?;
+    for (held, inner) in &contained {
+        let index = contained::index_of(local.catalog(definitions), inner)?;
+        let mut extractor = Extractor::new(definitions, index, inner, setting);
+        extractor.given(index)?;
+        extractor.own(index, local.generation());
+        rows.extend(extractor.rows.into_iter().map(|row| contained::row(row, held)));
+    }
+    let contained = contained.into_iter().map(|(held, _)| held).collect();
+    Ok(Extracted { rows, clinical, words: Words::default(), contained })
 }
 
 /// What the references of these parameters point at here: type number and id.
@@ -177,13 +173,43 @@ pub fn extract_own(
     let type_number = |name: &str| definitions.type_number(name);
     let mut extractor = Extractor::new(definitions, index, resource, Setting { local, type_number: &type_number });
     extractor.own(index, local.generation());
-    Ok(extractor.rows)
+    let mut rows = extractor.rows;
+    for (held, inner) in contained::inside(definitions, resource)? {
+        let index = contained::index_of(local.catalog(definitions), inner)?;
+        let mut extractor = Extractor::new(definitions, index, inner, Setting { local, type_number: &type_number });
+        extractor.own(index, local.generation());
+        rows.extend(extractor.rows.into_iter().map(|row| contained::row(row, &held)));
+    }
+    Ok(rows)
 }
 
 impl<'a> Extractor<'a> {
     fn new(definitions: &'static Definitions, index: &TypeIndex, resource: &'a Json, setting: Setting<'a>) -> Self {
         let root = Element { type_name: index.name, json: resource };
         Self { definitions, root, cells: Cells { setting, cells: Vec::new() }, rows: Vec::new() }
+    }
+
+    /// Rows by the parameters that R4 defines.
+    fn given(&mut self, index: &TypeIndex) -> Result<(), IndexError> {
+        for position in index.present(self.root.json.members().iter().map(|member| &*member.name)) {
+            let parameter = &index.parameters[position];
+            if parameter.life.is_own() {
+                continue;
+            }
+            match index.derived(&parameter.key) {
+                None if index.derived(&part_key(&parameter.key, 0)).is_some() => {}
+                None => self.parameter(parameter)?,
+                // What says only by its other cells what it refers to has those of its own.
+                Some(Derived { to: Some(_), .. }) => {
+                    let start = self.rows.len();
+                    self.parameter(parameter)?;
+                    let own = self.rows.split_off(start).into_iter();
+                    self.rows.extend(own.filter(|row| row.cell.table() != Table::Reference));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Rows by parameters of this installation. One that cannot be evaluated on this
@@ -231,7 +257,7 @@ impl<'a> Extractor<'a> {
     fn composite(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
         let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
         let (definitions, root) = (self.definitions, self.root);
-        let mut grp = 0_u16;
+        let mut grp = 0_u32;
         let mut outcome = Ok(());
         for (number, path) in parameter.paths.iter().enumerate() {
             each(definitions, path, root, root, &mut |element| {
@@ -251,7 +277,7 @@ impl<'a> Extractor<'a> {
     /// The rows of one element of a composite.
     ///
     /// * `number`: by which of the composite's paths it was found.
-    fn together(&mut self, of: &Parameter, number: usize, element: Element<'_>, grp: u16) -> Result<(), PathError> {
+    fn together(&mut self, of: &Parameter, number: usize, element: Element<'_>, grp: u32) -> Result<(), PathError> {
         let mut found = Vec::with_capacity(of.parts.len());
         // The value is the last part, and the one that most often is not there.
         for part in of.parts.iter().rev() {
@@ -323,7 +349,7 @@ fn each(
 }
 
 /// Adds rows, each once.
-fn push(rows: &mut Vec<Row>, key: &ParamKey, grp: u16, cells: Vec<Cell>) {
+fn push(rows: &mut Vec<Row>, key: &ParamKey, grp: u32, cells: Vec<Cell>) {
     let start = rows.len();
     if cells.len() <= FEW {
         for cell in cells {
@@ -364,8 +390,8 @@ fn compartment(index: &TypeIndex, resource: &Json, rows: &[Row], definitions: &D
     ids.into_iter().collect()
 }
 
-/// `grp` is a signed 16-bit column.
-const MOST_GROUPS: u16 = i16::MAX.unsigned_abs();
+/// More elements would reach into the next place of what is contained.
+const MOST_GROUPS: u32 = contained::STEP - 1;
 /// Up to here comparing each with each is the quicker way to find doubles.
 const FEW: usize = 32;
 

@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod catalog;
 mod chain;
 pub mod clinical;
+pub mod contained;
 pub mod decimal;
 pub mod derived;
 pub mod error;

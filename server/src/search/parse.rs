@@ -21,6 +21,7 @@ use techo_profiles::path::Model;
 
 use super::bounds::Prefix;
 use super::catalog::{Catalog, Parameter, TypeIndex, part_key};
+use super::contained::{self, Contained, Which};
 use super::error::SearchError;
 use super::escape::{split, unescape};
 use super::filter;
@@ -60,11 +61,15 @@ pub fn plan(
     query: &[(String, String)],
     scope: &Scope<'_>,
 ) -> Result<Plan, SearchError> {
-    one_of(definitions, (resource_type, &[resource_type]), query, scope)
+    let plan = one_of(definitions, (resource_type, &[resource_type]), query, scope)?;
+    if plan.contained.which != Which::Records {
+        return Err(SearchError::new("_contained", Reason::ContainedAlone));
+    }
+    Ok(plan)
 }
 
 /// The plans of a query on several resource types, one each: what it asks, each of
-/// them must know.
+/// them must know. On one type there may be one more, for what is contained.
 ///
 /// # Errors
 /// [`SearchError`] about the first parameter that is refused.
@@ -97,7 +102,13 @@ pub fn plans(
         }
         first.ignored = ignored;
     }
-    Ok(plans)
+    match plans.len() {
+        1 => contained::asked(plans.remove(0)),
+        _ if plans.iter().any(|plan| plan.contained.which != Which::Records) => {
+            Err(SearchError::new("_contained", Reason::ContainedAlone))
+        }
+        _ => Ok(plans),
+    }
 }
 
 /// The plan of a query on one of several resource types.
@@ -120,6 +131,7 @@ fn one_of(
         includes: Vec::new(),
         total: Total::default(),
         shape: Shape::default(),
+        contained: Contained::default(),
         used: Vec::new(),
         ignored: Vec::new(),
     };

@@ -25,6 +25,7 @@
 
 use std::ops::Range;
 
+use super::contained::Contained;
 use super::row::{ParamKey, Table};
 use super::shape::Shape;
 
@@ -49,6 +50,9 @@ pub struct Plan {
     pub total: Total,
     /// How much of each resource to answer.
     pub shape: Shape,
+    /// Whether it asks for records or for what they contain. The store is given no
+    /// plan that asks for both.
+    pub contained: Contained,
     /// The parameters as understood, normalised, for the `self` link.
     pub used: Vec<(Box<str>, Box<str>)>,
     /// What was left out under `handling=lenient`, each with its reason.

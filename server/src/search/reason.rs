@@ -274,17 +274,17 @@ reasons! {
         "_count is a whole number from 0",
         "_countの値は0以上の整数です";
     Contained => Value,
-        "_contained is false; true and both are not supported by this server",
-        "_containedの値はfalseです。trueとbothはこのサーバーでは使えません";
-    ContainedNotDone => Undone,
-        "a search for contained resources (_contained=true or both) is not supported by this server",
-        "contained内のリソースの検索(_contained=trueまたはboth)はこのサーバーでは使えません";
+        "_contained is true, false or both",
+        "_containedの値はtrue、false、bothのいずれかです";
+    ContainedAlone => ModifierUndone,
+        "contained resources are searched by a search of one type alone; not here",
+        "contained内のリソースは、1つの型だけの検索で探せます。ここでは使えません";
+    ContainedWith { what: Box<str> } => ModifierUndone,
+        "a search for contained resources (_contained=true or both) does not go with {what} on this server",
+        "contained内のリソースの検索(_contained=trueまたはboth)は、このサーバーでは{what}と一緒に使えません";
     ContainedType => Value,
-        "_containedType is container; contained is not supported by this server",
-        "_containedTypeの値はcontainerです。containedはこのサーバーでは使えません";
-    ContainedTypeNotDone => Undone,
-        "an answer of contained resources (_containedType=contained) is not supported by this server",
-        "contained内のリソースを返す検索(_containedType=contained)はこのサーバーでは使えません";
+        "_containedType is container or contained",
+        "_containedTypeの値はcontainerかcontainedです";
     Total => Value,
         "_total is none, estimate or accurate",
         "_totalの値はnone、estimate、accurateのどれかです";

@@ -6,6 +6,7 @@
 //! Source: FHIR R4 search.html#return
 
 use super::catalog::Parameter;
+use super::contained::Which;
 use super::error::SearchError;
 use super::escape::split;
 use super::kinds::Kind;
@@ -41,17 +42,17 @@ const RESULTS: &[ResultParameter] = &[
         plan.shape.elements = elements(reader.catalog.definitions(), reader.types, value)?;
         Ok(())
     }),
-    // What is contained is a part of the record that holds it: it has no index rows of
-    // its own, and is no match.
-    once("_contained", |_, _, value| match value {
-        "false" => Ok(()),
-        "true" | "both" => Err(Reason::ContainedNotDone),
-        _ => Err(Reason::Contained),
+    once("_contained", |_, plan, value| {
+        plan.contained.which = Which::read(value)?;
+        Ok(())
     }),
-    once("_containedType", |_, _, value| match value {
-        "container" => Ok(()),
-        "contained" => Err(Reason::ContainedTypeNotDone),
-        _ => Err(Reason::ContainedType),
+    once("_containedType", |_, plan, value| {
+        plan.contained.alone = match value {
+            "container" => false,
+            "contained" => true,
+            _ => return Err(Reason::ContainedType),
+        };
+        Ok(())
     }),
     undone("_type", |_, _, _| Err(not_done("_type"))),
 ];

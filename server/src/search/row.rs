@@ -26,8 +26,9 @@ pub struct Row {
     /// Which index it belongs to.
     pub param: ParamKey,
     /// 0; in the parts of a composite, 1 + the ordinal of the element that the
-    /// parts were found in, so that they are joined on (rid, grp).
-    pub grp: u16,
+    /// parts were found in, so that they are joined on (rid, grp). In the rows of what
+    /// is contained its place is added ([`super::contained`]).
+    pub grp: u32,
     /// The table and its columns.
     pub cell: Cell,
 }
@@ -159,6 +160,19 @@ pub struct Extracted {
     pub clinical: Clinical,
     /// What it says in words.
     pub words: Words,
+    /// What it contains.
+    pub contained: Vec<Held>,
+}
+
+/// A resource that another contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Where the `grp`s of its rows begin.
+    pub place: u32,
+    /// The number of its type.
+    pub kind: u16,
+    /// Its id within the other.
+    pub id: Box<str>,
 }
 
 /// The clinical facts of one resource.

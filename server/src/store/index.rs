@@ -17,21 +17,21 @@ use super::rows::Rows;
 #[expect(missing_docs, reason = "the fields are the columns of the table that the variant names")]
 pub enum IndexRow {
     /// `token`
-    Token { param: i32, code: i64, grp: i16 },
+    Token { param: i32, code: i64, grp: i32 },
     /// `ident`
-    Ident { param: i32, value: String, system: i64, grp: i16 },
+    Ident { param: i32, value: String, system: i64, grp: i32 },
     /// `string`
-    String { param: i32, folded: String, grp: i16, original: String },
+    String { param: i32, folded: String, grp: i32, original: String },
     /// `date`
-    Date { param: i32, low: i64, high: i64, grp: i16 },
+    Date { param: i32, low: i64, high: i64, grp: i32 },
     /// `number`
-    Number { param: i32, low: u64, high: u64, grp: i16 },
+    Number { param: i32, low: u64, high: u64, grp: i32 },
     /// `quantity`
-    Quantity { param: i32, unit: i64, low: u64, high: u64, grp: i16, canonical: (i64, u64, u64) },
+    Quantity { param: i32, unit: i64, low: u64, high: u64, grp: i32, canonical: (i64, u64, u64) },
     /// `uri`
-    Uri { param: i32, value: String, grp: i16 },
+    Uri { param: i32, value: String, grp: i32 },
     /// `reference`
-    Reference { param: i32, kind: i16, id: String, grp: i16 },
+    Reference { param: i32, kind: i16, id: String, grp: i32 },
     /// `compartment`
     Compartment { citizen: i64, kind: i16 },
     /// `clinical`
@@ -44,6 +44,8 @@ pub enum IndexRow {
     Words { narrative: String, content: String },
     /// `named`
     Named { kind: i16, id: String },
+    /// `contained`
+    Contained { place: i32, kind: i16, id: String, holder: i16 },
     /// `effect`
     Effect { citizen: i64, stance: i64, giver: String, since: i64, until: i64 },
 }
@@ -56,7 +58,7 @@ struct Table {
 }
 
 /// Every index table. `IndexRow::table` gives the position in this list.
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 16] = [
     Table { name: "token", columns: &["param", "code", "rid", "grp"], key: &["param", "code", "rid", "grp"] },
     Table {
         name: "ident",
@@ -104,6 +106,11 @@ const TABLES: [Table; 15] = [
         columns: &["citizen", "stance", "rid", "giver", "since", "until"],
         key: &["citizen", "stance", "rid", "giver"],
     },
+    Table {
+        name: "contained",
+        columns: &["rid", "place", "kind", "id", "holder"],
+        key: &["rid", "place", "kind", "id", "holder"],
+    },
 ];
 
 impl IndexRow {
@@ -124,6 +131,7 @@ impl IndexRow {
             Self::Words { .. } => 12,
             Self::Named { .. } => 13,
             Self::Effect { .. } => 14,
+            Self::Contained { .. } => 15,
         }
     }
 
@@ -168,6 +176,9 @@ impl IndexRow {
             Self::Subject { citizen } => vec![rid.into(), (*citizen).into()],
             Self::Listed { kind, id } | Self::Named { kind, id } => {
                 vec![rid.into(), (*kind).into(), id.as_str().into()]
+            }
+            Self::Contained { place, kind, id, holder } => {
+                vec![rid.into(), (*place).into(), (*kind).into(), id.as_str().into(), (*holder).into()]
             }
             Self::Words { narrative, content } => {
                 vec![rid.into(), narrative.as_str().into(), content.as_str().into()]

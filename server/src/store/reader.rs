@@ -11,6 +11,7 @@ use techo_profiles::Definitions;
 pub use changes::{Window, newest_first};
 
 use crate::consent::view::{CitizenKey, CustodianKey, View};
+use crate::search::contained::Which;
 use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
 use crate::search::row::{ParamKey, Table};
@@ -78,6 +79,8 @@ impl Stored {
 pub struct Page {
     /// The rows.
     pub rows: Vec<Stored>,
+    /// Beside each row the place in it that matches; 0 for the record itself.
+    pub places: Vec<u32>,
     /// After which row the next page begins; `None` at the end.
     pub next: Option<Position>,
     /// Before which row the page before ends; `None` at the beginning.
@@ -89,7 +92,7 @@ pub struct Page {
 pub struct Position {
     /// The sort keys of the row at the place.
     pub keys: Vec<SortValue>,
-    /// That row.
+    /// That row; in a search for what is contained, with the place in it.
     pub rid: i64,
 }
 
@@ -169,23 +172,22 @@ impl<'a> Reader<'a> {
     ) -> Result<Page, StoreError> {
         let direction = from.map_or(Direction::Onward, |(_, direction)| direction);
         let sort = plans.first().map_or(&[][..], |plan| &plan.sort);
-        let order = select::order(sort, direction);
+        let order = select::order(plans, direction);
         let mut branches = Vec::new();
         for plan in plans {
-            let mut columns = Sql::new("r.rid AS rid");
-            columns.push(order.columns());
-            let Some(mut sql) = select::selected(plan, self.view, columns) else { continue };
-            if let Some((position, _)) = from {
-                sql.text(" AND ").push(order.beyond(&position.keys, position.rid));
+            for mut sql in select::parts(plan, self.view, order.columns(plan)) {
+                if let Some((position, _)) = from {
+                    sql.text(" AND ").push(order.beyond(plan, &position.keys, position.rid));
+                }
+                sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
+                branches.push(sql);
             }
-            sql.text(&order.by("r")).text(" LIMIT ").bind(i64::from(limit) + 1);
-            branches.push(sql);
         }
         let chosen = match branches.len() {
             0 => return Ok(Page::default()),
             1 => branches.remove(0),
             _ => {
-                let mut all = Sql::new("SELECT q.* FROM (");
+                let mut all = Sql::new(if overlap(plans) { "SELECT DISTINCT q.* FROM (" } else { "SELECT q.* FROM (" });
                 all.push(Sql::union(branches)).text(") q").text(&order.by("q"));
                 all.text(" LIMIT ").bind(i64::from(limit) + 1);
                 all
@@ -193,7 +195,7 @@ impl<'a> Reader<'a> {
         };
         let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
         let (found, at) = self.fetched(&order.again(), chosen, &order.by("p"), narrow).await?;
-        page(&found, at, (sort, from), limit)
+        page(&found, at, (sort, from, order.several()), limit)
     }
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
@@ -205,12 +207,18 @@ impl<'a> Reader<'a> {
     pub async fn total(&self, plans: &[Plan], at_most: Option<u64>) -> Result<Option<u64>, StoreError> {
         let mut branches = Vec::new();
         for plan in plans {
-            branches.extend(select::selected(plan, self.view, Sql::new("1 AS one")));
+            let column = if overlap(plans) { "r.rid AS rid" } else { "1 AS one" };
+            branches.extend(select::parts(plan, self.view, Sql::new(column)));
         }
         if branches.is_empty() {
             return Ok(Some(0));
         }
         let mut inner = Sql::union(branches);
+        if overlap(plans) {
+            let mut once = Sql::new("SELECT DISTINCT q.* FROM (");
+            once.push(inner).text(") q");
+            inner = once;
+        }
         if let Some(limit) = at_most {
             inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
         }
@@ -323,6 +331,11 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a record may be found by several plans: as such, and for what it contains.
+fn overlap(plans: &[Plan]) -> bool {
+    plans.len() > 1 && plans.iter().any(|plan| plan.contained.which != Which::Records && !plan.contained.alone)
+}
+
 /// The rows of a statement that asked about the warrant in its first column.
 fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryResult>, StoreError> {
     if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
@@ -381,7 +394,7 @@ const KEYS_AT: usize = 14;
 fn page(
     found: &[QueryResult],
     at: usize,
-    (sort, from): (&[SortKey], Option<(&Position, Direction)>),
+    (sort, from, several): (&[SortKey], Option<(&Position, Direction)>, bool),
     limit: u32,
 ) -> Result<Page, StoreError> {
     let more = found.len() > limit as usize;
@@ -391,18 +404,24 @@ fn page(
         kept.reverse();
     }
     let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
-    let place = |edge: Option<(&&QueryResult, &Stored)>, beside: i64| -> Result<Option<Position>, StoreError> {
+    // In a search for what is contained one row may be there several times.
+    let spot = |row: &QueryResult, rid: i64| {
+        if several { row.try_get_by_index::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }
+    };
+    let spots = kept.iter().zip(&rows).map(|(row, stored)| spot(row, stored.rid)).collect::<Result<Vec<_>, _>>()?;
+    let places = spots.iter().map(|spot| if several { select::place(*spot) } else { 0 }).collect();
+    let place = |edge: Option<(&&QueryResult, &i64)>, beside: i64| -> Result<Option<Position>, StoreError> {
         match (edge, from) {
-            (Some((row, stored)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: stored.rid })),
+            (Some((row, spot)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: *spot })),
             // All the rows that were there have gone: the way leads over the place itself.
             (None, Some((place, _))) => Ok(Some(Position { keys: place.keys.clone(), rid: place.rid + beside })),
             (None, None) => Ok(None),
         }
     };
-    let next = if back || more { place(kept.last().zip(rows.last()), -1)? } else { None };
+    let next = if back || more { place(kept.last().zip(spots.last()), -1)? } else { None };
     let before = if back { more } else { from.is_some() };
-    let previous = if before { place(kept.first().zip(rows.first()), 1)? } else { None };
-    Ok(Page { rows, next, previous })
+    let previous = if before { place(kept.first().zip(spots.first()), 1)? } else { None };
+    Ok(Page { rows, places, next, previous })
 }
 
 fn key_values(row: &QueryResult, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {

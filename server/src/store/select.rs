@@ -10,6 +10,7 @@
 //! with everybody's.
 
 mod compartment;
+mod contained;
 mod filter;
 mod matching;
 mod order;
@@ -21,6 +22,7 @@ use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, Reach, View};
 use crate::search::clinical::Clinical;
+use crate::search::contained::{Which, held};
 use crate::search::plan::{CodePattern, Filter, Match, Pattern, Place, Plan};
 use crate::search::row::Table;
 
@@ -30,9 +32,9 @@ use filter::{Parts, Row, Scene, together};
 use matching::{by_table, code, name, one_of};
 
 pub(super) use matching::param;
-pub(super) use order::order;
+pub(super) use order::{order, place};
 
-/// `columns` of the rows that the plan chooses, as ` FROM … WHERE …` without an
+/// `columns` of the records that the plan chooses, as ` FROM … WHERE …` without an
 /// order; `None` if no row of the type can be visible.
 pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     let mut sql = found(plan, view, columns)?;
@@ -41,6 +43,14 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
         sql.text(" AND r.rid IN (").push(newest(&plan.resource_type, patients, among)).text(")");
     }
     Some(sql)
+}
+
+/// The same for a plan of any kind: statements whose rows together are the plan's.
+pub(super) fn parts(plan: &Plan, view: &View, columns: Sql) -> Vec<Sql> {
+    match plan.contained.which {
+        Which::Records => selected(plan, view, columns).into_iter().collect(),
+        Which::Held | Which::Both => contained::holders(plan, view, &columns),
+    }
 }
 
 /// The newest of `among` of each of these Patients and each clinical code: told by the
@@ -66,7 +76,7 @@ fn found(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     let named = view.branches().iter().any(|branch| matches!(branch.reach, Reach::Identity { .. }));
     let beside = named.then(|| view.beside_identity());
     let scene = Scene { view, beside: beside.as_ref().unwrap_or(view) };
-    let row = Row { depth: 0, kind: Definitions::embedded().type_number(&plan.resource_type)? };
+    let row = Row { depth: 0, held: false, kind: Definitions::embedded().type_number(&plan.resource_type)? };
     let shown = scene.shown(row)?;
     let (driver, driving) = scene.driver(plan, row);
     let mut sql = Sql::new("SELECT ");
@@ -93,7 +103,10 @@ pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
     let few = || few_citizens(view, &plan.resource_type).is_some();
     let one = || cheapest(&plan.filters).is_some_and(|(_, rank)| rank <= BY_IDENTIFIER);
     let clinical = || plan.clinical().is_some_and(|clinical| !clinical.patients.is_empty());
-    plan.newest_of.is_none() && plan.filters.iter().all(plain) && (one() || few() || clinical())
+    plan.contained.which == Which::Records
+        && plan.newest_of.is_none()
+        && plan.filters.iter().all(plain)
+        && (one() || few() || clinical())
 }
 
 impl Scene<'_> {
@@ -135,7 +148,13 @@ impl Scene<'_> {
             Filter::Near { params, any } => {
                 Some(union(any.iter().map(|circle| Parts::near(params, circle).set()).collect()))
             }
-            Filter::Chain { param: index, target, filters } => self.chain_set(index, filters, row.next(*target)),
+            Filter::Chain { param: index, target, filters } => {
+                let mut sets = vec![self.chain_set(index, filters, row.next(*target))?];
+                if let Some(filters) = held(filters) {
+                    sets.push(self.chain_set_within(index, &filters, row, *target)?);
+                }
+                Some(union(sets))
+            }
             Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
             Filter::Compartment { of, kind, id, params } => Some(compartment::rows(*of, (*kind, id), params)),
             Filter::Any(parts) => {

@@ -21,7 +21,7 @@ use super::stance::standing;
 /// * `past`: the row is one of `history`.
 pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
     let whose = format!("{name}.citizen");
-    let row = Row { name, kind: Some(kind), past, outer: None, whose: &whose };
+    let row = Row { name, kind: Some(kind), past, outer: None, whose: &whose, now: view.now() };
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
     any.extend(shared_by_several(view, row));
     Sql::or(any)
@@ -187,6 +187,8 @@ struct Row<'a> {
     outer: Option<&'a str>,
     /// The citizen whose Consents count.
     whose: &'a str,
+    /// The instant at which they have to stand.
+    now: i64,
 }
 
 /// A predicate over a row.
@@ -227,9 +229,9 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
             sql.bind(*until).text(&format!(" AND {name}.clinical_high > ")).bind(*from).text(", 1 = 1)");
             sql
         }
-        Predicate::Stands { stances, now } => {
+        Predicate::Stands(stances) => {
             let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {}", row.whose));
-            sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(*now)).text(")");
+            sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(row.now)).text(")");
             sql
         }
         Predicate::Lists(each) => lists(each, row),
@@ -252,7 +254,7 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
         // Each step has names of its own, so that a list of lists can be followed.
         let (list, inner) = (format!("{name}l"), format!("{name}i"));
         let whose = format!("{inner}.citizen");
-        let is = Row { name: &inner, kind: None, past: false, outer: Some(name), whose: &whose };
+        let is = Row { name: &inner, kind: None, past: false, outer: Some(name), whose: &whose, now: row.now };
         sql.text(&format!(
             " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
              ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \

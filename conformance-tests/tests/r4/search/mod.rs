@@ -2,6 +2,7 @@
 
 pub mod chain;
 pub mod composite;
+pub mod contained;
 pub mod date;
 pub mod everywhere;
 pub mod filter;

@@ -153,26 +153,6 @@ fn elements() -> Vec<Check> {
             get("Observation?_contained=false&_containedType=container&_id=o"),
             finds(&["o"]),
         ),
-        row(
-            "_contained=true is not built, and says so",
-            get("Observation?_contained=true&_id=o"),
-            refused(400, "not-supported").expression("_contained"),
-        ),
-        row(
-            "_contained=both is not built either",
-            get("Observation?_contained=both&_id=o"),
-            refused(400, "not-supported").expression("_contained"),
-        ),
-        row(
-            "_containedType=contained",
-            get("Observation?_containedType=contained&_id=o"),
-            refused(400, "not-supported").expression("_containedType"),
-        ),
-        row(
-            "a _contained that is none",
-            get("Observation?_contained=x"),
-            refused(400, "value").expression("_contained"),
-        ),
     ]
 }
 

@@ -74,7 +74,7 @@ fn everywhere(known: &Known) -> String {
 }
 
 /// What R4 knows to shape an answer, each with a value that shows whether it is done.
-const RESULTS: [(&str, &str); 19] = [
+const RESULTS: [(&str, &str); 20] = [
     ("_count", "10"),
     ("_sort", "-_lastUpdated"),
     ("_total", "accurate"),
@@ -87,8 +87,9 @@ const RESULTS: [(&str, &str); 19] = [
     ("_include:iterate", "Patient:organization"),
     ("_include", "*"),
     ("_revinclude", "Provenance:target"),
-    ("_contained", "false"),
     ("_contained", "true"),
+    ("_contained", "both"),
+    ("_containedType", "contained"),
     ("_filter", "code eq x"),
     ("_has:Provenance:target:agent", "Practitioner/x"),
     ("subject:Patient.name", "x"),
@@ -106,7 +107,7 @@ fn told(known: &Known, name: &str, value: &str) -> String {
     let terms = Terminology::new(known.definitions, LOCAL_BASE);
     let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
     let query = [(name.to_owned(), value.to_owned())];
-    match parse::plan(known.definitions, "Observation", &query, &scope) {
+    match parse::plans(known.definitions, &["Observation"], &query, &scope) {
         Ok(_) => "yes".to_owned(),
         Err(_) => "refused".to_owned(),
     }

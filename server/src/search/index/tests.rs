@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use techo_profiles::json;
 
 use super::super::catalog::Catalog;
+use super::super::row::Held;
 use super::super::trail::branches;
 use super::*;
 
@@ -55,6 +56,35 @@ fn blood_pressure() -> Json {
             {"code": {"coding": [{"system": "http://loinc.org", "code": "0000-0"}]}}
         ]
     })
+}
+
+#[test]
+fn what_is_contained_has_rows_of_its_own() {
+    let found = extracted(&json!({
+        "resourceType": "MedicationRequest",
+        "id": "r",
+        "contained": [
+            {"resourceType": "Medication", "code": {"text": "nameless"}},
+            {"resourceType": "Medication", "id": "m", "code": {"text": "x"}},
+            (blood_pressure())
+        ],
+        "medicationReference": {"reference": "#m"}
+    }));
+    let number = |kind: &str| Definitions::embedded().type_number(kind).expect(kind);
+    let held = |place, kind, id: &str| Held { place, kind: number(kind), id: id.into() };
+    assert_eq!(found.contained, [held(2 << 16, "Medication", "m"), held(3 << 16, "Observation", "bp")]);
+    for (key, expected) in [
+        ("Medication.code", vec![]),
+        ("Medication.code#", vec![format!("x @{}", 2 << 16)]),
+        ("MedicationRequest.medication", vec!["0/#m".to_owned()]),
+        ("Observation.status#", vec![format!("|final @{}", 3 << 16)]),
+        ("Observation.patient#", vec![]),
+    ] {
+        assert_eq!(rows(&found, key), expected, "{key}");
+    }
+    assert!(found.clinical.subjects.is_empty(), "it says nothing of whom the record is about");
+    let plain = extracted(&blood_pressure());
+    assert!(plain.contained.is_empty() && plain.rows.iter().all(|row| !row.param.ends_with('#')));
 }
 
 #[test]

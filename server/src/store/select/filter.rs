@@ -7,8 +7,9 @@
 use techo_profiles::Definitions;
 
 use crate::consent::view::View;
+use crate::search::contained::{MARK, STEP, held};
 use crate::search::plan::{Circle, Filter, Match, Together};
-use crate::search::row::Table;
+use crate::search::row::{ParamKey, Table};
 use crate::store::sql::Sql;
 use crate::store::visible::{possible, visible};
 
@@ -31,17 +32,20 @@ pub(super) struct Row {
     pub(super) depth: usize,
     /// The number of its type.
     pub(super) kind: u16,
+    /// It is a row `c` of `contained` instead.
+    pub(super) held: bool,
 }
 
 impl Row {
     /// What the statement calls it.
     pub(super) fn name(self) -> String {
-        if self.depth == 0 { "r".to_owned() } else { format!("r{}", self.depth) }
+        let letter = if self.held { "c" } else { "r" };
+        if self.depth == 0 { letter.to_owned() } else { format!("{letter}{}", self.depth) }
     }
 
     /// A row of type `kind` one step on.
     pub(super) fn next(self, kind: u16) -> Self {
-        Self { depth: self.depth + 1, kind }
+        Self { depth: self.depth + 1, kind, held: false }
     }
 
     /// Its type's number as the database has it.
@@ -57,11 +61,14 @@ impl Scene<'_> {
         let kind = Definitions::embedded().type_name(row.kind).filter(|kind| possible(view, kind))?;
         let r = row.name();
         let mut sql = Sql::new(&format!("{r}.kind = "));
-        // What its publisher withdrew is still the citizen's to find.
-        let there = if view.citizens_side() { "<> 1" } else { "= 0" };
-        sql.bind(row.key()).text(&format!(" AND {r}.deleted {there} AND "));
+        sql.bind(row.key()).text(" AND ").push(self.there(&r)).text(" AND ");
         sql.push(visible(view, kind, row.kind, &r, false));
         Some(sql)
+    }
+
+    /// The row is not deleted. What its publisher withdrew is still the citizen's to find.
+    pub(super) fn there(self, r: &str) -> Sql {
+        Sql::new(&format!("{r}.deleted {}", if self.view.citizens_side() { "<> 1" } else { "= 0" }))
     }
 
     /// All of these hold of the row, but for the one at `except`.
@@ -103,7 +110,10 @@ impl Scene<'_> {
                 };
                 Sql::or(by_table(any).into_iter().map(has).collect())
             }
-            Filter::Chain { param, target, filters } => self.chained(param, filters, row, row.next(*target)),
+            Filter::Chain { param, target, filters } => {
+                let within = held(filters).map(|filters| self.chained_within(param, &filters, row, *target));
+                Sql::or([self.chained(param, filters, row, row.next(*target))].into_iter().chain(within).collect())
+            }
             Filter::Has { source, param, filters } => self.referred(param, filters, row, row.next(*source)),
             Filter::Together { any } => Sql::or(any.iter().flat_map(together).map(|parts| parts.probe(&r)).collect()),
             Filter::Near { params, any } => {
@@ -128,7 +138,7 @@ impl Scene<'_> {
         let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
         let (r, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
         let mut own = Sql::new(&format!("{f}.rid = {r}.rid AND "));
-        own.push(param(&f, reference, Table::Reference));
+        own.push(param(&f, reference, Table::Reference)).text(&placed(reference, &f, &r));
         let mut named = Sql::new(&format!("{n}.kind = "));
         named.bind(next.key()).text(&format!(" AND {n}.id = {f}.id"));
         let mut kind = Sql::new(&format!("{f}.kind = "));
@@ -168,13 +178,23 @@ fn not_if(negated: bool, inner: Sql) -> Sql {
     sql
 }
 
+/// ` AND` the row `t` of this index is of the contained resource `r`, if it is an
+/// index of such.
+pub(super) fn placed(index: &str, t: &str, r: &str) -> String {
+    if index.ends_with(MARK) {
+        format!(" AND {t}.grp BETWEEN {r}.place AND {r}.place + {}", STEP - 1)
+    } else {
+        String::new()
+    }
+}
+
 /// The index has a row for `r`.
 fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
     // A span is looked for among the row's own index rows: the plus keeps SQLite from
     // reading all rows of the parameter instead, each time.
     let t = if matches!(table, Table::Date | Table::Number | Table::Quantity) { "+t" } else { "t" };
     let mut own = Sql::new(&format!("t.rid = {r}.rid AND "));
-    own.push(param(t, index, table));
+    own.push(param(t, index, table)).text(&placed(index, "t", r));
     let mut inner = Sql::default();
     inner.first(name(table), "t", own).push(conditions.unwrap_or_else(|| Sql::new("1 = 1")));
     let mut sql = Sql::default();
@@ -186,11 +206,14 @@ fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
 pub(super) struct Parts {
     tables: Vec<Table>,
     conditions: Vec<Sql>,
+    /// One of the indexes.
+    index: ParamKey,
 }
 
 /// One composite value: alternatives by the tables that its parts' rows may be in.
 pub(super) fn together(parts: &Together) -> Vec<Parts> {
-    let mut all = vec![Parts { tables: Vec::new(), conditions: Vec::new() }];
+    let index = parts.first().map_or_else(|| "".into(), |(index, _)| index.clone());
+    let mut all = vec![Parts { tables: Vec::new(), conditions: Vec::new(), index: index.clone() }];
     for (number, (index, any)) in parts.iter().enumerate() {
         let t = format!("t{number}");
         let choices: Vec<(Table, Sql)> = by_table(any)
@@ -201,6 +224,7 @@ pub(super) fn together(parts: &Together) -> Vec<Parts> {
             let more = |(table, condition): &(Table, Sql)| Parts {
                 tables: [&parts.tables[..], &[*table]].concat(),
                 conditions: [&parts.conditions[..], std::slice::from_ref(condition)].concat(),
+                index: index.clone(),
             };
             choices.iter().map(more).collect::<Vec<_>>()
         };
@@ -215,7 +239,7 @@ impl Parts {
     /// On a sphere, by the cosine at the middle latitude, which is written as a
     /// series around the centre's: databases need not know trigonometry. Within
     /// the radius that a query may ask for the error is below one in a thousand.
-    pub(super) fn near(params: &[crate::search::row::ParamKey; 2], circle: &Circle) -> Self {
+    pub(super) fn near(params: &[ParamKey; 2], circle: &Circle) -> Self {
         let Circle { latitude, longitude, degrees } = *circle;
         let (sine, cosine) = latitude.to_radians().sin_cos();
         let mut box_of = Sql::new("t0.low >= ");
@@ -243,7 +267,7 @@ impl Parts {
             Sql::and(vec![param("t0", &params[0], Table::Number), box_of]),
             Sql::and(vec![param("t1", &params[1], Table::Number), within]),
         ];
-        Self { tables: vec![Table::Number; 2], conditions }
+        Self { tables: vec![Table::Number; 2], conditions, index: params[0].clone() }
     }
 
     /// The row has such rows.
@@ -271,7 +295,7 @@ impl Parts {
         };
         let mut conditions = vec![condition];
         if let Some(r) = r {
-            conditions.push(Sql::new(&format!("t0.rid = {r}.rid")));
+            conditions.push(Sql::new(&format!("t0.rid = {r}.rid{}", placed(&self.index, "t0", r))));
         }
         for (number, (table, condition)) in parts {
             let t = format!("t{number}");

@@ -6,6 +6,7 @@
 use techo_profiles::Definitions;
 
 use crate::search::catalog::Catalog;
+use crate::search::contained::MARK;
 use crate::search::derived::Derived;
 use crate::search::plan::{Bound, Bounds, CodePattern, End, Match, Operator, Pattern, Place};
 use crate::search::row::{ParamKey, Table};
@@ -52,12 +53,20 @@ pub(in crate::store) fn param(t: &str, name: &str, table: Table) -> Sql {
         sql
     };
     let definitions = Definitions::embedded();
-    match Catalog::of(definitions).derived(name) {
+    // Of what is contained the rows are under keys of their own, derived like the others.
+    let (bare, marked) = match name.strip_suffix(MARK) {
+        Some(bare) => (bare, true),
+        None => (name, false),
+    };
+    let keys = |from: &[ParamKey]| {
+        if marked { from.iter().map(|key| format!("{key}{MARK}").into()).collect() } else { from.to_vec() }
+    };
+    match Catalog::of(definitions).derived(bare) {
         None => named(&[name.into()]),
-        Some(Derived { from, to: None }) => named(from),
+        Some(Derived { from, to: None }) => named(&keys(from)),
         Some(Derived { from, to: Some(to) }) if table == Table::Reference => {
             let number = definitions.type_number(to).and_then(|number| i16::try_from(number).ok()).unwrap_or(0);
-            let mut sql = named(from);
+            let mut sql = named(&keys(from));
             // Elsewhere the type stands in the URL.
             sql.text(&format!(" AND ({t}.kind = ")).bind(number);
             sql.text(&format!(" OR {t}.kind = 0 AND {t}.id LIKE ")).bind(format!("%/{to}/%")).text(")");
@@ -65,6 +74,20 @@ pub(in crate::store) fn param(t: &str, name: &str, table: Table) -> Sql {
         }
         Some(_) => named(&[name.into()]),
     }
+}
+
+/// Row `t` of `reference` belongs to this index, whatever types the index is about.
+pub(super) fn referring(t: &str, name: &str) -> Sql {
+    let bare = name.trim_end_matches(MARK);
+    let mark = &name[bare.len()..];
+    let mut ids = Sql::new(&format!("{t}.param"));
+    let mut of = Sql::new("SELECT id FROM parameter WHERE name IN ");
+    match Catalog::of(Definitions::embedded()).derived(bare) {
+        Some(Derived { from, .. }) => of.list(from.iter().map(|key| format!("{key}{mark}"))),
+        None => of.list([name.to_owned()]),
+    };
+    ids.among(of);
+    ids
 }
 
 /// Row `t` fulfils one of these, all of its table.

@@ -1,7 +1,8 @@
 //! The order of a search's rows, and the rows after one of them.
 
+use crate::search::contained::{STEP, Which};
 use crate::search::page::{Direction, SortValue};
-use crate::search::plan::{SortBy, SortColumn, SortKey};
+use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
 use crate::search::row::Table;
 
 use super::matching::{name, param};
@@ -12,17 +13,43 @@ use crate::store::sql::Sql;
 pub(in crate::store) struct Order {
     keys: Vec<(Sql, bool)>,
     direction: Direction,
+    /// Of one row there may be several: those that it contains.
+    several: bool,
 }
 
-/// How to order by `keys`, or the other way round.
-pub(in crate::store) fn order(keys: &[SortKey], direction: Direction) -> Order {
+/// How to order the rows of these plans, or the other way round.
+pub(in crate::store) fn order(plans: &[Plan], direction: Direction) -> Order {
+    let keys = plans.first().map_or(&[][..], |plan| &plan.sort);
+    let several = plans.iter().any(tells_places);
     let expression = |key: &SortKey| match &key.by {
         SortBy::Id => Sql::new("r.id"),
         SortBy::Updated => Sql::new("r.updated"),
         SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
     };
-    Order { keys: keys.iter().map(|key| (expression(key), key.descending)).collect(), direction }
+    Order { keys: keys.iter().map(|key| (expression(key), key.descending)).collect(), direction, several }
 }
+
+/// Whether what is contained is the answer.
+fn tells_places(plan: &Plan) -> bool {
+    plan.contained.alone && plan.contained.which != Which::Records
+}
+
+/// The place of a plan's row among all: its number, or that and the place within.
+fn spot(plan: &Plan, several: bool) -> String {
+    match (several, tells_places(plan)) {
+        (false, _) => "r.rid".to_owned(),
+        (true, false) => format!("(r.rid * {PLACES})"),
+        (true, true) => format!("(r.rid * {PLACES} + c.place / {STEP})"),
+    }
+}
+
+/// The place within that a spot tells of; 0 for the record itself.
+pub(in crate::store) fn place(spot: i64) -> u32 {
+    u32::try_from(spot % PLACES).unwrap_or(0) * STEP
+}
+
+/// A place within is less than this, counted in steps.
+const PLACES: i64 = 1 << 15;
 
 /// The row's least value in an index, or its greatest.
 fn sorted_by(index: &str, column: SortColumn, descending: bool) -> Sql {
@@ -54,18 +81,28 @@ fn bind(value: &SortValue, sql: &mut Sql) {
 }
 
 impl Order {
-    /// The keys as columns, `, … AS k0, … AS k1`.
-    pub(in crate::store) fn columns(&self) -> Sql {
-        let mut sql = Sql::default();
+    /// Whether one row may be there several times.
+    pub(in crate::store) fn several(&self) -> bool {
+        self.several
+    }
+
+    /// The row number and the keys as columns, `r.rid AS rid, … AS k0, … AS k1`.
+    pub(in crate::store) fn columns(&self, plan: &Plan) -> Sql {
+        let mut sql = Sql::new("r.rid AS rid");
+        if self.several {
+            sql.text(&format!(", {} AS spot", spot(plan, true)));
+        }
         for (number, (key, _)) in self.keys.iter().enumerate() {
             sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
         }
         sql
     }
 
-    /// Those columns again, from a table of the name `p`.
+    /// Those columns again, but for the row number, from a table of the name `p`; the
+    /// keys first.
     pub(in crate::store) fn again(&self) -> String {
-        (0..self.keys.len()).map(|number| format!(", p.k{number}")).collect()
+        let keys: String = (0..self.keys.len()).map(|number| format!(", p.k{number}")).collect();
+        if self.several { keys + ", p.spot" } else { keys }
     }
 
     /// `ORDER BY …` over those columns; rows without a key come last in either
@@ -79,11 +116,13 @@ impl Order {
             format!("k{number}{} {nulls}, ", if *descending == back { "" } else { " DESC" })
         };
         let keys: String = self.keys.iter().enumerate().map(key).collect();
-        format!(" ORDER BY {keys}{table}.rid{}", if back { " DESC" } else { "" })
+        let last = if self.several { "spot".to_owned() } else { format!("{table}.rid") };
+        format!(" ORDER BY {keys}{last}{}", if back { " DESC" } else { "" })
     }
 
-    /// The rows that come after the row with these keys, on the way that is gone.
-    pub(in crate::store) fn beyond(&self, values: &[SortValue], rid: i64) -> Sql {
+    /// The rows of a plan that come after the row with these keys, on the way that is
+    /// gone.
+    pub(in crate::store) fn beyond(&self, plan: &Plan, values: &[SortValue], rid: i64) -> Sql {
         let back = self.direction == Direction::Back;
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
@@ -112,7 +151,7 @@ impl Order {
             }
             equal.push(same);
         }
-        let mut last = Sql::new(if back { "r.rid < " } else { "r.rid > " });
+        let mut last = Sql::new(&format!("{} {} ", spot(plan, self.several), if back { "<" } else { ">" }));
         last.bind(rid);
         equal.push(last);
         alternatives.push(Sql::and(equal));

@@ -12,7 +12,7 @@ use techo_terminology::Terminology;
 use super::*;
 use crate::search::index::Local;
 use crate::search::page::Direction;
-use crate::search::parse::{Scope, plan};
+use crate::search::parse::{Scope, plans};
 use crate::store::Db;
 
 /// A publisher, whose rows are many, and an app, that sees one person's.
@@ -38,6 +38,11 @@ const ASKED: &[(&str, &str)] = &[
     ("app", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
     ("app", "Observation?value-quantity=gt100"),
     ("app", "Observation?_sort=-date"),
+    ("publisher", "Medication?code=http://www.whocc.no/atc|N02BE01&_contained=true"),
+    ("publisher", "Observation?component-code-value-quantity=http://loinc.org|8480-6$gt140&_contained=true"),
+    ("publisher", "Organization?partof.name=病院&_contained=true&_containedType=contained&_sort=-_lastUpdated"),
+    ("app", "Medication?code=http://www.whocc.no/atc|N02BE01&_contained=true"),
+    ("app", "Medication?_id=m&_contained=true&_containedType=contained"),
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
 ];
 
@@ -51,14 +56,16 @@ fn asked(who: &str, query: &str) -> Sql {
     let local = Local::new("https://here.example/fhir", &TimeZone::UTC);
     let terms = Terminology::new(definitions, "https://here.example/fhir");
     let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
-    let plan = plan(definitions, kind, &query, &scope).expect("a plan");
+    let mut plans = plans(definitions, &[kind], &query, &scope).expect("a plan");
+    let plan = plans.pop().expect("one type");
     let view = View::sample(if who == "app" { Reach::Citizens(vec![5]) } else { Reach::Custodian(7) });
-    let order = order(&plan.sort, Direction::Onward);
-    let mut columns = Sql::new("r.rid AS rid");
-    columns.push(order.columns());
-    let mut sql = selected(&plan, &view, columns).expect("visible");
-    sql.text(&order.by("r")).text(" LIMIT 51");
-    sql
+    let order = order(std::slice::from_ref(&plan), Direction::Onward);
+    let parts = parts(&plan, &view, order.columns(&plan)).into_iter();
+    let whole = |mut sql: Sql| {
+        sql.text(&order.by("r")).text(" LIMIT 51");
+        sql
+    };
+    Sql::union(parts.map(whole).collect())
 }
 
 /// The steps of a search's plan, as SQLite tells them.

@@ -146,6 +146,7 @@ const ARMS: &[(&str, [&str; 10])] = &[
     ("words", ["-", "-", "-", "-", "-", "-", "-", "-", "narrative", "content"]),
     ("named", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
     ("effect", ["citizen", "stance", "since", "until", "-", "-", "-", "-", "giver", "-"]),
+    ("contained", ["place", "kind", "holder", "-", "-", "-", "-", "-", "id", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -184,6 +185,12 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
             since: cells.integer(2)?,
             until: cells.integer(3)?,
             giver: cells.text(8)?,
+        },
+        16 => IndexRow::Contained {
+            place: cells.small("place", 0)?,
+            kind: cells.small("kind", 1)?,
+            holder: cells.small("holder", 2)?,
+            id: cells.text(8)?,
         },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
