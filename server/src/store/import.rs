@@ -33,6 +33,9 @@ impl Store {
             for row in &rows {
                 known.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?));
             }
+            if known.is_empty() {
+                continue;
+            }
             let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.rid IN "));
             sql.list(known.iter().map(|(_, rid, _)| *rid));
             let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
