@@ -77,8 +77,8 @@ fn asked(who: &str, query: &str) -> Sql {
 async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
     let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
     sql.push(asked(who, query));
-    let rows = db.limited(sql.statement(db.backend())).await.expect("a plan");
-    rows.iter().map(|row| row.try_get_by_index(3).expect("a step")).collect()
+    let rows = db.searched(sql).await.expect("a plan");
+    rows.iter().map(|row| row.get(3).expect("a step")).collect()
 }
 
 /// Reads a whole index or type: a scan of a table, or a search by what all its rows share.

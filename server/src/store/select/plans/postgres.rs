@@ -76,7 +76,7 @@ fn reads_all(look: &str) -> bool {
 async fn plan_of(db: &Db, who: &str, query: &str) -> Vec<String> {
     let statement = asked(who, query).statement(DatabaseBackend::Postgres);
     let nothing = vec!["NULL"; statement.values.map_or(0, |values| values.0.len())].join(", ");
-    let connection = db.search().begin().await.expect("a connection");
+    let connection = db.read().begin().await.expect("a connection");
     connection.execute_unprepared(&format!("PREPARE asked AS {}", statement.sql)).await.expect(&statement.sql);
     let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE asked({nothing})");
     let row = connection.query_one_raw(db.statement(&sql, [])).await.expect("a plan").expect("a row");
