@@ -38,7 +38,7 @@ impl Ground {
         Location::named(kind, id).map(|at| Self::Compartment(at, member))
     }
 
-    /// Whether it is of AuditEvents alone, of all or about one Patient: they are rendered
+    /// Whether it is of `AuditEvent`s alone, of all or about one Patient: they are rendered
     /// from the log, and no other record is asked.
     pub(super) fn is_audit(&self) -> bool {
         match self {
