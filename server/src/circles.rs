@@ -17,7 +17,7 @@ use crate::app::Circle;
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::store::account::BearerRow;
-use crate::store::watch::{Warrant, Watch};
+use crate::store::watch::{Question, Warrant, Watch};
 
 /// Tokens remembered at once.
 const TOKENS: usize = 1024;
@@ -38,6 +38,7 @@ pub struct Known {
 struct Kept {
     bearer: Arc<BearerRow>,
     mark: String,
+    question: Question,
     circle: Arc<Circle>,
     from: i64,
     until: i64,
@@ -53,11 +54,9 @@ impl Known {
     }
 
     /// The circle as it was, with what must still be so for it to be used.
-    ///
-    /// * `hash`: of the token that this is remembered of.
-    pub fn presumed(&self, hash: &[u8], now: i64) -> Option<(Arc<BearerRow>, Arc<Circle>, Warrant)> {
+    pub fn presumed(&self, now: i64) -> Option<(Arc<BearerRow>, Arc<Circle>, Warrant)> {
         let kept = self.kept.as_ref().filter(|kept| kept.lasts(now) && now < kept.bearer.expires)?;
-        Some((kept.bearer.clone(), kept.circle.clone(), self.watch.warrant(hash, &kept.mark, now)))
+        Some((kept.bearer.clone(), kept.circle.clone(), kept.question.warrant(now)))
     }
 }
 
@@ -88,6 +87,7 @@ impl Circles {
         let watched = known.is_some_and(|known| known.watch == circle.watch);
         let kept = watched.then(|| Kept {
             bearer: bearer.clone(),
+            question: circle.watch.question(hash, &mark),
             mark,
             circle: circle.clone(),
             from: now,

@@ -7,7 +7,6 @@
 pub mod account;
 mod arrays;
 pub mod audit;
-pub mod budget;
 pub mod db;
 pub mod dictionary;
 pub mod entity;
@@ -21,6 +20,8 @@ mod latest;
 pub mod meta;
 pub mod people;
 pub mod reader;
+mod readers;
+mod row;
 mod rows;
 pub mod rules;
 pub mod seal;
