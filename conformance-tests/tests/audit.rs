@@ -72,6 +72,20 @@ fn only_her_own_side_reads_the_record() {
         world.approve(&Ask::new("app-secret", "stranger", "launch/patient patient/AuditEvent.rs").of("pt-stranger"));
     assert_eq!(stranger.ids("AuditEvent?patient=pt-mei"), [""; 0]);
     assert!(!stranger.search("AuditEvent?_count=200").to_string().contains("pt-mei"));
+    // In a compartment: hers to her side, and to others none, like that of nobody.
+    let hers = auditor(&world);
+    let within = hers.search("Patient/pt-mei/AuditEvent?_count=1");
+    assert_eq!(within["entry"].as_array().map(Vec::len), Some(1), "{within}");
+    assert!(within["link"][0]["url"].as_str().is_some_and(|url| url.ends_with("/Patient/pt-mei/AuditEvent")));
+    let about = hers.search("Patient/pt-mei/AuditEvent?_count=200&date=ge2026-01-01").to_string();
+    assert!(about.contains("Patient/pt-mei") && !about.contains("pt-stranger"));
+    for (caller, who) in [(&hers, "pt-stranger"), (&hers, "pt-nobody"), (&stranger, "pt-mei"), (&stranger, "pt-nobody")]
+    {
+        let found = caller.search(&format!("Patient/{who}/AuditEvent"));
+        assert!(found["entry"].is_null() && found["total"] == 0, "{who}: {found}");
+    }
+    hers.get("Patient/pt-mei/AuditEvent?nonsense=x").refused(400);
+    hers.get("Device/x/AuditEvent").refused(400);
     for caller in [world.tester(), world.importer()] {
         let answer = caller.get("AuditEvent");
         assert!(answer.status == 403 || answer.status == 200 && answer.json()["entry"].is_null(), "{}", answer.text());

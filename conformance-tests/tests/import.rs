@@ -457,6 +457,31 @@ fn the_same_door_is_open_over_http_and_a_correction_makes_a_version() {
     assert_eq!(height["valueQuantity"]["value"], 62.2);
 }
 
+/// A file's people are taken on every core: their place is made once, and the report
+/// stands in the order of the lines, each time the same.
+#[test]
+fn many_people_of_a_file_share_a_place_and_a_report_in_order() {
+    let world = World::new();
+    let importer = world.importer();
+    let mut body = row("60.1").replace("例町保健センター", "多人数の新保健センター");
+    let first = body.lines().nth(1).expect("a row").to_owned();
+    for child in 1..60 {
+        let height = if child % 4 == 0 { "999" } else { "60.1" };
+        let line =
+            first.replace("0000088001", &format!("00000882{child:02}")).replace(",60.1,", &format!(",{height},"));
+        body.push_str(&format!("{line}\r\n"));
+    }
+    let bad: Vec<(u64, String)> =
+        (1..60).filter(|child| child % 4 == 0).map(|child| (child + 2, "out-of-range".to_owned())).collect();
+    let made = report(&send(&importer, "many.csv", &body).expect(200).json());
+    let kinds = |what: &str| ["Patient", "Encounter", "Location"].map(|kind| count(&made["files"][0], what, kind));
+    assert_eq!((kinds("created"), kinds("updated")), ([60, 60, 1], [0, 0, 0]), "{made}");
+    assert_eq!(issues(&made["files"][0]), bad);
+    let again = report(&send(&importer, "many.csv", &body).expect(200).json());
+    let file = &again["files"][0];
+    assert_eq!((total(file, "created"), total(file, "updated"), issues(file)), (0, 0, bad), "{file}");
+}
+
 #[test]
 fn import_over_http_needs_its_scopes_and_refuses_rightly() {
     let world = World::new();

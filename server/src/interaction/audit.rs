@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use techo_profiles::json::Json;
 
+use super::ground;
 use super::search::Bundle;
 use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
 use crate::app::{App, names};
@@ -265,9 +266,17 @@ pub(super) async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error>
     })
 }
 
-/// `GET AuditEvent?patient=…&date=…`
-pub(super) async fn search(call: &Call<'_>, query: &[(String, String)]) -> Result<Reply, Error> {
+/// `GET AuditEvent?patient=…&date=…`, and the same in a Patient's compartment.
+pub(super) async fn search(
+    call: &Call<'_>,
+    ground: &ground::Ground,
+    query: &[(String, String)],
+) -> Result<Reply, Error> {
     let mut citizens = call.audited();
+    if let ground::Ground::Compartment(at, _) = ground {
+        let wanted = call.store.citizens(&[&at.id]).await?.get(&at.id).map(|citizen| citizen.key);
+        citizens.retain(|citizen| Some(*citizen) == wanted);
+    }
     let mut limit = 50;
     let (mut from, mut until) = (None, None);
     for (name, value) in query {
@@ -294,7 +303,7 @@ pub(super) async fn search(call: &Call<'_>, query: &[(String, String)]) -> Resul
     let found = call.audit.entries(&filter).await.map_err(audit)?;
     let total = call.audit.count(&filter).await.map_err(audit)?;
     let mut bundle = Bundle::new("searchset");
-    bundle.link("self", &format!("{}/AuditEvent", call.base));
+    bundle.link("self", &ground.url(&call.base));
     let mut reply = Reply { count: found.len(), ..Reply::default() };
     for one in &found {
         let event = event(call, one).to_string();

@@ -38,6 +38,16 @@ impl Ground {
         Location::named(kind, id).map(|at| Self::Compartment(at, member))
     }
 
+    /// Whether it is of `AuditEvent`s alone, of all or about one Patient: they are rendered
+    /// from the log, and no other record is asked.
+    pub(super) fn is_audit(&self) -> bool {
+        match self {
+            Self::Type(kind) => kind == "AuditEvent",
+            Self::Compartment(at, kind) => kind == "AuditEvent" && at.kind == "Patient",
+            Self::Types => false,
+        }
+    }
+
     /// The path below the base.
     pub fn path(&self) -> String {
         match self {

@@ -13,6 +13,7 @@ use super::include::included;
 use super::redact::Seen;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
+use crate::consent::caller::Action;
 use crate::search::contained;
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse;
@@ -33,11 +34,9 @@ type Place = (Position, Direction);
 
 /// Searches.
 pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Result<Reply, Error> {
-    if let Ground::Type(kind) = ground
-        && kind == "AuditEvent"
-    {
-        ground.kinds(call, query)?;
-        return super::audit::search(call, query).await;
+    if ground.is_audit() {
+        call.may(Action::Search, "AuditEvent")?;
+        return super::audit::search(call, ground, query).await;
     }
     let (plans, place) = planned(call, ground, query)?;
     let first = plans.first().ok_or_else(|| Error::Internal("a search of no type".into()))?;

@@ -31,6 +31,9 @@ impl Store {
             for row in &rows {
                 known.push((row.get(0)?, row.get(1)?, row.get(2)?));
             }
+            if known.is_empty() {
+                continue;
+            }
             let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.rid IN "));
             sql.list(known.iter().map(|(_, rid, _)| *rid));
             let rows = self.db().rows(sql).await?;

@@ -42,11 +42,14 @@ const ROWS: &[&str] = &[
     "INSERT INTO code (system, code) SELECT 1, 'c' || n FROM generate_series(1, 2000) n",
 ];
 
+/// Nodes that look at what others found.
+const NO_LOOKS: &[&str] = &["Subquery Scan", "Bitmap Heap Scan", "Function Scan", "CTE Scan", "WorkTable Scan"];
+
 /// Index and condition of each look into a table.
 fn looks(plan: &Value, found: &mut Vec<String>) {
     if let Some(node) = plan["Node Type"].as_str() {
         let told = |name: &str| plan[name].as_str().unwrap_or_default();
-        if node.ends_with("Scan") && !["Subquery Scan", "Bitmap Heap Scan", "Function Scan"].contains(&node) {
+        if node.ends_with("Scan") && !NO_LOOKS.contains(&node) {
             let on = if plan["Alias"].is_null() { "" } else { told("Alias") };
             found.push(format!("{node} {on} {}: {}", told("Index Name"), told("Index Cond")));
         } else if node.ends_with("Join") {
