@@ -220,10 +220,11 @@ impl<'a> Call<'a> {
                 }
             }
         }
-        if self.store.in_use(&at.kind, &at.id).await? {
-            return Err(super::update::taken());
+        if !self.store.in_use(&at.kind, &at.id).await? {
+            return Ok(None);
         }
-        Ok(None)
+        // It may have been made between the two questions, and be no secret.
+        self.store.reader(&view).current(&at.kind, &at.id).await?.map(Some).ok_or_else(super::update::taken)
     }
 
     /// Whether the draft may be written, and in whose keeping it will be.

@@ -44,7 +44,7 @@ pub const SEARCH_TIME: Duration = Duration::from_secs(10);
 const SQLITE_CONNECTIONS: u32 = 2;
 /// Threads that read an SQLite file: for what cannot take long, and for searches.
 const SQLITE_READERS: usize = 3;
-const SQLITE_SEARCHES: usize = 4;
+pub(super) const SQLITE_SEARCHES: usize = 4;
 /// Page caches of SQLite's connections, as `cache_size` spells them: the writer keeps the pages of
 /// every index at hand, a reader has the mapped file.
 const WRITER_CACHE: &str = "-64000";

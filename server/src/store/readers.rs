@@ -208,7 +208,7 @@ impl ToSql for Bound<'_> {
 mod tests {
     use std::path::PathBuf;
 
-    use super::super::db::Db;
+    use super::super::db::{Db, SQLITE_SEARCHES};
     use super::super::error::StoreError;
     use super::super::sql::Sql;
     use super::*;
@@ -234,17 +234,77 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(400)).await;
         for _ in 0..8 {
             assert_eq!(run("SELECT 1").await.expect("free again").len(), 1);
-            // Other statements have no limit, on the same connections.
+            // Other statements have no limit.
             assert_eq!(db.rows(Sql::new(SHORT)).await.expect("no limit").len(), 1);
+        }
+    }
+
+    /// A folder that goes with the test.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("techo-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).expect("a folder");
+            Self(folder)
+        }
+
+        fn url(&self) -> String {
+            format!("sqlite:{}", self.0.join("db").display())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_search_past_its_time_is_stopped_in_the_database() {
-        let folder: PathBuf = std::env::temp_dir().join(format!("techo-budget-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        stops(&format!("sqlite:{}", folder.join("db").display())).await;
-        let _ = std::fs::remove_dir_all(folder);
+        stops(&Folder::new("budget").url()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reads_do_not_wait_for_slow_searches() {
+        let folder = Folder::new("apart");
+        let db = Db::open_for(&folder.url(), Duration::from_secs(2)).await.expect("a database");
+        let slow = futures_util::future::join_all((0..2 * SQLITE_SEARCHES).map(|_| db.searched(Sql::new(LONG))));
+        tokio::select! {
+            _ = slow => panic!("the searches were first"),
+            found = db.rows(Sql::new("SELECT 1")) => assert_eq!(found.expect("a row").len(), 1),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reader_writes_nothing() {
+        let folder = Folder::new("reads");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        db.rows(Sql::new("CREATE TABLE t (a)")).await.expect_err("only the writer writes");
+        assert!(db.rows(Sql::new("SELECT 1 FROM sqlite_schema")).await.expect("rows").is_empty());
+    }
+
+    #[tokio::test]
+    async fn values_come_back_as_they_were_bound() {
+        let folder = Folder::new("values");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        let mut sql = Sql::new("SELECT ");
+        sql.bind(i64::MIN).text(", ").bind(-1.5).text(", ").bind("手帳").text(", ").bind(vec![0_u8, 255]);
+        sql.text(", ").bind(true).text(", ").bind(None::<String>);
+        let rows = db.rows(sql).await.expect("a row");
+        let row = rows.first().expect("a row");
+        assert_eq!(row.get::<i64>(0).expect("integer"), i64::MIN);
+        assert!((row.get::<f64>(1).expect("real") + 1.5).abs() < f64::EPSILON);
+        assert_eq!(row.get::<String>(2).expect("text"), "手帳");
+        assert_eq!(row.get::<Vec<u8>>(3).expect("bytes"), [0, 255]);
+        assert!(row.get::<bool>(4).expect("a truth"));
+        assert_eq!(row.get::<Option<String>>(5).expect("nothing"), None);
+        // What is something else, too large or not there is an error, never a guess.
+        for wrong in
+            [row.get::<i32>(0).err(), row.get::<i64>(2).err(), row.get::<i64>(5).err(), row.get::<i64>(6).err()]
+        {
+            assert!(matches!(wrong, Some(DbErr::Type(_))), "{wrong:?}");
+        }
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -204,6 +204,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_piece_that_was_made_before_is_asked_at_another_instant() {
+        let mut piece = Sql::new("a = ");
+        piece.bind(7_i64).text(" AND b < ").instant(1);
+        let mut inner = Sql::new("(");
+        inner.push(piece).text(" OR c > ").instant(1).text(")");
+        let mut sql = Sql::new("d = ");
+        sql.bind(8_i64).text(" AND ").push_at(&inner, 2);
+        let mut again = Sql::default();
+        again.push_at(&sql, 3);
+        let values = |sql: &Sql| sql.clone().statement(DatabaseBackend::Sqlite).values.expect("values").0;
+        assert_eq!(values(&sql), [8, 7, 2, 2_i64].map(Value::from));
+        assert_eq!(values(&again), [8, 7, 3, 3_i64].map(Value::from));
+    }
+
+    #[test]
     fn each_database_gets_its_own_spelling() {
         let mut sql = Sql::new("SELECT 1 FROM ");
         sql.first("a", "x", Sql::new("x.id = 1")).text("x.b").among(Sql::new("SELECT 2"));
