@@ -8,6 +8,7 @@ pub mod account;
 mod arrays;
 pub mod audit;
 pub mod budget;
+mod crowd;
 pub mod db;
 pub mod dictionary;
 pub mod entity;
