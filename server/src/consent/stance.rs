@@ -23,7 +23,7 @@ pub type StanceKey = i64;
 /// Stances that are decided about for one caller. Each is a condition in her
 /// statements, and a citizen may say what she likes: who has one that few have, where
 /// there are more than these, is left out, and nobody else is slower for it.
-pub const MOST: usize = 256;
+pub const MOST: usize = 64;
 
 /// Consents in force that one citizen may have. Each is decided about wherever she is
 /// spoken of one by one; people have a dozen.
