@@ -371,3 +371,47 @@ fn what_is_contained_names_nobody_who_is_hidden() {
         assert!(!part.contains("秘名") && part.contains("REDACTED") && part.contains("\"kin\""), "{part}");
     }
 }
+
+/// A hidden step of a hierarchy leads nowhere: what it is a part of stands in it alone.
+#[test]
+fn a_hidden_step_of_a_hierarchy_leads_nowhere() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let mine = tester.create(&patient("階層", "steps-1", "2024-04-01"));
+    let hers = tester.create(&patient("隠階", "steps-2", "2024-04-01"));
+    let step = |who: &str, within: &str| {
+        let mut resource = visit(who, "AMB");
+        if !within.is_empty() {
+            resource["partOf"] = json!({"reference": format!("Encounter/{within}")});
+        }
+        tester.create(&resource)
+    };
+    let top = step(&mine, "");
+    let middle = step(&hers, &top);
+    let bottom = step(&mine, &middle);
+    let beside = step(&mine, &top);
+    let mut noted = weight(&mine, "2026-01-10", "6.1");
+    noted["encounter"] = json!({"reference": format!("Encounter/{bottom}")});
+    let noted = tester.create(&noted);
+    for class in ["Patient", "Observation", "Encounter"] {
+        tester.create(&consent(&mine, &format!("Patient/{mine}"), "permit", class, "Organization/org-city"));
+    }
+    let below = format!("Observation?encounter:below=Encounter/{top}");
+    let above = |of: &str| format!("Encounter?part-of:above=Encounter/{of}&_sort=_lastUpdated");
+    let under = format!("Encounter?part-of:below=Encounter/{top}&_sort=_lastUpdated");
+    assert_eq!(tester.ids(&below), std::slice::from_ref(&noted));
+    assert_eq!(tester.ids(&under), [&*middle, &bottom, &beside]);
+    assert_eq!(tester.ids(&above(&middle)), [&*middle, &bottom, &beside], "what is in the middle, or in the top");
+    // To the town the middle one is not there: it says of nothing what it is in.
+    assert_eq!(town.ids(&below), [""; 0]);
+    assert_eq!(town.ids(&under), std::slice::from_ref(&beside));
+    assert_eq!(town.ids(&above(&middle)), std::slice::from_ref(&bottom), "which says so itself");
+    let never = "n".repeat(middle.len());
+    for query in [
+        format!("Observation?encounter:above=Encounter/{{}}&patient={mine}"),
+        format!("Observation?encounter:below=Encounter/{{}}&patient={mine}&_total=accurate"),
+        format!("Patient?_has:Observation:patient:encounter:above=Encounter/{{}}&_id={mine}"),
+    ] {
+        alike(&town, &middle, &never, &query.replace("encounter:below", "encounter:above"));
+    }
+}

@@ -17,7 +17,7 @@ use crate::app::Circle;
 use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::store::account::BearerRow;
-use crate::store::watch::{Warrant, Watch};
+use crate::store::watch::{Question, Warrant, Watch};
 
 /// How long it is not looked anew which stances most citizens have, where not all are
 /// heard: a minute.
@@ -42,6 +42,7 @@ pub struct Known {
 struct Kept {
     bearer: Arc<BearerRow>,
     mark: String,
+    question: Question,
     circle: Arc<Circle>,
     from: i64,
     until: i64,
@@ -57,11 +58,9 @@ impl Known {
     }
 
     /// The circle as it was, with what must still be so for it to be used.
-    ///
-    /// * `hash`: of the token that this is remembered of.
-    pub fn presumed(&self, hash: &[u8], now: i64) -> Option<(Arc<BearerRow>, Arc<Circle>, Warrant)> {
+    pub fn presumed(&self, now: i64) -> Option<(Arc<BearerRow>, Arc<Circle>, Warrant)> {
         let kept = self.kept.as_ref().filter(|kept| kept.lasts(now) && now < kept.bearer.expires)?;
-        Some((kept.bearer.clone(), kept.circle.clone(), self.watch.warrant(hash, &kept.mark, now)))
+        Some((kept.bearer.clone(), kept.circle.clone(), kept.question.warrant(now)))
     }
 }
 
@@ -92,6 +91,7 @@ impl Circles {
         let watched = known.is_some_and(|known| known.watch == circle.watch);
         let kept = watched.then(|| Kept {
             bearer: bearer.clone(),
+            question: circle.watch.question(hash, &mark),
             mark,
             circle: circle.clone(),
             from: now,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::store::budget::SEARCH_TIME;
+use crate::store::db::SEARCH_TIME;
 
 /// The server's configuration. Every member is also a command-line option, a
 /// `TECHO_…` environment variable and a line of `techo.toml`.

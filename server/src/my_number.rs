@@ -60,6 +60,10 @@ fn checks(digits: &[u32]) -> bool {
 ///
 /// Groups of digits with only spaces and hyphens between them are tried together.
 pub fn strike(text: &str) -> Option<String> {
+    // Most texts have too few digits; a letter such as ⑫ stands for two.
+    if text.chars().filter(|letter| letter.is_numeric()).take(6).count() < 6 {
+        return None;
+    }
     let letters: Vec<char> = text.chars().collect();
     let groups = digit_groups(&letters);
     let mut struck = vec![false; letters.len()];
@@ -104,7 +108,10 @@ fn digit_groups(letters: &[char]) -> Vec<Group> {
     let mut apart = true;
     let mut open = false;
     for (at, &letter) in letters.iter().enumerate() {
-        let plain: Vec<char> = std::iter::once(letter).nfkc().collect();
+        let plain = match letter {
+            '\0'..='\x7f' => vec![letter],
+            _ => std::iter::once(letter).nfkc().collect(),
+        };
         let digits: Vec<(usize, u32)> = plain.iter().filter_map(|digit| Some((at, digit.to_digit(10)?))).collect();
         if !digits.is_empty() && digits.len() == plain.len() {
             match groups.last_mut() {

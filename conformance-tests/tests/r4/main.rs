@@ -29,8 +29,8 @@ mod search;
 mod seed;
 
 use search::{
-    chain, composite, contained, date, everywhere, filter, fulltext, include, japanese, modifier, number, paging,
-    quantity, reference, shape, sort, string, token, uri,
+    chain, composite, contained, date, everywhere, filter, fulltext, hierarchy, include, japanese, modifier, number,
+    paging, quantity, reference, shape, sort, string, token, uri,
 };
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
@@ -84,6 +84,7 @@ subjects!(
     composite,
     contained,
     filter,
+    hierarchy,
     modifier,
     bundled,
     changes,

@@ -29,6 +29,7 @@ pub use fault::{Fault, XmlError};
 pub use origin::origin;
 pub use read::read;
 pub(crate) use text::is_character;
+pub use text::referred;
 pub use write::{WriteError, write};
 
 /// How XML is laid out.

@@ -30,7 +30,7 @@ pub(super) fn is_space(letter: char) -> bool {
 /// What a reference stands for; `None` if it is none of XML's own.
 ///
 /// * `name`: between `&` and `;`
-fn referred(name: &str) -> Option<char> {
+pub fn referred(name: &str) -> Option<char> {
     match name {
         "lt" => Some('<'),
         "gt" => Some('>'),

@@ -176,7 +176,6 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
         kind: Definitions::embedded().type_number(&kind).expect("a type of R4"),
         id,
         expected: None,
-        touched: None,
         method: Method::Create,
         body: Some(Body { bytes: format!("{{{}}}", " ".repeat(STAMP_WIDTH)).into_bytes(), stamp_at: 1 }),
         facts: Facts {

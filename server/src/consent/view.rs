@@ -4,8 +4,9 @@
 //! and the store answers nothing without one. A row is visible when one of the
 //! view's [`Branch`]es reaches it and that branch's predicate for its type holds.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::any::Any;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::caller::Action;
 use super::clinical::Facts;
@@ -35,7 +36,29 @@ struct Decided {
     citizens_side: bool,
     gate: Gate,
     whole: Whole,
+    made: Made,
 }
+
+/// What was made of a decision and is kept with it, for as long as the decision is
+/// ([`crate::circles`]). Of a decision that differs nothing is made yet.
+#[derive(Debug, Default)]
+struct Made {
+    beside: OnceLock<Arc<Decided>>,
+    spelled: Mutex<HashMap<Spelling, Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Clone for Made {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// Of which condition something was made: the type's number, whether of past versions,
+/// and what the row is called.
+type Spelling = (u16, bool, Box<str>);
+
+/// Conditions kept of one decision: a caller asks for a few types again and again.
+const SPELLED: usize = 16;
 
 /// Of which visible rows nothing is taken out on the way: what they say of records
 /// that are hidden is no secret to this caller.
@@ -149,7 +172,8 @@ impl View {
     ///   in the portal, so the notice on completeness is not needed.
     /// * `gate`: what the caller may do at all, known before any data is.
     pub(in crate::consent) fn new(branches: Vec<Branch>, citizens_side: bool, gate: Gate) -> Self {
-        Self { decided: Arc::new(Decided { branches, citizens_side, gate, whole: Whole::default() }), now: 0 }
+        let (whole, made) = (Whole::default(), Made::default());
+        Self { decided: Arc::new(Decided { branches, citizens_side, gate, whole, made }), now: 0 }
     }
 
     /// The same decision for another instant, microseconds since 1970. Good as long as
@@ -213,9 +237,30 @@ impl View {
     /// What is visible for another reason than that it is who the caller is.
     #[must_use]
     pub fn beside_identity(&self) -> Self {
-        let identity = |branch: &Branch| matches!(branch.reach, Reach::Identity { .. });
-        let branches = self.branches().iter().filter(|branch| !identity(branch)).cloned().collect();
-        Self { decided: Arc::new(Decided { branches, ..Decided::clone(&self.decided) }), now: self.now }
+        let decided = self.decided.made.beside.get_or_init(|| {
+            let identity = |branch: &Branch| matches!(branch.reach, Reach::Identity { .. });
+            let branches = self.branches().iter().filter(|branch| !identity(branch)).cloned().collect();
+            Arc::new(Decided { branches, ..Decided::clone(&self.decided) })
+        });
+        Self { decided: decided.clone(), now: self.now }
+    }
+
+    /// What `make` makes of the branches for rows of a type, made once. It may depend on
+    /// nothing else: not on [`View::now`] above all.
+    ///
+    /// * `of`: the type's number, whether of past versions, what the row is called.
+    pub fn once<T: Send + Sync + 'static>(&self, of: (u16, bool, &str), make: impl FnOnce() -> T) -> Arc<T> {
+        let (kind, past, name) = of;
+        let of = (kind, past, Box::from(name));
+        let mut spelled = self.decided.made.spelled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(made)) = spelled.get(&of).cloned().map(Arc::downcast) {
+            return made;
+        }
+        let made = Arc::new(make());
+        if spelled.len() < SPELLED {
+            spelled.insert(of, made.clone());
+        }
+        made
     }
 
     /// The reasons for which rows are visible.

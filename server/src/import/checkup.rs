@@ -19,20 +19,15 @@ mod resource;
 mod value;
 mod visit;
 
-use super::draft::{LOCAL_BASE, PersonDrafts};
+use jiff::civil::Date;
+
+use super::draft::{Draft, Issue, LOCAL_BASE};
+use super::person::Of;
 use super::table::{self, Column, Layout};
-use super::{About, Custody, Importer, Input, Limits, Parsed, Part, alone, person, schema};
+use super::{Importer, Part, schema, town};
 
 /// Municipal infant check-ups.
-pub const IMPORTER: Importer = Importer {
-    name: "checkup",
-    detects,
-    gather: alone,
-    limits: Limits { bytes: 64 << 20, lines: 1_000_000, parts: 1 },
-    parse,
-    about: About::SeveralCitizens,
-    custody: Custody::Published,
-};
+pub const IMPORTER: Importer = town::importer("checkup", detects, |input| town::open(input, &LAYOUT, tell));
 
 /// The system of every key made here.
 fn identifier_system() -> String {
@@ -43,61 +38,39 @@ static LAYOUT: Layout =
     Layout { columns: &COLUMNS, ignored: &["行の意図"], telling: "kind", schema: &schema::INFANT_CHECKUPS };
 
 static COLUMNS: [Column; 23] = [
-    required("自治体コード", "municipalityCode"),
-    required("宛名番号", "residentNumber"),
-    optional("氏名", "name"),
-    optional("カナ氏名", "kana"),
-    required("生年月日", "birthDate"),
-    optional("性別", "sex"),
-    required("健診種別", "kind"),
-    required("診査日", "date"),
-    optional("診査場所", "place"),
-    optional("身長", "height"),
-    optional("体重", "weight"),
-    optional("胸囲", "chest"),
-    optional("頭囲", "head"),
-    optional("カウプ指数", "kaup"),
-    optional("生歯数", "teeth"),
-    optional("虫歯数", "caries"),
-    optional("尿蛋白", "urineProtein"),
-    optional("尿糖", "urineGlucose"),
-    optional("尿潜血", "urineBlood"),
-    optional("尿白血球", "urineLeukocytes"),
-    optional("股関節所見", "hipFinding"),
-    optional("備考", "note"),
-    optional("判定", "judgement"),
+    Column::required("自治体コード", "municipalityCode"),
+    Column::required("宛名番号", "residentNumber"),
+    Column::optional("氏名", "name"),
+    Column::optional("カナ氏名", "kana"),
+    Column::required("生年月日", "birthDate"),
+    Column::optional("性別", "sex"),
+    Column::required("健診種別", "kind"),
+    Column::required("診査日", "date"),
+    Column::optional("診査場所", "place"),
+    Column::optional("身長", "height"),
+    Column::optional("体重", "weight"),
+    Column::optional("胸囲", "chest"),
+    Column::optional("頭囲", "head"),
+    Column::optional("カウプ指数", "kaup"),
+    Column::optional("生歯数", "teeth"),
+    Column::optional("虫歯数", "caries"),
+    Column::optional("尿蛋白", "urineProtein"),
+    Column::optional("尿糖", "urineGlucose"),
+    Column::optional("尿潜血", "urineBlood"),
+    Column::optional("尿白血球", "urineLeukocytes"),
+    Column::optional("股関節所見", "hipFinding"),
+    Column::optional("備考", "note"),
+    Column::optional("判定", "judgement"),
 ];
-
-const fn required(header: &'static str, property: &'static str) -> Column {
-    Column { header, property, required: true }
-}
-
-const fn optional(header: &'static str, property: &'static str) -> Column {
-    Column { header, property, required: false }
-}
 
 fn detects(part: &Part<'_>) -> bool {
     table::looks_like(part.bytes, &LAYOUT)
 }
 
-fn parse(input: &Input<'_>) -> Parsed {
-    let Some(part) = input.parts.first() else { return Parsed::default() };
-    let gathered = table::read(part.bytes, &LAYOUT).and_then(|table| person::gather(table, input.today));
-    let (people, mut issues) = match gathered {
-        Ok(gathered) => gathered,
-        Err(refusal) => return Parsed::from(refusal),
-    };
-    let mut told = Vec::new();
-    for of in people {
-        let visits = visit::read(&of, input.today, &mut issues);
-        let (municipality, number) = of.keys();
-        let drafts: Vec<_> = resource::drafts(municipality, number, visits);
-        if !drafts.is_empty() {
-            told.push(PersonDrafts { person: of.person, drafts });
-        }
-    }
-    issues.sort_by_key(|issue| issue.at);
-    Parsed { people: told, issues, refused: None }
+fn tell(of: &Of, today: Date, issues: &mut Vec<Issue>) -> Vec<Draft> {
+    let visits = visit::read(of, today, issues);
+    let (municipality, number) = of.keys();
+    resource::drafts(municipality, number, visits)
 }
 
 #[cfg(test)]

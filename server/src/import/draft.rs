@@ -32,6 +32,37 @@ pub struct Parsed {
     pub refused: Option<Refusal>,
 }
 
+/// What one file, or one set of parts, holds, with its people still to be told of: as
+/// resources, all of a town's would take a hundred times the memory of their rows.
+#[derive(Default)]
+pub struct Opened {
+    /// The people in it, in their order.
+    pub people: Vec<Waiting>,
+    /// What was unclear or left out before anyone was told of.
+    pub issues: Vec<Issue>,
+    /// Set when nothing of it may be used; `people` is then empty.
+    pub refused: Option<Refusal>,
+}
+
+/// A person whose drafts are made when her turn comes; none where nothing of her can
+/// be used. Issues of her own rows are added then. What bears on the whole file, as an
+/// Individual Number in it, was told before.
+pub type Waiting = Box<dyn FnOnce(&mut Vec<Issue>) -> Option<PersonDrafts> + Send>;
+
+impl From<Parsed> for Opened {
+    fn from(parsed: Parsed) -> Self {
+        let Parsed { people, issues, refused } = parsed;
+        let people = people.into_iter().map(|person| -> Waiting { Box::new(|_| Some(person)) });
+        Self { people: people.collect(), issues, refused }
+    }
+}
+
+impl From<Refusal> for Opened {
+    fn from(refusal: Refusal) -> Self {
+        Parsed::from(refusal).into()
+    }
+}
+
 /// One person of a file and what it says of her.
 #[derive(Clone, Debug)]
 pub struct PersonDrafts {

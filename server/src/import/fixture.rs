@@ -14,7 +14,11 @@ pub(super) const TODAY: Date = Date::constant(2026, 11, 22);
 
 /// Parses one file.
 pub(super) fn parse(importer: &Importer, bytes: &[u8]) -> Parsed {
-    (importer.parse)(&Input { parts: &[Part { name: None, bytes }], today: TODAY })
+    let opened = (importer.open)(&Input { parts: &[Part { name: None, bytes }], today: TODAY });
+    let mut issues = opened.issues;
+    let people = opened.people.into_iter().filter_map(|waiting| waiting(&mut issues)).collect();
+    issues.sort_by_key(|issue| issue.at);
+    Parsed { people, issues, refused: opened.refused }
 }
 
 /// Parses the lines of a CSV under this header.

@@ -23,88 +23,61 @@ pub mod vaccine;
 
 pub use label::Program;
 
-use super::draft::{Issue, PersonDrafts, Severity};
+use jiff::civil::Date;
+
+use super::draft::{Draft, Issue, Severity};
+use super::person::Of;
 use super::table::{self, Column, Layout};
-use super::{About, Custody, Importer, Input, Limits, Parsed, Part, alone, person, schema};
+use super::{Importer, Part, schema, town};
 
 /// Municipal immunizations.
-pub const IMPORTER: Importer = Importer {
-    name: "immunization",
-    detects,
-    gather: alone,
-    limits: Limits { bytes: 64 << 20, lines: 1_000_000, parts: 1 },
-    parse,
-    about: About::SeveralCitizens,
-    custody: Custody::Published,
-};
+pub const IMPORTER: Importer = town::importer("immunization", detects, |input| town::open(input, &LAYOUT, tell));
 
 static LAYOUT: Layout =
     Layout { columns: &COLUMNS, ignored: &["行の意図"], telling: "vaccine", schema: &schema::IMMUNIZATIONS };
 
 static COLUMNS: [Column; 23] = [
-    required("自治体コード", "municipalityCode"),
-    required("宛名番号", "residentNumber"),
-    optional("氏名", "name"),
-    optional("カナ氏名", "kana"),
-    required("生年月日", "birthDate"),
-    optional("性別", "sex"),
-    required("ワクチン名", "vaccine"),
-    required("接種日", "date"),
-    optional("接種区分", "category"),
-    optional("回数", "dose"),
-    optional("接種場所", "place"),
-    optional("実施機関コード", "facilityCode"),
-    optional("法定区分", "program"),
-    optional("ロット番号", "lot"),
-    optional("メーカー", "manufacturer"),
-    optional("製品名", "product"),
-    optional("接種量", "amount"),
-    optional("接種部位", "site"),
-    optional("状態", "state"),
-    optional("次回予定日", "nextDueDate"),
-    optional("製造日", "manufacturedDate"),
-    optional("検定日", "certificatedDate"),
-    optional("有効期限", "expirationDate"),
+    Column::required("自治体コード", "municipalityCode"),
+    Column::required("宛名番号", "residentNumber"),
+    Column::optional("氏名", "name"),
+    Column::optional("カナ氏名", "kana"),
+    Column::required("生年月日", "birthDate"),
+    Column::optional("性別", "sex"),
+    Column::required("ワクチン名", "vaccine"),
+    Column::required("接種日", "date"),
+    Column::optional("接種区分", "category"),
+    Column::optional("回数", "dose"),
+    Column::optional("接種場所", "place"),
+    Column::optional("実施機関コード", "facilityCode"),
+    Column::optional("法定区分", "program"),
+    Column::optional("ロット番号", "lot"),
+    Column::optional("メーカー", "manufacturer"),
+    Column::optional("製品名", "product"),
+    Column::optional("接種量", "amount"),
+    Column::optional("接種部位", "site"),
+    Column::optional("状態", "state"),
+    Column::optional("次回予定日", "nextDueDate"),
+    Column::optional("製造日", "manufacturedDate"),
+    Column::optional("検定日", "certificatedDate"),
+    Column::optional("有効期限", "expirationDate"),
 ];
-
-const fn required(header: &'static str, property: &'static str) -> Column {
-    Column { header, property, required: true }
-}
-
-const fn optional(header: &'static str, property: &'static str) -> Column {
-    Column { header, property, required: false }
-}
 
 fn detects(part: &Part<'_>) -> bool {
     table::looks_like(part.bytes, &LAYOUT)
 }
 
-fn parse(input: &Input<'_>) -> Parsed {
-    let Some(part) = input.parts.first() else { return Parsed::default() };
-    let gathered = table::read(part.bytes, &LAYOUT).and_then(|table| person::gather(table, input.today));
-    let (people, mut issues) = match gathered {
-        Ok(gathered) => gathered,
-        Err(refusal) => return Parsed::from(refusal),
-    };
-    let mut told = Vec::new();
-    for of in people {
-        let records = merge::read(&of, input.today, &mut issues);
-        let given: Vec<_> = records.iter().filter_map(dose::Record::given).collect();
-        issues.extend(schedule::flags(&given, of.birth()).into_iter().map(|flag| Issue {
-            at: flag.at,
-            column: Some(of.rows.first().map_or("date", |row| row.column("date")).into()),
-            severity: Severity::Warning,
-            code: flag.code,
-            text: flag.text,
-        }));
-        let (municipality, number) = of.keys();
-        let drafts = resource::drafts(municipality, number, &records);
-        if !drafts.is_empty() {
-            told.push(PersonDrafts { person: of.person, drafts });
-        }
-    }
-    issues.sort_by_key(|issue| issue.at);
-    Parsed { people: told, issues, refused: None }
+fn tell(of: &Of, today: Date, issues: &mut Vec<Issue>) -> Vec<Draft> {
+    let records = merge::read(of, today, issues);
+    let given: Vec<_> = records.iter().filter_map(dose::Record::given).collect();
+    issues.extend(schedule::flags(&given, of.birth()).into_iter().map(|flag| Issue {
+        at: flag.at,
+        column: Some(of.rows.first().map_or("date", |row| row.column("date")).into()),
+        severity: Severity::Warning,
+        code: flag.code,
+        text: flag.text,
+    }));
+    let (municipality, number) = of.keys();
+    resource::drafts(municipality, number, &records)
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub const IMPORTER: Importer = Importer {
     detects,
     gather: split::gather,
     limits: LIMITS,
-    parse,
+    open: |input| parse(input).into(),
     about: About::OneCitizen,
     custody: Custody::Returned,
 };

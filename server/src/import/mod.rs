@@ -1,7 +1,7 @@
 //! Files → FHIR: one [`Importer`] a source format, one door for all of them.
 //!
 //! ```text
-//! files → gather → limits → detect → parse and map (pure) → Parsed → place
+//! files → gather → limits → detect → open (pure) → person by person: map (pure) → place
 //! ```
 //!
 //! An importer is a function from bytes to data. It knows no database, no
@@ -13,6 +13,7 @@
 
 pub mod checkup;
 pub mod compare;
+mod crew;
 pub mod date;
 pub mod decimal;
 pub mod detect;
@@ -29,11 +30,12 @@ pub mod report;
 pub mod run;
 pub mod schema;
 pub mod table;
+mod town;
 pub mod venue;
 
 use jiff::civil::Date;
 
-pub use draft::Parsed;
+pub use draft::{Opened, Parsed};
 pub use limits::Limits;
 
 /// Every format there is, in the order in which a file is offered to them.
@@ -50,8 +52,8 @@ pub struct Importer {
     pub gather: fn(&[Part<'_>]) -> Vec<Vec<usize>>,
     /// The largest input it takes.
     pub limits: Limits,
-    /// Bytes → drafts, pure.
-    pub parse: fn(&Input<'_>) -> Parsed,
+    /// Bytes → people, and each of them → drafts; all pure.
+    pub open: fn(&Input<'_>) -> Opened,
     /// Whose data one file holds.
     pub about: About,
     /// Who keeps what is made from it.

@@ -5,6 +5,7 @@
 //! a new version. All that one file says of one citizen is one transaction.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use techo_profiles::json::{Json, Value};
@@ -56,18 +57,16 @@ impl Carrier {
 
 /// What is placed, and from where.
 pub struct Placing<'a> {
-    /// The server.
-    pub app: &'a App,
-    /// Who imports.
-    pub carrier: &'a Carrier,
-    /// The format.
-    pub importer: &'static Importer,
-    /// The files.
-    pub parts: &'a [Part<'a>],
+    app: &'a App,
+    carrier: &'a Carrier,
+    importer: &'static Importer,
+    parts: &'a [Part<'a>],
+    /// SHA-256 of each of the files, hexadecimal.
+    hashes: Vec<String>,
     /// The files may be kept: they hold no Individual Number.
-    pub keeps_files: bool,
+    keeps_files: bool,
     /// Places and institutions that a dry run has counted as made.
-    pub counted: Mutex<HashSet<String>>,
+    counted: Mutex<HashSet<String>>,
 }
 
 /// A draft that was stored before.
@@ -75,6 +74,20 @@ struct Known {
     rid: i64,
     content: Vec<u8>,
     stored: Option<Stored>,
+}
+
+impl<'a> Placing<'a> {
+    /// * `keeps_files`: they hold no Individual Number.
+    pub fn new(
+        app: &'a App,
+        carrier: &'a Carrier,
+        importer: &'static Importer,
+        parts: &'a [Part<'a>],
+        keeps_files: bool,
+    ) -> Self {
+        let hashes = parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
+        Self { app, carrier, importer, parts, hashes, keeps_files, counted: Mutex::default() }
+    }
 }
 
 impl Placing<'_> {
@@ -205,14 +218,20 @@ impl Placing<'_> {
         }
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
         let custodian = self.keeping(&citizen).custodian;
-        let mut known = self.known(custodian, citizen.key, &all).await?;
+        // Of someone who is made here nothing can be known.
+        let mut known =
+            if plan.changed.is_empty() { self.known(custodian, citizen.key, &all).await? } else { HashMap::new() };
         // Places and institutions are the publisher's, shared by all its citizens. Whoever
         // tells of one first does so alone, or two people would make it twice.
         let mut shared = self.known(custodian, NOBODY, &all).await?;
-        let told = |source: &&&Source| SHARED.contains(&source.resource_type()) && !shared.contains_key(&source.key);
-        if all.iter().any(|source| told(&source)) {
-            plan.first = Some(self.app.first_telling.lock().await);
+        let is_new = |shared: &HashMap<String, Known>| {
+            all.iter().any(|source| SHARED.contains(&source.resource_type()) && !shared.contains_key(&source.key))
+        };
+        if is_new(&shared) {
+            let first = self.app.first_telling.lock().await;
             shared = self.known(custodian, NOBODY, &all).await?;
+            // Someone else may have told of it meanwhile.
+            plan.first = is_new(&shared).then_some(first);
         }
         known.extend(shared);
         let mut places = HashMap::new();
@@ -343,13 +362,12 @@ impl Placing<'_> {
     /// The files of one citizen, as hers: a `DocumentReference` and a Binary each.
     fn originals(&self) -> Vec<Source> {
         let mut all = Vec::new();
-        for (number, part) in self.parts.iter().enumerate() {
-            let hash = hex(&secret::hash(part.bytes));
+        for ((number, part), hash) in self.parts.iter().enumerate().zip(&self.hashes) {
             let at = Line { part: number, line: 0 };
-            let (binary, document) = (draft::key(&["original", &hash]), draft::key(&["document", &hash]));
+            let (binary, document) = (draft::key(&["original", hash]), draft::key(&["document", hash]));
             all.push(Source::put(binary.clone(), make::binary(part.bytes), at));
             // Another name of the same file is no change.
-            let document = Source::put(document, make::document(self.importer.name, part, &hash, &binary), at);
+            let document = Source::put(document, make::document(self.importer.name, part, hash, &binary), at);
             all.push(Source { incidental: &["content"], ..document });
         }
         all
@@ -357,7 +375,6 @@ impl Placing<'_> {
 
     async fn provenance(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
         let Some(citizen) = &plan.citizen else { return Ok(()) };
-        let hashes: Vec<String> = self.parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
         // The citizen first: by her it is found.
         let own = |place: &&String| !SHARED.iter().any(|kind| place.starts_with(&format!("{kind}/")));
         let mut targets = vec![format!("Patient/{}", citizen.patient)];
@@ -369,7 +386,7 @@ impl Placing<'_> {
             &self.carrier.organization.0,
             &self.carrier.device,
             self.importer.name,
-            &hashes,
+            &self.hashes,
         );
         let draft = Draft::read(self.app, "Provenance", self.app.random.id(), resource.to_string().into_bytes())?;
         let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
@@ -420,15 +437,17 @@ struct Plan<'a> {
 
 /// The hash of what counts in a draft.
 fn content(source: &Source) -> Vec<u8> {
-    let mut resource = source.resource.clone();
-    for member in source.incidental {
-        resource.remove(member);
+    let amended = source.amended.map(|(member, _)| member);
+    let counts = |name: &str| !source.incidental.contains(&name) && amended != Some(name);
+    let mut text = String::from(if source.action == Action::Withdraw { "withdraw {" } else { "put {" });
+    let members = source.resource.members().iter().filter(|member| counts(&member.name));
+    for (number, member) in members.enumerate() {
+        let comma = if number > 0 { "," } else { "" };
+        // Writing to a String does not fail.
+        let _ = write!(text, "{comma}\"{}\":{}", member.name, member.value);
     }
-    if let Some((member, _)) = source.amended {
-        resource.remove(member);
-    }
-    let action = if source.action == Action::Withdraw { "withdraw" } else { "put" };
-    secret::hash(format!("{action} {resource}").as_bytes()).to_vec()
+    text.push('}');
+    secret::hash(text.as_bytes()).to_vec()
 }
 
 /// Puts real references in the place of those that a draft can know.

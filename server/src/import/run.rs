@@ -1,22 +1,17 @@
-//! One door for all files: limits → detect → parse → place → report.
+//! One door for all files: limits → detect → open → place → report.
 //!
 //! `techo import` and `POST /fhir/$import` both come here.
 
-use std::sync::Mutex;
-
-use futures_util::stream::{FuturesOrdered, TryStreamExt};
 use jiff::tz::TimeZone;
 
-use super::draft::{Identity, Line, PersonDrafts, Refusal, Text};
+use super::crew::{self, Placed};
+use super::draft::{Issue, Line, Refusal, Text};
 use super::place::{Carrier, Placing, keep_original};
 use super::report::{FileReport, Report};
-use super::{About, Importer, Input, Part, detect};
+use super::{About, Importer, Input, Opened, Part, detect};
 use crate::app::App;
 use crate::interaction::Error;
 use crate::my_number::MY_NUMBER;
-
-/// People of one file who are placed at once.
-const SIDE_BY_SIDE: usize = 32;
 
 /// A file to import.
 #[derive(Clone, Debug)]
@@ -96,50 +91,25 @@ async fn input(
     let mut reports: Vec<FileReport> =
         parts.iter().map(|part| FileReport::new(part.name.unwrap_or_default(), importer.name)).collect();
     let today = app.clock.now().to_zoned(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC)).date();
-    let parsed = match importer.limits.refuses(parts) {
-        Some(refusal) => super::Parsed::from(refusal),
-        None => (importer.parse)(&Input { parts, today }),
+    let mut opened = match importer.limits.refuses(parts) {
+        Some(refusal) => Opened::from(refusal),
+        None => (importer.open)(&Input { parts, today }),
     };
-    if let Some(refusal) = &parsed.refused {
+    if importer.about == About::OneCitizen && carrier.patient.is_none() && opened.refused.is_none() {
+        opened.refused = Some(nobody_named());
+    }
+    if let Some(refusal) = &opened.refused {
         for report in &mut reports {
             report.refuse(refusal, carrier.japanese);
         }
         return Ok(reports);
     }
-    let given = |person: &PersonDrafts| person.person.identity == Identity::Given;
-    if carrier.patient.is_none() && parsed.people.iter().any(given) {
-        let text = Text::new(
-            "Name the patient whose file this is: --patient on the command line, ?patient= for $import.",
-            "どなたのファイルか指定してください(コマンドでは --patient、$import では ?patient=)。",
-        );
-        let refusal = Refusal { code: "patient-missing", text, at: Line::default(), offset: None };
-        for report in &mut reports {
-            report.refuse(&refusal, carrier.japanese);
-        }
-        return Ok(reports);
-    }
-    for issue in &parsed.issues {
-        if let Some(report) = reports.get_mut(issue.at.part) {
-            report.push(issue, carrier.japanese);
-        }
-    }
     // An Individual Number is never kept, not even in the file it came in.
-    let clean = !parsed.issues.iter().any(|issue| issue.code == MY_NUMBER);
-    let placing = Placing { app, carrier, importer, parts, keeps_files: clean, counted: Mutex::default() };
-    let first = &mut reports[0];
-    // Side by side, so that many people's writes share a commit; told in the file's order.
-    let mut waiting = parsed.people.iter();
-    let mut placed: FuturesOrdered<_> =
-        waiting.by_ref().take(SIDE_BY_SIDE).map(|person| placing.person(person)).collect();
-    let mut number = 0;
-    while let Some(part) = placed.try_next().await? {
-        first.add(part);
-        placed.extend(waiting.next().map(|person| placing.person(person)));
-        number += 1;
-        (order.progress)(number, parsed.people.len());
-    }
-    drop(placed);
-    let stored = !first.created.is_empty() || !first.updated.is_empty();
+    let clean = !opened.issues.iter().any(|issue| issue.code == MY_NUMBER);
+    let placing = Placing::new(app, carrier, importer, parts, clean);
+    let placed = crew::place(&placing, opened.people, order.progress)?;
+    told(&mut reports, opened.issues, placed, carrier.japanese);
+    let stored = !reports[0].created.is_empty() || !reports[0].updated.is_empty();
     if importer.about == About::SeveralCitizens && stored && clean && !carrier.dry_run {
         for part in parts {
             keep_original(app, carrier.organization.1, part.bytes).await?;
@@ -152,4 +122,27 @@ async fn input(
         report.outcome = outcome;
     }
     Ok(reports)
+}
+
+fn nobody_named() -> Refusal {
+    let text = Text::new(
+        "Name the patient whose file this is: --patient on the command line, ?patient= for $import.",
+        "どなたのファイルか指定してください(コマンドでは --patient、$import では ?patient=)。",
+    );
+    Refusal { code: "patient-missing", text, at: Line::default(), offset: None }
+}
+
+/// First what was unclear in the files, by line; then what became of their people.
+fn told(reports: &mut [FileReport], mut issues: Vec<Issue>, placed: Vec<Placed>, japanese: bool) {
+    for person in placed {
+        issues.extend(person.issues);
+        // The first of them stands for all.
+        reports[0].add(person.report);
+    }
+    issues.sort_by_key(|issue| issue.at);
+    for (number, report) in reports.iter_mut().enumerate() {
+        let afterwards = std::mem::take(&mut report.issues);
+        issues.iter().filter(|issue| issue.at.part == number).for_each(|issue| report.push(issue, japanese));
+        report.issues.extend(afterwards);
+    }
 }

@@ -41,6 +41,18 @@ pub struct Column {
     pub required: bool,
 }
 
+impl Column {
+    /// A column that a file of the format has.
+    pub const fn required(header: &'static str, property: &'static str) -> Self {
+        Self { header, property, required: true }
+    }
+
+    /// A column that it may have.
+    pub const fn optional(header: &'static str, property: &'static str) -> Self {
+        Self { header, property, required: false }
+    }
+}
+
 /// What a file holds, as far as it could be cut into rows.
 #[derive(Debug)]
 pub struct Table {
@@ -180,10 +192,7 @@ fn filled(cell: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    static COLUMNS: [Column; 2] = [
-        Column { header: "甲", property: "first", required: true },
-        Column { header: "乙", property: "second", required: false },
-    ];
+    static COLUMNS: [Column; 2] = [Column::required("甲", "first"), Column::optional("乙", "second")];
     static LAYOUT: Layout = Layout {
         columns: &COLUMNS,
         ignored: &["意図"],

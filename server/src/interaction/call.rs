@@ -61,7 +61,7 @@ impl App {
         }
         let now = self.clock.micros();
         let hash = secret::hash(token.as_bytes());
-        let (bearer, circle, warrant) = self.circles.of(hash.as_ref())?.presumed(hash.as_ref(), now)?;
+        let (bearer, circle, warrant) = self.circles.of(hash.as_ref())?.presumed(now)?;
         let call = self.called(bearer, &circle, interaction.action(), now, lenient);
         Some(Call { warrant: Some(Arc::new(warrant)), ..call })
     }

@@ -145,8 +145,6 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         kind: old.kind,
         id: old.id.clone(),
         expected: Some(old.version),
-        touched: Some(old.updated),
-
         method: if withdraws { Method::Withdraw } else { Method::Delete },
         body: old.body.clone().filter(|_| withdraws).map(|bytes| restamped(&bytes, &old)).transpose()?,
         facts: tombstone(&old, subjects.clone(), call).await?,

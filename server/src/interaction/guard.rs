@@ -18,7 +18,7 @@ use crate::my_number;
 /// [`Error::Invalid`] with the place of each.
 pub fn no_individual_number(kind: &str, id: &str, resource: &Json) -> Result<(), Error> {
     let mut found = Found::default();
-    found.look(resource, kind);
+    found.look(resource, &mut vec![Step::Member(kind)]);
     if !found.certain.is_empty() {
         return Err(Error::Invalid(found.certain.into_iter().map(refusal).collect()));
     }
@@ -48,21 +48,43 @@ struct Found {
     possible: Vec<String>,
 }
 
+/// One step of a path, which is put together only where something is found.
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
+fn told(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Member(name) if text.is_empty() => text.push_str(name),
+            Step::Member(name) => text.extend([".", name]),
+            Step::Item(at) => text.push_str(&format!("[{at}]")),
+        }
+    }
+    text
+}
+
 impl Found {
-    fn look(&mut self, json: &Json, path: &str) {
+    fn look<'a>(&mut self, json: &'a Json, path: &mut Vec<Step<'a>>) {
         match json.value() {
-            Value::Object(_) if is_certain(json) => self.certain.push(format!("{path}.value")),
+            Value::Object(_) if is_certain(json) => self.certain.push(format!("{}.value", told(path))),
             Value::Object(members) => {
                 for member in members.iter().filter(|member| !NO_TEXT.contains(&&*member.name)) {
-                    self.look(&member.value, &format!("{path}.{}", member.name));
+                    path.push(Step::Member(&member.name));
+                    self.look(&member.value, path);
+                    path.pop();
                 }
             }
             Value::Array(items) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.look(item, &format!("{path}[{at}]"));
+                    path.push(Step::Item(at));
+                    self.look(item, path);
+                    path.pop();
                 }
             }
-            Value::String(text) if may_hold(text) => self.possible.push(path.to_owned()),
+            Value::String(text) if my_number::strike(text).is_some() => self.possible.push(told(path)),
             Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
     }
@@ -78,11 +100,6 @@ fn is_certain(json: &Json) -> bool {
     let said = codings.iter().flat_map(|coding| [coding.str("system"), coding.str("display")]);
     let text = kind.and_then(|kind| kind.str("text"));
     said.chain([json.str("system"), text]).flatten().any(my_number::names)
-}
-
-/// A text with enough digits that pass the check; a letter such as ⑫ stands for two.
-fn may_hold(text: &str) -> bool {
-    text.chars().filter(|letter| letter.is_numeric()).take(6).count() == 6 && my_number::strike(text).is_some()
 }
 
 #[cfg(test)]
@@ -128,7 +145,8 @@ mod tests {
     fn a_text_that_may_hold_one_is_found_without_reading_bytes_of_files() {
         let json = r#"{"note":[{"text":"番号 1234-5678-9018"}],"data":"123456789018","subject":{"reference":"Patient/123456789018"},"time":"2026-11-28T12:00:00+09:00"}"#;
         let mut found = Found::default();
-        found.look(&Json::parse(json.as_bytes()).expect("JSON"), "Observation");
+        let json = Json::parse(json.as_bytes()).expect("JSON");
+        found.look(&json, &mut vec![Step::Member("Observation")]);
         assert_eq!(found.possible, ["Observation.note[0].text"]);
     }
 }

@@ -22,7 +22,7 @@ use crate::search::index;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
 use crate::store::WriteSet;
-use crate::store::dictionary::Wanted;
+use crate::store::dictionary::{Dictionary, Wanted};
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::index::IndexRow;
 use crate::store::people::{ACTOR_ANY, Citizen};
@@ -151,8 +151,6 @@ impl Draft {
             kind: app.definitions.type_number(&self.at.kind).unwrap_or(0),
             id: self.at.id.clone(),
             expected: old.map(|old| old.version),
-            touched: old.map(|old| old.updated),
-
             method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
             body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
             facts,
@@ -392,8 +390,7 @@ impl App {
     ) -> Result<Vec<IndexRow>, Error> {
         let (rid, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
-        let wanted = wanted(extracted);
-        dictionary.intern(self.store.db(), wanted).await?;
+        dictionary.intern(self.store.db(), wanted(dictionary, extracted)).await?;
         let missing = || Error::Internal("a text has no number".into());
         let mut rows = subject_rows(subjects);
         for row in &extracted.rows {
@@ -459,7 +456,7 @@ impl App {
             .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
         let extracted = Extracted { rows, ..Extracted::default() };
         let dictionary = self.store.dictionary();
-        dictionary.intern(self.store.db(), wanted(&extracted)).await?;
+        dictionary.intern(self.store.db(), wanted(dictionary, &extracted)).await?;
         let missing = || Error::Internal("a text has no number".into());
         extracted.rows.iter().map(|row| numbered(dictionary, row).ok_or_else(missing)).collect()
     }
@@ -473,32 +470,28 @@ pub fn subject_rows(subjects: &[CitizenKey]) -> Vec<IndexRow> {
     }
 }
 
-fn wanted(extracted: &Extracted) -> Wanted {
-    let mut wanted = Wanted::default();
+fn wanted<'a>(dictionary: &'a Dictionary, extracted: &Extracted) -> Wanted<'a> {
+    let mut wanted = dictionary.wanted();
     for row in &extracted.rows {
-        wanted.parameters.insert(row.param.to_string());
+        wanted.parameter(&row.param);
         match &row.cell {
-            Cell::Token { system, code } => {
-                wanted.codes.insert((system.to_string(), code.to_string()));
-            }
-            Cell::Identifier { system, .. } => {
-                wanted.systems.insert(system.to_string());
-            }
+            Cell::Token { system, code } => wanted.code(system, code),
+            Cell::Identifier { system, .. } => wanted.system(system),
             Cell::Quantity(cell) => {
                 for unit in [&cell.unit, &cell.canonical_unit] {
-                    wanted.codes.insert((unit.system.to_string(), unit.code.to_string()));
+                    wanted.code(&unit.system, &unit.code);
                 }
             }
             Cell::String { .. } | Cell::Date { .. } | Cell::Number { .. } | Cell::Uri(_) | Cell::Reference { .. } => {}
         }
     }
     for coding in &extracted.clinical.codes {
-        wanted.codes.insert((coding.system.to_string(), coding.code.to_string()));
+        wanted.code(&coding.system, &coding.code);
     }
     wanted
 }
 
-fn numbered(dictionary: &crate::store::Dictionary, row: &Row) -> Option<IndexRow> {
+fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
     let param = dictionary.parameter(&row.param)?;
     let grp = i32::try_from(row.grp).ok()?;
     Some(match &row.cell {

@@ -104,7 +104,10 @@ async fn total(call: &Call<'_>, plans: &[Plan], page: &Page, from_start: bool) -
         Total::Estimate => Some(ESTIMATED),
         Total::Unsaid => Some(COUNTED),
     };
-    Ok(call.reader().total(plans, at_most).await?)
+    match page.whole {
+        Some(whole) => Ok(at_most.is_none_or(|most| whole <= most).then_some(whole)),
+        None => Ok(call.reader().total(plans, at_most).await?),
+    }
 }
 
 /// `self`, and where there are other pages the ways to them.

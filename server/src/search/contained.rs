@@ -151,6 +151,9 @@ fn one(filter: &Filter) -> Result<Filter, &'static str> {
         Filter::Chain { param, target, filters } => {
             Filter::Chain { param: key(param), target: *target, filters: filters.clone() }
         }
+        Filter::Related { param, kind, id, by, up } => {
+            Filter::Related { param: key(param), kind: *kind, id: id.clone(), by: by.clone(), up: *up }
+        }
         Filter::Together { any } => {
             let parts = |parts: &Together| parts.iter().map(|(param, any)| (key(param), any.clone())).collect();
             Filter::Together { any: any.iter().map(parts).collect() }

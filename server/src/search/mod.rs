@@ -17,6 +17,7 @@ pub mod escape;
 mod facts;
 mod filter;
 pub mod fold;
+mod hierarchy;
 pub mod index;
 pub mod kinds;
 pub mod modifier;

@@ -304,6 +304,9 @@ impl<'a> Reader<'a> {
             return Err(unfit(modifier, kind.name));
         }
         match kind.name {
+            "reference" if matches!(modifier, Modifier::Above | Modifier::Below) => {
+                return self.hierarchy(parameter, modifier, value);
+            }
             "composite" => {
                 let any = split(value, ',').into_iter().map(|value| self.together(parameter, value));
                 return Ok(Filter::Together { any: any.collect::<Result<_, _>>()? });

@@ -16,6 +16,7 @@
 //! | `Missing` | `[NOT] EXISTS` a row of `param` in any of `tables` |
 //! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
 //! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
+//! | `Related` | `EXISTS` a reference row of `param` to `id`, or to what visible rows of its type lead to from there |
 //! | `Compartment` | `EXISTS` a row of the Patient's compartment, or a reference row of one of `params`; or `r` is its resource |
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
 //! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
@@ -112,6 +113,19 @@ pub enum Filter {
         param: ParamKey,
         /// All must hold of one source.
         filters: Vec<Filter>,
+    },
+    /// It refers to a record, or to one above or below that in the hierarchy of its type.
+    Related {
+        /// The reference index.
+        param: ParamKey,
+        /// The number of the record's type.
+        kind: u16,
+        /// The record's id.
+        id: Box<str>,
+        /// That type's reference index by which a record names what it is a part of.
+        by: ParamKey,
+        /// `:above`; else `:below`
+        up: bool,
     },
     /// It is in a compartment, exactly by CompartmentDefinition.
     Compartment {
@@ -245,6 +259,8 @@ pub enum Match {
         /// The id or URL.
         id: Box<str>,
     },
+    /// `reference.id` is this canonical URL with a version, or one below that.
+    Version(Box<str>),
 }
 
 impl Match {
@@ -258,7 +274,7 @@ impl Match {
             Self::Number(_) => Table::Number,
             Self::Quantity { .. } | Self::Canonical { .. } => Table::Quantity,
             Self::Uri(_) | Self::UriPart(..) => Table::Uri,
-            Self::Reference { .. } => Table::Reference,
+            Self::Reference { .. } | Self::Version(_) => Table::Reference,
         }
     }
 }

@@ -191,6 +191,15 @@ reasons! {
     Reference => Value,
         "a reference is written id, Type/id or as an absolute URL",
         "参照はid、Type/id、または絶対URLで書きます";
+    HierarchyOfWhich => Value,
+        "the parameter may refer to several types; with :above and :below write Type/id",
+        "このパラメータは複数の型を参照できます。:aboveと:belowではType/idと書いてください";
+    Flat { name: Box<str> } => Misuse,
+        "resources of the type {name} form no hierarchy, so that nothing is above or below one",
+        "{name}のリソースには上下関係がないので、:aboveと:belowは使えません";
+    VersionsAbove => Misuse,
+        "of a canonical URL of up to 500 characters what is :below it can be asked, not what is :above it",
+        "canonical URL(500文字まで)には:belowだけが使えます。:aboveは使えません";
     ReferenceTo { name: Box<str> } => Value,
         "the id of a {name} is wanted",
         "{name}のidを指定してください";

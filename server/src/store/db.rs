@@ -12,24 +12,45 @@ use sea_orm::{
     QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
-use super::budget::{SEARCH_TIME, watch};
+use super::error::StoreError;
+use super::readers::{Halt, Readers};
+use super::row::Row;
+use super::sql::Sql;
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
 pub struct Db {
     read: DatabaseConnection,
-    search: DatabaseConnection,
+    quick: Quick,
     time: Duration,
     write: DatabaseConnection,
     backend: DatabaseBackend,
 }
 
-/// Readers of an SQLite file beside its writer.
-const SQLITE_READERS: u32 = 4;
+/// How the statements of requests are run. Searches, which can take long, never take
+/// the last of what reads run on.
+#[derive(Clone, Debug)]
+enum Quick {
+    /// On threads of our own.
+    Sqlite { reads: Readers, searches: Readers },
+    /// On the connections for reading; searches have some with a limit of time.
+    Postgres { searches: DatabaseConnection },
+}
+
+/// How long a search may take if the operator does not say.
+pub const SEARCH_TIME: Duration = Duration::from_secs(10);
+
+/// Connections to an SQLite file beside its writer, for what is asked rarely.
+const SQLITE_CONNECTIONS: u32 = 2;
+/// Threads that read an SQLite file: for what cannot take long, and for searches.
+const SQLITE_READERS: usize = 3;
+const SQLITE_SEARCHES: usize = 4;
 /// Page caches of SQLite's connections, as `cache_size` spells them: the writer keeps the pages of
 /// every index at hand, a reader has the mapped file.
 const WRITER_CACHE: &str = "-64000";
 const READER_CACHE: &str = "-8000";
+/// Bytes of the file that connections map.
+const MAPPED: &str = "268435456";
 /// Pages that the write-ahead log gathers (32 MiB) before they go into the file: a busy index page is
 /// then copied once for many commits.
 const CHECKPOINT: &str = "8000";
@@ -53,25 +74,51 @@ impl Db {
         if url.starts_with("postgres") {
             let connection = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None)).await?;
             loses_nothing(&connection).await?;
-            let search = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
-            let read = connection.clone();
-            return Ok(Self { read, search, time, write: connection, backend: DatabaseBackend::Postgres });
+            let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
+            let (read, quick) = (connection.clone(), Quick::Postgres { searches });
+            return Ok(Self { read, quick, time, write: connection, backend: DatabaseBackend::Postgres });
         }
-        SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
+        let file = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
         // The writer first: it creates the file and switches it to WAL.
         let write = Database::connect(sqlite(url, 1, WRITER_CACHE)).await?;
-        let read = Database::connect(sqlite(url, SQLITE_READERS, READER_CACHE)).await?;
-        Ok(Self { search: read.clone(), time, read, write, backend: DatabaseBackend::Sqlite })
+        let read = Database::connect(sqlite(url, SQLITE_CONNECTIONS, READER_CACHE)).await?;
+        let settings = [("cache_size", READER_CACHE), ("mmap_size", MAPPED), ("temp_store", "memory")];
+        let readers = |count| Readers::start(file.get_filename(), count, &settings);
+        let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)? };
+        Ok(Self { read, quick, time, write, backend: DatabaseBackend::Sqlite })
     }
 
-    /// For searches, which have a limit: see [`super::budget`].
-    pub(super) fn search(&self) -> &DatabaseConnection {
-        &self.search
+    /// All rows of a statement that cannot take long.
+    pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
+        let statement = sql.statement(self.backend);
+        match &self.quick {
+            Quick::Sqlite { reads, .. } => reads.rows(statement, None).await.map_err(|halt| match halt {
+                Halt::Failed(error) => error,
+                Halt::Late => DbErr::Custom("a statement without a limit was stopped".to_owned()),
+            }),
+            Quick::Postgres { .. } => fetched(&self.read, statement).await,
+        }
     }
 
-    /// How long a search may take.
-    pub(super) fn time(&self) -> Duration {
-        self.time
+    /// All rows of a search's statement.
+    ///
+    /// # Errors
+    /// [`StoreError::TooCostly`] if it took longer than a search may, and was stopped in
+    /// the database itself.
+    pub(super) async fn searched(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        let statement = sql.statement(self.backend);
+        match &self.quick {
+            Quick::Sqlite { searches, .. } => {
+                searches.rows(statement, Some(self.time)).await.map_err(|halt| match halt {
+                    Halt::Failed(error) => error.into(),
+                    Halt::Late => StoreError::TooCostly,
+                })
+            }
+            Quick::Postgres { searches } => fetched(searches, statement).await.map_err(|error| {
+                let stopped = error.to_string().contains("statement timeout");
+                if stopped { StoreError::TooCostly } else { error.into() }
+            }),
+        }
     }
 
     /// For reading.
@@ -119,6 +166,10 @@ impl Db {
     pub async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbErr> {
         Ok(self.write.execute_raw(self.statement(sql, values)).await?.rows_affected())
     }
+}
+
+async fn fetched(connection: &DatabaseConnection, statement: Statement) -> Result<Vec<Row>, DbErr> {
+    Ok(connection.query_all_raw(statement).await?.into_iter().map(Row::from).collect())
 }
 
 /// [`Db::statement`] for a connection that is at hand, such as a transaction.
@@ -222,14 +273,8 @@ fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
             .statement_cache_capacity(512)
             .pragma("cache_size", cache)
             .pragma("wal_autocheckpoint", CHECKPOINT)
-            .pragma("mmap_size", "268435456")
+            .pragma("mmap_size", MAPPED)
             .pragma("temp_store", "memory")
-    });
-    options.map_sqlx_sqlite_pool_opts(|pool| {
-        pool.after_connect(|connection, _| Box::pin(async move { watch(connection).await }))
-    });
-    options.map_sqlx_sqlite_before_acquire(|connection, _| {
-        Box::pin(async move { watch(connection).await.map(|()| true) })
     });
     options
 }

@@ -19,31 +19,56 @@ pub type Coding = (String, String);
 #[derive(Debug, Default)]
 pub struct Dictionary {
     systems: RwLock<HashMap<String, i64>>,
-    codes: RwLock<HashMap<Coding, i64>>,
+    /// By system, then by code.
+    codes: RwLock<HashMap<String, HashMap<String, i64>>>,
     parameters: RwLock<HashMap<String, i32>>,
 }
 
-/// Texts that a write needs numbers for.
-#[derive(Debug, Default)]
-pub struct Wanted {
-    /// System URIs.
-    pub systems: BTreeSet<String>,
-    /// Codings.
-    pub codes: BTreeSet<Coding>,
-    /// Search parameter names.
-    pub parameters: BTreeSet<String>,
+/// Texts that a write needs numbers for, and that have none yet as far as is known.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    dictionary: &'a Dictionary,
+    systems: BTreeSet<String>,
+    codes: BTreeSet<Coding>,
+    parameters: BTreeSet<String>,
+}
+
+impl Wanted<'_> {
+    /// Asks for a system URI.
+    pub fn system(&mut self, uri: &str) {
+        if self.dictionary.system(uri).is_none() {
+            self.systems.insert(uri.to_owned());
+        }
+    }
+
+    /// Asks for a coding.
+    pub fn code(&mut self, system: &str, code: &str) {
+        if self.dictionary.code(system, code).is_none() {
+            self.codes.insert((system.to_owned(), code.to_owned()));
+            self.system(system);
+        }
+    }
+
+    /// Asks for a search parameter's name.
+    pub fn parameter(&mut self, name: &str) {
+        if self.dictionary.parameter(name).is_none() {
+            self.parameters.insert(name.to_owned());
+        }
+    }
 }
 
 impl Dictionary {
+    /// A list to write wishes on.
+    pub fn wanted(&self) -> Wanted<'_> {
+        let (systems, codes, parameters) = Default::default();
+        Wanted { dictionary: self, systems, codes, parameters }
+    }
+
     /// Makes sure that every wanted text has its number.
     ///
     /// Sorted inserts in one transaction: two servers that intern the same
     /// texts wait for each other instead of deadlocking.
-    pub async fn intern(&self, db: &Db, mut wanted: Wanted) -> Result<(), StoreError> {
-        wanted.codes.retain(|coding| !read(&self.codes).contains_key(coding));
-        wanted.systems.extend(wanted.codes.iter().map(|(system, _)| system.clone()));
-        wanted.systems.retain(|system| !read(&self.systems).contains_key(system));
-        wanted.parameters.retain(|name| !read(&self.parameters).contains_key(name));
+    pub async fn intern(&self, db: &Db, wanted: Wanted<'_>) -> Result<(), StoreError> {
         if wanted.systems.is_empty() && wanted.codes.is_empty() && wanted.parameters.is_empty() {
             return Ok(());
         }
@@ -75,7 +100,12 @@ impl Dictionary {
         }
         transaction.commit().await?;
         self.systems.write().unwrap_or_else(PoisonError::into_inner).extend(systems);
-        self.codes.write().unwrap_or_else(PoisonError::into_inner).extend(codes);
+        {
+            let mut known = self.codes.write().unwrap_or_else(PoisonError::into_inner);
+            for ((system, code), id) in codes {
+                known.entry(system).or_default().insert(code, id);
+            }
+        }
         self.parameters.write().unwrap_or_else(PoisonError::into_inner).extend(parameters);
         Ok(())
     }
@@ -87,7 +117,7 @@ impl Dictionary {
 
     /// The number of a coding that was interned.
     pub fn code(&self, system: &str, code: &str) -> Option<i64> {
-        read(&self.codes).get(&(system.to_owned(), code.to_owned())).copied()
+        read(&self.codes).get(system)?.get(code).copied()
     }
 
     /// The number of a search parameter that was interned.

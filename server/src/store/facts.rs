@@ -96,11 +96,8 @@ pub fn label(role: Role, system: Option<&str>, code: &str) -> String {
 
 fn hashed(letter: char, text: &str) -> String {
     let hash = secret::hash(text.as_bytes());
-    let mut label = String::from(letter);
-    for byte in &hash[..6] {
-        label.push_str(&format!("{byte:02x}"));
-    }
-    label
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    std::iter::once(letter).chain(hash[..6].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])).collect()
 }
 
 /// The label of several subjects together, for the front of a row's labels: by it

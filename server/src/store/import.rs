@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use sea_orm::ConnectionTrait;
-
 use super::Store;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};
@@ -28,14 +26,17 @@ impl Store {
         for keys in keys.chunks(200) {
             let mut sql = Sql::new("SELECT key, rid, content FROM import_key WHERE custodian = ");
             sql.bind(of.0).text(" AND citizen = ").bind(of.1).text(" AND key IN ").list(keys.iter().cloned());
-            let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
+            let rows = self.db().rows(sql).await?;
             let mut known: Vec<(Vec<u8>, i64, Vec<u8>)> = Vec::new();
             for row in &rows {
-                known.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?));
+                known.push((row.get(0)?, row.get(1)?, row.get(2)?));
+            }
+            if known.is_empty() {
+                continue;
             }
             let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.rid IN "));
             sql.list(known.iter().map(|(_, rid, _)| *rid));
-            let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
+            let rows = self.db().rows(sql).await?;
             let mut now: HashMap<i64, Stored> =
                 rows.iter().map(|row| stored(row, 0).map(|row| (row.rid, row))).collect::<Result<_, _>>()?;
             found.extend(known.into_iter().map(|(key, rid, content)| (key, rid, content, now.remove(&rid))));
@@ -74,8 +75,8 @@ impl Store {
         let number = techo_profiles::Definitions::embedded().type_number(kind).unwrap_or(0);
         let mut sql = Sql::new("SELECT body FROM resource WHERE deleted = 0 AND citizen = ");
         sql.bind(citizen).text(" AND kind = ").bind(i16::try_from(number).unwrap_or(0));
-        let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        let rows = self.db().rows(sql).await?;
+        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The audit row of a write, for the write's own transaction.

@@ -13,7 +13,7 @@ use super::rows::Rows;
 
 /// One row of an index table, without the `rid`. Reals are kept as bits, so
 /// that rows can be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "the fields are the columns of the table that the variant names")]
 pub enum IndexRow {
     /// `token`
@@ -216,18 +216,22 @@ impl IndexRow {
 
 /// Index rows to take out and to put in, by record.
 #[derive(Debug, Default)]
-pub(super) struct Changes {
-    removed: Vec<(i64, IndexRow)>,
-    added: Vec<(i64, IndexRow)>,
+pub(super) struct Changes<'a> {
+    removed: Vec<(&'a IndexRow, i64)>,
+    added: Vec<(&'a IndexRow, i64)>,
 }
 
-impl Changes {
+impl<'a> Changes<'a> {
     /// The rows of record `rid` were `old` and are `new`.
-    pub(super) fn of(&mut self, rid: i64, old: &[IndexRow], new: &[IndexRow]) {
+    pub(super) fn of(&mut self, rid: i64, old: &'a [IndexRow], new: &'a [IndexRow]) {
+        if old.is_empty() {
+            self.added.extend(new.iter().map(|row| (row, rid)));
+            return;
+        }
         let before: HashSet<&IndexRow> = old.iter().collect();
         let after: HashSet<&IndexRow> = new.iter().collect();
-        self.removed.extend(before.difference(&after).map(|row| (rid, (*row).clone())));
-        self.added.extend(after.difference(&before).map(|row| (rid, (*row).clone())));
+        self.removed.extend(before.difference(&after).map(|row| (*row, rid)));
+        self.added.extend(after.difference(&before).map(|row| (*row, rid)));
     }
 
     /// Carries the changes out.
@@ -239,7 +243,11 @@ impl Changes {
     }
 
     /// What is to be taken out, and what is to be put in.
-    pub(super) fn gather(self, gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
+    ///
+    /// New rows go in by their order in the tables: neighbours come onto one page.
+    pub(super) fn gather(mut self, gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
+        self.added.sort_unstable();
+        self.added.dedup();
         for (number, keys) in by_table(self.removed) {
             let table = &TABLES[number];
             let positions: Vec<usize> =
@@ -255,9 +263,9 @@ impl Changes {
     }
 }
 
-fn by_table(rows: Vec<(i64, IndexRow)>) -> impl Iterator<Item = (usize, Vec<Vec<Value>>)> {
+fn by_table(rows: Vec<(&IndexRow, i64)>) -> impl Iterator<Item = (usize, Vec<Vec<Value>>)> {
     let mut tables: [Vec<Vec<Value>>; TABLES.len()] = Default::default();
-    for (rid, row) in rows {
+    for (row, rid) in rows {
         tables[row.table()].push(row.values(rid));
     }
     tables.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty())

@@ -65,8 +65,8 @@ impl Reader<'_> {
         for sql in [self.of_people(listed, &of_few, &citizens), self.of_anybody(listed, &others)].into_iter().flatten()
         {
             for row in self.values(sql).await? {
-                let system: Option<String> = row.try_get_by_index(0)?;
-                found.push((system.filter(|uri| !uri.is_empty()), row.try_get_by_index(1)?));
+                let system: Option<String> = row.get(0)?;
+                found.push((system.filter(|uri| !uri.is_empty()), row.get(1)?));
             }
         }
         found.sort();

@@ -7,7 +7,6 @@
 pub mod account;
 mod arrays;
 pub mod audit;
-pub mod budget;
 mod crowd;
 pub mod db;
 pub mod dictionary;
@@ -22,6 +21,8 @@ mod latest;
 pub mod meta;
 pub mod people;
 pub mod reader;
+mod readers;
+mod row;
 mod rows;
 pub mod rules;
 pub mod seal;

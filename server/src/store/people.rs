@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::facts::Facts;
 use super::index::IndexRow;
 use super::reader::Stored;
+use super::row::Row;
 use super::sql::Sql;
 use super::write::{Beside, Extra, Into, WriteSet};
 use super::{Store, db};
@@ -56,11 +57,7 @@ impl Store {
         let mut sql = Sql::new("SELECT rid, id, custodian FROM resource WHERE deleted = 0 AND kind = ");
         sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
         for row in self.fetch(sql).await? {
-            let citizen = Citizen {
-                key: row.try_get_by_index(0)?,
-                patient: row.try_get_by_index(1)?,
-                custodian: row.try_get_by_index(2)?,
-            };
+            let citizen = Citizen { key: row.get(0)?, patient: row.get(1)?, custodian: row.get(2)? };
             found.insert(citizen.patient.clone(), citizen);
         }
         Ok(found)
@@ -74,7 +71,7 @@ impl Store {
         }
         let mut sql = Sql::new("SELECT rid FROM resource WHERE kind = ");
         sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
-        self.fetch(sql).await?.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        self.fetch(sql).await?.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The Patient ids of these citizens.
@@ -89,7 +86,7 @@ impl Store {
             let mut sql = Sql::new("SELECT rid, id FROM resource WHERE rid IN ");
             sql.list(some.iter().copied());
             for row in self.fetch(sql).await? {
-                more.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+                more.push((row.get(0)?, row.get(1)?));
             }
         }
         self.names.learn(&more);
@@ -102,7 +99,7 @@ impl Store {
         let mut sql = Sql::new("SELECT rid FROM resource WHERE deleted = 0 AND kind = ");
         sql.bind(number(kind)).text(" AND id = ").bind(id);
         let rows = self.fetch(sql).await?;
-        rows.first().map(|row| Ok(row.try_get_by_index(0)?)).transpose()
+        rows.first().map(|row| Ok(row.get(0)?)).transpose()
     }
 
     /// The live Consents of these citizens, whatever their status.
@@ -117,10 +114,10 @@ impl Store {
             sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
             for row in self.fetch(sql).await? {
                 found.push(StoredConsent {
-                    citizen: row.try_get_by_index(0)?,
-                    rid: row.try_get_by_index(1)?,
-                    id: row.try_get_by_index(2)?,
-                    version: row.try_get_by_index(3)?,
+                    citizen: row.get(0)?,
+                    rid: row.get(1)?,
+                    id: row.get(2)?,
+                    version: row.get(3)?,
                 });
             }
         }
@@ -138,7 +135,7 @@ impl Store {
             let mut sql = Sql::new("SELECT rid, body FROM resource WHERE rid IN ");
             sql.list(some.iter().copied()).text(" AND kind = ").bind(number("Consent"));
             for row in self.fetch(sql).await? {
-                found.insert(row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+                found.insert(row.get(0)?, row.get(1)?);
             }
         }
         Ok(found)
@@ -159,7 +156,7 @@ impl Store {
         let mut sql = Sql::new("SELECT citizen FROM subject WHERE rid = ");
         sql.bind(stored.rid).text(" ORDER BY citizen");
         let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The citizens in a subject role of the record that is at this place now.
@@ -169,7 +166,7 @@ impl Store {
         sql.text(" UNION SELECT s.citizen FROM subject s JOIN resource r ON r.rid = s.rid WHERE r.kind = ");
         sql.bind(number(kind)).text(" AND r.id = ").bind(id);
         let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The facts of a stored version, as its columns hold them.
@@ -178,16 +175,16 @@ impl Store {
         sql.bind(stored.rid);
         let rows = self.fetch(sql).await?;
         let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "a row just read" })?;
-        let domain: i16 = row.try_get_by_index(0)?;
-        let low: Option<i64> = row.try_get_by_index(1)?;
-        let high: Option<i64> = row.try_get_by_index(2)?;
+        let domain: i16 = row.get(0)?;
+        let low: Option<i64> = row.get(1)?;
+        let high: Option<i64> = row.get(2)?;
         Ok(Facts {
             subjects: self.subjects_of(stored).await?,
             custodian: stored.custodian,
             custody: stored.custody,
             domain: u8::try_from(domain).unwrap_or(0),
             clinical: low.zip(high).map(|(low, high)| low..high),
-            labels: row.try_get_by_index(3)?,
+            labels: row.get(3)?,
         })
     }
 
@@ -222,7 +219,7 @@ impl Store {
             None => sql.text(" ORDER BY r.citizen"),
         };
         let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+        rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The citizen bound to a town's resident key, and the Organization that may
@@ -231,12 +228,11 @@ impl Store {
         let mut sql = Sql::new("SELECT citizen, custodian FROM binding WHERE system = ");
         sql.bind(system).text(" AND value = ").bind(value);
         let rows = self.fetch(sql).await?;
-        rows.first().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).transpose()
+        rows.first().map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
     }
 
-    async fn fetch(&self, sql: Sql) -> Result<Vec<sea_orm::QueryResult>, StoreError> {
-        use sea_orm::ConnectionTrait;
-        Ok(self.db().read().query_all_raw(sql.statement(self.db().backend())).await?)
+    async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        Ok(self.db().rows(sql).await?)
     }
 
     fn extra(&self, sql: &str, values: impl IntoIterator<Item = sea_orm::Value>) -> Extra {

@@ -5,7 +5,6 @@
 
 mod changes;
 
-use sea_orm::{ConnectionTrait, QueryResult, Statement};
 use techo_profiles::Definitions;
 
 pub use changes::{Window, newest_first};
@@ -13,12 +12,13 @@ pub use changes::{Window, newest_first};
 use crate::consent::view::{CitizenKey, CustodianKey, View};
 use crate::search::contained::Which;
 use crate::search::page::{Direction, SortValue};
-use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
+use crate::search::plan::{Plan, SortBy, SortColumn, SortKey, Total};
 use crate::search::row::{ParamKey, Table};
 
 use super::Store;
 use super::error::StoreError;
 use super::facts::Custody;
+use super::row::Row;
 use super::select;
 use super::sql::Sql;
 use super::visible::{possible, visible};
@@ -85,6 +85,8 @@ pub struct Page {
     pub next: Option<Position>,
     /// Before which row the page before ends; `None` at the beginning.
     pub previous: Option<Position>,
+    /// How many rows the whole search has, where the page's own statement tells.
+    pub whole: Option<u64>,
 }
 
 /// A place between two rows of a search.
@@ -108,9 +110,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The rows of a statement that carries the view's condition and gives no whole record.
-    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<QueryResult>, StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
-        Ok(db.query_all_raw(sql.statement(backend)).await?)
+    pub(super) async fn values(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        Ok(self.store.db.rows(sql).await?)
     }
 
     pub(super) fn view(&self) -> &View {
@@ -173,9 +174,16 @@ impl<'a> Reader<'a> {
         let direction = from.map_or(Direction::Onward, |(_, direction)| direction);
         let sort = plans.first().map_or(&[][..], |plan| &plan.sort);
         let order = select::order(plans, direction);
+        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
+        // So few rows are all looked at anyway: that they are counted needs no second statement.
+        let counted = narrow && from.is_none() && matches!(plans, [only] if only.total != Total::None);
         let mut branches = Vec::new();
         for plan in plans {
-            for mut sql in select::parts(plan, self.view, order.columns(plan)) {
+            let mut columns = order.columns(plan);
+            if counted {
+                columns.text(", COUNT(*) OVER () AS whole");
+            }
+            for mut sql in select::parts(plan, self.view, columns) {
                 if let Some((position, _)) = from {
                     sql.text(" AND ").push(order.beyond(plan, &position.keys, position.rid));
                 }
@@ -183,6 +191,7 @@ impl<'a> Reader<'a> {
                 branches.push(sql);
             }
         }
+        let counted = counted && branches.len() == 1;
         let chosen = match branches.len() {
             0 => return Ok(Page::default()),
             1 => branches.remove(0),
@@ -193,9 +202,12 @@ impl<'a> Reader<'a> {
                 all
             }
         };
-        let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
-        let (found, at) = self.fetched(&order.again(), chosen, &order.by("p"), narrow).await?;
-        page(&found, at, (sort, from, order.several()), limit)
+        let more = if counted { ", p.whole" } else { "" };
+        let (found, at) = self.fetched(&(order.again() + more), chosen, &order.by("p"), narrow).await?;
+        let page = page(&found, at, (sort, from, order.several()), limit)?;
+        let Some(row) = found.first().filter(|_| counted) else { return Ok(page) };
+        let whole: i64 = row.get(at + KEYS_AT + sort.len() + usize::from(order.several()))?;
+        Ok(Page { whole: u64::try_from(whole).ok(), ..page })
     }
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
@@ -225,9 +237,9 @@ impl<'a> Reader<'a> {
         let mut sql = Sql::new("SELECT COUNT(*) FROM (");
         sql.push(inner).text(") AS counted");
         let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
-        let rows = self.run(sql.statement(self.store.db.backend()), narrow).await?;
+        let rows = self.run(sql, narrow).await?;
         let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
-        let count: i64 = row.try_get_by_index(0)?;
+        let count: i64 = row.get(0)?;
         let count = u64::try_from(count).unwrap_or(0);
         Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
     }
@@ -288,10 +300,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Stored>, StoreError> {
-        let (db, backend) = (self.store.db.read(), self.store.db.backend());
+        let db = &self.store.db;
         let (rows, from) = match self.unconfirmed() {
-            None => (db.query_all_raw(sql.statement(backend)).await?, 0),
-            Some(warrant) => (confirmed(warrant, db.query_all_raw(warrant.over(sql).statement(backend)).await?)?, 1),
+            None => (db.rows(sql).await?, 0),
+            Some(warrant) => (confirmed(warrant, db.rows(warrant.over(sql)).await?)?, 1),
         };
         rows.iter().map(|row| stored(row, from)).collect()
     }
@@ -307,22 +319,21 @@ impl<'a> Reader<'a> {
         chosen: Sql,
         order: &str,
         narrow: bool,
-    ) -> Result<(Vec<QueryResult>, usize), StoreError> {
-        let backend = self.store.db.backend();
+    ) -> Result<(Vec<Row>, usize), StoreError> {
         let columns = format!("{COLUMNS}{more}");
         if let Some(warrant) = self.unconfirmed() {
-            let rows = self.run(warrant.of(&columns, chosen, order).statement(backend), narrow).await?;
+            let rows = self.run(warrant.of(&columns, chosen, order), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
-        Ok((self.run(sql.statement(backend), narrow).await?, 0))
+        Ok((self.run(sql, narrow).await?, 0))
     }
 
     /// The rows of a search's statement; only what cannot grow needs no limit.
-    async fn run(&self, statement: Statement, narrow: bool) -> Result<Vec<QueryResult>, StoreError> {
+    async fn run(&self, sql: Sql, narrow: bool) -> Result<Vec<Row>, StoreError> {
         let db = &self.store.db;
-        if narrow { Ok(db.read().query_all_raw(statement).await?) } else { db.limited(statement).await }
+        if narrow { Ok(db.rows(sql).await?) } else { db.searched(sql).await }
     }
 
     /// The decision that the next statement must find still standing.
@@ -337,14 +348,14 @@ fn overlap(plans: &[Plan]) -> bool {
 }
 
 /// The rows of a statement that asked about the warrant in its first column.
-fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryResult>, StoreError> {
-    if !rows.first().map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(false) {
+fn confirmed(warrant: &Warrant, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+    if !rows.first().map(|row| row.get(0)).transpose()?.unwrap_or(false) {
         return Err(StoreError::Stale);
     }
     warrant.confirm();
     // The one row of a statement that found nothing has no row number.
     if let [only] = &rows[..]
-        && only.try_get_by_index::<Option<i64>>(1)?.is_none()
+        && only.get::<Option<i64>>(1)?.is_none()
     {
         rows.clear();
     }
@@ -352,28 +363,28 @@ fn confirmed(warrant: &Warrant, mut rows: Vec<QueryResult>) -> Result<Vec<QueryR
 }
 
 /// A row of [`COLUMNS`], which begin at column `from`.
-pub(super) fn stored(row: &QueryResult, from: usize) -> Result<Stored, StoreError> {
-    let rid: i64 = row.try_get_by_index(from)?;
-    let kind: i16 = row.try_get_by_index(from + 1)?;
+pub(super) fn stored(row: &Row, from: usize) -> Result<Stored, StoreError> {
+    let rid: i64 = row.get(from)?;
+    let kind: i16 = row.get(from + 1)?;
     Ok(Stored {
         rid,
         kind: u16::try_from(kind).map_err(|_| StoreError::Corrupt { table: "resource", column: "kind", row: rid })?,
-        id: row.try_get_by_index(from + 2)?,
-        version: row.try_get_by_index(from + 3)?,
-        updated: row.try_get_by_index(from + 4)?,
-        deleted: row.try_get_by_index(from + 5)?,
-        citizen: row.try_get_by_index(from + 6)?,
-        several: row.try_get_by_index::<i16>(from + 7)? != 0,
-        custodian: row.try_get_by_index(from + 8)?,
-        custody: Custody::of(row.try_get_by_index(from + 9)?).ok_or(StoreError::Corrupt {
+        id: row.get(from + 2)?,
+        version: row.get(from + 3)?,
+        updated: row.get(from + 4)?,
+        deleted: row.get(from + 5)?,
+        citizen: row.get(from + 6)?,
+        several: row.get::<i16>(from + 7)? != 0,
+        custodian: row.get(from + 8)?,
+        custody: Custody::of(row.get(from + 9)?).ok_or(StoreError::Corrupt {
             table: "resource",
             column: "custody",
             row: rid,
         })?,
-        method: row.try_get_by_index(from + 10)?,
-        epoch: row.try_get_by_index(from + 11)?,
-        rules: row.try_get_by_index::<i64>(from + 12)?,
-        body: whole(row.try_get_by_index(from + 13)?, rid)?,
+        method: row.get(from + 10)?,
+        epoch: row.get(from + 11)?,
+        rules: row.get::<i64>(from + 12)?,
+        body: whole(row.get(from + 13)?, rid)?,
     })
 }
 
@@ -392,25 +403,25 @@ const KEYS_AT: usize = 14;
 ///
 /// * `found`: up to one row more than `limit`; their own columns begin at `at`.
 fn page(
-    found: &[QueryResult],
+    found: &[Row],
     at: usize,
     (sort, from, several): (&[SortKey], Option<(&Position, Direction)>, bool),
     limit: u32,
 ) -> Result<Page, StoreError> {
     let more = found.len() > limit as usize;
     let back = from.is_some_and(|(_, direction)| direction == Direction::Back);
-    let mut kept: Vec<&QueryResult> = found.iter().take(limit as usize).collect();
+    let mut kept: Vec<&Row> = found.iter().take(limit as usize).collect();
     if back {
         kept.reverse();
     }
     let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
     // In a search for what is contained one row may be there several times.
-    let spot = |row: &QueryResult, rid: i64| {
-        if several { row.try_get_by_index::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }
+    let spot = |row: &Row, rid: i64| {
+        if several { row.get::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }
     };
     let spots = kept.iter().zip(&rows).map(|(row, stored)| spot(row, stored.rid)).collect::<Result<Vec<_>, _>>()?;
     let places = spots.iter().map(|spot| if several { select::place(*spot) } else { 0 }).collect();
-    let place = |edge: Option<(&&QueryResult, &i64)>, beside: i64| -> Result<Option<Position>, StoreError> {
+    let place = |edge: Option<(&&Row, &i64)>, beside: i64| -> Result<Option<Position>, StoreError> {
         match (edge, from) {
             (Some((row, spot)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: *spot })),
             // All the rows that were there have gone: the way leads over the place itself.
@@ -421,25 +432,25 @@ fn page(
     let next = if back || more { place(kept.last().zip(spots.last()), -1)? } else { None };
     let before = if back { more } else { from.is_some() };
     let previous = if before { place(kept.first().zip(spots.first()), 1)? } else { None };
-    Ok(Page { rows, places, next, previous })
+    Ok(Page { rows, places, next, previous, whole: None })
 }
 
-fn key_values(row: &QueryResult, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {
+fn key_values(row: &Row, from: usize, sort: &[SortKey]) -> Result<Vec<SortValue>, StoreError> {
     let mut values = Vec::new();
     for (number, key) in sort.iter().enumerate() {
         let at = from + KEYS_AT + number;
         let integer = || -> Result<SortValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
+            Ok(row.get::<Option<i64>>(at)?.map_or(SortValue::Absent, SortValue::Integer))
         };
         let text = || -> Result<SortValue, StoreError> {
-            Ok(row.try_get_by_index::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
+            Ok(row.get::<Option<String>>(at)?.map_or(SortValue::Absent, SortValue::Text))
         };
         values.push(match &key.by {
             SortBy::Updated => integer()?,
             SortBy::Id => text()?,
             SortBy::Indexed { column: SortColumn::Date, .. } => integer()?,
             SortBy::Indexed { column: SortColumn::Number | SortColumn::Quantity, .. } => {
-                row.try_get_by_index::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
+                row.get::<Option<f64>>(at)?.map_or(SortValue::Absent, SortValue::Real)
             }
             SortBy::Indexed { .. } => text()?,
         });

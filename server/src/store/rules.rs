@@ -21,6 +21,7 @@ use techo_profiles::Definitions;
 use super::error::StoreError;
 use super::index::{Changes, IndexRow};
 use super::reader::{COLUMNS, Stored, stored};
+use super::sql::Sql;
 use super::write::{Beside, Extra, Put};
 use super::{Store, db};
 
@@ -215,9 +216,10 @@ impl Store {
 
     /// The records of a type after this id.
     pub async fn records_after(&self, kind: u16, after: &str, limit: i64) -> Result<Vec<Stored>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM resource r WHERE r.kind = ? AND r.id > ? ORDER BY r.id LIMIT ?");
-        let kind = i16::try_from(kind).unwrap_or(0);
-        let rows = self.db().all(&sql, [kind.into(), after.into(), limit.into()]).await?;
+        let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.kind = "));
+        sql.bind(i16::try_from(kind).unwrap_or(0)).text(" AND r.id > ").bind(after);
+        sql.text(" ORDER BY r.id LIMIT ").bind(limit);
+        let rows = self.db().rows(sql).await?;
         rows.iter().map(|row| stored(row, 0)).collect()
     }
 

@@ -12,6 +12,7 @@
 mod compartment;
 mod contained;
 mod filter;
+mod hierarchy;
 mod matching;
 mod order;
 #[cfg(test)]
@@ -156,6 +157,7 @@ impl Scene<'_> {
                 Some(union(sets))
             }
             Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
+            Filter::Related { .. } => self.related_set(filter),
             Filter::Compartment { of, kind, id, params } => Some(compartment::rows(*of, (*kind, id), params)),
             Filter::Any(parts) => {
                 let sets = parts.iter().map(|part| self.set_of(part, row)).collect::<Option<Vec<_>>>()?;
@@ -245,6 +247,7 @@ fn cost(filter: &Filter) -> u8 {
             _ => UNINDEXED,
         },
         Filter::Compartment { .. } => BY_REFERENCE,
+        Filter::Related { .. } => BY_REFERENCE + 1,
         Filter::Together { .. } | Filter::Near { .. } => BY_SPAN,
         Filter::Any(parts) => parts.iter().map(set_cost).max().unwrap_or(0),
         Filter::Updated { .. } => 8,
@@ -282,7 +285,7 @@ fn match_cost(one: &Match) -> u8 {
         Match::Identifier(_) => BY_IDENTIFIER,
         Match::Reference { .. } => BY_REFERENCE,
         Match::Exact { .. } | Match::Whole(_) | Match::Uri(_) => 3,
-        Match::Prefix(_) | Match::UriPart(Place::Start, _) => 4,
+        Match::Prefix(_) | Match::UriPart(Place::Start, _) | Match::Version(_) => 4,
         Match::Token(_) | Match::Codes { .. } => 5,
         Match::Date(_) | Match::Number(_) | Match::Quantity { .. } | Match::Canonical { .. } => BY_SPAN,
         Match::Contains(_) | Match::Ends(_) | Match::UriPart(..) => 7,

@@ -13,6 +13,8 @@ use super::db::statement;
 pub(super) struct Sql {
     text: String,
     values: Vec<Value>,
+    /// Which of the values are the instant at which the statement runs.
+    instants: Vec<usize>,
 }
 
 /// More alternatives than this are halved.
@@ -21,7 +23,7 @@ const FLAT: usize = 32;
 impl Sql {
     /// Begins with this text.
     pub(super) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+        Self { text: text.to_owned(), ..Self::default() }
     }
 
     /// Adds text that holds no value.
@@ -37,6 +39,12 @@ impl Sql {
         self
     }
 
+    /// Adds `?` for the instant at which the statement runs: [`Sql::push_at`] moves it.
+    pub(super) fn instant(&mut self, now: i64) -> &mut Self {
+        self.instants.push(self.values.len());
+        self.bind(now)
+    }
+
     /// Adds `(?, ?, …)`; for no values a list that nothing is in.
     pub(super) fn list<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> &mut Self {
         let before = self.values.len();
@@ -50,7 +58,11 @@ impl Sql {
 
     /// Adds text that the two databases spell differently.
     pub(super) fn either(&mut self, sqlite: &str, postgres: &str) -> &mut Self {
-        self.text.extend([SQLITE, sqlite, POSTGRES, postgres, BOTH]);
+        for (mark, spelling) in [(SQLITE, sqlite), (POSTGRES, postgres)] {
+            self.text.push(mark);
+            self.text.push_str(spelling);
+        }
+        self.text.push(BOTH);
         self
     }
 
@@ -99,7 +111,20 @@ impl Sql {
     /// Adds another piece.
     pub(super) fn push(&mut self, other: Sql) -> &mut Self {
         self.text.push_str(&other.text);
+        self.instants.extend(other.instants.iter().map(|at| at + self.values.len()));
         self.values.extend(other.values);
+        self
+    }
+
+    /// Adds a piece that was made before, at the instant `now`.
+    pub(super) fn push_at(&mut self, other: &Sql, now: i64) -> &mut Self {
+        let before = self.values.len();
+        self.text.push_str(&other.text);
+        self.values.extend(other.values.iter().cloned());
+        for at in &other.instants {
+            self.values[before + at] = now.into();
+            self.instants.push(before + at);
+        }
         self
     }
 
@@ -154,9 +179,9 @@ impl Sql {
 
 /// Before what only SQLite gets, and before what only PostgreSQL gets; after both.
 /// Characters that no text of a statement holds.
-const SQLITE: &str = "\u{1}";
-const POSTGRES: &str = "\u{2}";
-const BOTH: &str = "\u{3}";
+const SQLITE: char = '\u{1}';
+const POSTGRES: char = '\u{2}';
+const BOTH: char = '\u{3}';
 
 /// The text as one database spells it.
 fn spelled(text: &str, backend: DatabaseBackend) -> String {

@@ -96,8 +96,8 @@ impl Store {
     }
 
     async fn texts(&self, sql: Sql) -> Result<Vec<(StanceKey, String)>, StoreError> {
-        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
-        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
+        let rows = self.db.rows(sql).await?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     /// The Consents of these stances that stand for these citizens at `now`.
@@ -115,16 +115,11 @@ impl Store {
         );
         sql.list(citizens.iter().copied()).text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ");
         sql.push(standing(now)).text(" ORDER BY e.rid");
-        let rows = self.db.read().query_all_raw(sql.statement(self.db.backend())).await?;
+        let rows = self.db.rows(sql).await?;
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for row in rows {
-            let one = Ground {
-                citizen: row.try_get_by_index(0)?,
-                stance: row.try_get_by_index(1)?,
-                id: row.try_get_by_index(2)?,
-                version: row.try_get_by_index(3)?,
-            };
+            let one = Ground { citizen: row.get(0)?, stance: row.get(1)?, id: row.get(2)?, version: row.get(3)? };
             // Two who gave the same Consent are two rows.
             if seen.insert(one.id.clone()) {
                 found.push(one);
@@ -149,12 +144,12 @@ pub(super) fn naming(actors: &[String]) -> Sql {
 /// herself or someone who holds authority over her.
 pub(super) fn standing(now: i64) -> Sql {
     let mut sql = Sql::new("e.since <= ");
-    sql.bind(now).text(" AND e.until > ").bind(now);
+    sql.instant(now).text(" AND e.until > ").instant(now);
     sql.text(
         " AND (e.giver = '' OR EXISTS (SELECT 1 FROM resource up JOIN authority u ON u.patient = up.id \
          WHERE up.rid = e.citizen AND u.related_person IN (e.giver, 'RelatedPerson/' || e.giver) AND u.valid_from <= ",
     );
-    sql.bind(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql.instant(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")))");
     sql
 }
 

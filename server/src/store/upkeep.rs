@@ -35,7 +35,7 @@ impl Store {
         for rids in rids.chunks(256) {
             let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM resource r WHERE r.rid IN "));
             sql.list(rids.iter().copied()).text(" ORDER BY r.rid");
-            let rows = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
+            let rows = self.db().rows(sql).await?;
             for row in &rows {
                 found.push(stored(row, 0)?);
             }
@@ -63,24 +63,22 @@ impl Store {
                   AND i.rid = r.rid) FROM resource r WHERE r.rid IN ",
             );
             sql.list(some.iter().map(|row| row.rid));
-            let columns = self.db().read().query_all_raw(sql.statement(self.db().backend())).await?;
-            let mut columns: HashMap<i64, _> = columns
-                .into_iter()
-                .map(|row| Ok((row.try_get_by_index(0)?, row)))
-                .collect::<Result<_, StoreError>>()?;
+            let columns = self.db().rows(sql).await?;
+            let mut columns: HashMap<i64, _> =
+                columns.into_iter().map(|row| Ok((row.get(0)?, row))).collect::<Result<_, StoreError>>()?;
             for stored in some {
                 let Some(row) = columns.remove(&stored.rid) else { continue };
                 let corrupt = StoreError::Corrupt { table: "resource", column: "domain", row: stored.rid };
-                let low: Option<i64> = row.try_get_by_index(2)?;
+                let low: Option<i64> = row.get(2)?;
                 let facts = Facts {
                     subjects: self.subjects_of(stored).await?,
                     custodian: stored.custodian,
                     custody: stored.custody,
-                    domain: u8::try_from(row.try_get_by_index::<i16>(1)?).map_err(|_| corrupt)?,
-                    clinical: low.zip(row.try_get_by_index(3)?).map(|(low, high): (i64, i64)| low..high),
-                    labels: row.try_get_by_index(4)?,
+                    domain: u8::try_from(row.get::<i16>(1)?).map_err(|_| corrupt)?,
+                    clinical: low.zip(row.get(3)?).map(|(low, high): (i64, i64)| low..high),
+                    labels: row.get(4)?,
                 };
-                found.insert(stored.rid, (facts, row.try_get_by_index::<i64>(5)? > 0));
+                found.insert(stored.rid, (facts, row.get::<i64>(5)? > 0));
             }
         }
         Ok(found)

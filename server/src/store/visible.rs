@@ -20,6 +20,13 @@ use super::stance::{naming, standing};
 /// * `name`: what the statement calls the row.
 /// * `past`: the row is one of `history`.
 pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
+    let made = view.once((number, past, name), || spelled(view, kind, number, name, past));
+    let mut sql = Sql::default();
+    sql.push_at(&made, view.now());
+    sql
+}
+
+fn spelled(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
     let whose = format!("{name}.citizen");
     let row = Row { name, kind: Some(kind), past, outer: None, whose: &whose, now: view.now() };
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
@@ -38,7 +45,7 @@ pub(super) fn visible_as<'k>(name: &str, view: &View, kinds: impl Iterator<Item 
     let mut groups: Vec<(Vec<i16>, Sql)> = Vec::new();
     for kind in kinds.filter(|kind| possible(view, kind)) {
         let Some(key) = Definitions::embedded().type_number(kind) else { continue };
-        let condition = visible(view, kind, key, name, false);
+        let condition = spelled(view, kind, key, name, false);
         match groups.iter_mut().find(|(_, same)| *same == condition) {
             Some((kinds, _)) => kinds.push(number(kind)),
             None => groups.push((vec![number(kind)], condition)),

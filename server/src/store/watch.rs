@@ -10,6 +10,7 @@
 //! A read need not ask first: its own statement can carry the question along. A
 //! [`Warrant`] does that: rows come out only if the mark is still what it was.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use techo_profiles::Definitions;
@@ -53,14 +54,14 @@ impl Watch {
         mark
     }
 
-    /// What must still be so when a decision made under this watch is used at `now`.
+    /// Whether a decision made under this watch still stands.
     ///
     /// * `hash`: of the token.
     /// * `mark`: as it was when the decision was made.
-    pub fn warrant(&self, hash: &[u8], mark: &str, now: i64) -> Warrant {
+    pub fn question(&self, hash: &[u8], mark: &str) -> Question {
         let mut fresh = Sql::new("SELECT COALESCE((SELECT ");
-        fresh.push(self.mark(now)).push(alive(hash, now)).text("), '') = ").bind(mark).text(" AS fresh");
-        Warrant { fresh, confirmed: AtomicBool::new(false) }
+        fresh.push(self.mark(0)).push(alive(hash, 0)).text("), '') = ").bind(mark).text(" AS fresh");
+        Question(Arc::new(fresh))
     }
 
     /// Who holds authority at this instant: the account over anyone, anyone over the patients.
@@ -77,8 +78,8 @@ impl Watch {
         if let Some(account) = &self.account {
             sql.text(" OR u.account = ").bind(account.as_str());
         }
-        sql.text(") AND u.valid_from <= ").bind(now);
-        sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")");
+        sql.text(") AND u.valid_from <= ").instant(now);
+        sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")");
         Some(sql)
     }
 
@@ -174,12 +175,24 @@ const TOKEN: &str = "t.scopes || '|' || t.purpose || '|' || COALESCE(t.patient, 
     COALESCE(a.kind, '') || '|' || COALESCE(a.fhir_user, '') || '|' || COALESCE(a.patient, '') || '|' || \
     COALESCE(a.organization, '') || '|' || COALESCE(a.role, '')";
 
+/// Whether a decision still stands, to be asked at any instant.
+#[derive(Clone, Debug)]
+pub struct Question(Arc<Sql>);
+
+impl Question {
+    /// The same, asked at `now`.
+    pub fn warrant(&self, now: i64) -> Warrant {
+        Warrant { fresh: self.0.clone(), now, confirmed: AtomicBool::new(false) }
+    }
+}
+
 /// A condition that a reading statement carries along: that the decision behind
 /// its view still stands. Good for the first statement of one request.
 #[derive(Debug)]
 pub struct Warrant {
     /// `SELECT … AS fresh`, one row.
-    fresh: Sql,
+    fresh: Arc<Sql>,
+    now: i64,
     confirmed: AtomicBool,
 }
 
@@ -197,14 +210,14 @@ impl Warrant {
     /// then the columns of `inner`, NULL where there is no row.
     pub(super) fn over(&self, inner: Sql) -> Sql {
         let mut sql = Sql::new("SELECT g.fresh, r.* FROM (");
-        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
+        sql.push_at(&self.fresh, self.now).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
         sql
     }
 
     /// The same for the records `r` whose row numbers `chosen`, called `p`, gives as `rid`.
     pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
         let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
-        sql.push(self.fresh.clone()).text(") g LEFT JOIN (").push(chosen);
+        sql.push_at(&self.fresh, self.now).text(") g LEFT JOIN (").push(chosen);
         sql.text(") p ON g.fresh LEFT JOIN ");
         sql.either(
             "resource r ON r.rid = p.rid",

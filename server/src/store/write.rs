@@ -49,8 +49,6 @@ pub struct Put {
     pub id: String,
     /// The version that the plan was made on; `None` for a new record.
     pub expected: Option<i32>,
-    /// When the version planned on was made.
-    pub touched: Option<i64>,
     /// What happened.
     pub method: Method,
     /// The body; `None` deletes.

@@ -273,7 +273,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
             for row in self.connection.query_all_raw(statement).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
-                current.insert(row.try_get_by_index::<i64>(0)?, (row.try_get_by_index::<i32>(1)?, updated));
+                current.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i32>(1)?);
                 rules.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i64>(3)?);
             }
         }
@@ -281,9 +281,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
             set.puts.iter().enumerate().find_map(|(number, put)| {
                 let expected = put.expected?;
                 let found = current.get(&put.rid).copied();
-                let touched = |(_, updated)| put.touched.is_none_or(|seen| seen == updated);
-                let stays = found.is_some_and(|(version, _)| version == expected) && found.is_some_and(touched);
-                (!stays).then_some(Refused::Moved { put: number, current: found.map(|(version, _)| version) })
+                (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
             })
         };
         let refusals: Vec<Option<Refused>> = sets.iter().map(check).collect();

@@ -7,6 +7,7 @@ pub mod date;
 pub mod everywhere;
 pub mod filter;
 pub mod fulltext;
+pub mod hierarchy;
 pub mod include;
 pub mod japanese;
 pub mod modifier;

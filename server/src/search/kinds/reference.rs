@@ -26,8 +26,8 @@ use crate::search::row::{Cell, Table};
 pub const KIND: Kind = Kind {
     name: "reference",
     tables: &[Table::Reference, Table::Identifier, Table::String],
-    modifiers: &["identifier", "type"],
-    undone: &["above", "below"],
+    modifiers: &["identifier", "type", "above", "below"],
+    undone: &[],
     extract,
     parse,
     sort: Some(SortColumn::Reference),

@@ -4,6 +4,8 @@
 //! begins a new text. The markup was validated; what is not markup after all is
 //! read as text.
 
+use techo_profiles::xml::referred;
+
 /// The texts of a `div`, in order.
 pub(super) fn texts(div: &str) -> Vec<String> {
     let mut texts = Vec::new();
@@ -57,24 +59,6 @@ fn plain(raw: &str, text: &mut String) {
                 text.push('&');
                 text.push_str(part);
             }
-        }
-    }
-}
-
-fn referred(name: &str) -> Option<char> {
-    match name {
-        "lt" => Some('<'),
-        "gt" => Some('>'),
-        "amp" => Some('&'),
-        "quot" => Some('"'),
-        "apos" => Some('\''),
-        _ => {
-            let digits = name.strip_prefix('#')?;
-            let number = match digits.strip_prefix('x') {
-                Some(hex) => u32::from_str_radix(hex, 16),
-                None => digits.parse(),
-            };
-            char::from_u32(number.ok()?)
         }
     }
 }

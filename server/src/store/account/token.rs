@@ -1,15 +1,14 @@
 //! Access tokens, refresh tokens and client assertions.
 
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter,
-};
+use sea_orm::{ActiveModelTrait, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::grant::{CodeTaken, spend_code};
 use super::{Accounts, insert};
 use crate::store::entity::{
     access_token, assertion, authorization_code, failed_sign_in, known_browser, refresh_token, session,
 };
+use crate::store::row::Row;
 use crate::store::sql::Sql;
 use crate::store::watch::Watch;
 
@@ -23,7 +22,7 @@ pub struct Issue {
 }
 
 /// A living access token with what is known of its client, user and grant.
-#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BearerRow {
     /// Name of the token in the audit record.
     pub id: String,
@@ -69,16 +68,14 @@ pub struct BearerRow {
 /// time, the client, the grant, the account, and the approver's authority over
 /// the patient at this instant.
 const BEARER: &str = "t.id, t.grant_id, t.scopes, t.patient, t.purpose, t.with_id_token, t.issued, t.expires, \
-    t.client, c.kind AS client_kind, c.organization AS client_organization, c.custodial, \
-    t.account, a.name AS account_name, a.kind AS account_kind, a.fhir_user, a.patient AS account_patient, \
-    a.organization AS account_organization, a.role AS account_role";
+    t.client, c.kind, c.organization, c.custodial, t.account, a.name, a.kind, a.fhir_user, a.patient, a.organization, a.role";
 
 /// `FROM access_token t …`: the token, if it lives.
 pub(in crate::store) fn alive(hash: &[u8], now: i64) -> Sql {
     let mut sql = Sql::new(BEARER_FROM);
     sql.text(" WHERE t.hash = ").bind(hash.to_vec());
-    sql.text(" AND t.expires > ").bind(now).text(BEARER_ALIVE).bind(now);
-    sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").bind(now).text(")))");
+    sql.text(" AND t.expires > ").instant(now).text(BEARER_ALIVE).instant(now);
+    sql.text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")))");
     sql
 }
 
@@ -92,6 +89,34 @@ const BEARER_ALIVE: &str = " AND t.revoked = 0 AND NOT c.disabled \
     AND (t.patient IS NULL OR t.account IS NULL OR a.kind = 'professional' OR EXISTS \
     (SELECT 1 FROM authority u WHERE u.account = t.account AND u.patient = t.patient \
     AND u.valid_from <= ";
+
+/// The row of [`BEARER`].
+fn bearer(row: &Row) -> Result<BearerRow, DbErr> {
+    Ok(BearerRow {
+        id: row.get(0)?,
+        grant_id: row.get(1)?,
+        scopes: row.get(2)?,
+        patient: row.get(3)?,
+        purpose: row.get(4)?,
+        with_id_token: row.get(5)?,
+        issued: row.get(6)?,
+        expires: row.get(7)?,
+        client: row.get(8)?,
+        client_kind: row.get(9)?,
+        client_organization: row.get(10)?,
+        custodial: row.get(11)?,
+        account: row.get(12)?,
+        account_name: row.get(13)?,
+        account_kind: row.get(14)?,
+        fhir_user: row.get(15)?,
+        account_patient: row.get(16)?,
+        account_organization: row.get(17)?,
+        account_role: row.get(18)?,
+    })
+}
+
+/// The column after those of [`BEARER`].
+const MARK_AT: usize = 19;
 
 impl Accounts {
     /// Exchanges a code for tokens: both happen, or neither.
@@ -153,9 +178,9 @@ impl Accounts {
     ) -> Result<Option<(BearerRow, String)>, DbErr> {
         let mut sql = Sql::new("SELECT ");
         sql.text(BEARER).text(", ").push(watch.map_or_else(|| Sql::new("''"), |watch| watch.mark(now)));
-        sql.text(" AS mark").push(alive(hash, now));
-        let Some(row) = self.db.read().query_one_raw(sql.statement(self.db.backend())).await? else { return Ok(None) };
-        Ok(Some((BearerRow::from_query_result(&row, "")?, row.try_get("", "mark")?)))
+        sql.push(alive(hash, now));
+        let rows = self.db.rows(sql).await?;
+        rows.first().map(|row| Ok((bearer(row)?, row.get(MARK_AT)?))).transpose()
     }
 
     /// An access token by its hash, dead or alive.

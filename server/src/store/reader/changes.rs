@@ -7,8 +7,6 @@
 
 use std::ops::Range;
 
-use sea_orm::ConnectionTrait;
-
 use super::{COLUMNS, OLD_COLUMNS, Reader, Stored};
 use crate::store::error::StoreError;
 use crate::store::select::records_of;
@@ -64,11 +62,11 @@ impl Reader<'_> {
             "SELECT v.column1 FROM (VALUES {}) v WHERE EXISTS (SELECT 1 FROM resource r WHERE r.kind = v.column1)",
             values.join(", ")
         ));
-        let rows = self.store.db.read().query_all_raw(sql.statement(self.store.db.backend())).await?;
+        let rows = self.store.db.rows(sql).await?;
         let mut found = Vec::new();
         for row in rows {
             // PostgreSQL has an INTEGER here, SQLite any whole number.
-            let number = row.try_get_by_index::<i32>(0)?;
+            let number = row.get::<i32>(0)?;
             found.extend(u16::try_from(number).ok());
         }
         Ok(found)

@@ -126,6 +126,7 @@ impl Scene<'_> {
                 sql.either(")", &format!(") m WHERE m.rid = {r}.rid OFFSET 0)"));
                 sql
             }
+            Filter::Related { .. } => self.related(&r, filter).unwrap_or_else(|| Sql::new("1 = 0")),
             Filter::Words { everything, sought } => self.says(row, *everything, sought),
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
             Filter::All(parts) => self.conditions(parts, row, None),
@@ -189,7 +190,7 @@ pub(super) fn placed(index: &str, t: &str, r: &str) -> String {
 }
 
 /// The index has a row for `r`.
-fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
+pub(super) fn probe(r: &str, table: Table, index: &str, conditions: Option<Sql>) -> Sql {
     // A span is looked for among the row's own index rows: the plus keeps SQLite from
     // reading all rows of the parameter instead, each time.
     let t = if matches!(table, Table::Date | Table::Number | Table::Quantity) { "+t" } else { "t" };

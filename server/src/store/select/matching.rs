@@ -130,6 +130,15 @@ fn matches(t: &str, one: &Match) -> Sql {
         ]),
         Match::Uri(value) => equal(&column("value"), value),
         Match::UriPart(place, text) => part(&column("value"), *place, text),
+        // A dot comes before a slash, and nothing between: one range, and what of it is no
+        // version below.
+        Match::Version(url) => {
+            let mut sql = Sql::new(&format!("{t}.kind = 0 AND {t}.id >= "));
+            sql.bind(&**url).text(&format!(" AND {t}.id < ")).bind(format!("{url}/"));
+            sql.text(&format!(" AND ({t}.id = ")).bind(&**url);
+            sql.text(&format!(" OR {t}.id >= ")).bind(format!("{url}.")).text(")");
+            sql
+        }
         Match::Reference { kinds, id } => {
             let mut parts = vec![equal(&column("id"), id)];
             if !kinds.is_empty() {

@@ -42,11 +42,14 @@ const ROWS: &[&str] = &[
     "INSERT INTO code (system, code) SELECT 1, 'c' || n FROM generate_series(1, 2000) n",
 ];
 
+/// Nodes that look at what others found.
+const NO_LOOKS: &[&str] = &["Subquery Scan", "Bitmap Heap Scan", "Function Scan", "CTE Scan", "WorkTable Scan"];
+
 /// Index and condition of each look into a table.
 fn looks(plan: &Value, found: &mut Vec<String>) {
     if let Some(node) = plan["Node Type"].as_str() {
         let told = |name: &str| plan[name].as_str().unwrap_or_default();
-        if node.ends_with("Scan") && !["Subquery Scan", "Bitmap Heap Scan", "Function Scan"].contains(&node) {
+        if node.ends_with("Scan") && !NO_LOOKS.contains(&node) {
             let on = if plan["Alias"].is_null() { "" } else { told("Alias") };
             found.push(format!("{node} {on} {}: {}", told("Index Name"), told("Index Cond")));
         } else if node.ends_with("Join") {
@@ -73,7 +76,7 @@ fn reads_all(look: &str) -> bool {
 async fn plan_of(db: &Db, who: &str, query: &str) -> Vec<String> {
     let statement = asked(who, query).statement(DatabaseBackend::Postgres);
     let nothing = vec!["NULL"; statement.values.map_or(0, |values| values.0.len())].join(", ");
-    let connection = db.search().begin().await.expect("a connection");
+    let connection = db.read().begin().await.expect("a connection");
     connection.execute_unprepared(&format!("PREPARE asked AS {}", statement.sql)).await.expect(&statement.sql);
     let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE asked({nothing})");
     let row = connection.query_one_raw(db.statement(&sql, [])).await.expect("a plan").expect("a row");

@@ -1,0 +1,256 @@
+//! SQLite's readers: threads with a connection each, which run the statements that
+//! most requests consist of.
+//!
+//! A read of one record takes ten microseconds in SQLite. The general driver hands
+//! each statement, each row and each value from thread to thread, which takes longer
+//! than the statement; here a statement goes over once, and its rows come back
+//! together. What runs rarely, and everything that writes, goes through sea-orm.
+//!
+//! A statement may have a limit of time. SQLite asks a progress handler every few
+//! thousand steps whether to go on, so it is stopped in the database itself, and
+//! whoever hung up leaves nothing behind that nobody stops.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use sea_orm::{DbErr, Statement, Value};
+use tokio::sync::oneshot;
+
+use super::row::Row;
+
+/// Threads that read; they end with the last of these handles.
+#[derive(Clone, Debug)]
+pub(super) struct Readers(Arc<Handle>);
+
+/// What a statement came to.
+pub(super) type Found = Result<Vec<Row>, Halt>;
+
+/// Why a statement gave no rows.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// It took longer than it may.
+    Late,
+    /// The database says no.
+    Failed(DbErr),
+}
+
+#[derive(Debug)]
+struct Handle(Arc<Queue>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.jobs.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.0.more.notify_all();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    jobs: Mutex<Jobs>,
+    more: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Job {
+    statement: Statement,
+    time: Option<Duration>,
+    done: oneshot::Sender<Found>,
+}
+
+/// Prepared statements that a connection keeps.
+const STATEMENTS: usize = 512;
+/// Virtual machine instructions between two questions whether to go on: well under a millisecond.
+const STEPS: i32 = 10_000;
+/// How long a reader waits for a lock; in WAL mode only a checkpoint at the very start takes one.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Readers {
+    /// Starts `count` readers of the database at `path`, which is there already.
+    ///
+    /// * `settings`: pragmas of each connection.
+    pub(super) fn start(path: &Path, count: usize, settings: &[(&str, &str)]) -> Result<Self, DbErr> {
+        let queue = Arc::new(Queue::default());
+        let handle = Self(Arc::new(Handle(queue.clone())));
+        for _ in 0..count {
+            let reader = Reader::open(path, settings).map_err(|error| told(&error))?;
+            let queue = queue.clone();
+            let begun = thread::Builder::new().name("reader".into()).spawn(move || reader.serve(&queue));
+            begun.map_err(|error| DbErr::Custom(format!("a thread for reading: {error}")))?;
+        }
+        Ok(handle)
+    }
+
+    /// All rows of a statement.
+    ///
+    /// * `time`: how long it may take, from when it begins.
+    pub(super) async fn rows(&self, statement: Statement, time: Option<Duration>) -> Found {
+        let (done, answer) = oneshot::channel();
+        let queue = &self.0.0;
+        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { statement, time, done });
+        queue.more.notify_one();
+        answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
+    }
+}
+
+impl Queue {
+    /// The next job; `None` once nobody can send one.
+    fn next(&self) -> Option<Job> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        let mut jobs = self.more.wait_while(jobs, idle).unwrap_or_else(PoisonError::into_inner);
+        jobs.waiting.pop_front()
+    }
+}
+
+/// One connection with its clock.
+struct Reader {
+    connection: Connection,
+    begun: Instant,
+    /// When the running statement has to end, in microseconds since `begun`.
+    end: Arc<AtomicU64>,
+}
+
+impl Reader {
+    fn open(path: &Path, settings: &[(&str, &str)]) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        for (name, value) in settings {
+            connection.pragma_update(None, name, value)?;
+        }
+        connection.pragma_update(None, "query_only", true)?;
+        let (begun, end) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
+        let clock = end.clone();
+        let late = move || micros(begun.elapsed()) > clock.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS, Some(late))?;
+        Ok(Self { connection, begun, end })
+    }
+
+    fn serve(self, queue: &Queue) {
+        while let Some(Job { statement, time, done }) = queue.next() {
+            if done.is_closed() {
+                continue;
+            }
+            let end = time.map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
+            self.end.store(end, Ordering::Relaxed);
+            // Whoever asked may have gone; then nobody needs the answer.
+            let _ = done.send(self.run(&statement).map_err(|error| match error.sqlite_error_code() {
+                Some(ErrorCode::OperationInterrupted) => Halt::Late,
+                _ => Halt::Failed(told(&error)),
+            }));
+        }
+    }
+
+    fn run(&self, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
+        let mut prepared = self.connection.prepare_cached(&statement.sql)?;
+        for (number, value) in statement.values.iter().flat_map(|values| &values.0).enumerate() {
+            prepared.raw_bind_parameter(number + 1, Bound(value))?;
+        }
+        let width = prepared.column_count();
+        let mut rows = prepared.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let cells = (0..width).map(|at| row.get_ref(at).map(Owned::try_from));
+            found.push(Row::read(cells.map(|cell| Ok(cell??)).collect::<rusqlite::Result<_>>()?));
+        }
+        Ok(found)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn told(error: &rusqlite::Error) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
+/// A value as SQLite is given it.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        let integer = |value: Option<i64>| value.map_or(ValueRef::Null, ValueRef::Integer);
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Bool(value) => integer(value.map(i64::from)),
+            Value::TinyInt(value) => integer(value.map(i64::from)),
+            Value::SmallInt(value) => integer(value.map(i64::from)),
+            Value::Int(value) => integer(value.map(i64::from)),
+            Value::BigInt(value) => integer(*value),
+            Value::TinyUnsigned(value) => integer(value.map(i64::from)),
+            Value::SmallUnsigned(value) => integer(value.map(i64::from)),
+            Value::Unsigned(value) => integer(value.map(i64::from)),
+            Value::Double(value) => value.map_or(ValueRef::Null, ValueRef::Real),
+            Value::String(value) => value.as_deref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
+            Value::Bytes(value) => value.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
+            // No statement of ours binds another kind.
+            other => {
+                return Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?} is not bound here").into()));
+            }
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::super::db::Db;
+    use super::super::error::StoreError;
+    use super::super::sql::Sql;
+    use super::*;
+
+    /// Counts for minutes.
+    const LONG: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) \
+        SELECT COUNT(*) FROM n";
+    /// Counts for a moment, and longer than the limit.
+    const SHORT: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
+        SELECT COUNT(*) FROM n";
+
+    async fn stops(url: &str) {
+        let db = Db::open_for(url, Duration::from_millis(100)).await.expect("a database");
+        let run = |sql: &str| db.searched(Sql::new(sql));
+        for _ in 0..6 {
+            assert!(matches!(run(LONG).await, Err(StoreError::TooCostly)));
+            assert_eq!(run("SELECT 1").await.expect("the connection is good").len(), 1);
+        }
+        // Whoever hangs up leaves nothing behind that holds the connections.
+        for _ in 0..8 {
+            let _ = tokio::time::timeout(Duration::from_millis(5), run(LONG)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        for _ in 0..8 {
+            assert_eq!(run("SELECT 1").await.expect("free again").len(), 1);
+            // Other statements have no limit, on the same connections.
+            assert_eq!(db.rows(Sql::new(SHORT)).await.expect("no limit").len(), 1);
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_search_past_its_time_is_stopped_in_the_database() {
+        let folder: PathBuf = std::env::temp_dir().join(format!("techo-budget-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        stops(&format!("sqlite:{}", folder.join("db").display())).await;
+        let _ = std::fs::remove_dir_all(folder);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs TECHO_TEST_POSTGRES"]
+    async fn a_search_past_its_time_is_stopped_in_postgres() {
+        let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES");
+        stops(&format!("{url}/postgres")).await;
+    }
+}
