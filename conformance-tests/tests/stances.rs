@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use techo_conformance_tests::clock::now;
-use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::sample::{consent, patient, transaction, urn, weight};
 use techo_conformance_tests::server::Beside;
 use techo_conformance_tests::world::{Caller, World};
 
@@ -104,4 +104,99 @@ fn a_kept_decision_knows_when_an_exception_begins() {
     wait_past(start);
     town.get(&path).refused(404);
     assert!(!town.ids("Observation?code=29463-7&_count=100").contains(&record));
+}
+
+/// Consents in force that one citizen may have.
+const MOST: u32 = 500;
+
+/// Files as many Consents of one citizen, each of other days, that name the town.
+fn file(many: &Many, who: &str, count: u32) {
+    let odd = |number: u32| {
+        let mut one = shared(who, "permit");
+        one["provision"]["dataPeriod"] = json!({"start": told(u64::from(number) * 86_400), "end": "2020-01-01"});
+        (urn(number), one)
+    };
+    let entries: Vec<(String, Value)> = (1..=count).map(odd).collect();
+    many.tester.post("", &transaction(&entries)).expect(200);
+}
+
+#[test]
+fn who_files_many_odd_consents_hides_herself_alone() {
+    let many = Many::new();
+    let town = many.town();
+    let (who, hers) = many.citizen("odd");
+    let (other, others) = many.citizen("plain");
+    let (denied, closed) = many.citizen("closed");
+    let search = "Observation?code=29463-7&_count=100&_total=accurate";
+    many.tester.create(&shared(&who, "permit"));
+    many.tester.create(&shared(&other, "permit"));
+    many.tester.create(&shared(&denied, "permit"));
+    let before = town.ids(search);
+    assert!(before.contains(&hers) && before.contains(&others) && before.contains(&closed));
+    file(&many, &who, 300);
+    let left = town.ids(search);
+    assert!(!left.contains(&hers), "not all that she says was heard");
+    assert!(left.contains(&others) && left.contains(&closed), "nobody else is hidden: {left:?}");
+    assert_eq!(left.len() + 1, before.len());
+    assert_eq!(town.search(search)["total"], left.len());
+    town.get(&format!("Observation/{hers}")).refused(404);
+    town.get(&format!("Observation/{others}")).expect(200);
+    for wide in [
+        "?_type=Observation,DiagnosticReport,Encounter&_count=20",
+        "Observation?_sort=-date&_has:Provenance:target:recorded=gt2020",
+    ] {
+        town.get(wide).expect(200);
+    }
+    // A denial of another kind, filed now, hides her who filed it at once.
+    let mut deny = shared(&denied, "deny");
+    deny["provision"]["dataPeriod"] = json!({"start": "2026-01-01", "end": "2026-12-31"});
+    many.tester.create(&deny);
+    town.get(&format!("Observation/{closed}")).refused(404);
+    assert!(!town.ids(search).contains(&closed));
+    town.get(&format!("Observation/{others}")).expect(200);
+    // Where she is spoken of by herself, all that she says counts.
+    many.world.importer().get(&format!("Observation/{hers}")).expect(200);
+}
+
+#[test]
+fn one_citizen_has_a_bounded_number_of_consents_in_force() {
+    let many = Many::new();
+    let tester = &many.tester;
+    let (who, _) = many.citizen("crowded");
+    file(&many, &who, MOST - 1);
+    let refused = |answer: techo_conformance_tests::http::Response| {
+        let outcome = answer.expect(422).json();
+        assert_eq!(outcome["issue"][0]["code"], "business-rule", "{outcome}");
+        assert!(outcome.to_string().contains("500"), "{outcome}");
+    };
+    let two = [(urn(1), shared(&who, "permit")), (urn(2), shared(&who, "deny"))];
+    refused(tester.post("", &transaction(&two)));
+    let last = tester.create(&shared(&who, "permit"));
+    refused(tester.post("Consent", &shared(&who, "permit")));
+    let mut draft = shared(&who, "permit");
+    draft["status"] = json!("draft");
+    let id = tester.create(&draft);
+    let path = format!("Consent/{id}");
+    let patch = json!([{"op": "replace", "path": "/status", "value": "active"}]);
+    let patched =
+        || tester.request("PATCH", &path).body("application/json-patch+json", patch.to_string().as_bytes()).send();
+    refused(patched());
+    draft["id"] = json!(id);
+    draft["status"] = json!("active");
+    refused(tester.put(&path, &draft));
+    let mut chosen = shared(&who, "permit");
+    chosen["id"] = json!("chosen-id");
+    refused(tester.put("Consent/chosen-id", &chosen));
+    tester.get("Consent/chosen-id").refused(404);
+    let japanese =
+        tester.request("POST", "Consent").header("Accept-Language", "ja").fhir(&shared(&who, "permit")).send();
+    assert!(japanese.expect(422).text().contains("500件まで"));
+    // Changing one that is in force, ending one, and others' go on.
+    let mut ended = tester.get(&format!("Consent/{last}")).expect(200).json();
+    tester.put(&format!("Consent/{last}"), &ended).expect(200);
+    ended["status"] = json!("inactive");
+    tester.put(&format!("Consent/{last}"), &ended).expect(200);
+    patched().expect(200);
+    let (other, _) = many.citizen("another");
+    tester.create(&shared(&other, "permit"));
 }

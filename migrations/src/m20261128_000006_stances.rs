@@ -31,6 +31,8 @@ impl MigrationTrait for Migration {
                     PRIMARY KEY (citizen, stance, rid, giver)){compact}"
             ),
             "CREATE INDEX effect_rid ON effect (rid)".to_owned(),
+            // How many citizens have a stance.
+            "CREATE INDEX effect_stance ON effect (stance, citizen)".to_owned(),
         ] {
             manager.get_connection().execute_unprepared(&sql).await?;
         }

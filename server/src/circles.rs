@@ -19,6 +19,10 @@ use crate::consent::caller::Action;
 use crate::store::account::BearerRow;
 use crate::store::watch::{Question, Warrant, Watch};
 
+/// How long it is not looked anew which stances most citizens have, where not all are
+/// heard: a minute.
+const UNHEARD: i64 = 60_000_000;
+
 /// Tokens remembered at once.
 const TOKENS: usize = 1024;
 
@@ -108,10 +112,12 @@ impl Circles {
 impl Circle {
     /// The next instant at which the Consents in force say something else by their periods.
     fn turns(&self, now: i64) -> i64 {
-        let policies = self.standing.iter().map(|one| &one.policy).chain(self.others.iter());
+        let policies = self.standing.iter().map(|one| &one.policy).chain(&self.others.said);
         let nodes = policies.flat_map(|policy| policy.nodes());
         let ends = nodes.filter_map(|node| node.period.as_ref()).flat_map(|period| [period.start, period.end]);
-        ends.filter(|end| *end > now).min().unwrap_or(i64::MAX)
+        // Which stances most have is not watched, or who files many slows everyone.
+        let again = self.others.unheard.as_ref().map(|_| now + UNHEARD);
+        ends.filter(|end| *end > now).chain(again).min().unwrap_or(i64::MAX)
     }
 }
 

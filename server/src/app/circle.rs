@@ -17,6 +17,7 @@ use crate::consent::caller::{
 };
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
+use crate::consent::stance::{self, Others};
 use crate::consent::view::CitizenKey;
 use crate::interaction::Error;
 use crate::store::StoreError;
@@ -167,7 +168,7 @@ impl App {
             let most = if caller.client.portal { None } else { Some(self.config.one_by_one) };
             let sharing = self.store.sharing_with(&caller.shared_with(), most.map(|most| most + 1)).await?;
             if most.is_some_and(|most| sharing.len() > most) {
-                others = Some(self.stances(&caller.concerned_by()).await?);
+                others = Some(self.stances(caller.concerned_by()).await?);
             } else {
                 people.extend(self.store.patients(&sharing).await?);
             }
@@ -178,10 +179,18 @@ impl App {
     }
 
     /// What all Consents that may concern one of these say, by stance.
-    async fn stances(&self, actors: &[String]) -> Result<Vec<Arc<Policy>>, Error> {
+    async fn stances(&self, actors: Vec<String>) -> Result<Others, Error> {
         let terms = ConsentTerms::new(self, HashSet::new());
         let mut found = Vec::new();
-        for (key, said) in self.store.stances_about(actors).await? {
+        let (stances, all) = self.store.stances_about(&actors, stance::MOST).await?;
+        if !all {
+            tracing::warn!(
+                heard = stances.len(),
+                "the Consents that concern one caller say more different things than are decided about; \
+                 citizens whose own few others have are not shown without a patient in context"
+            );
+        }
+        for (key, said) in stances {
             let known = self.stances.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
             if let Some(policy) = known {
                 found.push(policy);
@@ -199,7 +208,7 @@ impl App {
             known.insert(key, policy.clone());
             found.push(policy);
         }
-        Ok(found)
+        Ok(Others { said: found, unheard: (!all).then_some(actors) })
     }
 
     /// These citizens with the Consents in force for each.
@@ -278,7 +287,7 @@ struct Gathered {
     candidates: Vec<Candidate>,
     standing: Vec<Standing>,
     /// What everyone else says, by stance, where those who share are too many.
-    others: Option<Vec<Arc<Policy>>>,
+    others: Option<Others>,
 }
 
 /// Who calls, and what decides about what she may see.
@@ -291,7 +300,7 @@ pub struct Circle {
     /// Their Consents in force, as stored.
     pub standing: Arc<Vec<Standing>>,
     /// What everyone else says, by stance.
-    pub others: Arc<Vec<Arc<Policy>>>,
+    pub others: Arc<Others>,
     /// What may be seen, by action.
     pub views: Arc<Views>,
     /// What all this was made from.
@@ -317,7 +326,11 @@ impl Circle {
             citizens: candidates.iter().map(|one| one.citizen).collect(),
             organizations: organizations.collect(),
             actors: actors.into_iter().map(str::to_owned).collect(),
-            stances: others.as_ref().map(|_| caller.concerned_by()).unwrap_or_default(),
+            // Where not all are heard, another one changes nothing of what was decided.
+            stances: match &others {
+                Some(others) if others.unheard.is_none() => caller.concerned_by(),
+                _ => Vec::new(),
+            },
         };
         Self {
             caller: Arc::new(caller),

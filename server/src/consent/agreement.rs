@@ -13,12 +13,12 @@ use jiff::tz::TimeZone;
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
-use super::brute::{Record, Request};
+use super::brute::{Person, Record, Request};
 use super::caller::{Authority, Candidate};
 use super::clinical::Coding;
 use super::listed::listed;
 use super::policy::{Policy, compile, compile_stance};
-use super::stance::Stance;
+use super::stance::{Others, Stance};
 use super::view::View;
 use super::worlds::{Case, World, WorldTerms, above};
 use super::{decide, instant};
@@ -81,7 +81,7 @@ async fn agrees(url: &str) {
     let zone = TimeZone::get("Asia/Tokyo").expect("a zone");
     let db = Db::open(url).await.expect("the database opens");
     let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH), 1).await.expect("a new store");
-    let (mut cases, mut shown, mut by_stance) = (0, 0, 0);
+    let (mut cases, mut shown, mut by_stance, mut bounded, mut hidden) = (0, 0, 0, 0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed);
         fill(&store, &world, &zone).await;
@@ -89,7 +89,7 @@ async fn agrees(url: &str) {
         let stances = stances(&store, &world, &zone).await;
         for turn in 0..TURNS {
             let case = Case::new(&mut world, seed * 1000 + turn);
-            let view = one_by_one(&world, &policies, &case, |_| true, &[]);
+            let view = one_by_one(&world, &policies, &case, |_| true, &Others::default());
             let found = seen(&store, &world, &view).await;
             let stored = &world.records[..];
             let request =
@@ -104,14 +104,29 @@ async fn agrees(url: &str) {
                 continue;
             }
             let own = |candidate: &Candidate| stays(candidate, &case);
-            let view = one_by_one(&world, &policies, &case, own, &stances);
+            let others = Others { said: stances.policies.values().cloned().collect(), unheard: None };
+            let view = one_by_one(&world, &policies, &case, own, &others);
             let found = seen(&store, &world, &view).await;
             assert_eq!(found, allowed, "by stance: world {seed}, turn {turn}\n{case:#?}\n{:#?}", world.records);
-            let alone = seen(&store, &world, &one_by_one(&world, &policies, &case, own, &[])).await;
+            let by_all = found.clone();
+            let alone = seen(&store, &world, &one_by_one(&world, &policies, &case, own, &Others::default())).await;
             by_stance += found.len() - alone.len();
+            let spoken: Vec<Candidate> = candidates(&world, &policies).into_iter().filter(own).collect();
+            let others = heard(&store, &case, &stances).await;
+            let Some(unheard) = left_out(&spoken, &case, &stances, &others) else { continue };
+            let people: Vec<Person> =
+                world.people.iter().filter(|person| !unheard.contains(&person.patient)).cloned().collect();
+            let mut allowed: Vec<(String, String)> =
+                world.records.iter().filter(|record| request.allows(&people, record)).map(name).collect();
+            allowed.sort();
+            let found = seen(&store, &world, &one_by_one(&world, &policies, &case, own, &others)).await;
+            assert_eq!(found, allowed, "bounded: world {seed}, turn {turn}\n{case:#?}\n{unheard:?}");
+            bounded += found.len() - alone.len();
+            hidden += by_all.len() - found.len();
         }
     }
     assert!(cases >= 5_000 && shown > 2_000 && by_stance > 150, "{cases} {shown} {by_stance}");
+    assert!(bounded > 20 && hidden > 20, "{bounded} {hidden}");
 }
 
 fn name(record: &Record) -> (String, String) {
@@ -193,9 +208,45 @@ fn stays(candidate: &Candidate, case: &Case) -> bool {
     candidate.authority.is_some() || candidate.blocked || in_context || candidate.consents.iter().any(given)
 }
 
+/// What the Consents of a world say.
+#[derive(Default)]
+struct Said {
+    /// By stance.
+    policies: BTreeMap<i64, Arc<Policy>>,
+    /// Whose Consent has which, as it stands.
+    effects: Vec<(String, i64, Stance)>,
+}
+
+/// Stances decided about where they are bounded.
+const MOST: usize = 2;
+
+/// The stances that a caller's view is made from, bounded.
+async fn heard(store: &Store, case: &Case, said: &Said) -> Others {
+    let actors = case.caller.concerned_by();
+    let (stances, all) = store.stances_about(&actors, MOST).await.expect("the database works");
+    assert!(stances.len() <= MOST);
+    let said = stances.iter().filter_map(|(key, _)| said.policies.get(key).cloned()).collect();
+    Others { said, unheard: (!all).then_some(actors) }
+}
+
+/// The Patients of those who are not shown at all because of what they say; `None` if
+/// everything was heard.
+///
+/// * `own`: who is spoken of one by one.
+fn left_out(own: &[Candidate], case: &Case, said: &Said, others: &Others) -> Option<Vec<String>> {
+    let actors = others.unheard.as_ref()?;
+    let heard: Vec<i64> = others.said.iter().filter_map(|policy| policy.stance).collect();
+    let concerns = |stance: &Stance| stance.actors.iter().any(|one| one == "*" || actors.contains(one));
+    let odd = said.effects.iter().filter(|(_, key, stance)| {
+        !heard.contains(key) && stance.since <= case.now && case.now < stance.until && concerns(stance)
+    });
+    let patients = odd.map(|(patient, ..)| patient.clone());
+    Some(patients.filter(|patient| !own.iter().any(|one| *one.patient == **patient)).collect())
+}
+
 /// Puts the rows of the world's Consents beside them, and answers what they say.
-async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Vec<Arc<Policy>> {
-    let mut found: BTreeMap<i64, Arc<Policy>> = BTreeMap::new();
+async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Said {
+    let mut found = Said::default();
     for (person, rid) in
         world.people.iter().flat_map(|person| person.consents.iter().map(move |one| (person, one))).zip(1_i64..)
     {
@@ -204,12 +255,13 @@ async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Vec<Arc<Polic
         let key = store.stance(&stance).await.expect("a number");
         let said = Json::parse(stance.said.as_bytes()).expect("JSON");
         let policy = compile_stance(key, &said, &WorldTerms, zone).expect("enforceable").expect("a policy");
-        found.insert(key, Arc::new(policy));
+        found.policies.insert(key, Arc::new(policy));
         let row = [world.key(&person.patient), key, rid, stance.since, stance.until].map(sea_orm::Value::from);
         let sql = "INSERT INTO effect (citizen, stance, rid, giver, since, until) VALUES (?, ?, ?, '', ?, ?)";
         store.db().execute(sql, row).await.expect("a row");
+        found.effects.push((person.patient.clone(), key, stance));
     }
-    found.into_values().collect()
+    found
 }
 
 /// The decision where `own` are spoken of one by one, and everyone else by stance.
@@ -218,22 +270,22 @@ fn one_by_one(
     policies: &[Vec<Arc<Policy>>],
     case: &Case,
     own: impl Fn(&Candidate) -> bool,
-    others: &[Arc<Policy>],
+    others: &Others,
 ) -> View {
-    let candidates: Vec<Candidate> = world
-        .people
-        .iter()
-        .zip(policies)
-        .map(|(person, policies)| Candidate {
-            citizen: world.key(&person.patient),
-            patient: person.patient.as_str().into(),
-            authority: person.authority.then_some(Authority::OWN),
-            blocked: person.blocked,
-            consents: policies.clone(),
-        })
-        .filter(own)
-        .collect();
+    let candidates: Vec<Candidate> = candidates(world, policies).into_iter().filter(own).collect();
     decide(&case.caller, case.now, case.action, &candidates, others)
+}
+
+fn candidates(world: &World, policies: &[Vec<Arc<Policy>>]) -> Vec<Candidate> {
+    let each = world.people.iter().zip(policies);
+    each.map(|(person, policies)| Candidate {
+        citizen: world.key(&person.patient),
+        patient: person.patient.as_str().into(),
+        authority: person.authority.then_some(Authority::OWN),
+        blocked: person.blocked,
+        consents: policies.clone(),
+    })
+    .collect()
 }
 
 /// What the store shows of this world, sorted.

@@ -430,6 +430,7 @@ mod tests {
 
     use super::super::caller::{Authority, Candidate};
     use super::super::policy::{Policy, compile};
+    use super::super::stance::Others;
     use super::super::view::Row;
     use super::super::worlds::{Case, World, WorldTerms, above};
     use super::super::{View, decide, instant};
@@ -457,7 +458,7 @@ mod tests {
                 consents: policies.clone(),
             })
             .collect();
-        decide(&case.caller, case.now, case.action, &candidates, &[])
+        decide(&case.caller, case.now, case.action, &candidates, &Others::default())
     }
 
     #[test]

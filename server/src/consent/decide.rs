@@ -9,12 +9,11 @@
 use super::caller::{Action, Caller, Candidate};
 use super::gate::{Gate, contexts, in_patient_scopes};
 use super::listed::{DEPTH, LISTING};
-use super::policy::Policy;
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
-use super::stance::StanceKey;
+use super::stance::{Others, StanceKey};
 use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
-use super::view::{Branch, Reach, TypeRules, View, Whole};
+use super::view::{Branch, But, Reach, TypeRules, Unheard, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,7 +38,7 @@ const OWN_RULE: [&[&str]; 3] = [CITIZENS_OWN, HOLDERS, LISTING];
 /// * `candidates`: every citizen who may come into question, each once. Someone
 ///   left out is not seen.
 /// * `others`: what everyone else who may come into question says, by stance.
-pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate], others: &[Arc<Policy>]) -> View {
+pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate], others: &Others) -> View {
     let mut branches = citizens(caller, now, action, candidates);
     branches.extend(everyone_else(caller, now, action, candidates, others));
     branches.extend(custody(caller, action));
@@ -97,15 +96,24 @@ fn everyone_else(
     now: i64,
     action: Action,
     candidates: &[Candidate],
-    others: &[Arc<Policy>],
+    others: &Others,
 ) -> Option<Branch> {
-    if others.is_empty() {
+    if others.said.is_empty() {
         return None;
     }
-    let anyone =
-        Candidate { citizen: 0, patient: Box::default(), authority: None, blocked: false, consents: others.to_vec() };
+    let anyone = Candidate {
+        citizen: 0,
+        patient: Box::default(),
+        authority: None,
+        blocked: false,
+        consents: others.said.clone(),
+    };
     let types = citizen(caller, now, action, &anyone);
-    let but = candidates.iter().map(|candidate| candidate.citizen).collect();
+    let unheard = others.unheard.as_ref().map(|actors| Unheard {
+        heard: others.said.iter().filter_map(|policy| policy.stance).collect(),
+        actors: actors.clone(),
+    });
+    let but = But { citizens: candidates.iter().map(|candidate| candidate.citizen).collect(), unheard };
     (!types.is_empty()).then_some(Branch { reach: Reach::Others(but), types })
 }
 

@@ -238,7 +238,7 @@ mod tests {
             blocked: false,
             consents: vec![Arc::new(policy)],
         };
-        let view = super::super::decide(&caller, 1, action, &[candidate], &[]);
+        let view = super::super::decide(&caller, 1, action, &[candidate], &super::super::stance::Others::default());
         let records = [
             (
                 'v',

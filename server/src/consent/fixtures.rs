@@ -139,7 +139,7 @@ fn seen(caller: &Caller, policies: &[Arc<Policy>], authority: bool, blocked: boo
         consents: policies.to_vec(),
     };
     let now = "2024-03-10T03:00:00Z".parse::<jiff::Timestamp>().expect("an instant").as_microsecond();
-    let view = decide(caller, now, Action::Read, &[candidate], &[]);
+    let view = decide(caller, now, Action::Read, &[candidate], &super::stance::Others::default());
     let visible = |(letter, resource, when, keeper): (char, Json, Option<&str>, i64)| {
         let time = when.and_then(|when| instant::span(when, &tokyo()));
         let facts = Facts { keeper: Some(keeper), ..Facts::of(&resource, time) };

@@ -8,15 +8,36 @@
 //! The same Consent must say the same either way: `consent/agreement.rs` holds both
 //! against the slow telling.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
 use super::instant;
-use super::policy::{SCOPE_SYSTEM, SCOPES};
+use super::policy::{Policy, SCOPE_SYSTEM, SCOPES};
 use super::subject::local;
 
 /// The number of a stance in the database.
 pub type StanceKey = i64;
+
+/// Stances that are decided about for one caller. Each is a condition in her
+/// statements, and a citizen may say what she likes: who has one that few have, where
+/// there are more than these, is left out, and nobody else is slower for it.
+pub const MOST: usize = 64;
+
+/// Consents in force that one citizen may have. Each is decided about wherever she is
+/// spoken of one by one; people have a dozen.
+pub const MOST_OF_ONE: usize = 500;
+
+/// What everyone says who is not spoken of one by one.
+#[derive(Clone, Debug, Default)]
+pub struct Others {
+    /// By stance.
+    pub said: Vec<Arc<Policy>>,
+    /// By whose naming a stance concerns the caller, where not all such stances are
+    /// heard: whoever has another one that stands is not seen, whatever else she says.
+    pub unheard: Option<Vec<String>>,
+}
 
 /// A Consent in force, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

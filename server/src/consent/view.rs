@@ -12,6 +12,7 @@ use super::caller::Action;
 use super::clinical::Facts;
 use super::gate::{Access, Gate};
 use super::predicate::Predicate;
+use super::stance::StanceKey;
 
 /// The key of one citizen: the row id of her Patient.
 pub type CitizenKey = i64;
@@ -101,8 +102,8 @@ pub enum Reach {
     /// Records of these citizens (sole subject, or every subject among those this
     /// branch and its like permit).
     Citizens(Vec<CitizenKey>),
-    /// Records of any citizen but these, of whom other branches speak.
-    Others(Vec<CitizenKey>),
+    /// Records of any citizen but some.
+    Others(But),
     /// Records in this custodian's keeping, whoever they are about.
     Custodian(CustodianKey),
     /// The shared list of types without a subject (conformance, terminology,
@@ -117,6 +118,24 @@ pub enum Reach {
         /// Resource id.
         id: Box<str>,
     },
+}
+
+/// Who is left out of a branch about everyone else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct But {
+    /// Those of whom other branches speak.
+    pub citizens: Vec<CitizenKey>,
+    /// Those who say something that was not heard, if not all was.
+    pub unheard: Option<Unheard>,
+}
+
+/// Consents that stand and concern the caller, of other stances than those decided about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unheard {
+    /// The stances that were decided about.
+    pub heard: Vec<StanceKey>,
+    /// By whose naming a stance concerns the caller; those that name nobody do too.
+    pub actors: Vec<String>,
 }
 
 /// A stored resource, as far as its visibility goes.
@@ -193,13 +212,14 @@ impl View {
         self.decided.gate.may(action, kind)
     }
 
-    /// Whether a row is visible: what the store's SQL computes, said once in Rust.
+    /// Whether a row is visible: what the store's SQL computes, said once in Rust. Of
+    /// whose Consents were not heard it knows nothing, and shows nobody by stance then.
     pub fn shows(&self, row: &Row<'_>) -> bool {
         let holds = |branch: &Branch| branch.types.of(&row.facts.kind).is_some_and(|rule| rule.holds(row.facts));
         let permits = |citizen: &CitizenKey| {
             let names = |branch: &&Branch| match &branch.reach {
                 Reach::Citizens(keys) => keys.contains(citizen),
-                Reach::Others(keys) => !keys.contains(citizen),
+                Reach::Others(but) => !but.citizens.contains(citizen) && but.unheard.is_none(),
                 _ => false,
             };
             self.branches().iter().filter(names).any(holds)

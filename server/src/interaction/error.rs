@@ -2,6 +2,7 @@
 
 use techo_profiles::json::Json;
 
+use crate::consent::stance::MOST_OF_ONE;
 use crate::search::SearchError;
 use crate::store::StoreError;
 
@@ -247,6 +248,15 @@ fn in_entry(entry: &str, inner: Option<&str>) -> String {
     }
 }
 
+fn crowded() -> Issue {
+    Issue::error(
+        "business-rule",
+        format!("A patient may have {MOST_OF_ONE} active Consents. Revoke some that she no longer needs first."),
+        format!("有効な同意は1人につき{MOST_OF_ONE}件までです。不要な同意を取り消してからやり直してください。"),
+    )
+    .at("Consent.status")
+}
+
 fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
     let busy = || {
         vec![Issue::error(
@@ -269,6 +279,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
             }
             (500, vec![internal()])
         }
+        StoreError::Crowded => (422, vec![crowded()]),
         // Asking again would take as long: no 503.
         StoreError::TooCostly => {
             let issue = Issue::error(

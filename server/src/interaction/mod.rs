@@ -42,9 +42,10 @@ pub use invocation::{Invocation, Target};
 
 use crate::app::{App, Standing};
 use crate::circles::Views;
+use crate::consent::View;
 use crate::consent::caller::{Action, Caller, Candidate};
+use crate::consent::stance::Others;
 use crate::consent::view::CitizenKey;
-use crate::consent::{Policy, View};
 use crate::search::shape::Shape;
 use crate::store::account::BearerRow as Bearer;
 use crate::store::watch::Warrant;
@@ -233,7 +234,7 @@ pub struct Call<'a> {
     /// Their Consents in force, as stored.
     pub standing: Arc<Vec<Standing>>,
     /// What everyone else who may come into question says, by stance.
-    pub others: Arc<Vec<Arc<Policy>>>,
+    pub others: Arc<Others>,
     /// What the first statement must find still so, where the decision is remembered.
     pub warrant: Option<Arc<Warrant>>,
     /// The instant of the call, microseconds since 1970.

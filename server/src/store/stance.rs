@@ -68,11 +68,34 @@ impl Store {
         Ok(key)
     }
 
-    /// Every stance that may concern one of these actors, with its text.
-    pub async fn stances_about(&self, actors: &[String]) -> Result<Vec<(StanceKey, String)>, StoreError> {
-        let mut sql =
-            Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id IN (SELECT n.stance FROM stance_actor n WHERE ");
-        sql.push(naming(actors)).text(") ORDER BY s.id");
+    /// The stances that may concern one of these actors, with their texts, and whether
+    /// those are all.
+    ///
+    /// * `most`: where there are more, those that somebody has, and of these as many,
+    ///   of the most citizens.
+    pub async fn stances_about(
+        &self,
+        actors: &[String],
+        most: usize,
+    ) -> Result<(Vec<(StanceKey, String)>, bool), StoreError> {
+        let limit = i64::try_from(most).unwrap_or(i64::MAX - 1);
+        let mut named = Sql::new("SELECT DISTINCT n.stance FROM stance_actor n WHERE ");
+        named.push(naming(actors));
+        let mut sql = Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id IN (");
+        sql.push(named.clone()).text(") ORDER BY s.id LIMIT ").bind(limit + 1);
+        let all = self.texts(sql).await?;
+        if all.len() <= most {
+            return Ok((all, true));
+        }
+        let mut sql = Sql::new(
+            "SELECT s.id, s.said FROM (SELECT e.stance, COUNT(DISTINCT e.citizen) AS many FROM effect e WHERE e.stance IN (",
+        );
+        sql.push(named).text(") GROUP BY e.stance ORDER BY many DESC, e.stance LIMIT ").bind(limit);
+        sql.text(") c JOIN stance s ON s.id = c.stance ORDER BY s.id");
+        Ok((self.texts(sql).await?, false))
+    }
+
+    async fn texts(&self, sql: Sql) -> Result<Vec<(StanceKey, String)>, StoreError> {
         let rows = self.db.rows(sql).await?;
         rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }

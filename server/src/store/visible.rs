@@ -8,11 +8,11 @@
 use techo_profiles::Definitions;
 
 use crate::consent::predicate::Predicate;
-use crate::consent::view::{Branch, CitizenKey, Reach, View};
+use crate::consent::view::{Branch, But, CitizenKey, Reach, View};
 
 use super::facts::{Custody, LABEL, LISTS, Role, label};
 use super::sql::Sql;
-use super::stance::standing;
+use super::stance::{naming, standing};
 
 /// The condition on a row of `resource` or `history` of type `kind`.
 ///
@@ -97,7 +97,7 @@ fn reached(branch: &Branch, row: Row<'_>, number: u16) -> Option<Sql> {
         }
         Reach::Others(but) => {
             let mut sql = Sql::new(&format!("{r}.several = 0 AND "));
-            sql.push(other_than(&format!("{r}.citizen"), but));
+            sql.push(other_than(&format!("{r}.citizen"), but, row.now));
             sql
         }
         Reach::Custodian(custodian) => {
@@ -138,7 +138,7 @@ fn shared_by_several(view: &View, row: Row<'_>) -> Option<Sql> {
             let mut one = Sql::new("(");
             one.push(match &branch.reach {
                 Reach::Citizens(citizens) => among("s.citizen", citizens),
-                Reach::Others(but) => other_than("s.citizen", but),
+                Reach::Others(but) => other_than("s.citizen", but, row.now),
                 _ => return None,
             });
             if *rule != Predicate::Always {
@@ -173,10 +173,16 @@ fn among(column: &str, citizens: &[CitizenKey]) -> Sql {
     sql
 }
 
-fn other_than(column: &str, citizens: &[CitizenKey]) -> Sql {
+fn other_than(column: &str, but: &But, now: i64) -> Sql {
     let mut sql = Sql::new(&format!("{column} IS NOT NULL"));
-    if !citizens.is_empty() {
-        sql.text(&format!(" AND {column} NOT IN ")).list(citizens.iter().copied());
+    if !but.citizens.is_empty() {
+        sql.text(&format!(" AND {column} NOT IN ")).list(but.citizens.iter().copied());
+    }
+    if let Some(unheard) = &but.unheard {
+        sql.text(&format!(" AND NOT EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {column} AND e.stance NOT IN "));
+        sql.list(unheard.heard.iter().copied()).text(" AND ").push(standing(now));
+        sql.text(" AND EXISTS (SELECT 1 FROM stance_actor n WHERE n.stance = e.stance AND ");
+        sql.push(naming(&unheard.actors)).text("))");
     }
     sql
 }

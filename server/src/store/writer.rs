@@ -12,6 +12,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, SqlErr, Statement, Value};
 use tokio::sync::{mpsc, oneshot};
 
 use super::arrays::array;
+use super::crowd::{Crowd, speaks};
 use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
@@ -93,14 +94,14 @@ impl Task {
         let (sets, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.set, job.answer)).unzip();
         let sets: Vec<&WriteSet> = sets.iter().collect();
         let outcomes = match self.attempt(&sets).await {
-            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Ok(outcomes) => outcomes,
             Err(error) if sets.len() == 1 => vec![explained(error)],
             Err(error) => {
                 tracing::warn!(sets = sets.len(), %error, "a batch was rolled back; its sets are tried one by one");
                 let mut outcomes = Vec::new();
                 for set in &sets {
                     outcomes.push(match self.attempt(&[set]).await {
-                        Ok(mut one) => Ok(one.remove(0)),
+                        Ok(mut one) => one.remove(0),
                         Err(error) => explained(error),
                     });
                 }
@@ -114,7 +115,7 @@ impl Task {
     }
 
     /// One transaction for all `sets`.
-    async fn attempt(&mut self, sets: &[&WriteSet]) -> Result<Vec<Result<Committed, Refused>>, StoreError> {
+    async fn attempt(&mut self, sets: &[&WriteSet]) -> Result<Vec<Answer>, StoreError> {
         let now = self.clock.micros() / 1000 * 1000;
         let mut stamp = now.max(self.last);
         if self.db.backend() == DatabaseBackend::Postgres && sets.iter().all(|set| only_adds(set)) {
@@ -122,7 +123,7 @@ impl Task {
             let batch = Batch { connection: self.db.write(), backend: self.db.backend(), epoch: self.epoch };
             batch.apply(sets, stamp).await?;
             self.last = stamp;
-            return Ok(sets.iter().map(|_| Ok(Committed { stamp })).collect());
+            return Ok(sets.iter().map(|_| Ok(Ok(Committed { stamp }))).collect());
         }
         let transaction = self.db.begin().await?;
         let batch = Batch { connection: &transaction, backend: self.db.backend(), epoch: self.epoch };
@@ -137,12 +138,22 @@ impl Task {
                 *refusal = batch.matched(set).await?;
             }
         }
-        let kept: Vec<&WriteSet> =
-            sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set).collect();
+        let mut crowd = Crowd::read(&transaction, self.db.backend(), sets).await?;
+        let (mut kept, mut answers) = (Vec::new(), Vec::new());
+        for (set, refusal) in sets.iter().zip(refusals) {
+            answers.push(match refusal {
+                Some(refusal) => Ok(Err(refusal)),
+                None if !crowd.takes(set) => Err(StoreError::Crowded),
+                None => {
+                    kept.push(*set);
+                    Ok(Ok(Committed { stamp }))
+                }
+            });
+        }
         batch.apply(&kept, stamp).await?;
         transaction.commit().await?;
         self.last = stamp;
-        Ok(refusals.into_iter().map(|refusal| refusal.map_or(Ok(Committed { stamp }), Err)).collect())
+        Ok(answers)
     }
 }
 
@@ -196,7 +207,7 @@ fn explained(error: StoreError) -> Answer {
 fn only_adds(set: &WriteSet) -> bool {
     let rows = |extra: &Extra| matches!(extra.0, Beside::Row(..));
     set.conditions.is_empty()
-        && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep)
+        && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep && !speaks(put))
         && set.extras.iter().all(rows)
 }
 
