@@ -479,3 +479,16 @@ fn a_byte_order_mark_is_not_stored_into_the_middle_of_a_bundle() {
     assert!(!found.body.windows(3).any(|bytes| bytes == b"\xef\xbb\xbf"), "{}", found.text());
     assert_eq!(found.json()["total"], 1);
 }
+
+#[test]
+fn more_contained_resources_than_can_be_indexed_are_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("包", "contained-many", "2024-04-01"));
+    let mut body = weight(&who, "2026-01-02", "7.1");
+    body["contained"] =
+        (0..1 << 15).map(|number| json!({"resourceType": "Organization", "id": format!("c{number}")})).collect();
+    let refused = tester.request("POST", "Observation").fhir(&body).send().expect(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly", "{refused}");
+    assert_eq!(refused["issue"][0]["expression"][0], "Observation.contained", "{refused}");
+}

@@ -18,7 +18,7 @@ use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
 use crate::consent::{clinical, label};
-use crate::search::index;
+use crate::search::index::{self, IndexError};
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
 use crate::store::WriteSet;
@@ -248,6 +248,19 @@ impl Draft {
     }
 }
 
+/// That a resource has too many parts is its sender's doing; that it does not fit the
+/// definitions, though it was validated, is not.
+fn unindexed(kind: &str, error: &IndexError) -> Error {
+    let at = match error {
+        IndexError::ManyContained(_) => format!("{kind}.contained"),
+        IndexError::TooMany(_) => kind.to_owned(),
+        other => return Error::Internal(format!("index of {kind}: {other}")),
+    };
+    let text = "The resource has more parts than can be indexed. Split it.";
+    let text_ja = "リソースの要素が多すぎて索引にできません。分割してください。";
+    Error::Unprocessable(vec![Issue::error("too-costly", text, text_ja).at(at)])
+}
+
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
@@ -257,7 +270,7 @@ impl App {
     /// The same, as of a generation of this installation's search parameters.
     fn extract_at(&self, kind: &str, resource: &Json, generation: i64) -> Result<Extracted, Error> {
         let mut extracted = index::extract(self.definitions, kind, resource, &self.local_at(generation))
-            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+            .map_err(|error| unindexed(kind, &error))?;
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
@@ -453,7 +466,7 @@ impl App {
     pub async fn own_rows(&self, stored: &Stored, resource: &Json, generation: i64) -> Result<Vec<IndexRow>, Error> {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let rows = index::extract_own(self.definitions, kind, resource, &self.local_at(generation))
-            .map_err(|error| Error::Internal(format!("index of {kind}: {error}")))?;
+            .map_err(|error| unindexed(kind, &error))?;
         let extracted = Extracted { rows, ..Extracted::default() };
         let dictionary = self.store.dictionary();
         dictionary.intern(self.store.db(), wanted(dictionary, &extracted)).await?;

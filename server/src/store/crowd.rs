@@ -54,9 +54,9 @@ impl Crowd {
         }
         let mut after = self.0.clone();
         for put in &consents {
-            after.values_mut().for_each(|rids| {
+            for rids in after.values_mut() {
                 rids.remove(&put.rid);
-            });
+            }
             for citizen in whose(&put.new) {
                 after.entry(citizen).or_default().insert(put.rid);
             }
