@@ -69,7 +69,7 @@ fn modifiers_ask_terminology_and_texts() {
         ("Patient", "identifier:of-type", "MR|ai", "value"),
         ("Patient", "gender:of-type", "a|b|c", "invalid"),
         ("ValueSet", "url:below", "urn:uuid:00000000", "value"),
-        ("Observation", "subject:below", "Patient/1", "not-supported"),
+        ("Observation", "subject:below", "Patient/1", "invalid"),
         ("Patient", "birthdate:below", "2024", "invalid"),
     ]);
 }

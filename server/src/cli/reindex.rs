@@ -301,7 +301,7 @@ mod tests {
 
     /// Rows stored under other rules: what decides about them is told again from
     /// the bodies, and what an importer said of its file is not lost.
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread")]
     async fn what_decides_about_a_row_is_rebuilt() {
         let random = Random::system();
         let folder = std::env::temp_dir().join(format!("techo-reindex-{}", random.id()));

@@ -36,6 +36,9 @@ pub(super) struct Placed {
 ///
 /// The first failure ends it: people at hand are finished, and no more are taken.
 ///
+/// It holds the thread that it is called on until it is done, and needs a runtime of
+/// several.
+///
 /// * `progress`: called after each person: persons done, persons in all.
 pub(super) fn place(
     placing: &Placing<'_>,

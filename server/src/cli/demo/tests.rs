@@ -175,7 +175,7 @@ fn field(page: &str, name: &str) -> String {
 
 const SCOPE: &str = "launch/patient openid fhirUser offline_access patient/Observation.rs patient/Immunization.rs";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_mother_sees_allows_and_withdraws() {
     let world = World::new().await;
     let mut mother = Browser::of(&world, "hanako").await;
@@ -224,7 +224,7 @@ async fn the_mother_sees_allows_and_withdraws() {
     assert_eq!(again.status, 303, "twice is as good as once");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn approving_again_supersedes_and_a_new_approval_narrows_the_old_token() {
     let world = World::new().await;
     let mut mother = Browser::of(&world, "hanako").await;
@@ -244,7 +244,7 @@ async fn approving_again_supersedes_and_a_new_approval_narrows_the_old_token() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_else_sees_or_withdraws_anything() {
     let world = World::new().await;
     let mut mother = Browser::of(&world, "hanako").await;
@@ -269,7 +269,7 @@ async fn nobody_else_sees_or_withdraws_anything() {
     assert_eq!(world.fhir(&access, "Observation?patient=pt-mei").await.0, 200);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_grandmother_sees_what_is_shared_with_her_until_it_is_withdrawn() {
     let world = World::new().await;
     let mut mother = Browser::of(&world, "hanako").await;
@@ -322,7 +322,7 @@ async fn the_grandmother_sees_what_is_shared_with_her_until_it_is_withdrawn() {
     assert_eq!(world.fhir(&access, "Observation?patient=pt-mei").await.0, 200, "the app's own stands");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_ask_to_sign_in_and_lead_back() {
     let world = World::new().await;
     let mut nobody = Browser { world: &world, cookies: BTreeMap::new() };
