@@ -2,7 +2,7 @@
 //! process, with them and without.
 //!
 //! Without: the store under the server's own view, and the page put together. With: the
-//! one way in, as every request goes, with a token of a hospital's backend that has one
+//! one way in, as every request goes, with a token of the town's program that has one
 //! patient in context. Neither speaks HTTP. The two take turns, so that what else the
 //! machine does meets both.
 //!
@@ -26,8 +26,8 @@ use techo_server::search::parse::{Scope, plan};
 use techo_server::search::shape::Shape;
 use techo_server::server::Server;
 
-/// Of the demo: a hospital's backend, and the child who shares with it.
-const CLIENT: &str = "ehr-sakura";
+/// Of the demo: the town's own program, and a child whose records it keeps.
+const CLIENT: &str = "importer";
 const PATIENT: &str = "pt-mei";
 /// Turns that are not counted, and those that are.
 const WARM: usize = 2_000;
