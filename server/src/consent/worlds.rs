@@ -331,24 +331,30 @@ fn period(dice: &mut Dice) -> Json {
     }
 }
 
-/// Clinical times, each end before some of the records' and after others.
+/// Clinical times, with ends before, beside and after those of the records.
 fn days(dice: &mut Dice) -> Json {
-    let starts = ["2022-06-30", "2023", "2023-12-31", "2024", "2024-03", "2024-03-10"];
-    let ends = [
+    // In order: none ends before an earlier one begins.
+    let edges = [
+        "2022",
+        "2022-06-30",
+        "2023",
+        "2023-06-01",
+        "2023-12-31",
+        "2024",
+        "2024-01",
+        "2024-03",
         "2024-03-10",
         "2024-03-10T10:00:00Z",
         "2024-03-11",
-        "2024-03",
         "2024-07-01",
-        "2024",
         "2024-12-30",
         "2025-01-15",
     ];
-    match dice.roll(4) {
-        0 => json!({"start": (dice.pick(&starts))}),
-        1 => json!({"start": (dice.pick(&ends))}),
-        2 => json!({"end": (dice.pick(&ends))}),
-        _ => json!({"start": (dice.pick(&starts)), "end": (dice.pick(&ends))}),
+    let (one, other) = (dice.roll(edges.len()), dice.roll(edges.len()));
+    match dice.roll(3) {
+        0 => json!({"start": (edges[one])}),
+        1 => json!({"end": (edges[one])}),
+        _ => json!({"start": (edges[one.min(other)]), "end": (edges[one.max(other)])}),
     }
 }
 
