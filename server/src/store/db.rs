@@ -16,6 +16,7 @@ use super::error::StoreError;
 use super::readers::{Halt, Readers};
 use super::row::Row;
 use super::sql::Sql;
+use super::watch::Warrant;
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
@@ -92,9 +93,9 @@ impl Db {
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
         let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { reads, .. } => reads.rows(statement, None).await.map_err(|halt| match halt {
+            Quick::Sqlite { reads, .. } => reads.rows(statement, None, None).await.map_err(|halt| match halt {
                 Halt::Failed(error) => error,
-                Halt::Late => DbErr::Custom("a statement without a limit was stopped".to_owned()),
+                Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
             }),
             Quick::Postgres { .. } => fetched(&self.read, statement).await,
         }
@@ -108,17 +109,34 @@ impl Db {
     pub(super) async fn searched(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { searches, .. } => {
-                searches.rows(statement, Some(self.time)).await.map_err(|halt| match halt {
-                    Halt::Failed(error) => error.into(),
-                    Halt::Late => StoreError::TooCostly,
-                })
-            }
+            Quick::Sqlite { searches, .. } => Ok(searches.rows(statement, Some(self.time), None).await?),
             Quick::Postgres { searches } => fetched(searches, statement).await.map_err(|error| {
                 let stopped = error.to_string().contains("statement timeout");
                 if stopped { StoreError::TooCostly } else { error.into() }
             }),
         }
+    }
+
+    /// Whether the database is asked beside a statement if the decision that it rests on
+    /// stands ([`Db::resting`]); if not, the statement carries the question.
+    pub(super) fn asks_beside(&self) -> bool {
+        matches!(self.quick, Quick::Sqlite { .. })
+    }
+
+    /// All rows of a statement that rests on a decision.
+    ///
+    /// * `narrow`: it cannot take long.
+    ///
+    /// # Errors
+    /// As [`Db::searched`]; [`StoreError::Stale`] if the decision does not stand.
+    pub(super) async fn resting(&self, warrant: &Warrant, narrow: bool, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        let Quick::Sqlite { reads, searches } = &self.quick else {
+            return Err(StoreError::Unsupported("a question beside the statement"));
+        };
+        let (readers, time) = if narrow { (reads, None) } else { (searches, Some(self.time)) };
+        let rows = readers.rows(sql.statement(self.backend), time, Some(warrant.asks())).await?;
+        warrant.confirm();
+        Ok(rows)
     }
 
     /// For reading.

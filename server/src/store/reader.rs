@@ -303,6 +303,7 @@ impl<'a> Reader<'a> {
         let db = &self.store.db;
         let (rows, from) = match self.unconfirmed() {
             None => (db.rows(sql).await?, 0),
+            Some(warrant) if db.asks_beside() => (db.resting(warrant, true, sql).await?, 0),
             Some(warrant) => (confirmed(warrant, db.rows(warrant.over(sql)).await?)?, 1),
         };
         rows.iter().map(|row| stored(row, from)).collect()
@@ -321,13 +322,18 @@ impl<'a> Reader<'a> {
         narrow: bool,
     ) -> Result<(Vec<Row>, usize), StoreError> {
         let columns = format!("{COLUMNS}{more}");
-        if let Some(warrant) = self.unconfirmed() {
+        let warrant = self.unconfirmed();
+        if let Some(warrant) = warrant.filter(|_| !self.store.db.asks_beside()) {
             let rows = self.run(warrant.of(&columns, chosen, order), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
-        Ok((self.run(sql, narrow).await?, 0))
+        let rows = match warrant {
+            Some(warrant) => self.store.db.resting(warrant, narrow, sql).await?,
+            None => self.run(sql, narrow).await?,
+        };
+        Ok((rows, 0))
     }
 
     /// The rows of a search's statement; only what cannot grow needs no limit.
