@@ -29,6 +29,7 @@ use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
 use tokio::sync::oneshot;
 
 use super::row::Row;
+use super::sql::Again;
 use super::watch::Question;
 
 /// Threads that read; they end with the last of these handles.
@@ -71,9 +72,18 @@ struct Jobs {
     closed: bool,
 }
 
+/// What is to be run.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A statement of its own.
+    Once(Statement),
+    /// One that was made before.
+    Again(Again),
+}
+
 #[derive(Debug)]
 struct Job {
-    statement: Statement,
+    work: Work,
     time: Option<Duration>,
     rests: Option<(Question, i64)>,
     done: oneshot::Sender<Found>,
@@ -110,13 +120,13 @@ impl Readers {
     /// * `rests`: on what decision, and the instant to ask for it.
     pub(super) async fn rows(
         &self,
-        statement: Statement,
+        work: Work,
         time: Option<Duration>,
         rests: Option<(Question, i64)>,
     ) -> Found {
         let (done, answer) = oneshot::channel();
         let queue = &self.0.0;
-        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { statement, time, rests, done });
+        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { work, time, rests, done });
         queue.more.notify_one();
         answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
     }
@@ -174,15 +184,15 @@ impl Reader {
     }
 
     fn serve(mut self, queue: &Queue) {
-        while let Some(Job { statement, time, rests, done }) = queue.next() {
+        while let Some(Job { work, time, rests, done }) = queue.next() {
             if done.is_closed() {
                 continue;
             }
             let end = time.map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
             self.end.store(end, Ordering::Relaxed);
             let found = match rests {
-                Some((question, now)) => self.run_if(&question, now, &statement),
-                None => self.run(&statement).map_err(Halt::from),
+                Some((question, now)) => self.run_if(&question, now, &work),
+                None => self.work(&work).map_err(Halt::from),
             };
             // Whoever asked may have gone; then nobody needs the answer.
             let _ = done.send(found);
@@ -190,10 +200,10 @@ impl Reader {
     }
 
     /// The rows, if the decision stands in the state of the database that they are of.
-    fn run_if(&mut self, question: &Question, now: i64, statement: &Statement) -> Found {
+    fn run_if(&mut self, question: &Question, now: i64, work: &Work) -> Found {
         self.connection.prepare_cached("BEGIN")?.execute([])?;
         let found = self.stands(question, now).and_then(|stands| {
-            if stands { self.run(statement).map_err(Halt::from) } else { Err(Halt::Stale) }
+            if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) }
         });
         // No limit ends the end; what was read is good, and the next one begins by itself.
         self.end.store(u64::MAX, Ordering::Relaxed);
@@ -209,7 +219,7 @@ impl Reader {
         if self.standing.get(&question.number()).is_some_and(|standing| standing.covers(version, now)) {
             return Ok(true);
         }
-        let rows = self.run(&question.at(now).statement(DatabaseBackend::Sqlite))?;
+        let rows = self.work(&Work::Once(question.at(now).statement(DatabaseBackend::Sqlite)))?;
         let row = rows.first().ok_or_else(|| Halt::Failed(DbErr::Custom("a question without an answer".to_owned())))?;
         if !row.get::<bool>(0)? {
             return Ok(false);
@@ -222,9 +232,16 @@ impl Reader {
         Ok(true)
     }
 
-    fn run(&self, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
-        let mut prepared = self.connection.prepare_cached(&statement.sql)?;
-        for (number, value) in statement.values.iter().flat_map(|values| &values.0).enumerate() {
+    fn work(&self, work: &Work) -> rusqlite::Result<Vec<Row>> {
+        match work {
+            Work::Once(statement) => self.run(&statement.sql, statement.values.iter().flat_map(|values| &values.0)),
+            Work::Again(again) => self.run(again.text(), again.values()),
+        }
+    }
+
+    fn run<'v>(&self, sql: &str, values: impl Iterator<Item = &'v Value>) -> rusqlite::Result<Vec<Row>> {
+        let mut prepared = self.connection.prepare_cached(sql)?;
+        for (number, value) in values.enumerate() {
             prepared.raw_bind_parameter(number + 1, Bound(value))?;
         }
         let width = prepared.column_count();
