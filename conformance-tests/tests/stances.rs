@@ -153,9 +153,7 @@ fn rare_days_hide_nobody() {
     let town = many.town();
     let mut expected = town.ids(search);
     let answer = many.tester.post("", &transaction(&entries)).expect(200).json();
-    let id =
-        |at: &usize| answer["entry"][at]["response"]["location"].as_str()?.split('/').rev().nth(2).map(str::to_owned);
-    expected.extend(shown.iter().filter_map(id));
+    expected.extend(shown.iter().filter_map(|at| filed(&answer["entry"][*at])));
     expected.sort();
     let mut found = town.ids(search);
     found.sort();
@@ -166,15 +164,24 @@ fn rare_days_hide_nobody() {
 /// Consents in force that one citizen may have.
 const MOST: u32 = 500;
 
-/// Files as many Consents of one citizen, each of another code, that name the town.
-fn file(many: &Many, who: &str, count: u32) {
-    let odd = |number: u32| {
-        let mut one = shared(who, "permit");
-        one["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
-        (urn(number), one)
-    };
-    let entries: Vec<(String, Value)> = (1..=count).map(odd).collect();
-    many.tester.post("", &transaction(&entries)).expect(200);
+/// A Consent like no other, that names the town.
+fn odd(who: &str, number: u32) -> Value {
+    let mut one = shared(who, "permit");
+    one["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
+    one
+}
+
+/// Files as many Consents of one citizen, each of another code, that name the town; their ids.
+fn file(many: &Many, who: &str, count: u32) -> Vec<String> {
+    let entries: Vec<(String, Value)> = (1..=count).map(|number| (urn(number), odd(who, number))).collect();
+    let answer = many.tester.post("", &transaction(&entries)).expect(200).json();
+    let each = answer["entry"].as_array().into_iter().flatten();
+    each.filter_map(filed).collect()
+}
+
+/// The id of what an entry of a transaction has written.
+fn filed(entry: &Value) -> Option<String> {
+    entry["response"]["location"].as_str()?.split('/').rev().nth(2).map(str::to_owned)
 }
 
 #[test]
@@ -213,6 +220,45 @@ fn who_files_many_odd_consents_hides_herself_alone() {
     town.get(&format!("Observation/{others}")).expect(200);
     // Where she is spoken of by herself, all that she says counts.
     many.world.importer().get(&format!("Observation/{hers}")).expect(200);
+}
+
+#[test]
+fn a_new_kind_is_heard_at_once_where_older_ones_are_nobodys() {
+    let many = Many::new();
+    let town = many.town();
+    let (who, _) = many.citizen("withdrawn");
+    let (other, record) = many.citizen("new-kind");
+    let mut ended = Vec::new();
+    for (number, id) in (1..).zip(file(&many, &who, 80)) {
+        let mut one = odd(&who, number);
+        (one["id"], one["status"]) = (json!(id), json!("inactive"));
+        ended.push(json!({"resource": one, "request": {"method": "PUT", "url": format!("Consent/{id}")}}));
+    }
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": ended});
+    many.tester.post("", &bundle).expect(200);
+    let path = format!("Observation/{record}");
+    for _ in 0..3 {
+        town.get(&path).refused(404);
+    }
+    let mut permit = shared(&other, "permit");
+    permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": "29463-7"}]}]);
+    many.tester.create(&permit);
+    town.get(&path).expect(200);
+}
+
+#[test]
+fn a_crowd_does_not_press_out_what_was_there_before() {
+    let many = Many::new();
+    let town = many.town();
+    let (who, record) = many.citizen("rare");
+    let mut permit = shared(&who, "permit");
+    permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": "29463-7"}]}]);
+    many.tester.create(&permit);
+    for one in ["crowd-1", "crowd-2"] {
+        let (whom, _) = many.citizen(one);
+        file(&many, &whom, 80);
+    }
+    town.get(&format!("Observation/{record}")).expect(200);
 }
 
 #[test]
