@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use techo_conformance_tests::browser::Browser;
 use techo_conformance_tests::clock::now;
 use techo_conformance_tests::sample::{LOINC, consent, patient, transaction, urn, weight};
 use techo_conformance_tests::server::Beside;
-use techo_conformance_tests::world::{Caller, World};
+use techo_conformance_tests::world::{Ask, Caller, World};
 
 const TOWN: &str = "Organization/org-city";
 
@@ -273,7 +274,10 @@ fn one_citizen_has_a_bounded_number_of_consents_in_force() {
         assert!(outcome.to_string().contains("500"), "{outcome}");
     };
     let two = [(urn(1), shared(&who, "permit")), (urn(2), shared(&who, "deny"))];
-    refused(tester.post("", &transaction(&two)));
+    let crowded = tester.post("", &transaction(&two));
+    let place = crowded.json()["issue"][0]["expression"][0].clone();
+    assert_eq!(place, "Bundle.entry[1].resource.status");
+    refused(crowded);
     let last = tester.create(&shared(&who, "permit"));
     refused(tester.post("Consent", &shared(&who, "permit")));
     let mut draft = shared(&who, "permit");
@@ -302,4 +306,46 @@ fn one_citizen_has_a_bounded_number_of_consents_in_force() {
     patched().expect(200);
     let (other, _) = many.citizen("another");
     tester.create(&shared(&other, "permit"));
+}
+
+#[test]
+fn an_approval_too_many_is_explained() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let one = |number: u32| {
+        let mut one = odd("pt-mei", number);
+        one["performer"] = json!([{"reference": "RelatedPerson/rp-hanako-mei"}]);
+        one
+    };
+    let most: Vec<(String, Value)> = (51..=MOST).map(|number| (urn(number), one(number))).collect();
+    mother.post("", &transaction(&most)).expect(200);
+    let full = (0..=50).find(|number| mother.post("Consent", &one(*number)).status == 422);
+    assert!(full.is_some(), "the app that files them has a Consent too");
+    let ask = Ask::new("app-secret", "hanako", "launch/patient patient/Observation.rs").of("pt-mei");
+    for (browser, told) in [(Browser::new(), "500 active consents"), (Browser::japanese(), "500件まで")] {
+        let (url, ..) = world.authorize_url(&ask);
+        let page = world.sign_in(&browser, browser.open(&url), &ask.user);
+        let page = world.decide(&browser, &page, &ask, "allow");
+        assert_eq!(page.redirect(), None);
+        let text = page.answer.expect(422).text();
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn who_has_shared_with_many_can_still_refuse() {
+    let many = Many::new();
+    let tester = &many.tester;
+    let (who, record) = many.citizen("refuses");
+    tester.create(&shared(&who, "permit"));
+    file(&many, &who, MOST - 1);
+    let path = format!("Observation/{record}");
+    many.world.importer().get(&path).expect(200);
+    let mut mixed = shared(&who, "deny");
+    mixed["provision"]["provision"] = json!([{"type": "permit", "dataPeriod": {"end": "2020"}}]);
+    tester.post("Consent", &mixed).refused(422);
+    tester.create(&shared(&who, "deny"));
+    many.world.importer().get(&path).refused(404);
+    many.town().get(&path).refused(404);
+    tester.post("Consent", &shared(&who, "permit")).refused(422);
 }
