@@ -8,7 +8,7 @@ use techo_profiles::json::Json;
 
 use super::entry::{Entry, Verb, fault};
 use super::names::Names;
-use super::{LARGEST, answered, refusal, response, too_much, within};
+use super::{LARGEST, answered, recorded, refusal, response, too_much, within};
 use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::Draft;
@@ -163,9 +163,15 @@ impl Transaction {
                 Some(Outcome::Nothing) | None => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
                 Some(Outcome::Later) => later(call, entry).await,
             };
+            let reads = entry.verb == Verb::Get;
+            if reads {
+                recorded(call, &entry.interaction(), &result).await?;
+            }
             answers.push(match result {
                 Ok(answer) => {
-                    reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    if !reads {
+                        reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    }
                     response(call, entry, &answer)
                 }
                 // What was there before the commit has gone since: too late to refuse all.
@@ -204,6 +210,13 @@ impl Transaction {
         for entry in entries.iter_mut() {
             self.identify(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
+        let going = self.going(entries);
+        let placed = |entry: &Entry| Some(Location { kind: entry.kind.clone(), id: entry.id.clone()? });
+        for entry in entries.iter().filter(|entry| self.outcomes.contains_key(&entry.index)) {
+            if placed(entry).is_some_and(|at| going.contains(&at)) {
+                return Err(within(entry.index, overlap()));
+            }
+        }
         let versioned = entries.iter().any(|entry| contains(&entry.body, b"/_history/"));
         for entry in entries.iter() {
             let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
@@ -216,9 +229,21 @@ impl Transaction {
         }
         self.names.identified(entries);
         for entry in entries.iter() {
-            self.names.look_up(call, entry).await.map_err(|error| within(entry.index, error))?;
+            self.names.look_up(call, entry, &going).await.map_err(|error| within(entry.index, error))?;
         }
         self.expect_patients(call, entries).await
+    }
+
+    /// What the transaction deletes, which it does first: nothing that it writes after
+    /// may count on it.
+    fn going(&self, entries: &[Entry]) -> HashSet<Location> {
+        let mut going = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.verb == Verb::Delete) {
+            let found = self.doomed.get(&entry.index).map_or(&[][..], |(_, all)| all);
+            let ids = found.iter().map(|one| &one.id).chain(&entry.id);
+            going.extend(ids.map(|id| Location { kind: entry.kind.clone(), id: id.clone() }));
+        }
+        going
     }
 
     /// Finds the id of an entry: in its URL, by its condition, or a new one.
@@ -302,10 +327,7 @@ impl Transaction {
             return Ok(());
         }
         let outcome = match entry.verb {
-            Verb::Get => {
-                self.foresee(call, entry).await?;
-                Outcome::Later
-            }
+            Verb::Get => self.foresee(call, entry).await?,
             Verb::Delete => self.delete(call, entry).await?,
             Verb::Put => self.update(call, entry).await?,
             Verb::Patch => self.patch(call, entry).await?,
@@ -425,25 +447,29 @@ impl Transaction {
         if self.touched.insert(at.clone()) {
             return Ok(());
         }
-        Err(fault(
-            "Another entry touches the same resource.",
-            "同じリソースを扱う entry が複数あります。",
-            "request.url",
-        ))
+        Err(overlap())
     }
 
     /// A read is answered after the commit. What cannot be answered refuses the
     /// transaction while nothing is written; what the transaction writes itself,
-    /// only the answer can tell.
-    async fn foresee(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+    /// only the answer can tell. Where nothing is written, what was read is the answer.
+    async fn foresee(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let own = entry.id.as_ref().map(|id| Location { kind: entry.kind.clone(), id: id.clone() });
         if own.is_some_and(|at| self.touched.contains(&at)) {
-            return Ok(());
+            return Ok(Outcome::Later);
         }
         let answer = later(call, entry).await?;
-        self.size += answer.body.map_or(0, |body| body.len());
-        if self.size > LARGEST { Err(too_much()) } else { Ok(()) }
+        self.size += answer.body.as_ref().map_or(0, Vec::len);
+        if self.size > LARGEST {
+            return Err(too_much());
+        }
+        // Reads come last: all that is written is known.
+        Ok(if self.set.puts.is_empty() { Outcome::Found(answer) } else { Outcome::Later })
     }
+}
+
+fn overlap() -> Error {
+    fault("Another entry touches the same resource.", "同じリソースを扱う entry が複数あります。", "request.url")
 }
 
 async fn later(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
