@@ -69,7 +69,7 @@ impl Crowd {
             // She can still refuse, whatever she has shared before.
             let bound = if more().all(|put| refuses(put)) { MOST_WITH_DENIALS } else { MOST_OF_ONE };
             if rids.len() > bound.max(before.len()) {
-                return more().last().map(|put| put.id.clone());
+                return more().next_back().map(|put| put.id.clone());
             }
         }
         self.0 = after;
