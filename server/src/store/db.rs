@@ -97,10 +97,12 @@ impl Db {
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
         let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { reads, .. } => reads.rows(Work::Once(statement), None, None).await.map_err(|halt| match halt {
-                Halt::Failed(error) => error,
-                Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
-            }),
+            Quick::Sqlite { reads, .. } => {
+                reads.rows(Work::Once(statement), None, None).await.map_err(|halt| match halt {
+                    Halt::Failed(error) => error,
+                    Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
+                })
+            }
             Quick::Postgres { .. } => fetched(&self.read, statement).await,
         }
     }

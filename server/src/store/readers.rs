@@ -118,12 +118,7 @@ impl Readers {
     ///
     /// * `time`: how long it may take, from when it begins.
     /// * `rests`: on what decision, and the instant to ask for it.
-    pub(super) async fn rows(
-        &self,
-        work: Work,
-        time: Option<Duration>,
-        rests: Option<(Question, i64)>,
-    ) -> Found {
+    pub(super) async fn rows(&self, work: Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
         let (done, answer) = oneshot::channel();
         let queue = &self.0.0;
         queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { work, time, rests, done });
@@ -202,9 +197,9 @@ impl Reader {
     /// The rows, if the decision stands in the state of the database that they are of.
     fn run_if(&mut self, question: &Question, now: i64, work: &Work) -> Found {
         self.connection.prepare_cached("BEGIN")?.execute([])?;
-        let found = self.stands(question, now).and_then(|stands| {
-            if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) }
-        });
+        let found = self
+            .stands(question, now)
+            .and_then(|stands| if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) });
         // No limit ends the end; what was read is good, and the next one begins by itself.
         self.end.store(u64::MAX, Ordering::Relaxed);
         if !self.connection.is_autocommit() {
@@ -309,7 +304,7 @@ mod tests {
     use super::super::db::{Db, SQLITE_SEARCHES};
     use super::super::error::StoreError;
     use super::super::sql::Sql;
-        use super::*;
+    use super::*;
 
     /// Counts for minutes.
     const LONG: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000000000) \
