@@ -12,6 +12,7 @@ use sea_orm::{
     QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
 
+use super::brief::Deadline;
 use super::error::StoreError;
 use super::readers::{Halt, Readers};
 use super::row::Row;
@@ -24,6 +25,8 @@ pub struct Db {
     quick: Quick,
     time: Duration,
     write: DatabaseConnection,
+    /// Of SQLite's writer.
+    deadline: Deadline,
     backend: DatabaseBackend,
 }
 
@@ -71,21 +74,22 @@ impl Db {
 
     /// The same, with searches that may take this long.
     pub async fn open_for(url: &str, time: Duration) -> Result<Self, DbErr> {
+        let deadline = Deadline::new();
         if url.starts_with("postgres") {
             let connection = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None)).await?;
             loses_nothing(&connection).await?;
             let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
             let (read, quick) = (connection.clone(), Quick::Postgres { searches });
-            return Ok(Self { read, quick, time, write: connection, backend: DatabaseBackend::Postgres });
+            return Ok(Self { read, quick, time, write: connection, deadline, backend: DatabaseBackend::Postgres });
         }
         let file = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
         // The writer first: it creates the file and switches it to WAL.
-        let write = Database::connect(sqlite(url, 1, WRITER_CACHE)).await?;
+        let write = Database::connect(deadline.asked_by(sqlite(url, 1, WRITER_CACHE))).await?;
         let read = Database::connect(sqlite(url, SQLITE_CONNECTIONS, READER_CACHE)).await?;
         let settings = [("cache_size", READER_CACHE), ("mmap_size", MAPPED), ("temp_store", "memory")];
         let readers = |count| Readers::start(file.get_filename(), count, &settings);
         let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)? };
-        Ok(Self { read, quick, time, write, backend: DatabaseBackend::Sqlite })
+        Ok(Self { read, quick, time, write, deadline, backend: DatabaseBackend::Sqlite })
     }
 
     /// All rows of a statement that cannot take long.
@@ -140,6 +144,10 @@ impl Db {
         let sqlite = (self.backend == DatabaseBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: sqlite, ..TransactionOptions::default() };
         self.write.begin_with_options(options).await
+    }
+
+    pub(super) fn deadline(&self) -> &Deadline {
+        &self.deadline
     }
 
     /// SQLite or PostgreSQL.
