@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use techo_conformance_tests::clock::now;
-use techo_conformance_tests::sample::{consent, patient, transaction, urn, weight};
+use techo_conformance_tests::sample::{LOINC, consent, patient, transaction, urn, weight};
 use techo_conformance_tests::server::Beside;
 use techo_conformance_tests::world::{Caller, World};
 
@@ -106,14 +106,71 @@ fn a_kept_decision_knows_when_an_exception_begins() {
     assert!(!town.ids("Observation?code=29463-7&_count=100").contains(&record));
 }
 
+/// Seconds before, within and after the tenth of January 2026, wherever its midnight is.
+const TENTH: [u64; 3] = [1_767_900_000, 1_768_020_000, 1_768_100_000];
+
+#[test]
+fn rare_days_hide_nobody() {
+    let many = Many::new();
+    let [before, within, after] = TENTH;
+    // More than there are stances that are decided about, and each says other days.
+    let (mut entries, mut shown) = (Vec::new(), Vec::new());
+    for number in 0..80_u32 {
+        let at = |part: u32| urn(number * 10 + part);
+        let day = |second: u64| told(second + u64::from(number) * 60);
+        let whom = format!("rare-{number}");
+        let about = |mut resource: Value, member: &str| {
+            resource[member] = json!({"reference": at(1)});
+            resource
+        };
+        let consent = |kind: &str, days: Value| {
+            let mut consent = about(shared(&whom, kind), "patient");
+            consent["performer"] = json!([{"reference": at(1)}]);
+            consent["provision"]["dataPeriod"] = days;
+            consent
+        };
+        let permitted = match number % 8 {
+            0 => json!({"start": day(within)}),
+            1 => json!({"end": day(within)}),
+            2 => json!({"start": day(before - 86_400), "end": day(before)}),
+            _ => json!({"start": day(before), "end": day(after)}),
+        };
+        entries.push((at(1), patient("衆", &whom, "2024-04-01")));
+        // Of each eight: three not wholly within what is permitted, two touched by a denial.
+        shown.extend(matches!(number % 8, 5..8).then_some(entries.len()));
+        entries.push((at(2), about(weight(&whom, "2026-01-10", "6.1"), "subject")));
+        entries.push((at(3), consent("permit", permitted)));
+        let denied = match number % 8 {
+            3 => json!({"end": day(within)}),
+            4 => json!({"start": day(within)}),
+            5 => json!({"end": day(before)}),
+            6 => json!({"start": day(after)}),
+            _ => continue,
+        };
+        entries.push((at(4), consent("deny", denied)));
+    }
+    let search = "Observation?code=29463-7&_count=200&_total=accurate";
+    let town = many.town();
+    let mut expected = town.ids(search);
+    let answer = many.tester.post("", &transaction(&entries)).expect(200).json();
+    let id =
+        |at: &usize| answer["entry"][at]["response"]["location"].as_str()?.split('/').rev().nth(2).map(str::to_owned);
+    expected.extend(shown.iter().filter_map(id));
+    expected.sort();
+    let mut found = town.ids(search);
+    found.sort();
+    assert_eq!(found, expected);
+    assert!(found.len() >= 30);
+}
+
 /// Consents in force that one citizen may have.
 const MOST: u32 = 500;
 
-/// Files as many Consents of one citizen, each of other days, that name the town.
+/// Files as many Consents of one citizen, each of another code, that name the town.
 fn file(many: &Many, who: &str, count: u32) {
     let odd = |number: u32| {
         let mut one = shared(who, "permit");
-        one["provision"]["dataPeriod"] = json!({"start": told(u64::from(number) * 86_400), "end": "2020-01-01"});
+        one["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
         (urn(number), one)
     };
     let entries: Vec<(String, Value)> = (1..=count).map(odd).collect();

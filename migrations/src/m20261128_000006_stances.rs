@@ -24,10 +24,12 @@ impl MigrationTrait for Migration {
                 "CREATE TABLE stance_actor (kind SMALLINT NOT NULL, id TEXT NOT NULL, stance BIGINT NOT NULL,
                     PRIMARY KEY (kind, id, stance)){compact}"
             ),
-            // `giver`: a RelatedPerson's id, empty for the citizen herself.
+            // `giver`: a RelatedPerson's id, empty for the citizen herself. `data_since`,
+            // `data_until`: of which days its root speaks, where it says so.
             format!(
                 "CREATE TABLE effect (citizen BIGINT NOT NULL, stance BIGINT NOT NULL, rid BIGINT NOT NULL,
                     giver TEXT NOT NULL, since BIGINT NOT NULL, until BIGINT NOT NULL,
+                    data_since BIGINT, data_until BIGINT,
                     PRIMARY KEY (citizen, stance, rid, giver)){compact}"
             ),
             "CREATE INDEX effect_rid ON effect (rid)".to_owned(),

@@ -71,6 +71,7 @@ impl<'p> Operation<'p> {
             let other = Reason::Malformed("every parameter is called operation", "parameter の name は operation です");
             return Err((other, "name"));
         }
+        known_parts(parameter.list("part"))?;
         let part = |name: &'static str| {
             let found = parameter.list("part").iter().find(|part| part.str("name") == Some(name));
             found.ok_or((Reason::Malformed("a part of the operation is missing", "操作の part が足りません"), name))
@@ -105,6 +106,22 @@ impl<'p> Operation<'p> {
         Ok(Self { path, kind })
     }
 }
+
+/// Refuses a part that would be passed over: one that no operation has, or a second one.
+fn known_parts(parts: &[Json]) -> Result<(), Fault> {
+    for (index, part) in parts.iter().enumerate() {
+        let name = part.str("name").unwrap_or_default();
+        if !PARTS.contains(&name) {
+            return Err((Reason::Malformed("no operation has a part of this name", "操作にない名前の part です"), ""));
+        }
+        if parts[..index].iter().any(|other| other.str("name") == Some(name)) {
+            return Err((Reason::Malformed("a part is given twice", "同じ part が二度指定されています"), ""));
+        }
+    }
+    Ok(())
+}
+
+const PARTS: [&str; 7] = ["type", "path", "name", "value", "index", "source", "destination"];
 
 struct Patch<'m> {
     model: &'m dyn Model,

@@ -4,7 +4,7 @@
 //! PostgreSQL: `TECHO_TEST_POSTGRES` names a cluster (`postgres://…` without a
 //! database); without it `conformance-tests/postgres.sh` starts one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -82,11 +82,14 @@ async fn agrees(url: &str) {
     let db = Db::open(url).await.expect("the database opens");
     let store = Store::open(db, Clock::fixed(jiff::Timestamp::UNIX_EPOCH), 1).await.expect("a new store");
     let (mut cases, mut shown, mut by_stance, mut bounded, mut hidden) = (0, 0, 0, 0, 0);
+    let (mut days, mut shared) = (0, 0);
     for seed in 0..WORLDS {
         let mut world = World::new(seed);
         fill(&store, &world, &zone).await;
         let policies = compiled(&world, &zone);
         let stances = stances(&store, &world, &zone).await;
+        days += stances.effects.iter().filter(|(.., stance)| stance.days.is_some()).count();
+        shared += stances.of_several_days();
         for turn in 0..TURNS {
             let case = Case::new(&mut world, seed * 1000 + turn);
             let view = one_by_one(&world, &policies, &case, |_| true, &Others::default());
@@ -127,6 +130,7 @@ async fn agrees(url: &str) {
     }
     assert!(cases >= 5_000 && shown > 2_000 && by_stance > 150, "{cases} {shown} {by_stance}");
     assert!(bounded > 20 && hidden > 20, "{bounded} {hidden}");
+    assert!(days > 1_000 && shared > 200, "{days} {shared}");
 }
 
 fn name(record: &Record) -> (String, String) {
@@ -217,6 +221,15 @@ struct Said {
     effects: Vec<(String, i64, Stance)>,
 }
 
+impl Said {
+    /// Stances that somebody has for some days, and she or another for others.
+    fn of_several_days(&self) -> usize {
+        let days =
+            |key: i64| self.effects.iter().filter(move |(_, own, _)| *own == key).map(|(.., stance)| stance.days);
+        self.policies.keys().filter(|key| days(**key).collect::<HashSet<_>>().len() > 1).count()
+    }
+}
+
 /// Stances decided about where they are bounded.
 const MOST: usize = 2;
 
@@ -257,8 +270,10 @@ async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Said {
         let policy = compile_stance(key, &said, &WorldTerms, zone).expect("enforceable").expect("a policy");
         found.policies.insert(key, Arc::new(policy));
         let row = [world.key(&person.patient), key, rid, stance.since, stance.until].map(sea_orm::Value::from);
-        let sql = "INSERT INTO effect (citizen, stance, rid, giver, since, until) VALUES (?, ?, ?, '', ?, ?)";
-        store.db().execute(sql, row).await.expect("a row");
+        let days = [stance.days.map(|days| days.0), stance.days.map(|days| days.1)].map(sea_orm::Value::from);
+        let sql = "INSERT INTO effect (citizen, stance, rid, giver, since, until, data_since, data_until) \
+                   VALUES (?, ?, ?, '', ?, ?, ?, ?)";
+        store.db().execute(sql, row.into_iter().chain(days)).await.expect("a row");
         found.effects.push((person.patient.clone(), key, stance));
     }
     found

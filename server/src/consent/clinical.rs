@@ -34,8 +34,8 @@ pub struct Facts {
     pub authored: bool,
     /// The sole citizen it is about.
     pub citizen: Option<CitizenKey>,
-    /// The stances that stand for the citizen.
-    pub stances: Vec<StanceKey>,
+    /// The stances that stand for the citizen, each with the days of which its Consent speaks.
+    pub stances: Vec<(StanceKey, Option<Range<i64>>)>,
     /// What it lists, as far as that is stored.
     pub listed: Vec<Facts>,
 }
@@ -87,34 +87,54 @@ pub fn categories(resource: &Json) -> Vec<Coding> {
 impl Predicate {
     /// Whether a resource of these facts fulfils the condition.
     pub fn holds(&self, facts: &Facts) -> bool {
-        self.holds_inside(facts, None)
+        self.holds_inside(facts, Around::default())
     }
 
-    /// * `outer`: the resource that lists this one.
-    fn holds_inside(&self, facts: &Facts, outer: Option<&Facts>) -> bool {
+    fn holds_inside(&self, facts: &Facts, around: Around<'_>) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::All(parts) => parts.iter().all(|part| part.holds_inside(facts, outer)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds_inside(facts, outer)),
-            Self::Not(part) => !part.holds_inside(facts, outer),
-            Self::Lists(part) => facts.listed.iter().all(|one| part.holds_inside(one, Some(facts))),
-            Self::Same => facts.citizen.is_some() && outer.is_some_and(|outer| outer.citizen == facts.citizen),
+            Self::All(parts) => parts.iter().all(|part| part.holds_inside(facts, around)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds_inside(facts, around)),
+            Self::Not(part) => !part.holds_inside(facts, around),
+            Self::Lists(part) => {
+                let around = Around { outer: Some(facts), days: None };
+                facts.listed.iter().all(|one| part.holds_inside(one, around))
+            }
+            Self::Same => facts.citizen.is_some() && around.outer.is_some_and(|outer| outer.citizen == facts.citizen),
             Self::Type(kind) => *kind == facts.kind,
             Self::Kind(kind) => facts.notebook == Some(*kind),
             Self::Code { system, code } => coded(&facts.codes, system.as_deref(), code),
             Self::Category { system, code } => coded(&facts.categories, system.as_deref(), code),
-            Self::Within { from, until } => {
-                facts.time.as_ref().is_some_and(|time| *from <= time.start && time.end <= *until)
-            }
-            Self::Touches { from, until } => {
-                facts.time.as_ref().is_none_or(|time| time.start < *until && *from < time.end)
-            }
+            Self::Within { from, until } => within(facts, &(*from..*until)),
+            Self::Touches { from, until } => touches(facts, &(*from..*until)),
+            // A Consent without days of its own is not asked; a permission would not hold, a denial would.
+            Self::WithinIts => around.days.is_some_and(|days| within(facts, days)),
+            Self::TouchesIts => around.days.is_none_or(|days| touches(facts, days)),
             Self::Keeper(key) => facts.keeper == Some(*key),
             Self::Authored => facts.authored,
-            Self::Stands(stances) => facts.stances.iter().any(|one| stances.contains(one)),
+            Self::Stands(stances, part) => facts.stances.iter().any(|(one, days)| {
+                stances.contains(one) && part.holds_inside(facts, Around { days: days.as_ref(), ..around })
+            }),
         }
     }
+}
+
+/// Where a condition on one resource is asked.
+#[derive(Clone, Copy, Default)]
+struct Around<'a> {
+    /// The resource that lists this one.
+    outer: Option<&'a Facts>,
+    /// The days of the Consent that stands.
+    days: Option<&'a Range<i64>>,
+}
+
+fn within(facts: &Facts, days: &Range<i64>) -> bool {
+    facts.time.as_ref().is_some_and(|time| days.start <= time.start && time.end <= days.end)
+}
+
+fn touches(facts: &Facts, days: &Range<i64>) -> bool {
+    facts.time.as_ref().is_none_or(|time| time.start < days.end && days.start < time.end)
 }
 
 fn coded(codings: &[Coding], system: Option<&str>, code: &str) -> bool {
@@ -194,6 +214,24 @@ mod tests {
             (Predicate::Authored, false),
         ] {
             assert_eq!(predicate.holds(&own), expected, "{predicate:?}");
+        }
+        let of = |days: Option<Range<i64>>| Facts { stances: vec![(1, None), (2, days)], ..own.clone() };
+        for (days, within, touches) in [
+            (Some(10..20), true, true),
+            (Some(10..19), false, true),
+            (Some(11..20), false, true),
+            (Some(20..30), false, false),
+            (Some(0..10), false, false),
+            (None, false, true),
+        ] {
+            let facts = of(days.clone());
+            let holds = |part: Predicate, stance| Predicate::stands(vec![stance], part).holds(&facts);
+            assert_eq!(
+                (holds(Predicate::WithinIts, 2), holds(Predicate::TouchesIts, 2)),
+                (within, touches),
+                "{days:?}"
+            );
+            assert!(holds(Predicate::Always, 2) && !holds(Predicate::Always, 3));
         }
         let undated = Facts { time: None, ..own };
         assert!(!Predicate::Within { from: i64::MIN, until: i64::MAX }.holds(&undated));

@@ -259,7 +259,7 @@ fn hear(candidate: &Candidate, ask: Ask<'_>) -> Verdict {
     let together = |part: fn(&Verdict) -> &Predicate| {
         Predicate::any(said.iter().map(|(one, stances)| match &stances[..] {
             [] => part(one).clone(),
-            stances => Predicate::all([Predicate::Stands(stances.to_vec()), part(one).clone()]),
+            stances => Predicate::stands(stances.to_vec(), part(one).clone()),
         }))
     };
     Verdict {

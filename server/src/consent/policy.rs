@@ -105,6 +105,7 @@ pub fn compile_stance(
     zone: &TimeZone,
 ) -> Result<Option<Policy>, Vec<Refusal>> {
     let mut reader = Reader::new(terms, zone);
+    reader.of_stance = true;
     let policy = provisions(said, &mut reader).map(|(root, nested)| Policy {
         id: Box::default(),
         version: 0,

@@ -61,8 +61,13 @@ pub enum Predicate {
     Authored,
     /// A Consent of one of these stances stands for the citizen whom the row is about
     /// at the instant of the [`View`](super::View): within its period, its giver still
-    /// holding authority.
-    Stands(Vec<StanceKey>),
+    /// holding authority; and the row fulfils what is asked beside that Consent.
+    Stands(Vec<StanceKey>, Box<Predicate>),
+    /// Inside [`Predicate::Stands`]: [`Predicate::Within`] the days of which the root of
+    /// that Consent speaks.
+    WithinIts,
+    /// Inside [`Predicate::Stands`]: [`Predicate::Touches`] these days.
+    TouchesIts,
     /// Every live record that the row lists ([`super::listed`]) fulfils the inner
     /// condition; what is not there does not count.
     Lists(Box<Predicate>),
@@ -82,6 +87,7 @@ impl Predicate {
             Self::All(parts) => Self::all(parts.iter().map(|part| part.for_type(kind))),
             Self::Any(parts) => Self::any(parts.iter().map(|part| part.for_type(kind))),
             Self::Not(part) => Self::not(part.for_type(kind)),
+            Self::Stands(stances, part) => Self::stands(stances.clone(), part.for_type(kind)),
             atom => atom.clone(),
         }
     }
@@ -89,10 +95,31 @@ impl Predicate {
     /// Whether the clinical time of a row matters to it.
     pub fn is_dated(&self) -> bool {
         match self {
-            Self::Within { .. } | Self::Touches { .. } => true,
+            Self::Within { .. } | Self::Touches { .. } | Self::WithinIts | Self::TouchesIts => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_dated),
-            Self::Not(part) | Self::Lists(part) => part.is_dated(),
+            Self::Not(part) | Self::Lists(part) | Self::Stands(_, part) => part.is_dated(),
             _ => false,
+        }
+    }
+
+    /// Whether it asks for the days of a Consent that stands.
+    fn is_about_its_days(&self) -> bool {
+        match self {
+            Self::WithinIts | Self::TouchesIts => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::is_about_its_days),
+            Self::Not(part) => part.is_about_its_days(),
+            // Those inside are of another Consent.
+            _ => false,
+        }
+    }
+
+    /// A Consent of one of these stances stands, and beside it `part` holds. Only what
+    /// depends on the Consent is asked beside it.
+    pub fn stands(stances: Vec<StanceKey>, part: Predicate) -> Self {
+        match part {
+            Self::Never => Self::Never,
+            part if part.is_about_its_days() => Self::Stands(stances, Box::new(part)),
+            part => Self::all([Self::Stands(stances, Box::new(Self::Always)), part]),
         }
     }
 

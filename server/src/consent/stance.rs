@@ -1,4 +1,4 @@
-//! What one Consent says, apart from whose it is, who gave it and until when.
+//! What one Consent says, apart from whose it is, who gave it, until when and of which days.
 //!
 //! Thousands who share with one hospital mostly say the same. A hospital's view of
 //! them is decided once for each *stance*; whose stance it is, and whether it still
@@ -50,6 +50,9 @@ pub struct Stance {
     pub since: i64,
     /// The instant after the last.
     pub until: i64,
+    /// The clinical times of which its root speaks, if it says so: start, and end
+    /// exclusive. `said` then holds an empty `dataPeriod`, which no Consent in force has.
+    pub days: Option<(i64, i64)>,
     /// Who gave it, if that can be someone with authority: her `RelatedPerson` ids,
     /// and nothing for the citizen herself.
     pub givers: Vec<String>,
@@ -75,6 +78,11 @@ impl Stance {
             (since, until) = (period.start, period.end);
             said.remove("period");
         }
+        // An exception without days of its own has the root's, which stay where they are.
+        let days = provision.get("dataPeriod").and_then(|days| instant::period(days, zone));
+        if days.is_some() {
+            said.set("dataPeriod", Json::object::<&str>([]));
+        }
         let rule = consent.get("policyRule").map(plain);
         let said = Json::object([("provision", said)]).with_some("policyRule", rule).to_string();
         let mut actors = Vec::new();
@@ -84,7 +92,8 @@ impl Stance {
         }
         actors.sort();
         actors.dedup();
-        Some(Self { said, actors, since, until, givers })
+        let days = days.map(|days| (days.start, days.end));
+        Some(Self { said, actors, since, until, days, givers })
     }
 }
 
@@ -167,6 +176,22 @@ mod tests {
         assert_eq!((own.since, own.until), (i64::MIN, i64::MAX));
         assert_eq!(own.said.matches("period").count(), 2);
         assert_eq!(own.actors, ["*"]);
+    }
+
+    #[test]
+    fn the_days_of_the_root_are_each_ones_own() {
+        let of = |days: &str| {
+            stance(&format!(
+                r#"{{"type":"permit","dataPeriod":{days},"provision":[{{"type":"deny","dataPeriod":{{"end":"2025"}}}}]}}"#
+            ))
+        };
+        let (one, other) = (of(r#"{"end":"2026-01-01"}"#), of(r#"{"id":"d","start":"2020","end":"2021"}"#));
+        assert_eq!(one.said, other.said);
+        assert_eq!(one.days, Some((i64::MIN, 1_767_312_000_000_000)));
+        assert_eq!(one.said.matches("2025").count(), 1, "an exception's own are said");
+        let none = stance(r#"{"type":"permit","provision":[{"type":"deny","dataPeriod":{"end":"2025"}}]}"#);
+        assert_eq!(none.days, None);
+        assert_ne!(none.said, one.said, "to speak of no days is another thing");
     }
 
     #[test]

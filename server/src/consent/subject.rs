@@ -244,13 +244,13 @@ fn push(list: &mut Vec<Box<str>>, text: &str) {
 }
 
 /// Type and id of a reference to a resource on this server; its version does not
-/// count. `None` for contained, logical, conditional and foreign ones.
+/// count, nor a fragment, which names a part of it. `None` for contained, logical, conditional and foreign ones.
 pub fn local<'a>(reference: &'a str, base: &str) -> Option<(&'a str, &'a str)> {
     let relative = match reference.strip_prefix(base) {
         Some(rest) if !base.is_empty() => rest.strip_prefix('/')?,
         _ => reference,
     };
-    let mut parts = relative.split('/');
+    let mut parts = relative.split('#').next()?.split('/');
     let (kind, id) = (parts.next()?, parts.next()?);
     match (parts.next(), parts.next(), parts.next()) {
         (None, None, None) => {}
@@ -311,6 +311,7 @@ mod tests {
             ),
             (r#"{"resourceType":"Immunization","patient":{"reference":"https://other.example/fhir/Patient/a"}}"#, ""),
             (r##"{"resourceType":"Immunization","patient":{"reference":"#p"}}"##, ""),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"Patient/a#p"}}"#, "a"),
             (r#"{"resourceType":"Immunization","patient":{"identifier":{"value":"1"}}}"#, ""),
             (
                 r#"{"resourceType":"Account","subject":[{"reference":"Patient/a"},{"reference":"Patient/b"},{"reference":"Patient/a"}]}"#,

@@ -171,7 +171,7 @@ impl World {
                 patient: (*patient).to_owned(),
                 authority: false,
                 blocked: dice.once_in(40),
-                consents: (0..dice.roll(5)).map(|_| consent(patient, dice)).collect(),
+                consents: (0..dice.roll(5)).flat_map(|_| consents(patient, dice)).collect(),
             })
             .collect();
         let count = 8 + dice.roll(8);
@@ -221,6 +221,19 @@ fn concept(system: &str, code: &str) -> Json {
     json!({"coding": [(coding(system, code))]})
 }
 
+/// A Consent that may be active; one of some days sometimes again, of others.
+fn consents(patient: &str, dice: &mut Dice) -> Vec<Json> {
+    let one = consent(patient, dice);
+    let mut all = vec![one.clone()];
+    if one.at(&["provision", "dataPeriod"]).is_some() && dice.once_in(2) {
+        let mut other = one;
+        let root = other.get("provision").cloned().unwrap_or_else(|| Json::object::<&str>([]));
+        other.set("provision", root.with("dataPeriod", days(dice)));
+        all.push(other);
+    }
+    all
+}
+
 /// A Consent that may be active.
 fn consent(patient: &str, dice: &mut Dice) -> Json {
     let performers: &[&str] = match patient {
@@ -242,6 +255,9 @@ fn consent(patient: &str, dice: &mut Dice) -> Json {
         .collect();
     if !exceptions.is_empty() {
         root.set("provision", Json::from(exceptions));
+    }
+    if dice.once_in(4) {
+        root.set("dataPeriod", days(dice));
     }
     json!({
         "resourceType": "Consent",
@@ -301,7 +317,7 @@ fn provision(dice: &mut Dice, times: usize) -> Json {
         node.set("code", Json::from(codes));
     }
     if dice.once_in(times + 2) {
-        node.set("dataPeriod", period(dice));
+        node.set("dataPeriod", days(dice));
     }
     node
 }
@@ -312,6 +328,33 @@ fn period(dice: &mut Dice) -> Json {
         1 => json!({"end": (dice.pick(&["2024-03-10", "2024", "2024-03-10T10:00:00Z"]))}),
         2 => json!({"start": "2023", "end": (dice.pick(&["2024-03", "2024-12-31"]))}),
         _ => json!({"start": "2024-03-10", "end": "2024-03-10"}),
+    }
+}
+
+/// Clinical times, with ends before, beside and after those of the records.
+fn days(dice: &mut Dice) -> Json {
+    // In order: none ends before an earlier one begins.
+    let edges = [
+        "2022",
+        "2022-06-30",
+        "2023",
+        "2023-06-01",
+        "2023-12-31",
+        "2024",
+        "2024-01",
+        "2024-03",
+        "2024-03-10",
+        "2024-03-10T10:00:00Z",
+        "2024-03-11",
+        "2024-07-01",
+        "2024-12-30",
+        "2025-01-15",
+    ];
+    let (one, other) = (dice.roll(edges.len()), dice.roll(edges.len()));
+    match dice.roll(3) {
+        0 => json!({"start": (edges[one])}),
+        1 => json!({"end": (edges[one])}),
+        _ => json!({"start": (edges[one.min(other)]), "end": (edges[one.max(other)])}),
     }
 }
 

@@ -125,7 +125,8 @@ fn response(call: &Call<'_>, entry: &Entry, reply: &Reply) -> String {
     }
     let writes = entry.verb != Verb::Get;
     if writes && call.give == Some(Return::Outcome) {
-        answer.set("outcome", outcome(call, &[Issue::stored()]));
+        let done = if entry.verb == Verb::Delete { Issue::removed() } else { Issue::stored() };
+        answer.set("outcome", outcome(call, &[done]));
     }
     let wanted = if writes { call.give == Some(Return::Representation) } else { !entry.head };
     let told = reply.body.as_ref().filter(|_| wanted);

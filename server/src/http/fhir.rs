@@ -24,6 +24,7 @@ use super::operation::{self, Sent};
 use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
+use crate::interaction::expected;
 use crate::interaction::{Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which};
 use crate::search::shape::Shape;
 
@@ -133,7 +134,8 @@ pub(super) async fn asked_of(head: Head, ground: Result<Ground, Error>) -> Answe
 /// Parameters in the form and in the URL count together.
 async fn asked_by_form(mut head: Head, ground: Result<Ground, Error>, body: Received) -> Answer {
     let media = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let form = media.split(';').next().unwrap_or_default().trim() == "application/x-www-form-urlencoded";
+    let form =
+        media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let interaction = match received(body) {
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
             .map(|text| head.query.extend(pairs(text)))
@@ -189,8 +191,8 @@ async fn told(head: Head, of: Result<Past, Error>) -> Answer {
 
 /// `GET [type]/[id]/_history/[version]`
 pub async fn vread(head: Head, Named((kind, id, version)): Named<(String, String, String)>) -> Answer {
-    // A version that is no number was never given: it is not there.
-    let version = version.parse().map_err(|_| Error::NotFound);
+    // A version that is written otherwise was never given: it is not there.
+    let version = expected::version(&version).ok_or(Error::NotFound);
     let interaction = version.and_then(|version| {
         let (at, shape) = shaped(kind, id, &head.query)?;
         Ok(Interaction::Vread(at, version, shape))
@@ -224,7 +226,8 @@ fn no_such_method(method: &Method) -> Error {
 
 /// A path that is not known.
 pub async fn no_such_path(headers: HeaderMap, request: Request) -> Answer {
-    let path = request.uri().path().trim_start_matches('/').to_owned();
+    let path = request.uri().path().trim_start_matches('/');
+    let path = path.strip_prefix("fhir/").unwrap_or(path).to_owned();
     let answer = refusal(&Error::UnknownType(path), negotiate::japanese(&headers));
     Wish::of(&request).fulfil(answer, None, None).await
 }
@@ -292,9 +295,11 @@ fn success(app: &App, reply: Reply, wishes: Wishes, writes: bool) -> Answer {
     if writes && reply.status == Status::NoContent && wishes.give == Some(Return::Outcome) {
         *response.status_mut() = StatusCode::OK;
     }
+    // Of what is written only a deletion has nothing to tell.
+    let done = if reply.status == Status::NoContent { Issue::removed() } else { Issue::stored() };
     let body = match (writes, wishes.give.unwrap_or_default()) {
         (true, Return::Minimal) => None,
-        (true, Return::Outcome) => Some(outcome(&[Issue::stored()], wishes.japanese).to_string().into_bytes()),
+        (true, Return::Outcome) => Some(outcome(&[done], wishes.japanese).to_string().into_bytes()),
         _ => reply.body,
     };
     let headers = response.headers_mut();

@@ -29,17 +29,25 @@ impl Wishes {
     pub fn read(headers: &HeaderMap) -> Self {
         let mut wishes = Self { japanese: japanese(headers), ..Self::default() };
         let prefer = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-        for part in prefer.flat_map(|value| value.split([',', ';'])) {
-            match part.trim() {
-                "return=minimal" => wishes.give = Some(Return::Minimal),
-                "return=representation" => wishes.give = Some(Return::Representation),
-                "return=OperationOutcome" => wishes.give = Some(Return::Outcome),
-                "handling=lenient" => wishes.lenient = true,
-                _ => {}
-            }
-        }
+        let said: Vec<(String, &str)> = prefer.flat_map(|value| value.split([',', ';'])).map(preference).collect();
+        // Said twice, the first counts (RFC 7240 §2).
+        let first = |wanted: &str| said.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+        wishes.give = match first("return") {
+            Some("minimal") => Some(Return::Minimal),
+            Some("representation") => Some(Return::Representation),
+            Some("OperationOutcome") => Some(Return::Outcome),
+            _ => None,
+        };
+        wishes.lenient = first("handling") == Some("lenient");
         wishes
     }
+}
+
+/// `Return="minimal"` → `return` and `minimal`: names are alike in any case, values may
+/// stand in quotes.
+fn preference(part: &str) -> (String, &str) {
+    let (name, value) = part.split_once('=').unwrap_or((part, ""));
+    (name.trim().to_ascii_lowercase(), value.trim().trim_matches('"'))
 }
 
 /// Whether Japanese is preferred to English.

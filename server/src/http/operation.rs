@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use super::fhir::{self, Head, Named, Received};
 use super::negotiate;
 use super::outcome::refusal;
+use crate::interaction::expected;
 use crate::interaction::{Error, Ground, Interaction, Invocation, Location, Target};
 use crate::operation;
 
@@ -106,9 +107,9 @@ pub async fn of_version(
         let path = format!("{kind}/{id}/_history/{version}/{below}");
         return refusal(&Error::UnknownType(path), negotiate::japanese(&head.headers));
     };
-    // A version that is no number was never given: it is not there.
+    // A version that is written otherwise was never given: it is not there.
     let target = Location::named(kind, id)
-        .and_then(|at| version.parse().map(|version| Target::Version(at, version)).map_err(|_| Error::NotFound));
+        .and_then(|at| expected::version(&version).map(|version| Target::Version(at, version)).ok_or(Error::NotFound));
     run(target, name, Sent { method, head, body }).await
 }
 

@@ -12,7 +12,7 @@ use super::fhir::{Head, Named, Received, insert, received};
 use super::negotiate;
 use super::operation::{self, Sent};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Location, Target, Which};
+use crate::interaction::{Error, Interaction, Issue, Location, Target, Which, is_id};
 
 type Answer = Response<Body>;
 
@@ -39,7 +39,21 @@ pub async fn bundle(head: Head, body: Received) -> Answer {
 
 /// `PUT [type]/[id]`
 pub async fn update(head: Head, Named((kind, id)): Named<(String, String)>, body: Received) -> Answer {
-    updated(head, Location::named(kind, id).map(Which::At), body).await
+    let to = if is_id(&id) { Location::named(kind, id).map(Which::At) } else { Err(no_id(kind)) };
+    updated(head, to, body).await
+}
+
+/// Who updates may create, and is to know why she may not create this.
+fn no_id(kind: String) -> Error {
+    if Definitions::embedded().type_number(&kind).is_none() {
+        return Error::UnknownType(kind);
+    }
+    let issue = Issue::error(
+        "value",
+        "An id is 1 to 64 letters A-Z, a-z, digits, - and .; the one in the URL is none.",
+        "id は英字 A-Z, a-z、数字、-、. からなる 1〜64 文字です。URL の id はこれに合いません。",
+    );
+    Error::Invalid(vec![issue.at(format!("{kind}.id"))])
 }
 
 /// `PUT [type]?…`

@@ -34,6 +34,11 @@ impl Issue {
         Self { severity: "information", ..Self::error("informational", "Stored.", "保存しました。") }
     }
 
+    /// The same of a deletion, which stores nothing.
+    pub fn removed() -> Self {
+        Self { severity: "information", ..Self::error("informational", "Deleted.", "削除しました。") }
+    }
+
     /// With the element at fault.
     #[must_use]
     pub fn at(mut self, expression: impl Into<String>) -> Self {

@@ -26,7 +26,7 @@ impl Expected {
     pub fn read(text: &str) -> Option<Self> {
         match tags(text)? {
             Tags::Any => Some(Self::Any),
-            Tags::Each(each) => versions(&each).map(Self::OneOf),
+            Tags::Each(each) => Some(Self::OneOf(versions(&each))),
         }
     }
 
@@ -34,7 +34,7 @@ impl Expected {
     pub fn read_none(text: &str) -> Option<Self> {
         match tags(text)? {
             Tags::Any => Some(Self::Absent),
-            Tags::Each(each) => versions(&each).map(Self::NoneOf),
+            Tags::Each(each) => Some(Self::NoneOf(versions(&each))),
         }
     }
 
@@ -113,30 +113,39 @@ enum Tags {
     Each(Vec<String>),
 }
 
-/// `*`, or `W/"1", "2"` compared weakly. A tag holds no quote.
+/// `*`, or `W/"1", "2"` compared weakly. A tag holds no quote; empty items of a list
+/// are passed over (RFC 9110 §5.6.1).
 fn tags(text: &str) -> Option<Tags> {
     if text.trim() == "*" {
         return Some(Tags::Any);
     }
     let mut each = Vec::new();
-    for part in text.split(',') {
-        let part = part.trim();
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
         let tag = part.strip_prefix("W/").unwrap_or(part).strip_prefix('"')?.strip_suffix('"')?;
         if tag.contains('"') {
             return None;
         }
         each.push(tag.to_owned());
     }
-    Some(Tags::Each(each))
+    (!each.is_empty()).then_some(Tags::Each(each))
 }
 
-fn versions(tags: &[String]) -> Option<Vec<i32>> {
-    tags.iter().map(|tag| tag.parse().ok()).collect()
+/// The versions that the tags name. A tag is compared letter by letter: `"x"` and
+/// `"01"` are tags of nothing here.
+fn versions(tags: &[String]) -> Vec<i32> {
+    tags.iter().filter_map(|tag| version(tag)).collect()
 }
 
-/// `Sun, 22 Nov 2026 08:00:00 GMT`
+/// `7` → 7; a version is written in one way.
+pub(crate) fn version(text: &str) -> Option<i32> {
+    text.parse().ok().filter(|version: &i32| version.to_string() == text)
+}
+
+/// `Sun, 22 Nov 2026 08:00:00 GMT`, and the two older forms that RFC 9110 §5.6.7 has
+/// every reader take.
 fn http_date(text: &str) -> Option<i64> {
-    let time = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S GMT", text.trim()).ok()?;
+    let forms = ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
+    let time = forms.iter().find_map(|form| jiff::civil::DateTime::strptime(form, text.trim()).ok())?;
     time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_microsecond())
 }
 
@@ -153,11 +162,14 @@ mod tests {
             ("*", Some(Expected::Any)),
             ("3", None),
             ("W/3", None),
-            ("\"x\"", None),
+            ("\"x\"", Some(Expected::OneOf(vec![]))),
+            ("\"03\"", Some(Expected::OneOf(vec![]))),
+            ("\"+3\"", Some(Expected::OneOf(vec![]))),
             ("\"3", None),
             ("\"3\"4\"", None),
             ("", None),
-            ("\"3\",", None),
+            ("\"3\",", Some(Expected::OneOf(vec![3]))),
+            (",", None),
             ("*, \"3\"", None),
         ] {
             assert_eq!(Expected::read(text), expected, "{text}");
@@ -190,6 +202,9 @@ mod tests {
             (Some("\"2\""), Some(date), 1, 0, false),
             (None, Some(date), 1, 10, true),
             (None, Some(date), 1, 11, false),
+            (None, Some("Thursday, 01-Jan-70 00:00:10 GMT"), 1, 10, true),
+            (None, Some("Thu Jan  1 00:00:10 1970"), 1, 10, true),
+            (None, Some("Thu Jan  1 00:00:10 1970"), 1, 11, false),
             (None, Some("yesterday"), 1, 0, false),
             (None, None, 1, 0, false),
         ] {

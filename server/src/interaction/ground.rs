@@ -33,7 +33,7 @@ impl Ground {
         let definitions = Definitions::embedded();
         let known = member == "*" || definitions.type_number(&member).is_some();
         if !known || definitions.compartment(&kind).is_none() {
-            return Err(Error::UnknownType(format!("{kind}/…/{member}")));
+            return Err(Error::UnknownType(format!("{kind}/[id]/{member}")));
         }
         Location::named(kind, id).map(|at| Self::Compartment(at, member))
     }

@@ -331,6 +331,7 @@ impl App {
             giver: giver.clone(),
             since: stance.since,
             until: stance.until,
+            days: stance.days,
         };
         Ok(givers.map(row).collect())
     }

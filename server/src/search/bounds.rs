@@ -77,6 +77,9 @@ pub fn half_open(prefix: Prefix, from: i64, until: i64, nearly: i64) -> Bounds<i
 /// the others it counts as exact.
 pub fn closed(prefix: Prefix, asked: Asked) -> Bounds<f64> {
     let Asked { value, from, until } = asked;
+    // Of 17 digits and more the range is narrower than the machine's numbers lie: the
+    // number itself still is in it.
+    let (from, until) = (from.min(value), if until > value { until } else { value.next_up() });
     match prefix {
         Prefix::Eq => one([low(Operator::AtLeast, from), low(Operator::Less, until), high(Operator::Less, until)]),
         Prefix::Ne => either(low(Operator::Less, from), high(Operator::AtLeast, until)),

@@ -152,6 +152,7 @@ fn names_type(root: &Json, reference: &Json, type_name: &str) -> bool {
         let contained = root.list("contained").iter().find(|inner| inner.str("id") == Some(id));
         return contained.and_then(|inner| inner.str("resourceType")) == Some(type_name);
     }
+    let text = text.split('#').next().unwrap_or(text);
     let text = text.split("/_history/").next().unwrap_or(text);
     let mut parts = text.rsplit('/');
     match (parts.next(), parts.next()) {

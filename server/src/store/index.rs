@@ -47,7 +47,7 @@ pub enum IndexRow {
     /// `contained`
     Contained { place: i32, kind: i16, id: String, holder: i16 },
     /// `effect`
-    Effect { citizen: i64, stance: i64, giver: String, since: i64, until: i64 },
+    Effect { citizen: i64, stance: i64, giver: String, since: i64, until: i64, days: Option<(i64, i64)> },
 }
 
 /// An index table: name, all columns, key columns (`rid` among them).
@@ -103,7 +103,7 @@ const TABLES: [Table; 16] = [
     Table { name: "named", columns: &["rid", "kind", "id"], key: &["rid", "kind", "id"] },
     Table {
         name: "effect",
-        columns: &["citizen", "stance", "rid", "giver", "since", "until"],
+        columns: &["citizen", "stance", "rid", "giver", "since", "until", "data_since", "data_until"],
         key: &["citizen", "stance", "rid", "giver"],
     },
     Table {
@@ -183,13 +183,15 @@ impl IndexRow {
             Self::Words { narrative, content } => {
                 vec![rid.into(), narrative.as_str().into(), content.as_str().into()]
             }
-            Self::Effect { citizen, stance, giver, since, until } => vec![
+            Self::Effect { citizen, stance, giver, since, until, days } => vec![
                 (*citizen).into(),
                 (*stance).into(),
                 rid.into(),
                 giver.as_str().into(),
                 (*since).into(),
                 (*until).into(),
+                days.map(|(since, _)| since).into(),
+                days.map(|(_, until)| until).into(),
             ],
         }
     }

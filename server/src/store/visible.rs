@@ -242,9 +242,21 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
             sql.bind(*until).text(&format!(" AND {name}.clinical_high > ")).bind(*from).text(", 1 = 1)");
             sql
         }
-        Predicate::Stands(stances) => {
+        Predicate::WithinIts => {
+            let (low, high) = (format!("{name}.clinical_low"), format!("{name}.clinical_high"));
+            Sql::new(&format!("COALESCE({low} >= e.data_since AND {high} <= e.data_until, 1 = 0)"))
+        }
+        Predicate::TouchesIts => {
+            let (low, high) = (format!("{name}.clinical_low"), format!("{name}.clinical_high"));
+            Sql::new(&format!("COALESCE({low} < e.data_until AND {high} > e.data_since, 1 = 1)"))
+        }
+        Predicate::Stands(stances, part) => {
             let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {}", row.whose));
-            sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(row.now)).text(")");
+            sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(row.now));
+            if **part != Predicate::Always {
+                sql.text(" AND ").push(holds(part, row));
+            }
+            sql.text(")");
             sql
         }
         Predicate::Lists(each) => lists(each, row),

@@ -23,14 +23,16 @@ impl Given {
             return Err(Reason::Failed("the type has no such element", "この型にその名前の要素はありません"));
         }
         let said = spelled(part)?;
-        let fits = |key: &&&str| {
-            let property = model.property(parent, key);
-            property.is_some_and(|property| of_type(model, property.type_name, said))
+        let wanted = |key: &str| model.property(parent, key).map(|property| property.type_name);
+        // A choice goes by the very type that is said: a string is no code there.
+        let exact = spellings.iter().find(|key| wanted(key).is_some_and(|wanted| is_said(model, wanted, said)));
+        let mut alike = spellings.iter().filter(|key| wanted(key).is_some_and(|wanted| of_type(model, wanted, said)));
+        let ((Some(key), ..) | (None, Some(key), None)) = (exact, alike.next(), alike.next()) else {
+            return Err(Reason::Failed(
+                "the value is of another type than the element",
+                "値の型が要素の型と異なります",
+            ));
         };
-        let key = spellings
-            .iter()
-            .find(fits)
-            .ok_or(Reason::Failed("the value is of another type than the element", "値の型が要素の型と異なります"))?;
         let property = model
             .property(parent, key)
             .ok_or(Reason::Failed("the type has no such element", "この型にその名前の要素はありません"))?;
@@ -75,6 +77,11 @@ fn spelled(part: &Json) -> Result<Said<'_>, Reason> {
         return Err(Reason::Malformed("the part has no value", "part に値がありません"));
     }
     Ok(Said::Parts)
+}
+
+/// Whether a value is said to be of this very type.
+fn is_said(model: &dyn Model, wanted: &str, said: Said<'_>) -> bool {
+    matches!(said, Said::Value(suffix) if type_of(model, suffix) == wanted)
 }
 
 /// Whether a value as said may stand where the element's type is `wanted`.

@@ -34,7 +34,16 @@ pub(super) struct Read {
 struct Data {
     classes: Option<Predicate>,
     codes: Option<Predicate>,
-    period: Option<Range<i64>>,
+    period: Option<Days>,
+}
+
+/// Of which clinical times a provision speaks.
+#[derive(Clone)]
+enum Days {
+    /// These.
+    From(Range<i64>),
+    /// Those that each Consent of the stance says at its root.
+    Its,
 }
 
 impl Data {
@@ -45,12 +54,11 @@ impl Data {
     /// The rows. What is not known of a row's time counts against the citizen's
     /// sharing it: a permission needs all of it inside, a denial any part.
     fn rows(&self, effect: Effect) -> Predicate {
-        let during = self.period.as_ref().map(|period| {
-            let (from, until) = (period.start, period.end);
-            match effect {
-                Effect::Permit => Predicate::Within { from, until },
-                Effect::Deny => Predicate::Touches { from, until },
-            }
+        let during = self.period.as_ref().map(|days| match (days, effect) {
+            (Days::From(days), Effect::Permit) => Predicate::Within { from: days.start, until: days.end },
+            (Days::From(days), Effect::Deny) => Predicate::Touches { from: days.start, until: days.end },
+            (Days::Its, Effect::Permit) => Predicate::WithinIts,
+            (Days::Its, Effect::Deny) => Predicate::TouchesIts,
         });
         Predicate::all([self.classes.clone(), self.codes.clone(), during].into_iter().flatten())
     }
@@ -97,7 +105,7 @@ fn matchers(provision: &Json, path: &str, effect: Effect, reader: &mut Reader<'_
     let data = Data {
         classes: each(provision, path, "class", |class, path| one_class(class, path, reader)).map(Predicate::any),
         codes: each(provision, path, "code", |code, path| Some(one_code(code, path, reader))).map(Predicate::any),
-        period: during(provision, path, "dataPeriod", reader),
+        period: days(provision, path, reader),
     };
     let node = Node {
         effect,
@@ -117,6 +125,14 @@ fn matchers(provision: &Json, path: &str, effect: Effect, reader: &mut Reader<'_
 fn each<T>(provision: &Json, path: &str, name: &str, mut read: impl FnMut(&Json, &str) -> Option<T>) -> Option<Vec<T>> {
     let list = provision.get(name)?.each();
     Some(list.iter().enumerate().filter_map(|(at, item)| read(item, &format!("{path}.{name}[{at}]"))).collect())
+}
+
+fn days(provision: &Json, path: &str, reader: &mut Reader<'_>) -> Option<Days> {
+    let period = provision.get("dataPeriod")?;
+    if reader.of_stance && period.is_object() && period.members().is_empty() {
+        return Some(Days::Its);
+    }
+    during(provision, path, "dataPeriod", reader).map(Days::From)
 }
 
 fn during(provision: &Json, path: &str, name: &str, reader: &mut Reader<'_>) -> Option<Range<i64>> {

@@ -12,12 +12,14 @@ use super::{Reason, Refusal, Terms};
 pub(super) struct Reader<'a> {
     pub(super) terms: &'a dyn Terms,
     pub(super) zone: &'a TimeZone,
+    /// What is read speaks for all Consents of a stance: the root's days are each one's own.
+    pub(super) of_stance: bool,
     refusals: Vec<Refusal>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(terms: &'a dyn Terms, zone: &'a TimeZone) -> Self {
-        Self { terms, zone, refusals: Vec::new() }
+        Self { terms, zone, of_stance: false, refusals: Vec::new() }
     }
 
     /// Notes a refusal; a path is named once, with its first reason.

@@ -8,7 +8,7 @@
 //!
 //! Source: FHIR R4 http.html#trules, bundle.html#references
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use techo_profiles::json::{Json, splice};
 use techo_profiles::validate::{Link, LinkKind, links};
@@ -68,7 +68,14 @@ impl Names {
 
     /// Looks up the conditional references of an entry: what the caller finds now, and
     /// what the transaction brings.
-    pub(super) async fn look_up(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+    ///
+    /// * `going`: what it deletes, which is not found any more.
+    pub(super) async fn look_up(
+        &mut self,
+        call: &Call<'_>,
+        entry: &Entry,
+        going: &HashSet<Location>,
+    ) -> Result<(), Error> {
         if !entry.body.contains(&b'?') {
             return Ok(());
         }
@@ -79,7 +86,8 @@ impl Names {
                 continue;
             }
             let condition = Condition::read(call, kind, query)?;
-            let stored = condition.existing(call).await?.map(|found| format!("{kind}/{}", found.1));
+            let stored = condition.existing(call).await?.map(|found| Location { kind: kind.to_owned(), id: found.1 });
+            let stored = stored.filter(|at| !going.contains(at)).map(|at| at.reference());
             let own = self.identified.iter().filter(|one| one.kind == kind);
             let own = own.filter(|one| one.identifiers.iter().any(|(system, value)| condition.names(system, value)));
             let mut all: BTreeSet<String> = own.map(|one| one.at.clone()).collect();

@@ -9,6 +9,7 @@
 use techo_profiles::Definitions;
 
 use super::entry::{fault, not_here};
+use crate::interaction::expected;
 use crate::interaction::{Error, Ground, Interaction, Invocation, Issue, Known, Location, Past, Target};
 use crate::operation;
 use crate::search::shape::Shape;
@@ -34,8 +35,8 @@ pub(super) fn asked(path: &str, query: &str, known: Known) -> Result<Interaction
         [kind, id, member] => Ground::compartment(owned(kind), owned(id), owned(member))
             .map(|ground| Interaction::Search(ground, pairs(query))),
         [kind, id, "_history", version] => {
-            // A version that is no number was never given: it is not there.
-            let version = version.parse().map_err(|_| Error::NotFound)?;
+            // A version that is written otherwise was never given: it is not there.
+            let version = expected::version(version).ok_or(Error::NotFound)?;
             Ok(Interaction::Vread(at(kind, id)?, version, shape(kind, query)?))
         }
         _ => Err(not_here()),
@@ -64,7 +65,7 @@ fn operation(parts: &[&str], query: &str, body: Option<&[u8]>) -> Result<Option<
         [kind] => Target::Type(kind.to_owned()),
         [kind, id] => Target::Instance(at(kind, id)?),
         [kind, id, "_history", version] => {
-            Target::Version(at(kind, id)?, version.parse().map_err(|_| Error::NotFound)?)
+            Target::Version(at(kind, id)?, expected::version(version).ok_or(Error::NotFound)?)
         }
         _ => return Err(not_here()),
     };

@@ -193,6 +193,13 @@ impl Transaction {
         for entry in entries.iter_mut() {
             self.identify(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
+        let going = self.going(entries);
+        let placed = |entry: &Entry| Some(Location { kind: entry.kind.clone(), id: entry.id.clone()? });
+        for entry in entries.iter().filter(|entry| self.outcomes.contains_key(&entry.index)) {
+            if placed(entry).is_some_and(|at| going.contains(&at)) {
+                return Err(within(entry.index, overlap()));
+            }
+        }
         let versioned = entries.iter().any(|entry| contains(&entry.body, b"/_history/"));
         for entry in entries.iter() {
             let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
@@ -205,9 +212,21 @@ impl Transaction {
         }
         self.names.identified(entries);
         for entry in entries.iter() {
-            self.names.look_up(call, entry).await.map_err(|error| within(entry.index, error))?;
+            self.names.look_up(call, entry, &going).await.map_err(|error| within(entry.index, error))?;
         }
         self.expect_patients(call, entries).await
+    }
+
+    /// What the transaction deletes, which it does first: nothing that it writes after
+    /// may count on it.
+    fn going(&self, entries: &[Entry]) -> HashSet<Location> {
+        let mut going = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.verb == Verb::Delete) {
+            let found = self.doomed.get(&entry.index).map_or(&[][..], |(_, all)| all);
+            let ids = found.iter().map(|one| &one.id).chain(&entry.id);
+            going.extend(ids.map(|id| Location { kind: entry.kind.clone(), id: id.clone() }));
+        }
+        going
     }
 
     /// Finds the id of an entry: in its URL, by its condition, or a new one.
@@ -414,11 +433,7 @@ impl Transaction {
         if self.touched.insert(at.clone()) {
             return Ok(());
         }
-        Err(fault(
-            "Another entry touches the same resource.",
-            "同じリソースを扱う entry が複数あります。",
-            "request.url",
-        ))
+        Err(overlap())
     }
 
     /// A read is answered after the commit. What cannot be answered refuses the
@@ -433,6 +448,10 @@ impl Transaction {
         self.size += answer.body.map_or(0, |body| body.len());
         if self.size > LARGEST { Err(too_much()) } else { Ok(()) }
     }
+}
+
+fn overlap() -> Error {
+    fault("Another entry touches the same resource.", "同じリソースを扱う entry が複数あります。", "request.url")
 }
 
 async fn later(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {

@@ -2,7 +2,7 @@
 //!
 //! | reference | kind, id |
 //! |---|---|
-//! | `Patient/p1`, also under this server's own base, also with a version | Patient, `p1` |
+//! | `Patient/p1`, also under this server's own base, with a version or a fragment | Patient, `p1` |
 //! | absolute elsewhere, `urn:…`, `#contained` | 0, as written |
 //! | canonical, uri | 0, as written, and again without `|version` |
 //! | an identifier | ident row |
@@ -85,7 +85,8 @@ pub fn place<'a>(reference: &'a str, setting: Setting<'_>) -> Option<(u16, &'a s
         Some(rest) => rest.strip_prefix('/')?,
         None => reference,
     };
-    let mut parts = relative.split('/');
+    // A fragment names a part of the same resource.
+    let mut parts = relative.split('#').next()?.split('/');
     let kind = (setting.type_number)(parts.next()?)?;
     let id = parts.next().filter(|id| is_id(id))?;
     match (parts.next(), parts.next(), parts.next()) {

@@ -124,29 +124,42 @@ impl Walk<'_> {
     }
 }
 
-/// Each table with its columns in the places of the stream: four integers, four
+/// Each table with its columns in the places of the stream: six integers, four
 /// reals, two texts. `-` leaves a place empty.
-const ARMS: &[(&str, [&str; 10])] = &[
-    ("resource", ["version", "epoch", "-", "-", "-", "-", "-", "-", "-", "-"]),
-    ("token", ["param", "grp", "code", "-", "-", "-", "-", "-", "-", "-"]),
-    ("ident", ["param", "grp", "system", "-", "-", "-", "-", "-", "value", "-"]),
-    ("string", ["param", "grp", "-", "-", "-", "-", "-", "-", "folded", "original"]),
-    ("date", ["param", "grp", "low", "high", "-", "-", "-", "-", "-", "-"]),
-    ("number", ["param", "grp", "-", "-", "low", "high", "-", "-", "-", "-"]),
+const ARMS: &[(&str, [&str; 12])] = &[
+    ("resource", ["version", "epoch", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("token", ["param", "grp", "code", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("ident", ["param", "grp", "system", "-", "-", "-", "-", "-", "-", "-", "value", "-"]),
+    ("string", ["param", "grp", "-", "-", "-", "-", "-", "-", "-", "-", "folded", "original"]),
+    ("date", ["param", "grp", "low", "high", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("number", ["param", "grp", "-", "-", "-", "-", "low", "high", "-", "-", "-", "-"]),
     (
         "quantity",
-        ["param", "grp", "unit", "canonical_unit", "low", "high", "canonical_low", "canonical_high", "-", "-"],
+        [
+            "param",
+            "grp",
+            "unit",
+            "canonical_unit",
+            "-",
+            "-",
+            "low",
+            "high",
+            "canonical_low",
+            "canonical_high",
+            "-",
+            "-",
+        ],
     ),
-    ("uri", ["param", "grp", "-", "-", "-", "-", "-", "-", "value", "-"]),
-    ("reference", ["param", "grp", "kind", "-", "-", "-", "-", "-", "id", "-"]),
-    ("compartment", ["citizen", "kind", "-", "-", "-", "-", "-", "-", "-", "-"]),
-    ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-"]),
-    ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
-    ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
-    ("words", ["-", "-", "-", "-", "-", "-", "-", "-", "narrative", "content"]),
-    ("named", ["kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
-    ("effect", ["citizen", "stance", "since", "until", "-", "-", "-", "-", "giver", "-"]),
-    ("contained", ["place", "kind", "holder", "-", "-", "-", "-", "-", "id", "-"]),
+    ("uri", ["param", "grp", "-", "-", "-", "-", "-", "-", "-", "-", "value", "-"]),
+    ("reference", ["param", "grp", "kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("compartment", ["citizen", "kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("words", ["-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "narrative", "content"]),
+    ("named", ["kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
+    ("effect", ["citizen", "stance", "since", "until", "data_since", "data_until", "-", "-", "-", "-", "giver", "-"]),
+    ("contained", ["place", "kind", "holder", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
 ];
 
 fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
@@ -154,20 +167,20 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
     let grp = || cells.small("grp", 1);
     Ok(match part {
         1 => IndexRow::Token { param: param()?, code: cells.integer(2)?, grp: grp()? },
-        2 => IndexRow::Ident { param: param()?, value: cells.text(8)?, system: cells.integer(2)?, grp: grp()? },
-        3 => IndexRow::String { param: param()?, folded: cells.text(8)?, grp: grp()?, original: cells.text(9)? },
+        2 => IndexRow::Ident { param: param()?, value: cells.text(10)?, system: cells.integer(2)?, grp: grp()? },
+        3 => IndexRow::String { param: param()?, folded: cells.text(10)?, grp: grp()?, original: cells.text(11)? },
         4 => IndexRow::Date { param: param()?, low: cells.integer(2)?, high: cells.integer(3)?, grp: grp()? },
-        5 => IndexRow::Number { param: param()?, low: cells.real(4)?, high: cells.real(5)?, grp: grp()? },
+        5 => IndexRow::Number { param: param()?, low: cells.real(6)?, high: cells.real(7)?, grp: grp()? },
         6 => IndexRow::Quantity {
             param: param()?,
             unit: cells.integer(2)?,
-            low: cells.real(4)?,
-            high: cells.real(5)?,
+            low: cells.real(6)?,
+            high: cells.real(7)?,
             grp: grp()?,
-            canonical: (cells.integer(3)?, cells.real(6)?, cells.real(7)?),
+            canonical: (cells.integer(3)?, cells.real(8)?, cells.real(9)?),
         },
-        7 => IndexRow::Uri { param: param()?, value: cells.text(8)?, grp: grp()? },
-        8 => IndexRow::Reference { param: param()?, kind: cells.small("kind", 2)?, id: cells.text(8)?, grp: grp()? },
+        7 => IndexRow::Uri { param: param()?, value: cells.text(10)?, grp: grp()? },
+        8 => IndexRow::Reference { param: param()?, kind: cells.small("kind", 2)?, id: cells.text(10)?, grp: grp()? },
         9 => IndexRow::Compartment { citizen: cells.integer(0)?, kind: cells.small("kind", 1)? },
         10 => IndexRow::Clinical {
             citizen: cells.integer(0)?,
@@ -176,21 +189,22 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
             at: cells.integer(3)?,
         },
         11 => IndexRow::Subject { citizen: cells.integer(0)? },
-        12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(8)? },
-        13 => IndexRow::Words { narrative: cells.text(8)?, content: cells.text(9)? },
-        14 => IndexRow::Named { kind: cells.small("kind", 0)?, id: cells.text(8)? },
+        12 => IndexRow::Listed { kind: cells.small("kind", 0)?, id: cells.text(10)? },
+        13 => IndexRow::Words { narrative: cells.text(10)?, content: cells.text(11)? },
+        14 => IndexRow::Named { kind: cells.small("kind", 0)?, id: cells.text(10)? },
         15 => IndexRow::Effect {
             citizen: cells.integer(0)?,
             stance: cells.integer(1)?,
             since: cells.integer(2)?,
             until: cells.integer(3)?,
-            giver: cells.text(8)?,
+            giver: cells.text(10)?,
+            days: cells.maybe(4)?.zip(cells.maybe(5)?),
         },
         16 => IndexRow::Contained {
             place: cells.small("place", 0)?,
             kind: cells.small("kind", 1)?,
             holder: cells.small("holder", 2)?,
-            id: cells.text(8)?,
+            id: cells.text(10)?,
         },
         _ => return Err(StoreError::Corrupt { table: "snapshot", column: "part", row: cells.rid }),
     })
@@ -204,6 +218,10 @@ struct Cells<'a> {
 
 impl Cells<'_> {
     fn integer(&self, place: usize) -> Result<i64, StoreError> {
+        Ok(self.row.try_get_by_index(place + 2)?)
+    }
+
+    fn maybe(&self, place: usize) -> Result<Option<i64>, StoreError> {
         Ok(self.row.try_get_by_index(place + 2)?)
     }
 
@@ -221,11 +239,11 @@ impl Cells<'_> {
     }
 }
 
-/// All ten places, each of one type whatever the table.
-fn padded(columns: &[&str; 10]) -> String {
+/// All twelve places, each of one type whatever the table.
+fn padded(columns: &[&str; 12]) -> String {
     let kind = |place: usize| match place {
-        0..4 => "BIGINT",
-        4..8 => "DOUBLE PRECISION",
+        0..6 => "BIGINT",
+        6..10 => "DOUBLE PRECISION",
         _ => "TEXT",
     };
     let cell = |(place, column): (usize, &&str)| match *column {
