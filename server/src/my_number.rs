@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn no_kana_and_no_kanji_stands_for_a_digit() {
-        let is_digit = |letter: char| letter.is_numeric() || std::iter::once(letter).nfkc().any(|plain| plain.is_ascii_digit());
+        let is_digit =
+            |letter: char| letter.is_numeric() || std::iter::once(letter).nfkc().any(|plain| plain.is_ascii_digit());
         assert_eq!(('\0'..='\u{9fff}').filter(|&letter| is_plain(letter)).find(|&letter| is_digit(letter)), None);
     }
 

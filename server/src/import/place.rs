@@ -13,7 +13,7 @@ use tokio::sync::{MutexGuard, OnceCell};
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
 use super::run::File;
-use super::{About, Custody as Keeper, Importer, immunization, make};
+use super::{About, Custody as Keeper, Importer, compare, immunization, make};
 use crate::app::App;
 use crate::consent::subject::SHARED;
 use crate::consent::write::Keeping;
@@ -175,7 +175,7 @@ impl Placing {
             return Ok(None);
         };
         if let Some(body) = &body
-            && let Some((code, text)) = make::mismatch(source, body)
+            && let Some((code, text)) = compare::mismatch(source, body)
         {
             self.refuse(report, source.at, code, text);
             return Ok(None);

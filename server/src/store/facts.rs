@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_row_has_each_label_of_its_codes_once_and_in_order() {
-        let codes = [(Role::Code, "a", "bc"), (Role::Code, "ab", "c"), (Role::Code, "a", "bc"), (Role::Category, "a", "bc")];
+        let codes =
+            [(Role::Code, "a", "bc"), (Role::Code, "ab", "c"), (Role::Code, "a", "bc"), (Role::Category, "a", "bc")];
         let mut expected: Vec<String> = codes
             .iter()
             .flat_map(|&(role, system, code)| [label(role, Some(system), code), label(role, None, code)])
