@@ -160,8 +160,10 @@ impl App {
     }
 
     /// The whole, for work that outlasts who asked for it.
+    ///
+    /// # Panics
+    /// Never: `start` puts every App into an Arc, and whoever borrows it holds that alive.
     pub fn shared(&self) -> Arc<Self> {
-        // `start` puts every App into an Arc, and whoever borrows it holds that Arc alive.
         self.own.upgrade().expect("borrowed from its Arc")
     }
 

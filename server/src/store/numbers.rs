@@ -133,7 +133,7 @@ mod tests {
         let half = usize::try_from(BLOCK / 2).expect("small");
         let both = (0..half).map(|at| if at % 2 == 0 { &one } else { &other }).chain((0..half * 3).map(|_| &one));
         let mut given: Vec<i64> =
-            join_all(both.map(|numbers| numbers.next())).await.into_iter().map(|it| it.expect("a number")).collect();
+            join_all(both.map(Numbers::next)).await.into_iter().map(|it| it.expect("a number")).collect();
         // Another is fetched as soon as half of a block is gone.
         while one.0.held().is_low() {
             given.push(one.next().await.expect("a number"));

@@ -7,9 +7,11 @@
 //! one bad set never takes others with it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, SqlErr, Statement, Value};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::arrays::array;
 use super::crowd::{Crowd, speaks};
@@ -25,6 +27,8 @@ use crate::clock::Clock;
 const QUEUE: usize = 4096;
 /// Puts a batch gathers before it commits.
 const BATCH: usize = 512;
+/// How long nothing is written before memory is given back.
+const REST: Duration = Duration::from_secs(2);
 
 type Answer = Result<Result<Committed, Refused>, StoreError>;
 
@@ -77,7 +81,7 @@ impl Task {
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
-                match jobs.recv().await {
+                match self.next(&mut jobs).await {
                     Some(job) => waiting.push_back(job),
                     None => return,
                 }
@@ -88,6 +92,17 @@ impl Task {
             let batch = next_batch(&mut waiting);
             self.commit(batch).await;
         }
+    }
+
+    /// The next set. Where none comes for a while, the memory of the last ones is given back.
+    async fn next(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Ok(job) = timeout(REST, jobs.recv()).await {
+            return job;
+        }
+        if let Err(error) = self.db.rest().await {
+            tracing::debug!(%error, "the writer keeps its memory");
+        }
+        jobs.recv().await
     }
 
     async fn commit(&mut self, batch: Vec<Job>) {
