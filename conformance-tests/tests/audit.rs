@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use techo_conformance_tests::postgres;
 use techo_conformance_tests::server::{Server, on_postgres};
 use techo_conformance_tests::world::{Ask, Caller, World};
@@ -44,6 +44,34 @@ fn the_mother_sees_each_read_by_an_app() {
     assert!(!text.contains(&app.token), "no token in a record");
     let search = after.iter().find(|event| event["subtype"].to_string().contains("search"));
     assert!(search.is_some_and(|event| event["action"] == "E"), "a search is a query event (BALP PatientQuery)");
+}
+
+#[test]
+fn entries_of_a_bundle_were_on_record_without_what_they_asked() {
+    let world = World::new();
+    let mother = auditor(&world);
+    let app = world.mother_for_daughter();
+    let id = app.ids("Immunization?patient=pt-mei").remove(0);
+    let entry = |url: &str| json!({"request": {"method": "GET", "url": url}});
+    for kind in ["batch", "transaction"] {
+        let before = events(&mother, "").len();
+        let entries = json!([entry(&format!("Immunization/{id}")), entry("Observation?patient=pt-mei&code=8302-2")]);
+        let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": entries});
+        app.post("", &bundle).expect(200);
+        let all = events(&mother, "");
+        let new = &all[..all.len() - before];
+        let told = |what: &str| new.iter().any(|event| event.to_string().contains(what));
+        assert!(told(&format!("Immunization/{id}")), "{kind}: the read is told: {new:#?}");
+        assert!(told("\"search\""), "{kind}: the search is told: {new:#?}");
+    }
+    // An entry that is refused is on record as the request by itself would be.
+    let narrow =
+        world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Immunization.rs").of("pt-mei"));
+    let refused = || events(&mother, "").iter().filter(|event| event["outcome"] != "0").count();
+    let before = refused();
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry("Condition?patient=pt-mei")]});
+    narrow.post("", &bundle).expect(200);
+    assert_eq!(refused(), before + 1);
 }
 
 #[test]

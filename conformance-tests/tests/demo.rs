@@ -205,6 +205,23 @@ fn every_command_explains_itself() {
     );
 }
 
+/// The world of a test was made under another port, so under another public origin.
+#[test]
+fn rows_indexed_under_another_origin_were_told_by_nobody() {
+    let world = World::new();
+    let index = || {
+        let output = world.server.command(&["doctor"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        said.lines().find(|line| line.contains("  index ")).unwrap_or_default().to_owned()
+    };
+    let told = index();
+    assert!(told.starts_with("WARN") && told.contains("techo reindex"), "{told}");
+    let output = world.server.command(&["reindex"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = index();
+    assert!(told.starts_with("ok"), "{told}");
+}
+
 #[test]
 fn commands_that_need_the_server_stopped_say_so() {
     let world = World::new();

@@ -47,6 +47,9 @@ impl Server {
         let authorization = Arc::new(authorization);
         sweep(&authorization);
         reindex::worker(&app);
+        if app.store.stale().await? {
+            tracing::warn!("{STALE}");
+        }
         Ok(Self { app, authorization })
     }
 
@@ -78,6 +81,11 @@ fn sweep(authorization: &Arc<AuthorizationServer>) {
         }
     });
 }
+
+/// What an operator is told of index rows of another epoch: the server is of use without
+/// them, and a search that finds too little is not told from one that finds nothing.
+pub const STALE: &str = "records were indexed by other rules, or under another public origin or time zone: \
+    searches may miss them until this has run, beside the server: techo reindex";
 
 const SWEEP: Duration = Duration::from_mins(5);
 

@@ -157,6 +157,12 @@ impl Ask {
         self.body("application/x-www-form-urlencoded", target(text))
     }
 
+    /// Whether it may be asked again without a change of what is stored.
+    pub fn is_safe(&self) -> bool {
+        let path = self.path.split('?').next().unwrap_or_default();
+        self.method == "GET" || path.ends_with("_search") || path.ends_with("$validate") || path.ends_with("$fhirpath")
+    }
+
     /// The request, with what earlier rows kept in place of its braces.
     pub fn request(&self, base: &str, token: &str, kept: &HashMap<String, String>) -> Request {
         let path = filled(&self.path, kept);

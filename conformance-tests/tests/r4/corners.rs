@@ -71,6 +71,11 @@ fn preferences() -> Vec<Check> {
             ok().at("/entry/0/response/outcome/issue/0/details/text", "Deleted."),
         ),
         row(
+            "in Japanese too",
+            delete("Observation/never").with("Prefer", "return=OperationOutcome").with("Accept-Language", "ja"),
+            ok().at("/issue/0/details/text", "削除しました。"),
+        ),
+        row(
             "a form's media type was compared by case",
             ask("POST", "Patient/_search").body("Application/X-WWW-Form-URLEncoded", "_id=p"),
             finds(&["p"]),

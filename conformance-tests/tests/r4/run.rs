@@ -31,8 +31,9 @@ pub fn run(subject: &str, seed: &[Value], checks: &[Check]) {
     for check in checks {
         let answer = check.ask.request(&world.base, &tokens[&check.ask.who], &kept).send();
         let mut wrong = judged(&answer, &check.expect, &mut kept);
-        if answer.status >= 400 && answer.text().contains("OperationOutcome") {
-            // What was refused changed nothing, and is refused again.
+        if (answer.status >= 400 || check.ask.is_safe()) && answer.text().contains("OperationOutcome") {
+            // What was refused changed nothing, and is refused again; what was only asked
+            // may tell something beside its answer.
             let mut ask = check.ask.clone();
             ask.headers.retain(|(name, _)| *name != "Accept-Language");
             let ask = ask.with("Accept-Language", "ja");
@@ -54,12 +55,26 @@ pub fn run(subject: &str, seed: &[Value], checks: &[Check]) {
     assert!(faults.is_empty(), "{subject}: {} of {} checks\n{}", faults.len(), checks.len(), faults.join("\n"));
 }
 
-/// What a Japanese reader could not read of a refusal.
+/// What a Japanese reader could not read of a refusal, or of what is told beside an answer.
 fn english_in(answer: &Response) -> Vec<String> {
     let json: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
-    let issues = json["issue"].as_array().into_iter().flatten();
+    let mut outcomes = Vec::new();
+    outcomes_in(&json, &mut outcomes);
+    let issues = outcomes.iter().flat_map(|outcome| outcome["issue"].as_array().into_iter().flatten());
     let texts = issues.flat_map(|issue| [&issue["details"]["text"], &issue["diagnostics"]]).filter_map(Value::as_str);
     texts.filter(|text| !is_japanese(text)).map(|text| format!("not in Japanese: {text}")).collect()
+}
+
+/// Every `OperationOutcome`, however deep it lies in Bundles.
+fn outcomes_in<'j>(json: &'j Value, found: &mut Vec<&'j Value>) {
+    match json {
+        Value::Object(members) if json["resourceType"] == "OperationOutcome" && members.contains_key("issue") => {
+            found.push(json);
+        }
+        Value::Object(members) => members.values().for_each(|one| outcomes_in(one, found)),
+        Value::Array(items) => items.iter().for_each(|one| outcomes_in(one, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// Whether a text has Japanese words, and no English sentence among them: names and

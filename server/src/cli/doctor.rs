@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::random::Random;
+use crate::server::STALE;
 use crate::store::Db;
 use crate::store::audit::verify;
 use crate::store::keys::Keys;
@@ -230,7 +231,7 @@ async fn index(db: &Db, config: Config, clock: Clock) -> Finding {
     let looked = async {
         let rids = upkeep::sample(db, SAMPLE).await.map_err(Failure::of)?;
         if rids.is_empty() {
-            return Ok((0, 0));
+            return Ok((0, 0, false));
         }
         let _hold = upkeep::hold(&config).await.map_err(Failure::of)?;
         let app = App::start(config, clock, Random::system()).await.map_err(Failure::of)?;
@@ -239,12 +240,13 @@ async fn index(db: &Db, config: Config, clock: Clock) -> Finding {
             let rows = app.rows_of(&stored).await.map_err(|error| show::explained(&error))?;
             absent += app.store.absent(stored.rid, &rows).await.map_err(Failure::of)?;
         }
-        Ok::<_, Failure>((rids.len(), absent))
+        Ok::<_, Failure>((rids.len(), absent, app.store.stale().await.map_err(Failure::of)?))
     };
     match looked.await {
         Err(failure) => Finding::fail("index", failure.to_string()),
-        Ok((records, 0)) => Finding::ok("index", format!("{records} records looked at")),
-        Ok((records, absent)) => {
+        Ok((_, 0, true)) => Finding::warn("index", STALE),
+        Ok((records, 0, false)) => Finding::ok("index", format!("{records} records looked at")),
+        Ok((records, absent, _)) => {
             Finding::fail("index", format!("{absent} rows of {records} records are missing; run: techo reindex"))
         }
     }

@@ -3,7 +3,8 @@
 //! A transaction is planned whole and written as one set. Entries may refer to
 //! each other by `fullUrl` (`urn:uuid:…`); the references are rewritten in the
 //! bytes received. Deletes are planned first, then creates, updates, patches; reads,
-//! searches and operations are answered when all is written.
+//! searches and operations are answered when all is written. In the audit log each read,
+//! and each refusal of a batch, has a record of its own.
 //!
 //! Source: FHIR R4 http.html#transaction
 
@@ -15,7 +16,7 @@ mod transaction;
 use techo_profiles::json::Json;
 
 use crate::interaction::plan::parse;
-use crate::interaction::{Call, Error, Issue, Reply, Return};
+use crate::interaction::{Call, Error, Interaction, Issue, Reply, Return};
 use crate::store::write::instant;
 use entry::{Entry, Verb, fault};
 use transaction::transaction;
@@ -80,7 +81,9 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
         };
         let answer = match result {
             Ok((entry, found)) => {
-                reply.disclosed.extend(found.disclosed.iter().cloned());
+                if found.written {
+                    reply.disclosed.extend(found.disclosed.iter().cloned());
+                }
                 response(call, &entry, &found)
             }
             Err(error) => refusal(call, index, error),
@@ -93,9 +96,19 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
 }
 
 async fn alone(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
-    entry.allowed(call)?;
     let interaction = entry.interaction();
-    super::run(&call.doing(interaction.action()), &interaction).await
+    let result = match entry.allowed(call) {
+        Ok(()) => super::run(&call.doing(interaction.action()), &interaction).await,
+        Err(error) => Err(error),
+    };
+    recorded(call, &interaction, &result).await?;
+    result
+}
+
+/// Keeps what an entry looked at under a record of its own: the Bundle's would say whose
+/// data went out, and not by which question.
+async fn recorded(call: &Call<'_>, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
+    call.doing(interaction.action()).record(interaction, result).await
 }
 
 /// The answer of an entry that was refused while others were not.

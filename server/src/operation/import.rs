@@ -91,7 +91,7 @@ async fn import(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     let refused = !report.files.is_empty() && report.refused();
     Ok(Reply {
         status: if refused { Status::Unprocessable } else { Status::Ok },
-        body: Some(answer(&report).into_bytes()),
+        body: Some(answer(&report, call.japanese).into_bytes()),
         ..Reply::default()
     })
 }
@@ -133,16 +133,17 @@ fn files(input: &Input<'_>) -> Result<Vec<File>, Error> {
 }
 
 /// `Parameters` with the report, and the same as an OperationOutcome.
-fn answer(report: &Report) -> String {
+fn answer(report: &Report, japanese: bool) -> String {
     let mut issues: Vec<Json> = Vec::new();
     for file in &report.files {
         for line in &file.issues {
             let column = line.column.as_deref().map(|column| format!(", {column}")).unwrap_or_default();
+            let place = if japanese { format!("{}行目", line.line) } else { format!("line {}", line.line) };
             issues.push(Json::object([
                 ("severity", Json::from(line.severity)),
                 ("code", Json::from("processing")),
                 ("details", Json::object([("text", Json::from(line.text.as_str()))])),
-                ("diagnostics", Json::from(format!("{} line {}{column}: {}", file.name, line.line, line.code))),
+                ("diagnostics", Json::from(format!("{} {place}{column}: {}", file.name, line.code))),
             ]));
         }
     }

@@ -80,8 +80,8 @@ reasons! {
         "there is no resource type {name:?}",
         "{name}というリソース型はありません";
     NotDone { name: Box<str> } => Undone,
-        "the parameter {name} is not supported by this server",
-        "パラメータ{name}はこのサーバーでは使えません";
+        "the parameter {name} is not supported in this search",
+        "パラメータ{name}はこの検索では使えません";
     Repeated => Misuse,
         "may be given only once",
         "1回だけ指定できます";

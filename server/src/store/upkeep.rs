@@ -84,6 +84,21 @@ impl Store {
         Ok(found)
     }
 
+    /// Whether the first or the last records were indexed under another epoch. A reindex
+    /// goes from the first to the last, so a whole one leaves neither; a walk over all
+    /// would read the whole table at every start.
+    pub async fn stale(&self) -> Result<bool, StoreError> {
+        for order in ["", " DESC"] {
+            let sql = format!("SELECT epoch FROM resource ORDER BY rid{order} LIMIT {PROBED}");
+            for row in self.db().all(&sql, []).await? {
+                if row.try_get_by_index::<i32>(0)? != self.epoch() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
     /// How many records there are, deleted ones too.
     pub async fn records(&self) -> Result<u64, StoreError> {
         let row = self.db().one("SELECT count(*) FROM resource", []).await?;
@@ -129,3 +144,6 @@ impl Store {
         Ok(done)
     }
 }
+
+/// Records looked at for their epoch, at either end.
+const PROBED: i64 = 64;

@@ -8,7 +8,7 @@ use techo_profiles::json::Json;
 
 use super::entry::{Entry, Verb, fault};
 use super::names::Names;
-use super::{LARGEST, answered, refusal, response, too_much, within};
+use super::{LARGEST, answered, recorded, refusal, response, too_much, within};
 use crate::consent::caller::Action;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::plan::Draft;
@@ -162,9 +162,15 @@ impl Transaction {
                 Some(Outcome::Nothing) | None => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
                 Some(Outcome::Later) => later(call, entry).await,
             };
+            let reads = entry.verb == Verb::Get;
+            if reads {
+                recorded(call, &entry.interaction(), &result).await?;
+            }
             answers.push(match result {
                 Ok(answer) => {
-                    reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    if !reads {
+                        reply.disclosed.extend(answer.disclosed.iter().cloned());
+                    }
                     response(call, entry, &answer)
                 }
                 // What was there before the commit has gone since: too late to refuse all.
@@ -310,10 +316,7 @@ impl Transaction {
             return Ok(());
         }
         let outcome = match entry.verb {
-            Verb::Get => {
-                self.foresee(call, entry).await?;
-                Outcome::Later
-            }
+            Verb::Get => self.foresee(call, entry).await?,
             Verb::Delete => self.delete(call, entry).await?,
             Verb::Put => self.update(call, entry).await?,
             Verb::Patch => self.patch(call, entry).await?,
@@ -438,15 +441,19 @@ impl Transaction {
 
     /// A read is answered after the commit. What cannot be answered refuses the
     /// transaction while nothing is written; what the transaction writes itself,
-    /// only the answer can tell.
-    async fn foresee(&mut self, call: &Call<'_>, entry: &Entry) -> Result<(), Error> {
+    /// only the answer can tell. Where nothing is written, what was read is the answer.
+    async fn foresee(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let own = entry.id.as_ref().map(|id| Location { kind: entry.kind.clone(), id: id.clone() });
         if own.is_some_and(|at| self.touched.contains(&at)) {
-            return Ok(());
+            return Ok(Outcome::Later);
         }
         let answer = later(call, entry).await?;
-        self.size += answer.body.map_or(0, |body| body.len());
-        if self.size > LARGEST { Err(too_much()) } else { Ok(()) }
+        self.size += answer.body.as_ref().map_or(0, Vec::len);
+        if self.size > LARGEST {
+            return Err(too_much());
+        }
+        // Reads come last: all that is written is known.
+        Ok(if self.set.puts.is_empty() { Outcome::Found(answer) } else { Outcome::Later })
     }
 }
 
