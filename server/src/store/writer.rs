@@ -282,20 +282,19 @@ impl<C: ConnectionTrait> Batch<'_, C> {
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
         let expecting: Vec<i64> =
             sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
-        let (mut current, mut rules) = (HashMap::new(), HashMap::new());
+        let mut current: HashMap<i64, (i32, i64)> = HashMap::new();
         let mut newest = 0;
         for statement in self.current(&expecting) {
             for row in self.connection.query_all_raw(statement).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
-                current.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i32>(1)?);
-                rules.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i64>(3)?);
+                current.insert(row.try_get_by_index(0)?, (row.try_get_by_index(1)?, row.try_get_by_index(3)?));
             }
         }
         let check = |set: &&WriteSet| {
             set.puts.iter().enumerate().find_map(|(number, put)| {
                 let expected = put.expected?;
-                let found = current.get(&put.rid).copied();
+                let found = current.get(&put.rid).map(|(version, _)| *version);
                 (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
             })
         };
@@ -303,7 +302,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         // The version stands, but a rebuild has made other index rows than were planned on.
         let kept = sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(set, _)| &set.puts);
         let mut replacing = kept.filter(|put| put.expected.is_some());
-        if replacing.any(|put| rules.get(&put.rid) != Some(&put.rules.before)) {
+        if replacing.any(|put| current.get(&put.rid).map(|(_, rules)| *rules) != Some(put.rules.before)) {
             return Err(StoreError::OtherRules);
         }
         Ok((refusals, newest))
