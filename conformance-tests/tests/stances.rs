@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use techo_conformance_tests::browser::Browser;
 use techo_conformance_tests::clock::now;
 use techo_conformance_tests::sample::{LOINC, consent, patient, transaction, urn, weight};
 use techo_conformance_tests::server::Beside;
-use techo_conformance_tests::world::{Caller, World};
+use techo_conformance_tests::world::{Ask, Caller, World};
 
 const TOWN: &str = "Organization/org-city";
 
@@ -153,9 +154,7 @@ fn rare_days_hide_nobody() {
     let town = many.town();
     let mut expected = town.ids(search);
     let answer = many.tester.post("", &transaction(&entries)).expect(200).json();
-    let id =
-        |at: &usize| answer["entry"][at]["response"]["location"].as_str()?.split('/').rev().nth(2).map(str::to_owned);
-    expected.extend(shown.iter().filter_map(id));
+    expected.extend(shown.iter().filter_map(|at| filed(&answer["entry"][*at])));
     expected.sort();
     let mut found = town.ids(search);
     found.sort();
@@ -166,15 +165,24 @@ fn rare_days_hide_nobody() {
 /// Consents in force that one citizen may have.
 const MOST: u32 = 500;
 
-/// Files as many Consents of one citizen, each of another code, that name the town.
-fn file(many: &Many, who: &str, count: u32) {
-    let odd = |number: u32| {
-        let mut one = shared(who, "permit");
-        one["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
-        (urn(number), one)
-    };
-    let entries: Vec<(String, Value)> = (1..=count).map(odd).collect();
-    many.tester.post("", &transaction(&entries)).expect(200);
+/// A Consent like no other, that names the town.
+fn odd(who: &str, number: u32) -> Value {
+    let mut one = shared(who, "permit");
+    one["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
+    one
+}
+
+/// Files as many Consents of one citizen, each of another code, that name the town; their ids.
+fn file(many: &Many, who: &str, count: u32) -> Vec<String> {
+    let entries: Vec<(String, Value)> = (1..=count).map(|number| (urn(number), odd(who, number))).collect();
+    let answer = many.tester.post("", &transaction(&entries)).expect(200).json();
+    let each = answer["entry"].as_array().into_iter().flatten();
+    each.filter_map(filed).collect()
+}
+
+/// The id of what an entry of a transaction has written.
+fn filed(entry: &Value) -> Option<String> {
+    entry["response"]["location"].as_str()?.split('/').rev().nth(2).map(str::to_owned)
 }
 
 #[test]
@@ -216,6 +224,45 @@ fn who_files_many_odd_consents_hides_herself_alone() {
 }
 
 #[test]
+fn a_new_kind_is_heard_at_once_where_older_ones_are_nobodys() {
+    let many = Many::new();
+    let town = many.town();
+    let (who, _) = many.citizen("withdrawn");
+    let (other, record) = many.citizen("new-kind");
+    let mut ended = Vec::new();
+    for (number, id) in (1..).zip(file(&many, &who, 80)) {
+        let mut one = odd(&who, number);
+        (one["id"], one["status"]) = (json!(id), json!("inactive"));
+        ended.push(json!({"resource": one, "request": {"method": "PUT", "url": format!("Consent/{id}")}}));
+    }
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": ended});
+    many.tester.post("", &bundle).expect(200);
+    let path = format!("Observation/{record}");
+    for _ in 0..3 {
+        town.get(&path).refused(404);
+    }
+    let mut permit = shared(&other, "permit");
+    permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": "29463-7"}]}]);
+    many.tester.create(&permit);
+    town.get(&path).expect(200);
+}
+
+#[test]
+fn a_crowd_does_not_press_out_what_was_there_before() {
+    let many = Many::new();
+    let town = many.town();
+    let (who, record) = many.citizen("rare");
+    let mut permit = shared(&who, "permit");
+    permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": "29463-7"}]}]);
+    many.tester.create(&permit);
+    for one in ["crowd-1", "crowd-2"] {
+        let (whom, _) = many.citizen(one);
+        file(&many, &whom, 80);
+    }
+    town.get(&format!("Observation/{record}")).expect(200);
+}
+
+#[test]
 fn one_citizen_has_a_bounded_number_of_consents_in_force() {
     let many = Many::new();
     let tester = &many.tester;
@@ -227,7 +274,10 @@ fn one_citizen_has_a_bounded_number_of_consents_in_force() {
         assert!(outcome.to_string().contains("500"), "{outcome}");
     };
     let two = [(urn(1), shared(&who, "permit")), (urn(2), shared(&who, "deny"))];
-    refused(tester.post("", &transaction(&two)));
+    let crowded = tester.post("", &transaction(&two));
+    let place = crowded.json()["issue"][0]["expression"][0].clone();
+    assert_eq!(place, "Bundle.entry[1].resource.status");
+    refused(crowded);
     let last = tester.create(&shared(&who, "permit"));
     refused(tester.post("Consent", &shared(&who, "permit")));
     let mut draft = shared(&who, "permit");
@@ -256,4 +306,46 @@ fn one_citizen_has_a_bounded_number_of_consents_in_force() {
     patched().expect(200);
     let (other, _) = many.citizen("another");
     tester.create(&shared(&other, "permit"));
+}
+
+#[test]
+fn an_approval_too_many_is_explained() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let one = |number: u32| {
+        let mut one = odd("pt-mei", number);
+        one["performer"] = json!([{"reference": "RelatedPerson/rp-hanako-mei"}]);
+        one
+    };
+    let most: Vec<(String, Value)> = (51..=MOST).map(|number| (urn(number), one(number))).collect();
+    mother.post("", &transaction(&most)).expect(200);
+    let full = (0..=50).find(|number| mother.post("Consent", &one(*number)).status == 422);
+    assert!(full.is_some(), "the app that files them has a Consent too");
+    let ask = Ask::new("app-secret", "hanako", "launch/patient patient/Observation.rs").of("pt-mei");
+    for (browser, told) in [(Browser::new(), "500 active consents"), (Browser::japanese(), "500件まで")] {
+        let (url, ..) = world.authorize_url(&ask);
+        let page = world.sign_in(&browser, browser.open(&url), &ask.user);
+        let page = world.decide(&browser, &page, &ask, "allow");
+        assert_eq!(page.redirect(), None);
+        let text = page.answer.expect(422).text();
+        assert!(text.contains(told), "{text}");
+    }
+}
+
+#[test]
+fn who_has_shared_with_many_can_still_refuse() {
+    let many = Many::new();
+    let tester = &many.tester;
+    let (who, record) = many.citizen("refuses");
+    tester.create(&shared(&who, "permit"));
+    file(&many, &who, MOST - 1);
+    let path = format!("Observation/{record}");
+    many.world.importer().get(&path).expect(200);
+    let mut mixed = shared(&who, "deny");
+    mixed["provision"]["provision"] = json!([{"type": "permit", "dataPeriod": {"end": "2020"}}]);
+    tester.post("Consent", &mixed).refused(422);
+    tester.create(&shared(&who, "deny"));
+    many.world.importer().get(&path).refused(404);
+    many.town().get(&path).refused(404);
+    tester.post("Consent", &shared(&who, "permit")).refused(422);
 }

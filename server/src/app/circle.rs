@@ -326,9 +326,13 @@ impl Circle {
             citizens: candidates.iter().map(|one| one.citizen).collect(),
             organizations: organizations.collect(),
             actors: actors.into_iter().map(str::to_owned).collect(),
-            // Where not all are heard, another one changes nothing of what was decided.
             stances: match &others {
                 Some(others) if others.unheard.is_none() => caller.concerned_by(),
+                _ => Vec::new(),
+            },
+            // Where as many are heard as may be, another one changes nothing of what was decided.
+            newest: match &others {
+                Some(others) if others.unheard.is_some() && others.said.len() < stance::MOST => caller.concerned_by(),
                 _ => Vec::new(),
             },
         };

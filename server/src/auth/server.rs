@@ -100,8 +100,14 @@ pub struct Approval {
 
 /// Why a Consent was not filed or ended. The cause is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the Consent could not be written: {0}")]
-pub struct FilingError(pub String);
+pub enum FilingError {
+    /// The patient has as many active Consents as may be.
+    #[error("the patient has as many active Consents as may be")]
+    Crowded,
+    /// It could not be written.
+    #[error("the Consent could not be written: {0}")]
+    Failed(String),
+}
 
 /// Turns approvals into Consents, and tells what people are called.
 pub trait FilesConsent: Send + Sync {

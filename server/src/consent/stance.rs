@@ -29,6 +29,26 @@ pub const MOST: usize = 64;
 /// spoken of one by one; people have a dozen.
 pub const MOST_OF_ONE: usize = 500;
 
+/// The same with those that only deny: whoever has shared with many can still refuse.
+pub const MOST_WITH_DENIALS: usize = 1000;
+
+/// Whether a Consent in force takes away and gives nothing: its root denies, and so do
+/// all exceptions.
+pub fn only_denies(consent: &Json) -> bool {
+    let nothing = Json::object::<&str>([]);
+    let root = consent.get("provision").unwrap_or(&nothing);
+    // Where policyRule says what the root is, an exception is of the other type.
+    let denies = match root.str("type") {
+        Some(own) => own == "deny",
+        None => {
+            let codes = consent.get("policyRule").map_or(&[][..], |rule| rule.list("coding"));
+            let opts_out = |coding: &Json| matches!(coding.str("code"), Some("OPTOUT" | "OPTOUTE"));
+            !codes.is_empty() && codes.iter().all(opts_out)
+        }
+    };
+    denies && root.list("provision").iter().all(|inner| inner.str("type") == Some("deny"))
+}
+
 /// What everyone says who is not spoken of one by one.
 #[derive(Clone, Debug, Default)]
 pub struct Others {
@@ -201,6 +221,28 @@ mod tests {
         {
             let found = Stance::of(&consent("{}", performer), &TimeZone::UTC).expect("in force").givers;
             assert_eq!(found, givers, "{performer}");
+        }
+    }
+
+    #[test]
+    fn what_only_denies() {
+        for (provision, expected) in [
+            (r#"{"type":"deny"}"#, true),
+            (r#"{"type":"deny","provision":[{"type":"deny"}]}"#, true),
+            (r#"{"type":"deny","provision":[{"type":"deny"},{"type":"permit"}]}"#, false),
+            (r#"{"type":"permit","provision":[{"type":"deny"}]}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(only_denies(&consent(provision, "Patient/p")), expected, "{provision}");
+        }
+        for (code, provision, expected) in [
+            ("OPTOUT", "{}", true),
+            ("OPTOUTE", r#"{"provision":[{"type":"permit"}]}"#, false),
+            ("OPTIN", "{}", false),
+            ("OPTIN", r#"{"type":"deny"}"#, true),
+        ] {
+            let rule = techo_profiles::json!({"coding": [{"code": (code)}]});
+            assert_eq!(only_denies(&consent(provision, "Patient/p").with("policyRule", rule)), expected, "{code}");
         }
     }
 

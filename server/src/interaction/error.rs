@@ -2,7 +2,7 @@
 
 use techo_profiles::json::Json;
 
-use crate::consent::stance::MOST_OF_ONE;
+use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS};
 use crate::search::SearchError;
 use crate::store::StoreError;
 
@@ -256,8 +256,14 @@ fn in_entry(entry: &str, inner: Option<&str>) -> String {
 fn crowded() -> Issue {
     Issue::error(
         "business-rule",
-        format!("A patient may have {MOST_OF_ONE} active Consents. Revoke some that she no longer needs first."),
-        format!("有効な同意は1人につき{MOST_OF_ONE}件までです。不要な同意を取り消してからやり直してください。"),
+        format!(
+            "A patient may have {MOST_OF_ONE} active Consents, and {MOST_WITH_DENIALS} with those that only deny. \
+             Revoke some that she no longer needs first."
+        ),
+        format!(
+            "有効な同意は1人につき{MOST_OF_ONE}件まで、拒否だけのものを含めて{MOST_WITH_DENIALS}件までです。\
+             不要な同意を取り消してからやり直してください。"
+        ),
     )
     .at("Consent.status")
 }
@@ -284,7 +290,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
             }
             (500, vec![internal()])
         }
-        StoreError::Crowded => (422, vec![crowded()]),
+        StoreError::Crowded(_) => (422, vec![crowded()]),
         // Asking again would take as long: no 503.
         StoreError::TooCostly => {
             let issue = Issue::error(

@@ -324,6 +324,9 @@ async fn revoked(app: &App, stored: &Stored, citizens: &[i64], by: &EndedBy) -> 
 }
 
 fn failed(what: &str, error: &Error) -> FilingError {
+    if matches!(error, Error::Store(StoreError::Crowded(_))) {
+        return FilingError::Crowded;
+    }
     // Issues name elements, never a patient's values.
     let detail = match error {
         Error::Invalid(issues) | Error::Unprocessable(issues) => {
@@ -332,5 +335,5 @@ fn failed(what: &str, error: &Error) -> FilingError {
         _ => String::new(),
     };
     tracing::error!(what, %error, detail, "a Consent could not be written");
-    FilingError(error.to_string())
+    FilingError::Failed(error.to_string())
 }

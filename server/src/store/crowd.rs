@@ -4,13 +4,14 @@
 use std::collections::{HashMap, HashSet};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
+use techo_profiles::json::Json;
 
 use super::arrays::array;
 use super::db::statement;
 use super::error::StoreError;
 use super::index::IndexRow;
 use super::write::{Put, WriteSet};
-use crate::consent::stance::MOST_OF_ONE;
+use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS, only_denies};
 use crate::consent::view::CitizenKey;
 
 /// The Consents in force of the citizens to whom something is added.
@@ -45,12 +46,12 @@ impl Crowd {
         Ok(Self(found))
     }
 
-    /// Adds what a set does; `false`, and nothing is added, if somebody would have more
-    /// than may be, and more than before.
-    pub(super) fn takes(&mut self, set: &WriteSet) -> bool {
+    /// Adds what a set does. If somebody would have more than may be, and more than before,
+    /// nothing is added: the id of the last Consent that is one more for her.
+    pub(super) fn takes(&mut self, set: &WriteSet) -> Option<String> {
         let consents: Vec<&Put> = set.puts.iter().filter(|put| speaks(put)).collect();
         if consents.is_empty() {
-            return true;
+            return None;
         }
         let mut after = self.0.clone();
         for put in &consents {
@@ -61,15 +62,25 @@ impl Crowd {
                 after.entry(citizen).or_default().insert(put.rid);
             }
         }
-        let crowded = |(citizen, rids): (&CitizenKey, &HashSet<i64>)| {
-            rids.len() > MOST_OF_ONE && self.0.get(citizen).is_none_or(|before| before.len() < rids.len())
-        };
-        if after.iter().any(crowded) {
-            return false;
+        let nobody = HashSet::new();
+        for (citizen, rids) in after.iter().filter(|(_, rids)| rids.len() > MOST_OF_ONE) {
+            let before = self.0.get(citizen).unwrap_or(&nobody);
+            let more = || consents.iter().filter(|put| rids.contains(&put.rid) && !before.contains(&put.rid));
+            // She can still refuse, whatever she has shared before.
+            let bound = if more().all(|put| refuses(put)) { MOST_WITH_DENIALS } else { MOST_OF_ONE };
+            if rids.len() > bound.max(before.len()) {
+                return more().next_back().map(|put| put.id.clone());
+            }
         }
         self.0 = after;
-        true
+        None
     }
+}
+
+/// What it puts in force only denies.
+fn refuses(put: &Put) -> bool {
+    let body = put.body.as_ref().and_then(|body| Json::parse(&body.bytes).ok());
+    body.is_some_and(|consent| only_denies(&consent))
 }
 
 /// A Consent in force, before or now.
@@ -82,4 +93,56 @@ fn whose(rows: &[IndexRow]) -> impl Iterator<Item = CitizenKey> {
         IndexRow::Effect { citizen, .. } => Some(*citizen),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::facts::{Custody, Facts};
+    use crate::store::write::{Body, Method, Rules};
+
+    fn put(rid: i64, kind: &str) -> Put {
+        let body = format!(r#"{{"resourceType":"Consent","provision":{{"type":"{kind}"}}}}"#);
+        Put {
+            rid,
+            kind: 0,
+            id: format!("c{rid}"),
+            expected: None,
+            method: Method::Create,
+            body: Some(Body { bytes: body.into_bytes(), stamp_at: 0 }),
+            facts: Facts {
+                subjects: vec![7],
+                custodian: 7,
+                custody: Custody::Returned,
+                domain: 0,
+                clinical: None,
+                labels: String::new(),
+            },
+            old: Vec::new(),
+            new: vec![IndexRow::Effect { citizen: 7, stance: 1, giver: String::new(), since: 0, until: 1, days: None }],
+            sweep: false,
+            rules: Rules::default(),
+        }
+    }
+
+    /// Whether somebody with `before` Consents in force may have these too, of which
+    /// those from 1 on are new.
+    fn takes(before: usize, more: &[(i64, &str)]) -> Option<String> {
+        let before = (0..).map(|number: i64| -number).take(before).collect();
+        let puts = more.iter().map(|(rid, kind)| put(*rid, kind)).collect();
+        Crowd(HashMap::from([(7, before)])).takes(&WriteSet { puts, ..WriteSet::default() })
+    }
+
+    #[test]
+    fn what_one_more_is_too_many() {
+        let refused = |id: &str| Some(id.to_owned());
+        assert_eq!(takes(MOST_OF_ONE - 1, &[(1, "permit")]), None);
+        assert_eq!(takes(MOST_OF_ONE, &[(1, "permit")]), refused("c1"));
+        assert_eq!(takes(MOST_OF_ONE, &[(1, "deny")]), None, "to refuse is always allowed");
+        assert_eq!(takes(MOST_OF_ONE, &[(1, "deny"), (2, "permit")]), refused("c2"));
+        assert_eq!(takes(MOST_OF_ONE, &[(0, "permit")]), None, "it was there before");
+        assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny")]), None);
+        assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny"), (2, "deny")]), refused("c2"));
+        assert_eq!(takes(MOST_WITH_DENIALS, &[(1, "deny")]), refused("c1"));
+    }
 }

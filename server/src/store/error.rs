@@ -48,9 +48,9 @@ pub enum StoreError {
     /// than the write was planned by: plan anew.
     #[error("the rules of indexing have changed meanwhile")]
     OtherRules,
-    /// A citizen would have more Consents in force than may be.
+    /// A citizen would have more Consents in force than may be; the id of the one too many.
     #[error("too many Consents in force of one citizen")]
-    Crowded,
+    Crowded(String),
     /// A sealed value does not open: wrong key, or moved from its place.
     #[error("a sealed value does not open")]
     Sealed,

@@ -71,8 +71,9 @@ impl Store {
     /// The stances that may concern one of these actors, with their texts, and whether
     /// those are all.
     ///
-    /// * `most`: where there are more, those that somebody has, and of these as many,
-    ///   of the most citizens.
+    /// * `most`: where there are more, as many of those that somebody has: for half of
+    ///   the places those that were there first, for the rest those that most citizens
+    ///   have. A crowd that comes later cannot press the older ones out.
     pub async fn stances_about(
         &self,
         actors: &[String],
@@ -81,16 +82,17 @@ impl Store {
         let limit = i64::try_from(most).unwrap_or(i64::MAX - 1);
         let mut named = Sql::new("SELECT DISTINCT n.stance FROM stance_actor n WHERE ");
         named.push(naming(actors));
-        let mut sql = Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id IN (");
-        sql.push(named.clone()).text(") ORDER BY s.id LIMIT ").bind(limit + 1);
+        let mut sql = Sql::new("SELECT s.id, s.said FROM stance s WHERE s.id");
+        sql.among(named.clone()).text(" ORDER BY s.id LIMIT ").bind(limit + 1);
         let all = self.texts(sql).await?;
         if all.len() <= most {
             return Ok((all, true));
         }
         let mut sql = Sql::new(
-            "SELECT s.id, s.said FROM (SELECT e.stance, COUNT(DISTINCT e.citizen) AS many FROM effect e WHERE e.stance IN (",
+            "SELECT s.id, s.said FROM (SELECT e.stance, COUNT(DISTINCT e.citizen) AS many FROM effect e WHERE e.stance",
         );
-        sql.push(named).text(") GROUP BY e.stance ORDER BY many DESC, e.stance LIMIT ").bind(limit);
+        sql.among(named.clone()).text(" GROUP BY e.stance ORDER BY CASE WHEN e.stance");
+        sql.among(first(named, limit / 2)).text(" THEN 0 ELSE 1 END, many DESC, e.stance LIMIT ").bind(limit);
         sql.text(") c JOIN stance s ON s.id = c.stance ORDER BY s.id");
         Ok((self.texts(sql).await?, false))
     }
@@ -129,15 +131,30 @@ impl Store {
     }
 }
 
+/// Of these stances, which begin with the rows `n` of `stance_actor`, the oldest that
+/// somebody has.
+fn first(mut named: Sql, limit: i64) -> Sql {
+    named.text(" AND ").exists(Sql::new("effect f WHERE f.stance = n.stance"));
+    named.text(" ORDER BY n.stance LIMIT ").bind(limit);
+    // SQLite takes no order within IN.
+    let mut sql = Sql::new("SELECT o.stance FROM (");
+    sql.push(named).text(") o");
+    sql
+}
+
 /// Row `n` of `stance_actor` names one of these, or everyone.
 pub(super) fn naming(actors: &[String]) -> Sql {
+    Sql::or(namings(actors).collect())
+}
+
+/// The same for each of them.
+pub(super) fn namings(actors: &[String]) -> impl Iterator<Item = Sql> {
     let everyone = std::iter::once((0, "*"));
-    let any = actors.iter().filter_map(|actor| place(actor)).chain(everyone).map(|(kind, id)| {
+    actors.iter().filter_map(|actor| place(actor)).chain(everyone).map(|(kind, id)| {
         let mut one = Sql::new("(n.kind = ");
         one.bind(kind).text(" AND n.id = ").bind(id).text(")");
         one
-    });
-    Sql::or(any.collect())
+    })
 }
 
 /// Row `e` of `effect` stands at `now`: within its period, its giver the citizen

@@ -17,7 +17,7 @@ use techo_profiles::Definitions;
 
 use super::account::alive;
 use super::sql::Sql;
-use super::stance::naming;
+use super::stance::{naming, namings};
 use crate::consent::view::CitizenKey;
 
 /// What to look at.
@@ -36,6 +36,8 @@ pub struct Watch {
     /// References whose naming in another way than before brings one more stance into
     /// question; who has it is asked by each statement.
     pub stances: Vec<String>,
+    /// The same where nobody has some of the stances, and a new one would be heard.
+    pub newest: Vec<String>,
 }
 
 impl Watch {
@@ -46,8 +48,15 @@ impl Watch {
     /// gives another text, for which all is gathered anew.
     pub(super) fn mark(&self, now: i64) -> Sql {
         let mut mark = Sql::new(TOKEN);
-        let parts =
-            [self.authority(now), self.present(), self.versions(), self.people(), self.sharing(), self.stances()];
+        let parts = [
+            self.authority(now),
+            self.present(),
+            self.versions(),
+            self.people(),
+            self.sharing(),
+            self.stances(),
+            self.newest(),
+        ];
         for part in parts.into_iter().flatten() {
             mark.text(" || '|' || COALESCE((").push(part).text("), '')");
         }
@@ -165,6 +174,20 @@ impl Watch {
         }
         let mut sql = Sql::new("SELECT CAST(COUNT(*) AS TEXT) FROM stance_actor n WHERE ");
         sql.push(naming(&self.stances));
+        Some(sql)
+    }
+
+    /// The newest stance of each naming. Two that are added at once may be committed in
+    /// the other order: one of them is then heard later. Its citizens are hidden till then.
+    fn newest(&self) -> Option<Sql> {
+        if self.newest.is_empty() {
+            return None;
+        }
+        let mut sql = Sql::new("SELECT ''");
+        for naming in namings(&self.newest) {
+            sql.text(" || ' ' || COALESCE((SELECT CAST(MAX(n.stance) AS TEXT) FROM stance_actor n WHERE ");
+            sql.push(naming).text("), '')");
+        }
         Some(sql)
     }
 }

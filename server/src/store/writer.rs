@@ -158,11 +158,13 @@ impl Task {
         for (set, refusal) in sets.iter().zip(refusals) {
             answers.push(match refusal {
                 Some(refusal) => Ok(Err(refusal)),
-                None if !crowd.takes(set) => Err(StoreError::Crowded),
-                None => {
-                    kept.push(*set);
-                    Ok(Ok(Committed { stamp }))
-                }
+                None => match crowd.takes(set) {
+                    Some(consent) => Err(StoreError::Crowded(consent)),
+                    None => {
+                        kept.push(*set);
+                        Ok(Ok(Committed { stamp }))
+                    }
+                },
             });
         }
         batch.apply(&kept, stamp).await?;

@@ -19,7 +19,7 @@ use crate::interaction::{
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Body, Method, Put};
-use crate::store::{Refused, WriteSet};
+use crate::store::{Refused, StoreError, WriteSet};
 
 /// Times a transaction is planned anew when others come between.
 const TRIES: usize = 8;
@@ -36,7 +36,8 @@ pub(super) async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) 
     }
     for _ in 0..TRIES {
         let mut plan = Transaction::planned(call, &mut entries).await?;
-        match call.commit(std::mem::take(&mut plan.set)).await? {
+        let written = call.commit(std::mem::take(&mut plan.set)).await;
+        match written.map_err(|error| plan.crowded(error))? {
             Ok(done) => return plan.answered(call, &entries, done.stamp).await,
             Err(Refused::Taken) => return Err(plan.taken(call).await?),
             // Another request came between plan and commit: nothing was written, and what
@@ -191,6 +192,16 @@ impl Transaction {
             }
         }
         Ok(update::taken())
+    }
+
+    /// Where one Consent is too many, its entry.
+    fn crowded(&self, error: Error) -> Error {
+        let Error::Store(StoreError::Crowded(id)) = &error else { return error };
+        let is_it = |outcome: &Outcome| matches!(outcome, Outcome::Written(Written { at, .. }) if at.kind == "Consent" && at.id == *id);
+        match self.outcomes.iter().find(|(_, outcome)| is_it(outcome)) {
+            Some((index, _)) => within(*index, error),
+            None => error,
+        }
     }
 
     /// Gives every entry its id, so that references can be rewritten before

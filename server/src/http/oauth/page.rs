@@ -14,8 +14,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::OauthState;
 use crate::auth::authorize::PageError;
 use crate::auth::form::Form;
-use crate::auth::server::{AuthorizationServer, ServerError};
+use crate::auth::server::{AuthorizationServer, FilingError, ServerError};
 use crate::auth::wording::Language;
+use crate::consent::stance::MOST_OF_ONE;
 use crate::portal::pages::{ErrorPage, Frame};
 use crate::secret::hash;
 
@@ -130,6 +131,9 @@ pub(in crate::http) fn stale_form(server: &OauthState, language: Language) -> Re
 }
 
 pub(in crate::http) fn failed(server: &OauthState, language: Language, error: &ServerError) -> Response {
+    if matches!(error, ServerError::Filing(FilingError::Crowded)) {
+        return crowded(server, language);
+    }
     tracing::error!(%error, "the authorization server failed");
     let title = language.say("サーバーの問題", "A problem on the server");
     let text = language.say(
@@ -137,6 +141,18 @@ pub(in crate::http) fn failed(server: &OauthState, language: Language, error: &S
         "This cannot be done right now. Please try again a little later.",
     );
     page(server, StatusCode::INTERNAL_SERVER_ERROR, &ErrorPage { frame: frame(language, None), title, text }, None)
+}
+
+/// The approval would be one Consent more than a patient may have: nothing was allowed.
+fn crowded(server: &OauthState, language: Language) -> Response {
+    let title = language.say("これ以上つなげません", "No more can be connected");
+    const { assert!(MOST_OF_ONE == 500, "the text says it") };
+    let text = language.say(
+        "有効な同意は1人につき500件までで、すでにその数に達しています。今回は何も許可されていません。「つながり」のページで不要なものを取り消してから、アプリからもう一度お試しください。",
+        "There may be 500 active consents for one person, and there are as many already. Nothing was allowed this time. Withdraw some that are no longer needed on the page “Connections”, then start again from the app.",
+    );
+    let page_of = ErrorPage { frame: frame(language, None), title, text };
+    page(server, StatusCode::UNPROCESSABLE_ENTITY, &page_of, None)
 }
 
 /// Goes on elsewhere, by GET (RFC 9700 §4.12: never 307).
