@@ -188,3 +188,52 @@ fn a_chain_does_not_lead_through_what_was_deleted() {
         assert_eq!(tester.ids(query), [""; 0], "{query}");
     }
 }
+
+/// What a caller's decision is kept from: asked often enough that it is.
+fn kept(caller: &Caller, path: &str) {
+    for _ in 0..4 {
+        caller.get(path).expect(200);
+    }
+}
+
+#[test]
+fn a_kept_decision_hears_a_new_consent_of_the_patient_in_context() {
+    let world = World::new();
+    let ask = |scope: &str| world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    let writer = ask("launch/patient patient/*.cruds");
+    let record = writer.create(&weight("pt-mei", "2026-11-10", "7.5"));
+    let app = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/Observation.rs").of("pt-mei"));
+    let path = format!("Observation/{record}");
+    kept(&app, &path);
+    let guardian = "RelatedPerson/rp-hanako-mei";
+    writer.create(&consent("pt-mei", guardian, "deny", "Observation", "Device/app-secret"));
+    app.get(&path).refused(404);
+}
+
+#[test]
+fn a_kept_decision_hears_of_a_new_colleague() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "同僚", &["Observation"]);
+    let path = format!("Observation/{}", tester.create(&weight(&who, "2026-01-10", "7.5")));
+    let nurse = tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": "新"}]}));
+    let named = format!("Practitioner/{nurse}");
+    tester.create(&consent(&who, &format!("Patient/{who}"), "deny", "Observation", &named));
+    kept(&town, &path);
+    // A call of the town without a user may come from anyone who works there.
+    let new = ["user", "add", "--name", "nurse-new", "--practitioner", &nurse, "--org", "org-city", "--role", "nurse"];
+    let done = world.server.command(&new);
+    assert!(done.status.success(), "{done:?}");
+    town.get(&path).refused(404);
+}
+
+#[test]
+fn a_kept_decision_hears_that_a_patient_is_gone() {
+    let world = World::new();
+    let writer = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let path = format!("Observation/{}", writer.create(&weight("pt-mei", "2026-11-10", "7.5")));
+    let app = world.mother_for_daughter();
+    kept(&app, &path);
+    world.importer().delete("Patient/pt-mei").expect(204);
+    app.get(&path).refused(404);
+}

@@ -7,6 +7,7 @@
 pub mod account;
 mod arrays;
 pub mod audit;
+mod brief;
 mod crowd;
 pub mod db;
 pub mod dictionary;

@@ -148,10 +148,17 @@ impl Task {
             stamp = newest + 1000;
         }
         batch.take(sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set)).await?;
+        let asks = sets.iter().any(|set| !set.conditions.is_empty());
+        if asks {
+            self.db.bound(&transaction, true).await?;
+        }
         for (refusal, set) in refusals.iter_mut().zip(sets) {
             if refusal.is_none() {
-                *refusal = batch.matched(set).await?;
+                *refusal = batch.matched(set, &self.db).await?;
             }
+        }
+        if asks {
+            self.db.bound(&transaction, false).await?;
         }
         let mut crowd = Crowd::read(&transaction, self.db.backend(), sets).await?;
         let (mut kept, mut answers) = (Vec::new(), Vec::new());
@@ -342,9 +349,9 @@ impl<C: ConnectionTrait> Batch<'_, C> {
     }
 
     /// Whether a condition of `set` matches something else than it should.
-    async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
+    async fn matched(&self, set: &WriteSet, db: &Db) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
-            let found = self.connection.query_all_raw(condition.matches.clone()).await?;
+            let found = db.brief(self.connection, condition.matches.clone()).await?;
             let rows = found
                 .iter()
                 .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
