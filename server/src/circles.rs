@@ -2,7 +2,7 @@
 //!
 //! Nothing is answered from memory alone: every request asks whether the token
 //! still lives and whether anything watched has changed ([`crate::store::watch`]);
-//! a read asks in the statement that brings its rows. Only then is the kept
+//! a read asks with the statement that brings its rows. Only then is the kept
 //! [`Circle`] used, so a request that begins after a revocation was committed sees
 //! it. What depends on the time of day (a Consent's period) bounds how long a
 //! circle is kept.

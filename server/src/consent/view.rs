@@ -57,8 +57,8 @@ impl Clone for Made {
 /// and what the row is called.
 type Spelling = (u16, bool, Box<str>);
 
-/// Conditions kept of one decision: a caller asks for a few types again and again.
-const SPELLED: usize = 16;
+/// Conditions and statements kept of one decision: a caller asks for a few types again and again.
+const SPELLED: usize = 32;
 
 /// Of which visible rows nothing is taken out on the way: what they say of records
 /// that are hidden is no secret to this caller.
@@ -264,11 +264,13 @@ impl View {
     pub fn once<T: Send + Sync + 'static>(&self, of: (u16, bool, &str), make: impl FnOnce() -> T) -> Arc<T> {
         let (kind, past, name) = of;
         let of = (kind, past, Box::from(name));
-        let mut spelled = self.decided.made.spelled.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Ok(made)) = spelled.get(&of).cloned().map(Arc::downcast) {
+        let spelled = || self.decided.made.spelled.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Ok(made)) = spelled().get(&of).cloned().map(Arc::downcast) {
             return made;
         }
+        // Unlocked: what is made may be made of what was.
         let made = Arc::new(make());
+        let mut spelled = spelled();
         if spelled.len() < SPELLED {
             spelled.insert(of, made.clone());
         }

@@ -14,10 +14,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use axum::middleware::Next;
 use techo_profiles::json::{Json, Place, pretty};
 use techo_profiles::xml::{self, Layout};
 
@@ -50,6 +49,11 @@ impl Edge {
     pub fn new(app: Arc<App>) -> Self {
         Self { app, kept: Arc::default() }
     }
+
+    /// The server.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
 }
 
 /// How an answer is spelled. A handler that knows better than the URL puts one into
@@ -73,8 +77,11 @@ impl Rendering {
 #[derive(Clone, Copy, Debug)]
 pub struct Constant;
 
-/// Middleware of all FHIR routes.
-pub async fn both_ways(State(edge): State<Edge>, mut request: Request, next: Next) -> Answer {
+/// Around all FHIR routes.
+pub async fn both_ways<F>(edge: &Edge, mut request: Request, next: impl FnOnce(Request) -> F) -> Answer
+where
+    F: Future<Output = Answer>,
+{
     let wish = Wish::of(&request);
     // The body's length in another form is known only from the body; the router takes
     // the body off again.
@@ -85,13 +92,13 @@ pub async fn both_ways(State(edge): State<Edge>, mut request: Request, next: Nex
     let time = limits.of(request.uri().path());
     let work = async {
         match readable(&edge.app, limits.patient(request)).await {
-            Ok((request, original)) => (next.run(request).await, original),
+            Ok((request, original)) => (next(request).await, original),
             Err(error) => (refusal(&error, wish.japanese), None),
         }
     };
     let done = tokio::time::timeout(time, work).await;
     let (answer, original) = done.unwrap_or_else(|_| (refusal(&Error::Late, wish.japanese), None));
-    wish.fulfil(answer, original, Some(&edge)).await
+    wish.fulfil(answer, original, Some(edge)).await
 }
 
 /// What a request asks of its answer's form.

@@ -34,6 +34,14 @@ pub async fn everyone(request: Request, next: Next) -> Response {
 
 /// Middleware: origins of registered, enabled clients may call.
 pub async fn registered(State(accounts): State<Accounts>, request: Request, next: Next) -> Response {
+    among_registered(&accounts, request, |request| next.run(request)).await
+}
+
+/// The same around whatever answers.
+pub async fn among_registered<F>(accounts: &Accounts, request: Request, next: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Response>,
+{
     let origin = request.headers().get(header::ORIGIN).cloned();
     let known = match origin.as_ref().and_then(|origin| origin.to_str().ok()) {
         Some(origin) => accounts.knows_origin(&origin_key(origin)).await.unwrap_or_else(|error| {
@@ -43,7 +51,7 @@ pub async fn registered(State(accounts): State<Accounts>, request: Request, next
         None => false,
     };
     let preflight = is_preflight(&request);
-    let mut answer = if preflight { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut answer = if preflight { StatusCode::NO_CONTENT.into_response() } else { next(request).await };
     answer.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin.filter(|_| known) {
         allow(answer.headers_mut(), origin, preflight);

@@ -5,9 +5,13 @@ use axum::http::header::{HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSP
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Puts in what an answer does not set itself.
+/// Middleware of all but FHIR routes.
 pub async fn security(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    secured(next.run(request).await)
+}
+
+/// Puts in what an answer does not set itself.
+pub fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -20,8 +20,9 @@ pub mod portal;
 pub mod write;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 use crate::server::Server;
@@ -58,15 +59,13 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
-        .layer(from_fn(operation::asked_for))
-        .layer(from_fn_with_state(edge.clone(), content::both_ways))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(from_fn_with_state(app.accounts.clone(), cors::registered))
+        .layer(from_fn_with_state(edge.clone(), around))
         .with_state(app.clone());
     let open = Router::new()
         .route("/fhir/metadata", get(fhir::metadata))
         .method_not_allowed_fallback(fhir::not_allowed)
-        .layer(from_fn_with_state(edge, content::both_ways))
+        .layer(from_fn_with_state(edge, around_open))
         .layer(from_fn(cors::everyone))
         .with_state(app.clone());
     let health = Router::new()
@@ -78,10 +77,22 @@ pub fn router(server: &Server) -> Router {
         .merge(portal::router(server))
         .layer(from_fn_with_state(limits, limit::in_time));
     Router::new()
-        .merge(fhir)
         .merge(open)
         .merge(health)
         .merge(pages)
         .fallback(fhir::no_such_path)
         .layer(from_fn(headers::security))
+        .merge(fhir)
+}
+
+/// What goes around the FHIR API. One layer: each costs every request.
+async fn around(State(edge): State<content::Edge>, request: Request, next: Next) -> Response {
+    let answered = cors::among_registered(&edge.app().accounts, request, |request| {
+        content::both_ways(&edge, request, |request| operation::asked_for(request, |request| next.run(request)))
+    });
+    headers::secured(answered.await)
+}
+
+async fn around_open(State(edge): State<content::Edge>, request: Request, next: Next) -> Response {
+    content::both_ways(&edge, request, |request| next.run(request)).await
 }

@@ -4,7 +4,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
-use axum::middleware::Next;
 
 use super::fhir::{self, Head, Named, Received};
 use super::negotiate;
@@ -115,13 +114,16 @@ pub async fn of_version(
 
 /// Operations are asked for by GET and POST: the other methods of a route are those of
 /// what stands at the same place in a path.
-pub async fn asked_for(request: Request, next: Next) -> Answer {
+pub async fn asked_for<F>(request: Request, next: impl FnOnce(Request) -> F) -> Answer
+where
+    F: Future<Output = Answer>,
+{
     let is_operation = request.uri().path().rsplit('/').next().is_some_and(|last| last.starts_with('$'));
     if is_operation && ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
         let (method, uri) = (request.method().clone(), request.uri().clone());
         return fhir::not_allowed(method, uri, request.headers().clone()).await;
     }
-    next.run(request).await
+    next(request).await
 }
 
 /// `Allow` where the router cannot tell it: one route serves `[type]/[id]` and `[type]/$name`.

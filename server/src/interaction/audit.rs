@@ -160,6 +160,9 @@ impl Call<'_> {
 
     /// The Consents that name this caller, of citizens who are spoken of by stance.
     async fn grounds(&self, citizens: &[CitizenKey]) -> Result<Vec<Ground>, Error> {
+        if citizens.is_empty() {
+            return Ok(Vec::new());
+        }
         let naming = self.others.said.iter().filter(|policy| names(policy, &self.caller));
         let stances: Vec<i64> = naming.filter_map(|policy| policy.stance).collect();
         Ok(self.store.grounds(citizens, &stances, self.now).await?)

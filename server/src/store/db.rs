@@ -14,9 +14,10 @@ use sea_orm::{
 
 use super::brief::Deadline;
 use super::error::StoreError;
-use super::readers::{Halt, Readers};
+use super::readers::{Halt, Readers, Work};
 use super::row::Row;
-use super::sql::Sql;
+use super::sql::{Again, Sql};
+use super::watch::Warrant;
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
@@ -96,10 +97,12 @@ impl Db {
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
         let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { reads, .. } => reads.rows(statement, None).await.map_err(|halt| match halt {
-                Halt::Failed(error) => error,
-                Halt::Late => DbErr::Custom("a statement without a limit was stopped".to_owned()),
-            }),
+            Quick::Sqlite { reads, .. } => {
+                reads.rows(Work::Once(statement), None, None).await.map_err(|halt| match halt {
+                    Halt::Failed(error) => error,
+                    Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
+                })
+            }
             Quick::Postgres { .. } => fetched(&self.read, statement).await,
         }
     }
@@ -112,17 +115,49 @@ impl Db {
     pub(super) async fn searched(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
         let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { searches, .. } => {
-                searches.rows(statement, Some(self.time)).await.map_err(|halt| match halt {
-                    Halt::Failed(error) => error.into(),
-                    Halt::Late => StoreError::TooCostly,
-                })
-            }
+            Quick::Sqlite { searches, .. } => Ok(searches.rows(Work::Once(statement), Some(self.time), None).await?),
             Quick::Postgres { searches } => fetched(searches, statement).await.map_err(|error| {
                 let stopped = error.to_string().contains("statement timeout");
                 if stopped { StoreError::TooCostly } else { error.into() }
             }),
         }
+    }
+
+    /// Whether the database is asked beside a statement if the decision that it rests on
+    /// stands ([`Db::resting`]); if not, the statement carries the question.
+    pub(super) fn asks_beside(&self) -> bool {
+        matches!(self.quick, Quick::Sqlite { .. })
+    }
+
+    /// All rows of a statement that rests on a decision.
+    ///
+    /// * `narrow`: it cannot take long.
+    ///
+    /// # Errors
+    /// As [`Db::searched`]; [`StoreError::Stale`] if the decision does not stand.
+    pub(super) async fn resting(&self, warrant: &Warrant, narrow: bool, sql: Sql) -> Result<Vec<Row>, StoreError> {
+        let Quick::Sqlite { reads, searches } = &self.quick else {
+            return Err(StoreError::Unsupported("a question beside the statement"));
+        };
+        let (readers, time) = if narrow { (reads, None) } else { (searches, Some(self.time)) };
+        let rows = readers.rows(Work::Once(sql.statement(self.backend)), time, Some(warrant.asks())).await?;
+        warrant.confirm();
+        Ok(rows)
+    }
+
+    /// All rows of a statement that was made before and cannot take long.
+    ///
+    /// * `warrant`: the decision that it rests on, where the database is asked beside it.
+    pub(super) async fn again(&self, again: Again, warrant: Option<&Warrant>) -> Result<Vec<Row>, StoreError> {
+        let Quick::Sqlite { reads, .. } = &self.quick else {
+            let statement = Statement::from_sql_and_values(self.backend, again.text(), again.values().cloned());
+            return Ok(fetched(&self.read, statement).await?);
+        };
+        let rows = reads.rows(Work::Again(again), None, warrant.map(Warrant::asks)).await?;
+        if let Some(warrant) = warrant {
+            warrant.confirm();
+        }
+        Ok(rows)
     }
 
     /// For reading.

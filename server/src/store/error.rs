@@ -2,6 +2,8 @@
 
 use sea_orm::DbErr;
 
+use super::readers::Halt;
+
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -54,4 +56,14 @@ pub enum StoreError {
     /// A sealed value does not open: wrong key, or moved from its place.
     #[error("a sealed value does not open")]
     Sealed,
+}
+
+impl From<Halt> for StoreError {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Failed(error) => error.into(),
+            Halt::Late => Self::TooCostly,
+            Halt::Stale => Self::Stale,
+        }
+    }
 }

@@ -20,7 +20,7 @@ use super::error::StoreError;
 use super::facts::Custody;
 use super::row::Row;
 use super::select;
-use super::sql::Sql;
+use super::sql::{Again, Sql};
 use super::visible::{possible, visible};
 use super::watch::Warrant;
 use super::write::Condition;
@@ -127,7 +127,18 @@ impl<'a> Reader<'a> {
 
     /// The current version of one record, deletions included.
     pub async fn current(&self, kind: &str, id: &str) -> Result<Option<Stored>, StoreError> {
-        Ok(self.many(kind, &[id]).await?.into_iter().next())
+        let (db, warrant) = (&self.store.db, self.unconfirmed());
+        if warrant.is_some() && !db.asks_beside() {
+            return Ok(self.many(kind, &[id]).await?.into_iter().next());
+        }
+        let Some(number) = self.number(kind) else { return Ok(None) };
+        let ready = self.view.once((number, false, "the one"), || {
+            let mut id = Sql::new("= ");
+            id.open();
+            self.where_id(kind, number, id).ready(db.backend())
+        });
+        let rows = db.again(Again::new(ready, self.view.now(), id), warrant).await?;
+        rows.first().map(|row| stored(row, 0)).transpose()
     }
 
     /// The current versions of several records of one type.
@@ -287,12 +298,18 @@ impl<'a> Reader<'a> {
     /// the type can be.
     pub(super) fn named(&self, kind: &str, ids: &[&str]) -> Option<Sql> {
         let number = self.number(kind)?;
+        let mut among = Sql::new("IN ");
+        among.list(ids.iter().map(ToString::to_string));
+        Some(self.where_id(kind, number, among))
+    }
+
+    /// * `id`: what holds of the id.
+    fn where_id(&self, kind: &str, number: u16, id: Sql) -> Sql {
         let mut named = Sql::new("r.kind = ");
-        named.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.id IN ");
-        named.list(ids.iter().map(ToString::to_string));
+        named.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.id ").push(id);
         let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
         sql.first("resource", "r", named).push(visible(self.view, kind, number, "r", false));
-        Some(sql)
+        sql
     }
 
     fn number(&self, kind: &str) -> Option<u16> {
@@ -303,6 +320,7 @@ impl<'a> Reader<'a> {
         let db = &self.store.db;
         let (rows, from) = match self.unconfirmed() {
             None => (db.rows(sql).await?, 0),
+            Some(warrant) if db.asks_beside() => (db.resting(warrant, true, sql).await?, 0),
             Some(warrant) => (confirmed(warrant, db.rows(warrant.over(sql)).await?)?, 1),
         };
         rows.iter().map(|row| stored(row, from)).collect()
@@ -321,13 +339,18 @@ impl<'a> Reader<'a> {
         narrow: bool,
     ) -> Result<(Vec<Row>, usize), StoreError> {
         let columns = format!("{COLUMNS}{more}");
-        if let Some(warrant) = self.unconfirmed() {
+        let warrant = self.unconfirmed();
+        if let Some(warrant) = warrant.filter(|_| !self.store.db.asks_beside()) {
             let rows = self.run(warrant.of(&columns, chosen, order), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
         let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
         sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
-        Ok((self.run(sql, narrow).await?, 0))
+        let rows = match warrant {
+            Some(warrant) => self.store.db.resting(warrant, narrow, sql).await?,
+            None => self.run(sql, narrow).await?,
+        };
+        Ok((rows, 0))
     }
 
     /// The rows of a search's statement; only what cannot grow needs no limit.

@@ -9,8 +9,14 @@
 //! A statement may have a limit of time. SQLite asks a progress handler every few
 //! thousand steps whether to go on, so it is stopped in the database itself, and
 //! whoever hung up leaves nothing behind that nobody stops.
+//!
+//! A statement may rest on a decision ([`super::watch`]). Then it runs only if the
+//! decision still stands in the same snapshot. SQLite numbers the states of the database
+//! that a connection sees (`PRAGMA data_version`; any commit of any process makes another
+//! one), so a reader asks anew only after a commit, or from the instant on at which the
+//! answer may turn by itself.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -19,10 +25,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
-use sea_orm::{DbErr, Statement, Value};
+use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
 use tokio::sync::oneshot;
 
 use super::row::Row;
+use super::sql::Again;
+use super::watch::Question;
 
 /// Threads that read; they end with the last of these handles.
 #[derive(Clone, Debug)]
@@ -36,6 +44,8 @@ pub(super) type Found = Result<Vec<Row>, Halt>;
 pub(super) enum Halt {
     /// It took longer than it may.
     Late,
+    /// The decision that it rests on does not stand any more.
+    Stale,
     /// The database says no.
     Failed(DbErr),
 }
@@ -62,10 +72,20 @@ struct Jobs {
     closed: bool,
 }
 
+/// What is to be run.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A statement of its own.
+    Once(Statement),
+    /// One that was made before.
+    Again(Again),
+}
+
 #[derive(Debug)]
 struct Job {
-    statement: Statement,
+    work: Work,
     time: Option<Duration>,
+    rests: Option<(Question, i64)>,
     done: oneshot::Sender<Found>,
 }
 
@@ -75,6 +95,8 @@ const STATEMENTS: usize = 512;
 const STEPS: i32 = 10_000;
 /// How long a reader waits for a lock; in WAL mode only a checkpoint at the very start takes one.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Answers that a reader keeps: as many as callers are remembered.
+const ANSWERS: usize = 1024;
 
 impl Readers {
     /// Starts `count` readers of the database at `path`, which is there already.
@@ -95,10 +117,11 @@ impl Readers {
     /// All rows of a statement.
     ///
     /// * `time`: how long it may take, from when it begins.
-    pub(super) async fn rows(&self, statement: Statement, time: Option<Duration>) -> Found {
+    /// * `rests`: on what decision, and the instant to ask for it.
+    pub(super) async fn rows(&self, work: Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
         let (done, answer) = oneshot::channel();
         let queue = &self.0.0;
-        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { statement, time, done });
+        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { work, time, rests, done });
         queue.more.notify_one();
         answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
     }
@@ -120,6 +143,22 @@ struct Reader {
     begun: Instant,
     /// When the running statement has to end, in microseconds since `begun`.
     end: Arc<AtomicU64>,
+    /// Decisions that were found to stand, by the number of their question.
+    standing: HashMap<u64, Standing>,
+}
+
+/// In which state of the database, and at which instants, a decision stands.
+#[derive(Clone, Copy)]
+struct Standing {
+    version: i64,
+    from: i64,
+    until: i64,
+}
+
+impl Standing {
+    fn covers(self, version: i64, now: i64) -> bool {
+        self.version == version && (self.from..self.until).contains(&now)
+    }
 }
 
 impl Reader {
@@ -136,27 +175,68 @@ impl Reader {
         let clock = end.clone();
         let late = move || micros(begun.elapsed()) > clock.load(Ordering::Relaxed);
         connection.progress_handler(STEPS, Some(late))?;
-        Ok(Self { connection, begun, end })
+        Ok(Self { connection, begun, end, standing: HashMap::new() })
     }
 
-    fn serve(self, queue: &Queue) {
-        while let Some(Job { statement, time, done }) = queue.next() {
+    fn serve(mut self, queue: &Queue) {
+        while let Some(Job { work, time, rests, done }) = queue.next() {
             if done.is_closed() {
                 continue;
             }
             let end = time.map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
             self.end.store(end, Ordering::Relaxed);
+            let found = match rests {
+                Some((question, now)) => self.run_if(&question, now, &work),
+                None => self.work(&work).map_err(Halt::from),
+            };
             // Whoever asked may have gone; then nobody needs the answer.
-            let _ = done.send(self.run(&statement).map_err(|error| match error.sqlite_error_code() {
-                Some(ErrorCode::OperationInterrupted) => Halt::Late,
-                _ => Halt::Failed(told(&error)),
-            }));
+            let _ = done.send(found);
         }
     }
 
-    fn run(&self, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
-        let mut prepared = self.connection.prepare_cached(&statement.sql)?;
-        for (number, value) in statement.values.iter().flat_map(|values| &values.0).enumerate() {
+    /// The rows, if the decision stands in the state of the database that they are of.
+    fn run_if(&mut self, question: &Question, now: i64, work: &Work) -> Found {
+        self.connection.prepare_cached("BEGIN")?.execute([])?;
+        let found = self
+            .stands(question, now)
+            .and_then(|stands| if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) });
+        // No limit ends the end; what was read is good, and the next one begins by itself.
+        self.end.store(u64::MAX, Ordering::Relaxed);
+        if !self.connection.is_autocommit() {
+            self.connection.prepare_cached("COMMIT")?.execute([])?;
+        }
+        found
+    }
+
+    /// Whether a decision stands in the snapshot of this transaction, which begins here.
+    fn stands(&mut self, question: &Question, now: i64) -> Result<bool, Halt> {
+        let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if self.standing.get(&question.number()).is_some_and(|standing| standing.covers(version, now)) {
+            return Ok(true);
+        }
+        let rows = self.work(&Work::Once(question.at(now).statement(DatabaseBackend::Sqlite)))?;
+        let row = rows.first().ok_or_else(|| Halt::Failed(DbErr::Custom("a question without an answer".to_owned())))?;
+        if !row.get::<bool>(0)? {
+            return Ok(false);
+        }
+        if self.standing.len() >= ANSWERS {
+            self.standing.clear();
+        }
+        let until = row.get::<Option<i64>>(1)?.unwrap_or(i64::MAX);
+        self.standing.insert(question.number(), Standing { version, from: now, until });
+        Ok(true)
+    }
+
+    fn work(&self, work: &Work) -> rusqlite::Result<Vec<Row>> {
+        match work {
+            Work::Once(statement) => self.run(&statement.sql, statement.values.iter().flat_map(|values| &values.0)),
+            Work::Again(again) => self.run(again.text(), again.values()),
+        }
+    }
+
+    fn run<'v>(&self, sql: &str, values: impl Iterator<Item = &'v Value>) -> rusqlite::Result<Vec<Row>> {
+        let mut prepared = self.connection.prepare_cached(sql)?;
+        for (number, value) in values.enumerate() {
             prepared.raw_bind_parameter(number + 1, Bound(value))?;
         }
         let width = prepared.column_count();
@@ -172,6 +252,21 @@ impl Reader {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl From<rusqlite::Error> for Halt {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Self::Late,
+            _ => Self::Failed(told(&error)),
+        }
+    }
+}
+
+impl From<DbErr> for Halt {
+    fn from(error: DbErr) -> Self {
+        Self::Failed(error)
+    }
 }
 
 fn told(error: &rusqlite::Error) -> DbErr {
@@ -272,6 +367,54 @@ mod tests {
             _ = slow => panic!("the searches were first"),
             found = db.rows(Sql::new("SELECT 1")) => assert_eq!(found.expect("a row").len(), 1),
         }
+    }
+
+    /// Asked by more requests than there are readers, so that each of them has answered.
+    async fn ask(db: &Db, question: &Question, now: i64, stands: bool) {
+        let all = (0..16).map(|_| async {
+            let found = db.resting(&question.warrant(now), true, Sql::new("SELECT 7")).await;
+            match (found, stands) {
+                (Ok(rows), true) => assert_eq!(rows.len(), 1),
+                (Err(StoreError::Stale), false) => {}
+                (found, _) => panic!("at {now}: {found:?}"),
+            }
+        });
+        futures_util::future::join_all(all).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_rests_on_a_decision_runs_only_while_it_stands() {
+        let folder = Folder::new("rests");
+        let db = Db::open_for(&folder.url(), Duration::from_millis(100)).await.expect("a database");
+        let write = |sql: &'static str| db.execute(sql, []);
+        write("CREATE TABLE flag (stands INTEGER, ends INTEGER)").await.expect("a table");
+        write("INSERT INTO flag VALUES (1, 100)").await.expect("a row");
+        let mut fresh = Sql::new("SELECT stands = 1 AND ends > ");
+        fresh.instant(0).text(" FROM flag");
+        let question = Question::new(fresh, Sql::new("SELECT ends FROM flag"));
+        let other = Question::new(Sql::new("SELECT 1 = 0"), Sql::new("SELECT NULL"));
+        for _ in 0..2 {
+            ask(&db, &question, 99, true).await;
+            // Nothing was written: it ended by itself.
+            ask(&db, &question, 100, false).await;
+            ask(&db, &other, 99, false).await;
+        }
+        for _ in 0..8 {
+            write("UPDATE flag SET stands = 0").await.expect("committed");
+            ask(&db, &question, 50, false).await;
+            write("UPDATE flag SET stands = 1").await.expect("committed");
+            ask(&db, &question, 50, true).await;
+        }
+        // What goes wrong leaves no transaction open.
+        for _ in 0..8 {
+            let wrong = db.resting(&question.warrant(50), true, Sql::new("SELECT x FROM nowhere")).await;
+            assert!(matches!(wrong, Err(StoreError::Database(_))), "{wrong:?}");
+            let late = db.resting(&question.warrant(50), false, Sql::new(LONG)).await;
+            assert!(matches!(late, Err(StoreError::TooCostly)), "{late:?}");
+        }
+        write("UPDATE flag SET ends = 60").await.expect("committed");
+        ask(&db, &question, 59, true).await;
+        ask(&db, &question, 60, false).await;
     }
 
     #[tokio::test]

@@ -4,6 +4,8 @@
 //! A statement says in which order its rows are looked up, and is not left to what
 //! a database guesses about its data: [`Sql::first`] and [`Sql::step`].
 
+use std::sync::Arc;
+
 use sea_orm::{DatabaseBackend, Statement, Value};
 
 use super::db::statement;
@@ -15,6 +17,51 @@ pub(super) struct Sql {
     values: Vec<Value>,
     /// Which of the values are the instant at which the statement runs.
     instants: Vec<usize>,
+    /// Which of the values are given when it runs.
+    open: Vec<usize>,
+}
+
+/// A statement that is run again and again, ready but for what differs.
+#[derive(Debug)]
+pub(super) struct Ready {
+    sql: String,
+    slots: Vec<Slot>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Given(Value),
+    Instant,
+    Open,
+}
+
+/// One run of a [`Ready`] statement.
+#[derive(Debug)]
+pub(super) struct Again {
+    ready: Arc<Ready>,
+    now: Value,
+    open: Value,
+}
+
+impl Again {
+    /// * `open`: the value of every [`Sql::open`].
+    pub(super) fn new(ready: Arc<Ready>, now: i64, open: impl Into<Value>) -> Self {
+        Self { ready, now: now.into(), open: open.into() }
+    }
+
+    /// The text, in the database's spelling.
+    pub(super) fn text(&self) -> &str {
+        &self.ready.sql
+    }
+
+    /// The values in their order.
+    pub(super) fn values(&self) -> impl Iterator<Item = &Value> {
+        self.ready.slots.iter().map(|slot| match slot {
+            Slot::Given(value) => value,
+            Slot::Instant => &self.now,
+            Slot::Open => &self.open,
+        })
+    }
 }
 
 /// More alternatives than this are halved.
@@ -43,6 +90,12 @@ impl Sql {
     pub(super) fn instant(&mut self, now: i64) -> &mut Self {
         self.instants.push(self.values.len());
         self.bind(now)
+    }
+
+    /// Adds `?` for a value that is given when the statement runs: [`Sql::ready`].
+    pub(super) fn open(&mut self) -> &mut Self {
+        self.open.push(self.values.len());
+        self.bind(None::<String>)
     }
 
     /// Adds `(?, ?, …)`; for no values a list that nothing is in.
@@ -112,6 +165,7 @@ impl Sql {
     pub(super) fn push(&mut self, other: Sql) -> &mut Self {
         self.text.push_str(&other.text);
         self.instants.extend(other.instants.iter().map(|at| at + self.values.len()));
+        self.open.extend(other.open.iter().map(|at| at + self.values.len()));
         self.values.extend(other.values);
         self
     }
@@ -171,6 +225,18 @@ impl Sql {
         all
     }
 
+    /// The statement for many runs, at any instant and with any value where it is open.
+    pub(super) fn ready(self, backend: DatabaseBackend) -> Ready {
+        let slot = |(at, value)| match () {
+            () if self.instants.contains(&at) => Slot::Instant,
+            () if self.open.contains(&at) => Slot::Open,
+            () => Slot::Given(value),
+        };
+        let slots = self.values.into_iter().enumerate().map(slot).collect();
+        let sql = statement(backend, &spelled(&self.text, backend), []).sql;
+        Ready { sql, slots }
+    }
+
     /// The statement, ready to run.
     pub(super) fn statement(self, backend: DatabaseBackend) -> Statement {
         statement(backend, &spelled(&self.text, backend), self.values)
@@ -216,6 +282,21 @@ mod tests {
         let values = |sql: &Sql| sql.clone().statement(DatabaseBackend::Sqlite).values.expect("values").0;
         assert_eq!(values(&sql), [8, 7, 2, 2_i64].map(Value::from));
         assert_eq!(values(&again), [8, 7, 3, 3_i64].map(Value::from));
+    }
+
+    #[test]
+    fn what_is_ready_runs_with_other_values() {
+        let mut inner = Sql::new("b < ");
+        inner.instant(1).text(" AND c = ").open();
+        let mut sql = Sql::new("a = ");
+        sql.bind(7_i64).text(" AND ").push(inner);
+        let ready = Arc::new(sql.ready(DatabaseBackend::Postgres));
+        for (now, open) in [(2, "x"), (3, "y")] {
+            let again = Again::new(ready.clone(), now, open);
+            assert_eq!(again.text(), "a = $1 AND b < $2 AND c = $3");
+            let values: Vec<Value> = again.values().cloned().collect();
+            assert_eq!(values, [Value::from(7_i64), Value::from(now), Value::from(open)]);
+        }
     }
 
     #[test]

@@ -7,11 +7,14 @@
 //! same mark: nothing that was gathered has changed, and nobody has joined. To
 //! watch one more thing: a part in [`Watch::mark`].
 //!
-//! A read need not ask first: its own statement can carry the question along. A
-//! [`Warrant`] does that: rows come out only if the mark is still what it was.
+//! A read need not ask first. A [`Warrant`] goes with its statement: rows come out only
+//! if the mark is still what it was, in the same snapshot. On PostgreSQL the statement
+//! carries the question along; on SQLite the readers ask it beside the statement, and only
+//! where the database has changed, or an instant has passed at which the answer may turn
+//! by itself, since they asked last (`readers.rs`).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use techo_profiles::Definitions;
 
@@ -70,7 +73,18 @@ impl Watch {
     pub fn question(&self, hash: &[u8], mark: &str) -> Question {
         let mut fresh = Sql::new("SELECT COALESCE((SELECT ");
         fresh.push(self.mark(0)).push(alive(hash, 0)).text("), '') = ").bind(mark).text(" AS fresh");
-        Question(Arc::new(fresh))
+        Question::new(fresh, self.turns(hash))
+    }
+
+    /// When the answer may turn with nothing written: the token ends, an authority begins or ends.
+    fn turns(&self, hash: &[u8]) -> Sql {
+        let mut sql = Sql::new("SELECT MIN(turn) FROM (SELECT t.expires AS turn FROM access_token t WHERE t.hash = ");
+        sql.bind(hash.to_vec()).text(" UNION ALL SELECT CASE WHEN u.valid_from > ").instant(0);
+        sql.text(" THEN u.valid_from WHEN u.valid_until > ").instant(0).text(" THEN u.valid_until END");
+        sql.text(" FROM authority u WHERE u.patient IN ").list(self.patients.iter().cloned());
+        sql.text(" OR u.account IN (SELECT t.account FROM access_token t WHERE t.hash = ").bind(hash.to_vec());
+        sql.text("))");
+        sql
     }
 
     /// Who holds authority at this instant: the account over anyone, anyone over the patients.
@@ -200,12 +214,38 @@ const TOKEN: &str = "t.scopes || '|' || t.purpose || '|' || COALESCE(t.patient, 
 
 /// Whether a decision still stands, to be asked at any instant.
 #[derive(Clone, Debug)]
-pub struct Question(Arc<Sql>);
+pub struct Question(Arc<Asked>);
+
+#[derive(Debug)]
+struct Asked {
+    number: u64,
+    /// `SELECT … AS fresh`, one row.
+    fresh: Sql,
+    /// `SELECT` the instant from which on the answer may be another; NULL for never.
+    turns: Sql,
+}
 
 impl Question {
+    pub(super) fn new(fresh: Sql, turns: Sql) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Asked { number: NUMBERS.fetch_add(1, Ordering::Relaxed), fresh, turns }))
+    }
+
+    /// No other question of this process has it.
+    pub(super) fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    /// `SELECT fresh, turn`, one row.
+    pub(super) fn at(&self, now: i64) -> Sql {
+        let mut sql = Sql::new("SELECT (");
+        sql.push_at(&self.0.fresh, now).text("), (").push_at(&self.0.turns, now).text(")");
+        sql
+    }
+
     /// The same, asked at `now`.
     pub fn warrant(&self, now: i64) -> Warrant {
-        Warrant { fresh: self.0.clone(), now, confirmed: AtomicBool::new(false) }
+        Warrant { question: self.clone(), now, confirmed: AtomicBool::new(false) }
     }
 }
 
@@ -213,8 +253,7 @@ impl Question {
 /// its view still stands. Good for the first statement of one request.
 #[derive(Debug)]
 pub struct Warrant {
-    /// `SELECT … AS fresh`, one row.
-    fresh: Arc<Sql>,
+    question: Question,
     now: i64,
     confirmed: AtomicBool,
 }
@@ -229,18 +268,23 @@ impl Warrant {
         self.confirmed.store(true, Ordering::Release);
     }
 
+    /// What to ask, and the instant to ask it for.
+    pub(super) fn asks(&self) -> (Question, i64) {
+        (self.question.clone(), self.now)
+    }
+
     /// The rows of `inner` if the decision stands: a first column that says so,
     /// then the columns of `inner`, NULL where there is no row.
     pub(super) fn over(&self, inner: Sql) -> Sql {
         let mut sql = Sql::new("SELECT g.fresh, r.* FROM (");
-        sql.push_at(&self.fresh, self.now).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
+        sql.push_at(&self.question.0.fresh, self.now).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
         sql
     }
 
     /// The same for the records `r` whose row numbers `chosen`, called `p`, gives as `rid`.
     pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
         let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
-        sql.push_at(&self.fresh, self.now).text(") g LEFT JOIN (").push(chosen);
+        sql.push_at(&self.question.0.fresh, self.now).text(") g LEFT JOIN (").push(chosen);
         sql.text(") p ON g.fresh LEFT JOIN ");
         sql.either(
             "resource r ON r.rid = p.rid",
