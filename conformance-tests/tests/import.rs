@@ -6,7 +6,10 @@
 
 use std::fs;
 use std::io::Write;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use serde_json::json;
 use techo_conformance_tests::imports::{count, import, issues, report, row, send, total};
@@ -481,6 +484,55 @@ fn many_people_of_a_file_share_a_place_and_a_report_in_order() {
     let file = &again["files"][0];
     assert_eq!((total(file, "created"), total(file, "updated"), issues(file)), (0, 0, bad), "{file}");
 }
+
+/// An import ends between two people when its client leaves, and what was committed
+/// stays: the same file goes on from there.
+#[test]
+fn an_import_held_its_thread_until_the_end_though_its_client_had_left() {
+    let world = World::new();
+    let importer = world.importer();
+    let known = || {
+        let town = "Patient?identifier=https://techo.example/fhir/Id/municipality/10101/resident|&_summary=count";
+        importer.search(town)["total"].as_u64().expect("a total")
+    };
+    let before = known();
+    let mut body = row("60.1");
+    let first = body.lines().nth(1).expect("a row").to_owned();
+    for child in 1..CHILDREN {
+        body.push_str(&format!("{}\r\n", first.replace("0000088001", &format!("0000883{child:03}"))));
+    }
+    let address = world.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    let mut client = TcpStream::connect(address).expect("the server listens");
+    let token = &importer.token;
+    let head = format!(
+        "POST /fhir/$import HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nContent-Type: text/csv\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    client.write_all(&[head.as_bytes(), body.as_bytes()].concat()).expect("it takes the file");
+    while known() == before {
+        sleep(Duration::from_millis(10));
+    }
+    drop(client);
+    // What is at hand is finished.
+    let mut left = known();
+    loop {
+        sleep(Duration::from_secs(1));
+        let now = known();
+        if now == left {
+            break;
+        }
+        left = now;
+    }
+    let made = left - before;
+    assert!(made > 0 && made < CHILDREN, "{made} of {CHILDREN} people");
+    let rest = report(&send(&importer, "left.csv", &body).expect(200).json());
+    let file = &rest["files"][0];
+    assert_eq!((count(file, "created", "Patient"), total(file, "updated")), (CHILDREN - made, 0), "{file}");
+    assert_eq!(known() - before, CHILDREN);
+}
+
+/// People of a file that is left; many times what an import has at hand.
+const CHILDREN: u64 = 250;
 
 #[test]
 fn import_over_http_needs_its_scopes_and_refuses_rightly() {

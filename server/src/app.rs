@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Debug, Formatter};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use jiff::tz::TimeZone;
 use techo_profiles::Definitions;
@@ -66,6 +66,7 @@ pub struct App {
     pub turns: Turns,
     /// Held by an import that makes a place or institution for the first time.
     pub first_telling: tokio::sync::Mutex<()>,
+    own: Weak<App>,
     policies: Mutex<Compiled>,
     /// What stances say: a stance never changes.
     stances: Mutex<HashMap<StanceKey, Arc<Policy>>>,
@@ -121,7 +122,7 @@ impl App {
     }
 
     /// Opens the database, the keys and the log.
-    pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
+    pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Arc<Self>, StartError> {
         config.check()?;
         std::fs::create_dir_all(&config.data)
             .map_err(|error| StartError::Data { path: config.data.display().to_string(), error })?;
@@ -136,7 +137,7 @@ impl App {
         let options = crate::store::audit::Options::new(clock.clone(), random.clone());
         let audit = AuditLog::open(&db, &config.file("audit"), &keys, options).await?;
         let rules = Rules::load(&store, &config, definitions).await?;
-        Ok(Self {
+        Ok(Arc::new_cyclic(|own| Self {
             config,
             definitions,
             codes: Terminology::new(definitions, LOCAL_BASE),
@@ -152,9 +153,18 @@ impl App {
             strangers: Strangers::default(),
             turns: Turns::default(),
             first_telling: tokio::sync::Mutex::default(),
+            own: own.clone(),
             policies: Mutex::default(),
             stances: Mutex::default(),
-        })
+        }))
+    }
+
+    /// The whole, for work that outlasts who asked for it.
+    ///
+    /// # Panics
+    /// Never: `start` puts every App into an Arc, and whoever borrows it holds that alive.
+    pub fn shared(&self) -> Arc<Self> {
+        self.own.upgrade().expect("borrowed from its Arc")
     }
 
     /// What index extraction needs to know of this place.

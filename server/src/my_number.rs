@@ -25,7 +25,11 @@ pub const MY_NUMBER: &str = "my-number";
 /// The digits of a text after NFKC, spaces and hyphens dropped; empty where
 /// anything else is in it.
 pub fn digits_of(text: &str) -> String {
-    let plain: String = text.nfkc().filter(|&letter| !is_gap(letter)).collect();
+    let plain: String = if text.is_ascii() {
+        text.chars().filter(|&letter| !is_gap(letter)).collect()
+    } else {
+        text.nfkc().filter(|&letter| !is_gap(letter)).collect()
+    };
     if plain.chars().all(|letter| letter.is_ascii_digit()) { plain } else { String::new() }
 }
 
@@ -61,7 +65,12 @@ fn checks(digits: &[u32]) -> bool {
 /// Groups of digits with only spaces and hyphens between them are tried together.
 pub fn strike(text: &str) -> Option<String> {
     // Most texts have too few digits; a letter such as ⑫ stands for two.
-    if text.chars().filter(|letter| letter.is_numeric()).take(6).count() < 6 {
+    let enough = if text.is_ascii() {
+        text.bytes().filter(u8::is_ascii_digit).count() >= 12
+    } else {
+        text.chars().filter(|&letter| !is_plain(letter) && letter.is_numeric()).take(6).count() == 6
+    };
+    if !enough {
         return None;
     }
     let letters: Vec<char> = text.chars().collect();
@@ -95,6 +104,11 @@ pub fn strike(text: &str) -> Option<String> {
     Some(letters.iter().zip(struck).map(|(&letter, struck)| if struck { '*' } else { letter }).collect())
 }
 
+/// Kana and kanji, none of which stands for a digit.
+fn is_plain(letter: char) -> bool {
+    matches!(letter, '\u{3041}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}')
+}
+
 /// Digits that stand side by side.
 struct Group {
     /// Place and value of each. A letter such as ⑫ stands for two.
@@ -108,20 +122,23 @@ fn digit_groups(letters: &[char]) -> Vec<Group> {
     let mut apart = true;
     let mut open = false;
     for (at, &letter) in letters.iter().enumerate() {
-        let plain = match letter {
-            '\0'..='\x7f' => vec![letter],
-            _ => std::iter::once(letter).nfkc().collect(),
+        let plain = || {
+            let (one, more) = match letter {
+                '\0'..='\x7f' => (Some(letter), None),
+                _ => (None, Some(std::iter::once(letter).nfkc())),
+            };
+            one.into_iter().chain(more.into_iter().flatten())
         };
-        let digits: Vec<(usize, u32)> = plain.iter().filter_map(|digit| Some((at, digit.to_digit(10)?))).collect();
-        if !digits.is_empty() && digits.len() == plain.len() {
+        if plain().all(|letter| letter.is_ascii_digit()) {
+            let digits = plain().filter_map(|digit| Some((at, digit.to_digit(10)?)));
             match groups.last_mut() {
                 Some(group) if open => group.digits.extend(digits),
-                _ => groups.push(Group { digits, apart }),
+                _ => groups.push(Group { digits: digits.collect(), apart }),
             }
             (open, apart) = (true, false);
         } else {
             open = false;
-            apart = apart || !plain.iter().all(|&letter| is_gap(letter));
+            apart = apart || !plain().all(is_gap);
         }
     }
     groups
@@ -163,6 +180,13 @@ mod tests {
         for text in ["", "宛名番号", "https://techo.example/fhir/Id/municipality/13101/resident", "member number"] {
             assert!(!names(text), "{text}");
         }
+    }
+
+    #[test]
+    fn no_kana_and_no_kanji_stands_for_a_digit() {
+        let is_digit =
+            |letter: char| letter.is_numeric() || std::iter::once(letter).nfkc().any(|plain| plain.is_ascii_digit());
+        assert_eq!(('\0'..='\u{9fff}').filter(|&letter| is_plain(letter)).find(|&letter| is_digit(letter)), None);
     }
 
     #[test]

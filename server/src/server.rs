@@ -28,7 +28,7 @@ pub struct Server {
 impl Server {
     /// Starts both sides.
     pub async fn start(config: Config, clock: Clock, random: Random) -> Result<Self, StartError> {
-        let app = Arc::new(App::start(config, clock, random).await?);
+        let app = App::start(config, clock, random).await?;
         let authorization = AuthorizationServer {
             accounts: app.accounts.clone(),
             clock: app.clock.clone(),

@@ -8,57 +8,111 @@ use super::{Json, Value};
 /// Compact text: no space, escapes only where JSON demands them.
 impl Display for Json {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self.value() {
-            Value::Null => out.write_str("null"),
-            Value::Bool(truth) => write!(out, "{truth}"),
-            Value::Number(text) => out.write_str(text),
-            Value::String(text) => quote(out, text),
+        put(self, out)
+    }
+}
+
+/// Writing to a String does not fail.
+impl Json {
+    /// Adds the compact text of this value to `out`.
+    pub fn write_to(&self, out: &mut String) {
+        let _ = put(self, out);
+    }
+
+    /// The compact text of this value, whose spans become those of the text: as if it
+    /// had been read from there. A tree that was built need not be read once more.
+    pub fn written(&mut self) -> String {
+        let mut out = String::with_capacity(1024);
+        self.place(&mut out);
+        out
+    }
+
+    fn place(&mut self, out: &mut String) {
+        self.start = offset(out);
+        match &mut self.value {
             Value::Array(items) => {
-                out.write_char('[')?;
-                for (n, item) in items.iter().enumerate() {
+                out.push('[');
+                for (n, item) in items.iter_mut().enumerate() {
                     if n > 0 {
-                        out.write_char(',')?;
+                        out.push(',');
                     }
-                    item.fmt(out)?;
+                    item.place(out);
                 }
-                out.write_char(']')
+                out.push(']');
             }
             Value::Object(members) => {
-                out.write_char('{')?;
-                for (n, member) in members.iter().enumerate() {
+                out.push('{');
+                for (n, member) in members.iter_mut().enumerate() {
                     if n > 0 {
-                        out.write_char(',')?;
+                        out.push(',');
                     }
-                    quote(out, &member.name)?;
-                    out.write_char(':')?;
-                    member.value.fmt(out)?;
+                    member.name_at = offset(out);
+                    let _ = quote(out, &member.name);
+                    out.push(':');
+                    member.value.place(out);
                 }
-                out.write_char('}')
+                out.push('}');
             }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => self.write_to(out),
+        }
+        self.end = offset(out);
+    }
+}
+
+/// No text of ours has 4 GiB; what is read is refused before.
+fn offset(out: &str) -> u32 {
+    u32::try_from(out.len()).unwrap_or(u32::MAX)
+}
+
+fn put(json: &Json, out: &mut impl Write) -> fmt::Result {
+    match json.value() {
+        Value::Null => out.write_str("null"),
+        Value::Bool(truth) => out.write_str(if *truth { "true" } else { "false" }),
+        Value::Number(text) => out.write_str(text),
+        Value::String(text) => quote(out, text),
+        Value::Array(items) => {
+            out.write_char('[')?;
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.write_char(',')?;
+                }
+                put(item, out)?;
+            }
+            out.write_char(']')
+        }
+        Value::Object(members) => {
+            out.write_char('{')?;
+            for (n, member) in members.iter().enumerate() {
+                if n > 0 {
+                    out.write_char(',')?;
+                }
+                quote(out, &member.name)?;
+                out.write_char(':')?;
+                put(&member.value, out)?;
+            }
+            out.write_char('}')
         }
     }
 }
 
-fn quote(out: &mut Formatter<'_>, text: &str) -> fmt::Result {
+fn quote(out: &mut impl Write, text: &str) -> fmt::Result {
     out.write_char('"')?;
     let mut run = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let escape = match byte {
-            b'"' => "\\\"",
-            b'\\' => "\\\\",
-            b'\n' => "\\n",
-            b'\r' => "\\r",
-            b'\t' => "\\t",
-            0..=0x1F => "",
-            _ => continue,
-        };
-        out.write_str(&text[run..at])?;
-        if escape.is_empty() {
-            write!(out, "\\u{byte:04x}")?;
-        } else {
-            out.write_str(escape)?;
+    // Most texts need no escape, which is told of all their bytes at once.
+    let special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..=0x1F);
+    if text.bytes().fold(false, |found, byte| found | special(byte)) {
+        for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| special(*byte)) {
+            out.write_str(&text[run..at])?;
+            match byte {
+                b'"' => out.write_str("\\\"")?,
+                b'\\' => out.write_str("\\\\")?,
+                b'\n' => out.write_str("\\n")?,
+                b'\r' => out.write_str("\\r")?,
+                b'\t' => out.write_str("\\t")?,
+                _ => write!(out, "\\u{byte:04x}")?,
+            }
+            run = at + 1;
         }
-        run = at + 1;
     }
     out.write_str(&text[run..])?;
     out.write_char('"')
@@ -143,6 +197,32 @@ mod tests {
             assert_eq!(String::from_utf8(done.clone()).expect("text"), expected);
             assert_eq!(Json::parse(&done).expect("JSON"), Json::parse(text.as_bytes()).expect("JSON"));
             assert_eq!(pretty(&done), done);
+        }
+    }
+
+    #[test]
+    fn a_tree_that_was_written_is_the_one_that_is_read() {
+        let places = |tree: &Json| {
+            let mut all = Vec::new();
+            let mut open = vec![tree];
+            while let Some(json) = open.pop() {
+                all.push(json.span());
+                all.extend(json.members().iter().map(|member| member.name_at as usize..0));
+                open.extend(json.members().iter().map(|member| &member.value).chain(json.items()));
+            }
+            all
+        };
+        for text in [
+            r#" {"b" : 1.10, "手帳": ["\u0001é\"\\\n\r\t", {"a": {}, "b": []}, null, true, -0.0] , "c":"" } "#,
+            "\"only\"",
+            " [ ] ",
+        ] {
+            let mut tree = Json::parse(text.as_bytes()).expect(text);
+            let (shown, written) = (tree.to_string(), tree.written());
+            assert_eq!(written, shown);
+            let read = Json::parse(written.as_bytes()).expect("what was written");
+            assert_eq!(tree, read);
+            assert_eq!(places(&tree), places(&read), "{text}");
         }
     }
 

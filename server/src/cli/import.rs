@@ -4,6 +4,7 @@ use std::fs::File as Opened;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::builder::PossibleValuesParser;
 
@@ -111,7 +112,7 @@ fn read(path: &Path) -> Result<File, Failure> {
     Opened::open(path).map_err(failed)?.take(limit).read_to_end(&mut bytes).map_err(failed)?;
     // The name alone: where the operator keeps her files is nobody's business.
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(File { name, bytes })
+    Ok(File { name, bytes: Arc::new(bytes) })
 }
 
 fn formats() -> PossibleValuesParser {

@@ -1,6 +1,7 @@
 //! Opening the data for one command, beside a running server.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{Failure, Place};
 use crate::app::App;
@@ -69,7 +70,7 @@ pub(super) fn must_exist(config: &Config) -> Result<(), Failure> {
 }
 
 /// Records, consent and audit.
-pub(super) async fn app(place: &Place, missing: Missing) -> Result<Opened<App>, Failure> {
+pub(super) async fn app(place: &Place, missing: Missing) -> Result<Opened<Arc<App>>, Failure> {
     let (config, hold) = held(place, missing).await?;
     let app = App::start(config, Clock::system(), Random::system()).await.map_err(Failure::of)?;
     Ok(Opened { it: app, _hold: hold })

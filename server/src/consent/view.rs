@@ -206,6 +206,18 @@ impl View {
         Self::new(vec![Branch { reach, types }], false, Gate::closed())
     }
 
+    /// The view of a caller with whom many share: two stances, one of days of its own, and
+    /// others that are not heard.
+    #[cfg(test)]
+    pub(crate) fn sample_of_many() -> Self {
+        let said = [Predicate::Type("Observation".into()), Predicate::WithinIts];
+        let rest = Predicate::any(said.into_iter().zip(1..).map(|(said, key)| Predicate::stands(vec![key], said)));
+        let unheard = Unheard { heard: vec![1, 2], actors: vec!["Organization/o".to_owned()] };
+        let reach = Reach::Others(But { citizens: vec![5], unheard: Some(unheard) });
+        let types = TypeRules { rest: Some(Arc::new(rest)), named: BTreeMap::new() };
+        Self::new(vec![Branch { reach, types }], false, Gate::closed())
+    }
+
     /// Whether the caller may do `action` with resources of type `kind` at all.
     /// Says nothing of any row: no means 403, whatever is stored.
     pub fn may(&self, action: Action, kind: &str) -> Access {

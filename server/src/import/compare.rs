@@ -13,33 +13,37 @@
 use techo_profiles::json::Json;
 use unicode_normalization::UnicodeNormalization;
 
-use super::draft::Person;
+use super::draft::{Person, Text};
 
-/// What does not agree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Difference {
-    /// Name, or kana where the file has no name.
-    Name,
-    /// Date of birth, as far as both know it.
-    BirthDate,
-    /// Administrative sex.
-    Sex,
-}
-
-/// Everything in which the file's person is not this Patient. Empty: go on.
-pub fn differences(person: &Person, patient: &Json) -> Vec<Difference> {
+/// What in a file contradicts the Patient it is bound to: a code and a text, which never
+/// says the values.
+pub fn mismatch(person: &Person, patient: &Json) -> Option<(&'static str, Text)> {
     let birth = person.birth_date.as_deref().zip(patient.str("birthDate"));
+    if birth.is_some_and(|(told, held)| !told.starts_with(held) && !held.starts_with(told)) {
+        let text = Text::new(
+            "The birth date differs from the record it is bound to. Nothing of this person was imported; ask the town.",
+            "生年月日が登録済みの記録と一致しません。この方の分は取り込んでいません。自治体に確認してください。",
+        );
+        return Some(("birth-date-differs", text));
+    }
     let sex = person.sex.zip(patient.str("gender").filter(|gender| ["male", "female"].contains(gender)));
-    [
-        (names_differ(person, patient), Difference::Name),
-        (birth.is_some_and(|(one, other)| !one.starts_with(other) && !other.starts_with(one)), Difference::BirthDate),
-        (sex.is_some_and(|(one, other)| one.code() != other), Difference::Sex),
-    ]
-    .into_iter()
-    .filter_map(|(differs, what)| differs.then_some(what))
-    .collect()
+    if sex.is_some_and(|(told, held)| told.code() != held) {
+        let text = Text::new(
+            "The sex differs from the record. Nothing of this person was imported.",
+            "性別が登録済みの記録と一致しません。この方の分は取り込んでいません。",
+        );
+        return Some(("sex-differs", text));
+    }
+    names_differ(person, patient).then(|| {
+        let text = Text::new(
+            "The name differs from the record. Nothing of this person was imported; check whose file this is.",
+            "氏名が登録済みの記録と一致しません。この方の分は取り込んでいません。どなたのファイルか確認してください。",
+        );
+        ("name-differs", text)
+    })
 }
 
+/// By the name, or by its kana where the file has no name.
 fn names_differ(person: &Person, patient: &Json) -> bool {
     let known: Vec<String> = patient.list("name").iter().flat_map(spellings).collect();
     let told = person.name.as_deref().or(person.kana.as_deref()).map(folded);
@@ -98,7 +102,6 @@ const VARIANTS: &[(char, char)] = &[
 mod tests {
     use techo_profiles::json;
 
-    use super::Difference::{BirthDate, Name};
     use super::*;
     use crate::import::draft::{Identity, Line, Sex};
 
@@ -123,19 +126,20 @@ mod tests {
         let male = Some(Sex::Male);
         let born = Some("2021-11-03");
         for (name, kana, birth, sex, expected) in [
-            (Some("高山　太郎"), Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, &[][..]),
-            (Some("たかやまたろう"), None, born, male, &[]),
-            (None, Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, &[]),
-            (None, None, None, None, &[]),
-            (Some("高山　太郎"), None, Some("2021"), None, &[]),
+            (Some("高山　太郎"), Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, None),
+            (Some("たかやまたろう"), None, born, male, None),
+            (None, Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, None),
+            (None, None, None, None, None),
+            (Some("高山　太郎"), None, Some("2021"), None, None),
             // A twin: the kana agree, the name does not.
-            (Some("高山　太朗"), Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, &[Name]),
-            (Some("\"高山　太郎\""), None, born, male, &[Name]),
-            (Some("高山　太郎"), None, Some("2021-11-04"), male, &[BirthDate]),
-            (Some("高山　太郎"), None, Some("2022"), male, &[BirthDate]),
-            (Some("高山　花子"), None, Some("1992-04-18"), Some(Sex::Female), &[Name, BirthDate, Difference::Sex]),
+            (Some("高山　太朗"), Some("ﾀｶﾔﾏ ﾀﾛｳ"), born, male, Some("name-differs")),
+            (Some("\"高山　太郎\""), None, born, male, Some("name-differs")),
+            (Some("高山　太郎"), None, Some("2021-11-04"), male, Some("birth-date-differs")),
+            (Some("高山　太郎"), None, Some("2022"), male, Some("birth-date-differs")),
+            (Some("高山　花子"), None, Some("1992-04-18"), Some(Sex::Female), Some("birth-date-differs")),
+            (Some("高山　太郎"), None, born, Some(Sex::Female), Some("sex-differs")),
         ] {
-            let found = differences(&person(name, kana, birth, sex), &taro());
+            let found = mismatch(&person(name, kana, birth, sex), &taro()).map(|(code, _)| code);
             assert_eq!(found, expected, "{name:?} {kana:?} {birth:?}");
         }
     }
@@ -144,7 +148,7 @@ mod tests {
     fn a_patient_of_whom_nothing_is_known_is_no_contradiction() {
         let file = person(Some("高山　太郎"), None, Some("2021-11-03"), Some(Sex::Male));
         for patient in [json!({"resourceType": "Patient"}), json!({"resourceType": "Patient", "gender": "other"})] {
-            assert_eq!(differences(&file, &patient), []);
+            assert_eq!(mismatch(&file, &patient), None);
         }
     }
 }

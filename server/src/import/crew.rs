@@ -4,17 +4,21 @@
 //! import costs. So each core takes the next person when it has room, and keeps a few at
 //! hand whose writes wait for a commit that they share. A person's drafts live only while
 //! it is her turn. What became of all is told in the order of the file.
+//!
+//! The threads are the import's own, so that whoever waits for it can stop waiting: at
+//! the end of a request's time, or when its client has left. Then nobody else is begun;
+//! what was handed over to be written is written, and the same file goes on from there.
 
+use std::iter::Enumerate;
 use std::num::NonZero;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{available_parallelism, scope};
-use std::{iter, vec};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, available_parallelism};
+use std::vec;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::runtime::Handle;
-use tokio::task::block_in_place;
+use tokio::sync::mpsc;
 
 use super::draft::{Issue, Waiting};
 use super::place::Placing;
@@ -22,7 +26,7 @@ use super::report::FileReport;
 use crate::interaction::Error;
 
 /// People at hand, over all cores.
-const SIDE_BY_SIDE: usize = 32;
+const SIDE_BY_SIDE: usize = 48;
 
 /// What became of one person.
 pub(super) struct Placed {
@@ -34,55 +38,64 @@ pub(super) struct Placed {
 
 /// Places them all; what became of each, in their order.
 ///
-/// The first failure ends it: people at hand are finished, and no more are taken.
-///
-/// It holds the thread that it is called on until it is done, and needs a runtime of
-/// several.
+/// The first failure ends it, as does dropping this: people at hand are finished, and no
+/// more are taken.
 ///
 /// * `progress`: called after each person: persons done, persons in all.
-pub(super) fn place(
-    placing: &Placing<'_>,
+pub(super) async fn place(
+    placing: Placing,
     people: Vec<Waiting>,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Placed>, Error> {
     let total = people.len();
     let hands = available_parallelism().map_or(1, NonZero::get).clamp(1, total.max(1));
     let queue = Mutex::new(people.into_iter().enumerate());
-    let crew = Crew { placing, progress, total, each: SIDE_BY_SIDE.div_ceil(hands), queue, count: AtomicUsize::new(0) };
-    let runtime = Handle::current();
-    let work = || runtime.block_on(crew.work());
-    let done: Vec<_> = block_in_place(|| {
-        scope(|scope| {
-            let others: Vec<_> = (1..hands).map(|_| scope.spawn(work)).collect();
-            let own = work();
-            let join =
-                |other: std::thread::ScopedJoinHandle<'_, _>| other.join().unwrap_or_else(|panic| resume_unwind(panic));
-            iter::once(own).chain(others.into_iter().map(join)).collect()
-        })
-    });
+    let each = SIDE_BY_SIDE.div_ceil(hands);
+    let crew = Leave(Arc::new(Crew { placing, each, queue, left: AtomicBool::new(false) }));
+    let (tell, mut told) = mpsc::unbounded_channel();
+    for _ in 0..hands {
+        let (crew, tell, runtime) = (crew.0.clone(), tell.clone(), Handle::current());
+        let work = move || runtime.block_on(crew.work(&tell));
+        let begun = thread::Builder::new().name("import".to_owned()).spawn(work);
+        begun.map_err(|error| Error::Internal(format!("a thread for an import: {error}")))?;
+    }
+    drop(tell);
     let mut all = Vec::with_capacity(total);
-    for some in done {
-        all.extend(some?);
+    while let Some((at, placed)) = told.recv().await {
+        all.push((at, placed?));
+        progress(all.len(), total);
+    }
+    if all.len() != total {
+        return Err(Error::Internal("a thread of an import ended early".to_owned()));
     }
     all.sort_by_key(|(at, _)| *at);
     Ok(all.into_iter().map(|(_, placed)| placed).collect())
 }
 
-struct Crew<'a> {
-    placing: &'a Placing<'a>,
-    progress: &'a (dyn Fn(usize, usize) + Sync),
-    total: usize,
-    /// People that one core has at hand.
-    each: usize,
-    queue: Mutex<iter::Enumerate<vec::IntoIter<Waiting>>>,
-    count: AtomicUsize,
+/// A person's place in the file, and what became of her.
+type Told = (usize, Result<Placed, Error>);
+
+/// Lets the crew go home when nobody waits for it.
+struct Leave(Arc<Crew>);
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.0.left.store(true, Ordering::Relaxed);
+        self.0.queue().by_ref().for_each(drop);
+    }
 }
 
-impl Crew<'_> {
-    /// What one core does: people placed, each with her place in the file.
-    async fn work(&self) -> Result<Vec<(usize, Placed)>, Error> {
-        let mut done = Vec::new();
-        let mut failed = None;
+struct Crew {
+    placing: Placing,
+    /// People that one core has at hand.
+    each: usize,
+    queue: Mutex<Enumerate<vec::IntoIter<Waiting>>>,
+    left: AtomicBool,
+}
+
+impl Crew {
+    /// What one core does.
+    async fn work(&self, tell: &mpsc::UnboundedSender<Told>) {
         let mut at_hand = FuturesUnordered::new();
         loop {
             while at_hand.len() < self.each
@@ -90,32 +103,32 @@ impl Crew<'_> {
             {
                 at_hand.push(self.one(at, waiting));
             }
-            match at_hand.next().await {
-                Some(Ok(placed)) => done.push(placed),
-                Some(Err(error)) => {
-                    self.queue().by_ref().for_each(drop);
-                    failed = Some(error);
-                }
-                None => return failed.map_or(Ok(done), Err),
+            let Some(told) = at_hand.next().await else { return };
+            if let Some(told) = told {
+                // Whoever waited may have gone.
+                let _ = tell.send(told);
             }
-            (self.progress)(self.count.fetch_add(1, Ordering::Relaxed) + 1, self.total);
         }
     }
 
-    async fn one(&self, at: usize, waiting: Waiting) -> Result<(usize, Placed), Error> {
+    /// `None` if nobody waits any more.
+    async fn one(&self, at: usize, waiting: Waiting) -> Option<Told> {
+        if self.left.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut issues = Vec::new();
         let report = match waiting(&mut issues) {
-            Some(drafts) => self.placing.person(&drafts).await?,
-            None => FileReport::new("", ""),
+            Some(drafts) => self.placing.person(&drafts).await,
+            None => Ok(FileReport::new("", "")),
         };
-        Ok((at, Placed { issues, report }))
+        Some((at, report.map(|report| Placed { issues, report })))
     }
 
     fn next(&self) -> Option<(usize, Waiting)> {
         self.queue().next()
     }
 
-    fn queue(&self) -> MutexGuard<'_, iter::Enumerate<vec::IntoIter<Waiting>>> {
+    fn queue(&self) -> MutexGuard<'_, Enumerate<vec::IntoIter<Waiting>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

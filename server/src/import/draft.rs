@@ -21,6 +21,9 @@ pub const LOCAL_BASE: &str = "https://techo.example/fhir";
 /// The reference in a draft that stands for the person it is about.
 pub const SUBJECT: &str = "urn:techo:subject";
 
+/// How every reference begins that stands for something else: [`SUBJECT`], [`reference_to`].
+pub const STANDS_IN: &str = "urn:techo:";
+
 /// What one file, or one set of parts, came to.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {
@@ -264,11 +267,20 @@ impl From<Refusal> for Parsed {
 /// A draft's key: its parts after NFKC, trimmed, told apart from each other
 /// whatever they contain.
 pub fn key(parts: &[&str]) -> String {
-    let escaped: Vec<String> = parts
-        .iter()
-        .map(|part| part.nfkc().collect::<String>().trim().replace('\\', r"\\").replace('|', r"\|"))
-        .collect();
-    escaped.join("|")
+    let mut key = String::with_capacity(96);
+    for (number, part) in parts.iter().enumerate() {
+        if number > 0 {
+            key.push('|');
+        }
+        let plain = if part.is_ascii() { Cow::Borrowed(*part) } else { Cow::Owned(part.nfkc().collect::<String>()) };
+        for letter in plain.trim().chars() {
+            if matches!(letter, '\\' | '|') {
+                key.push('\\');
+            }
+            key.push(letter);
+        }
+    }
+    key
 }
 
 /// The reference by which one draft points at another: `place` turns it into

@@ -6,9 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use techo_profiles::json;
 use techo_profiles::json::Json;
-use unicode_normalization::UnicodeNormalization;
 
-use super::draft::{LOCAL_BASE, Person, SUBJECT, Text, reference_to};
+use super::draft::{LOCAL_BASE, Person, SUBJECT, reference_to};
 use super::{Part, person};
 
 /// The identifier system of a town's resident keys.
@@ -55,59 +54,6 @@ pub fn name(text: &str, script: &str) -> Json {
     })
     .with_some("family", family)
     .with_some("given", given.map(|given| Json::array([Json::from(given)])))
-}
-
-/// What in a file contradicts the Patient it is bound to. Never says the values.
-pub fn mismatch(source: &Person, patient: &Json) -> Option<(&'static str, Text)> {
-    if let (Some(told), Some(held)) = (source.birth_date.as_deref(), patient.str("birthDate"))
-        && !(told.starts_with(held) || held.starts_with(told))
-    {
-        let text = Text::new(
-            "The birth date differs from the record it is bound to. Nothing of this person was imported; ask the town.",
-            "生年月日が登録済みの記録と一致しません。この方の分は取り込んでいません。自治体に確認してください。",
-        );
-        return Some(("birth-date-differs", text));
-    }
-    if let (Some(told), Some(held)) = (source.sex, patient.str("gender"))
-        && held != told.code()
-        && matches!(held, "male" | "female")
-    {
-        let text = Text::new(
-            "The sex differs from the record. Nothing of this person was imported.",
-            "性別が登録済みの記録と一致しません。この方の分は取り込んでいません。",
-        );
-        return Some(("sex-differs", text));
-    }
-    let held: Vec<String> = patient.list("name").iter().flat_map(spellings).collect();
-    let told: Vec<String> = [&source.name, &source.kana].into_iter().flatten().map(|text| plain(text)).collect();
-    if !held.is_empty() && !told.is_empty() && !told.iter().any(|text| held.contains(text)) {
-        let text = Text::new(
-            "The name differs from the record. Nothing of this person was imported; check whose file this is.",
-            "氏名が登録済みの記録と一致しません。この方の分は取り込んでいません。どなたのファイルか確認してください。",
-        );
-        return Some(("name-differs", text));
-    }
-    None
-}
-
-fn spellings(name: &Json) -> Vec<String> {
-    let given: String = name.list("given").iter().filter_map(Json::as_str).collect();
-    let joined = name.str("family").map(|family| plain(&format!("{family}{given}")));
-    name.str("text").map(plain).into_iter().chain(joined).collect()
-}
-
-/// A name as it is compared: one width, no spaces, hiragana as katakana, common
-/// variants of a character as one.
-fn plain(text: &str) -> String {
-    text.nfkc()
-        .filter(|letter| !letter.is_whitespace())
-        .map(|letter| match letter {
-            '\u{3041}'..='\u{3096}' => char::from_u32(letter as u32 + 0x60).unwrap_or(letter),
-            '髙' => '高',
-            '﨑' => '崎',
-            other => other,
-        })
-        .collect()
 }
 
 /// The original file of one citizen.

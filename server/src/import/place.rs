@@ -5,15 +5,15 @@
 //! a new version. All that one file says of one citizen is one transaction.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use techo_profiles::json::{Json, Value};
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, OnceCell};
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
-use super::{About, Custody as Keeper, Importer, Part, immunization, make};
+use super::run::File;
+use super::{About, Custody as Keeper, Importer, compare, immunization, make};
 use crate::app::App;
 use crate::consent::subject::SHARED;
 use crate::consent::write::Keeping;
@@ -23,6 +23,7 @@ use crate::secret;
 use crate::store::facts::Custody;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
+use crate::store::seal;
 use crate::store::{Refused, WriteSet};
 
 /// The citizen of what is about nobody.
@@ -56,17 +57,20 @@ impl Carrier {
 }
 
 /// What is placed, and from where.
-pub struct Placing<'a> {
-    app: &'a App,
-    carrier: &'a Carrier,
+pub struct Placing {
+    app: Arc<App>,
+    carrier: Carrier,
     importer: &'static Importer,
-    parts: &'a [Part<'a>],
     /// SHA-256 of each of the files, hexadecimal.
     hashes: Vec<String>,
-    /// The files may be kept: they hold no Individual Number.
-    keeps_files: bool,
+    /// The files, unless they hold an Individual Number: then they are not kept.
+    files: Vec<File>,
+    /// Set when files about several citizens are kept.
+    kept: OnceCell<()>,
     /// Places and institutions that a dry run has counted as made.
     counted: Mutex<HashSet<String>>,
+    /// Those that were found, by custodian and key. They stay where they are.
+    shared: Mutex<HashMap<(i64, String), String>>,
 }
 
 /// A draft that was stored before.
@@ -76,21 +80,23 @@ struct Known {
     stored: Option<Stored>,
 }
 
-impl<'a> Placing<'a> {
-    /// * `keeps_files`: they hold no Individual Number.
-    pub fn new(
-        app: &'a App,
-        carrier: &'a Carrier,
-        importer: &'static Importer,
-        parts: &'a [Part<'a>],
-        keeps_files: bool,
-    ) -> Self {
-        let hashes = parts.iter().map(|part| hex(&secret::hash(part.bytes))).collect();
-        Self { app, carrier, importer, parts, hashes, keeps_files, counted: Mutex::default() }
+impl Placing {
+    /// * `clean`: the files hold no Individual Number, and may be kept.
+    pub fn new(app: &App, carrier: &Carrier, importer: &'static Importer, files: &[&File], clean: bool) -> Self {
+        Self {
+            app: app.shared(),
+            carrier: carrier.clone(),
+            importer,
+            hashes: files.iter().map(|file| hex(&secret::hash(&file.bytes))).collect(),
+            files: if clean { files.iter().copied().cloned().collect() } else { Vec::new() },
+            kept: OnceCell::new(),
+            counted: Mutex::default(),
+            shared: Mutex::default(),
+        }
     }
 }
 
-impl Placing<'_> {
+impl Placing {
     /// Places all that the file says of one person; what became of it.
     pub async fn person(&self, drafts: &PersonDrafts) -> Result<FileReport, Error> {
         for _ in 0..TRIES {
@@ -98,6 +104,7 @@ impl Placing<'_> {
             let Some(mut plan) = self.subject(drafts, &mut attempt).await? else { return Ok(attempt) };
             self.records(drafts, &mut plan, &mut attempt).await?;
             if !plan.changed.is_empty() && !self.carrier.dry_run {
+                self.keep().await?;
                 self.provenance(&mut plan).await?;
                 let record = self.audit(&plan);
                 plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
@@ -168,7 +175,7 @@ impl Placing<'_> {
             return Ok(None);
         };
         if let Some(body) = &body
-            && let Some((code, text)) = make::mismatch(source, body)
+            && let Some((code, text)) = compare::mismatch(source, body)
         {
             self.refuse(report, source.at, code, text);
             return Ok(None);
@@ -190,10 +197,10 @@ impl Placing<'_> {
         let id = self.app.random.id();
         let rid = self.app.store.number().await?;
         let citizen = Citizen { key: rid, patient: id.clone(), custodian: self.carrier.organization.1 };
-        let draft = Draft::read(self.app, "Patient", id, resource.to_string().into_bytes())?;
+        let draft = Draft::made(&self.app, "Patient", id, resource)?;
         let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
         let keeping = Keeping { custodian: self.carrier.organization.1, custody: Custody::Published };
-        plan.set.puts.push(draft.put(self.app, rid, None, &subjects, keeping).await?);
+        plan.set.puts.push(draft.put(&self.app, rid, None, &subjects, keeping).await?);
         plan.set.extras.push(self.app.store.new_citizen(rid));
         plan.set.extras.push(self.app.store.bind((system, number), rid, self.carrier.organization.1));
         plan.changed.push(format!("Patient/{}", citizen.patient));
@@ -210,8 +217,8 @@ impl Placing<'_> {
     ) -> Result<(), Error> {
         let Some(citizen) = plan.citizen.clone() else { return Ok(()) };
         let originals = match self.importer.about {
-            About::OneCitizen if self.keeps_files => self.originals(),
-            About::OneCitizen | About::SeveralCitizens => Vec::new(),
+            About::OneCitizen => self.originals(),
+            About::SeveralCitizens => Vec::new(),
         };
         if self.importer.name == immunization::IMPORTER.name {
             self.beside(drafts, &citizen, report).await?;
@@ -221,31 +228,67 @@ impl Placing<'_> {
         // Of someone who is made here nothing can be known.
         let mut known =
             if plan.changed.is_empty() { self.known(custodian, citizen.key, &all).await? } else { HashMap::new() };
+        let mut places = self.told_before(custodian, &all);
         // Places and institutions are the publisher's, shared by all its citizens. Whoever
         // tells of one first does so alone, or two people would make it twice.
-        let mut shared = self.known(custodian, NOBODY, &all).await?;
-        let is_new = |shared: &HashMap<String, Known>| {
-            all.iter().any(|source| SHARED.contains(&source.resource_type()) && !shared.contains_key(&source.key))
+        let is_new = |places: &HashMap<String, String>| {
+            let shared = |source: &&&Source| SHARED.contains(&source.resource_type());
+            all.iter().filter(shared).any(|source| !places.contains_key(&draft::reference_to(&source.key)))
         };
-        if is_new(&shared) {
-            let first = self.app.first_telling.lock().await;
-            shared = self.known(custodian, NOBODY, &all).await?;
-            // Someone else may have told of it meanwhile.
-            plan.first = is_new(&shared).then_some(first);
+        if is_new(&places) {
+            self.tell_of(custodian, &all).await?;
+            places = self.told_before(custodian, &all);
         }
-        known.extend(shared);
-        let mut places = HashMap::new();
-        for source in &all {
+        if is_new(&places) {
+            let first = self.app.first_telling.lock().await;
+            self.tell_of(custodian, &all).await?;
+            places = self.told_before(custodian, &all);
+            // Someone else may have told of it meanwhile.
+            plan.first = is_new(&places).then_some(first);
+        }
+        let mut own = Vec::new();
+        for source in all {
+            let reference = draft::reference_to(&source.key);
+            if places.contains_key(&reference) {
+                // A place or institution is what its first telling says: files differ in
+                // what they say of it, and would change it in turn.
+                FileReport::count(&mut report.unchanged, source.resource_type());
+                continue;
+            }
             let id = match known.get(&source.key).and_then(|known| known.stored.as_ref()) {
                 Some(stored) => stored.id.clone(),
                 None => self.app.random.id(),
             };
-            places.insert(draft::reference_to(&source.key), format!("{}/{id}", source.resource_type()));
+            places.insert(reference, format!("{}/{id}", source.resource_type()));
+            own.push(source);
         }
         places.insert(SUBJECT.to_owned(), format!("Patient/{}", citizen.patient));
-        for source in all {
+        for source in own {
             let before = known.remove(&source.key);
             self.record(source, before, &citizen, &places, plan, report).await?;
+        }
+        Ok(())
+    }
+
+    /// The places and institutions among these that were found before, by reference.
+    fn told_before(&self, custodian: i64, all: &[&Source]) -> HashMap<String, String> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = all.iter().filter_map(|source| {
+            let place = shared.get(&(custodian, source.key.clone()))?;
+            Some((draft::reference_to(&source.key), place.clone()))
+        });
+        found.collect()
+    }
+
+    /// Looks for them, and remembers those that are there.
+    async fn tell_of(&self, custodian: i64, all: &[&Source]) -> Result<(), Error> {
+        let found = self.known(custodian, NOBODY, all).await?;
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        for source in all {
+            if let Some(stored) = found.get(&source.key).and_then(|known| known.stored.as_ref()) {
+                let place = format!("{}/{}", source.resource_type(), stored.id);
+                shared.insert((custodian, source.key.clone()), place);
+            }
         }
         Ok(())
     }
@@ -273,9 +316,7 @@ impl Placing<'_> {
         let content = content(source);
         let mut resource = source.resource.clone();
         if let Some(known) = &before {
-            // A place or institution is what its first telling says: files differ in
-            // what they say of it, and would change it in turn.
-            if known.content == content || SHARED.contains(&kind) {
+            if known.content == content {
                 FileReport::count(&mut report.unchanged, kind);
                 return Ok(());
             }
@@ -298,8 +339,8 @@ impl Placing<'_> {
         let keeping = self.keeping(citizen);
         let place = &places[&draft::reference_to(&source.key)];
         let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
-        let draft = Draft::read(self.app, kind, id, resource.to_string().into_bytes())?.tagged();
-        let subjects = draft.about(self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
+        let draft = Draft::made(&self.app, kind, id, resource)?.tagged();
+        let subjects = draft.about(&self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
         let subjects = Subjects {
             subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {
                 vec![(citizen.patient.clone(), Some(citizen.clone()))]
@@ -312,7 +353,7 @@ impl Placing<'_> {
             Some(known) => known.rid,
             None => self.app.store.number().await?,
         };
-        plan.set.puts.push(draft.put(self.app, rid, stored, &subjects, keeping).await?);
+        plan.set.puts.push(draft.put(&self.app, rid, stored, &subjects, keeping).await?);
         let whose = if SHARED.contains(&kind) { NOBODY } else { citizen.key };
         plan.set.extras.push(self.app.store.remember(
             (keeping.custodian, whose),
@@ -362,15 +403,33 @@ impl Placing<'_> {
     /// The files of one citizen, as hers: a `DocumentReference` and a Binary each.
     fn originals(&self) -> Vec<Source> {
         let mut all = Vec::new();
-        for ((number, part), hash) in self.parts.iter().enumerate().zip(&self.hashes) {
+        for ((number, file), hash) in self.files.iter().enumerate().zip(&self.hashes) {
             let at = Line { part: number, line: 0 };
             let (binary, document) = (draft::key(&["original", hash]), draft::key(&["document", hash]));
-            all.push(Source::put(binary.clone(), make::binary(part.bytes), at));
+            all.push(Source::put(binary.clone(), make::binary(&file.bytes), at));
             // Another name of the same file is no change.
-            let document = Source::put(document, make::document(self.importer.name, part, hash, &binary), at);
+            let document = Source::put(document, make::document(self.importer.name, &file.part(), hash, &binary), at);
             all.push(Source { incidental: &["content"], ..document });
         }
         all
+    }
+
+    /// Keeps files about several citizens, sealed, outside the FHIR API: before anything
+    /// of them is stored, so that whatever a Provenance names is there.
+    async fn keep(&self) -> Result<(), Error> {
+        if self.importer.about != About::SeveralCitizens {
+            return Ok(());
+        }
+        let keep = || async {
+            for file in &self.files {
+                let (app, hash) = (&self.app, secret::hash(&file.bytes));
+                let place = seal::Place { table: "import_original", column: "body", row: &hash };
+                let sealed = app.sealer.seal(&place, &file.bytes);
+                app.store.keep_original(&hash, self.carrier.organization.1, app.clock.micros(), sealed).await?;
+            }
+            Ok(())
+        };
+        self.kept.get_or_try_init(keep).await.copied()
     }
 
     async fn provenance(&self, plan: &mut Plan<'_>) -> Result<(), Error> {
@@ -388,11 +447,11 @@ impl Placing<'_> {
             self.importer.name,
             &self.hashes,
         );
-        let draft = Draft::read(self.app, "Provenance", self.app.random.id(), resource.to_string().into_bytes())?;
+        let draft = Draft::made(&self.app, "Provenance", self.app.random.id(), resource)?;
         let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
         let rid = self.app.store.number().await?;
         let keeping = self.keeping(citizen);
-        plan.set.puts.push(draft.put(self.app, rid, None, &subjects, keeping).await?);
+        plan.set.puts.push(draft.put(&self.app, rid, None, &subjects, keeping).await?);
         Ok(())
     }
 
@@ -443,8 +502,8 @@ fn content(source: &Source) -> Vec<u8> {
     let members = source.resource.members().iter().filter(|member| counts(&member.name));
     for (number, member) in members.enumerate() {
         let comma = if number > 0 { "," } else { "" };
-        // Writing to a String does not fail.
-        let _ = write!(text, "{comma}\"{}\":{}", member.name, member.value);
+        text.extend([comma, "\"", &*member.name, "\":"]);
+        member.value.write_to(&mut text);
     }
     text.push('}');
     secret::hash(text.as_bytes()).to_vec()
@@ -452,34 +511,18 @@ fn content(source: &Source) -> Vec<u8> {
 
 /// Puts real references in the place of those that a draft can know.
 fn resolve(json: &mut Json, places: &HashMap<String, String>) {
-    match json.value() {
+    match json.value_mut() {
         Value::String(text) => {
-            if let Some(place) = places.get(&**text) {
-                *json = Json::from(place.as_str());
+            if let Some(place) = text.starts_with(draft::STANDS_IN).then(|| places.get(&**text)).flatten() {
+                *text = place.as_str().into();
             }
         }
-        Value::Object(members) => {
-            let names: Vec<Box<str>> = members.iter().map(|member| member.name.clone()).collect();
-            for name in names {
-                if let Some(value) = json.get_mut(&name) {
-                    resolve(value, places);
-                }
-            }
-        }
-        Value::Array(_) => json.items_mut().iter_mut().for_each(|item| resolve(item, places)),
+        Value::Object(members) => members.iter_mut().for_each(|member| resolve(&mut member.value, places)),
+        Value::Array(items) => items.iter_mut().for_each(|item| resolve(item, places)),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Keeps a file about several citizens, sealed, outside the FHIR API.
-pub async fn keep_original(app: &App, custodian: i64, bytes: &[u8]) -> Result<(), Error> {
-    let hash = secret::hash(bytes);
-    let sealed =
-        app.sealer.seal(&crate::store::seal::Place { table: "import_original", column: "body", row: &hash }, bytes);
-    app.store.keep_original(&hash, custodian, app.clock.micros(), sealed).await?;
-    Ok(())
 }

@@ -2,11 +2,13 @@
 //!
 //! `techo import` and `POST /fhir/$import` both come here.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 
 use super::crew::{self, Placed};
 use super::draft::{Issue, Line, Refusal, Text};
-use super::place::{Carrier, Placing, keep_original};
+use super::place::{Carrier, Placing};
 use super::report::{FileReport, Report};
 use super::{About, Importer, Input, Opened, Part, detect};
 use crate::app::App;
@@ -19,7 +21,14 @@ pub struct File {
     /// Its name.
     pub name: String,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Arc<Vec<u8>>,
+}
+
+impl File {
+    /// As importers are given it.
+    pub fn part(&self) -> Part<'_> {
+        Part { name: Some(&self.name), bytes: &self.bytes }
+    }
 }
 
 /// How the files are to be imported.
@@ -38,8 +47,7 @@ pub async fn run(app: &App, order: &Order<'_>, files: &[File]) -> Result<Report,
     let mut reports: Vec<Option<FileReport>> = files.iter().map(|_| None).collect();
     let mut by_format: Vec<(&'static Importer, Vec<usize>)> = Vec::new();
     for (number, file) in files.iter().enumerate() {
-        let part = Part { name: Some(&file.name), bytes: &file.bytes };
-        match chosen(order.format, &part) {
+        match chosen(order.format, &file.part()) {
             Some(importer) => match by_format.iter_mut().find(|(known, _)| known.name == importer.name) {
                 Some((_, numbers)) => numbers.push(number),
                 None => by_format.push((importer, vec![number])),
@@ -48,12 +56,9 @@ pub async fn run(app: &App, order: &Order<'_>, files: &[File]) -> Result<Report,
         }
     }
     for (importer, numbers) in by_format {
-        let parts: Vec<Part<'_>> = numbers
-            .iter()
-            .map(|&number| Part { name: Some(&files[number].name), bytes: &files[number].bytes })
-            .collect();
+        let parts: Vec<Part<'_>> = numbers.iter().map(|&number| files[number].part()).collect();
         for group in (importer.gather)(&parts) {
-            let members: Vec<Part<'_>> = group.iter().map(|&member| parts[member]).collect();
+            let members: Vec<&File> = group.iter().map(|&member| &files[numbers[member]]).collect();
             let mut done = input(app, order, importer, &members).await?;
             for (member, report) in group.iter().zip(done.drain(..)) {
                 reports[numbers[*member]] = Some(report);
@@ -85,11 +90,12 @@ async fn input(
     app: &App,
     order: &Order<'_>,
     importer: &'static Importer,
-    parts: &[Part<'_>],
+    files: &[&File],
 ) -> Result<Vec<FileReport>, Error> {
     let carrier = order.carrier;
-    let mut reports: Vec<FileReport> =
-        parts.iter().map(|part| FileReport::new(part.name.unwrap_or_default(), importer.name)).collect();
+    let mut reports: Vec<FileReport> = files.iter().map(|file| FileReport::new(&file.name, importer.name)).collect();
+    let parts: Vec<Part<'_>> = files.iter().map(|file| file.part()).collect();
+    let parts = &parts[..];
     let today = app.clock.now().to_zoned(TimeZone::get("Asia/Tokyo").unwrap_or(TimeZone::UTC)).date();
     let mut opened = match importer.limits.refuses(parts) {
         Some(refusal) => Opened::from(refusal),
@@ -106,15 +112,9 @@ async fn input(
     }
     // An Individual Number is never kept, not even in the file it came in.
     let clean = !opened.issues.iter().any(|issue| issue.code == MY_NUMBER);
-    let placing = Placing::new(app, carrier, importer, parts, clean);
-    let placed = crew::place(&placing, opened.people, order.progress)?;
+    let placing = Placing::new(app, carrier, importer, files, clean);
+    let placed = crew::place(placing, opened.people, order.progress).await?;
     told(&mut reports, opened.issues, placed, carrier.japanese);
-    let stored = !reports[0].created.is_empty() || !reports[0].updated.is_empty();
-    if importer.about == About::SeveralCitizens && stored && clean && !carrier.dry_run {
-        for part in parts {
-            keep_original(app, carrier.organization.1, part.bytes).await?;
-        }
-    }
     reports.iter_mut().for_each(FileReport::settle);
     // The parts of one set share what was made of it.
     let outcome = reports[0].outcome;

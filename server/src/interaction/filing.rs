@@ -77,7 +77,7 @@ impl Filing {
         let citizens = app.store.citizens(&[&patient.patient]).await?;
         let citizen = citizens.get(&patient.patient).ok_or_else(|| Error::Internal("approved for nobody".into()))?;
         let triple = filed::triple(&performer, &approval.client.id, &patient.patient);
-        let draft = Draft::read(app, "Consent", app.random.id(), consent.to_string().into_bytes())?;
+        let draft = Draft::made(app, "Consent", app.random.id(), consent)?;
         let about = draft.about(app, &HashMap::new()).await?;
         let rid = app.store.number().await?;
         for _ in 0..TRIES {

@@ -8,6 +8,7 @@
 
 pub mod amend;
 pub mod audit;
+mod body;
 pub mod call;
 pub mod conditional;
 pub mod create;

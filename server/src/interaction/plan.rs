@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use techo_profiles::json::{Json, Place};
 
+pub use super::body::{parse, parse_either, parse_xml};
 use super::redact::named;
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
@@ -62,6 +63,19 @@ impl Draft {
             text.drain(..3);
         }
         let resource = parse(&text)?;
+        Self::checked(app, kind, id, text, resource)
+    }
+
+    /// What this server made itself: it is written once, and not read again.
+    ///
+    /// # Errors
+    /// As for [`Draft::read`].
+    pub fn made(app: &App, kind: &str, id: String, mut resource: Json) -> Result<Self, Error> {
+        let text = resource.written().into_bytes();
+        Self::checked(app, kind, id, text, resource)
+    }
+
+    fn checked(app: &App, kind: &str, id: String, text: Vec<u8>, resource: Json) -> Result<Self, Error> {
         app.validated(&text, &resource)?;
         let named = resource.str("resourceType").unwrap_or_default();
         if named != kind {
@@ -177,47 +191,6 @@ async fn through(app: &App, call: Option<&Call<'_>>, references: &[Box<str>]) ->
         }
     }
     Ok(app.store.patients(&keys).await?.into_values().collect())
-}
-
-/// JSON, or where it stops being JSON.
-pub fn parse(text: &[u8]) -> Result<Json, Error> {
-    let resource = Json::parse(text).map_err(|error| {
-        let place = Place::of(text, error.offset);
-        let mut issue = Issue::error(
-            "structure",
-            format!("The body is no JSON that this server takes: {}.", error.fault),
-            format!("本文をJSONとして読み取れません: {}。", error.fault.japanese()),
-        );
-        issue.place = Some((place.line, place.column));
-        Error::Invalid(vec![issue])
-    })?;
-    if resource.is_object() && resource.str("resourceType").is_some() {
-        return Ok(resource);
-    }
-    let issue = Issue::error(
-        "structure",
-        "The body must be one FHIR resource: a JSON object with a resourceType.",
-        "本文は resourceType を持つ JSON オブジェクト(FHIR リソース)にしてください。",
-    );
-    Err(Error::Invalid(vec![issue]))
-}
-
-/// A resource in a file, JSON or XML as its first character tells.
-pub fn parse_either(text: &[u8]) -> Result<Json, Error> {
-    let bare = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text).trim_ascii_start();
-    if bare.starts_with(b"<") { parse_xml(text) } else { parse(text) }
-}
-
-/// A body of FHIR XML → the tree that the same resource gives as JSON, placed in the XML.
-pub fn parse_xml(text: &[u8]) -> Result<Json, Error> {
-    techo_profiles::xml::read(techo_profiles::Definitions::embedded(), text).map_err(|error| {
-        let place = error.place(text);
-        let (english, japanese) = error.words();
-        let mut issue = Issue::error(error.code().name(), english, japanese);
-        issue.place = Some((place.line, place.column));
-        issue.expression = error.expression;
-        Error::Invalid(vec![issue])
-    })
 }
 
 impl Draft {
@@ -404,12 +377,16 @@ impl App {
     ) -> Result<Vec<IndexRow>, Error> {
         let (rid, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
-        dictionary.intern(self.store.db(), wanted(dictionary, extracted)).await?;
         let missing = || Error::Internal("a text has no number".into());
-        let mut rows = subject_rows(subjects);
-        for row in &extracted.rows {
-            rows.push(numbered(dictionary, row).ok_or_else(missing)?);
-        }
+        // Nearly always all of it is known.
+        let (mut rows, codes) = match all_numbered(dictionary, extracted) {
+            Some(known) => known,
+            None => {
+                dictionary.intern(self.store.db(), wanted(dictionary, extracted)).await?;
+                all_numbered(dictionary, extracted).ok_or_else(missing)?
+            }
+        };
+        rows.extend(subject_rows(subjects));
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
         let known = |id: &str| {
             let (_, citizen) = about.subjects.iter().find(|(patient, _)| patient == id)?;
@@ -426,8 +403,7 @@ impl App {
         members.dedup();
         rows.extend(members.into_iter().map(|citizen| IndexRow::Compartment { citizen, kind: number }));
         let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
-        for coding in &extracted.clinical.codes {
-            let code = dictionary.code(&coding.system, &coding.code).ok_or_else(missing)?;
+        for code in codes {
             rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {
                 citizen: *citizen,
                 kind: number,
@@ -503,6 +479,16 @@ fn wanted<'a>(dictionary: &'a Dictionary, extracted: &Extracted) -> Wanted<'a> {
         wanted.code(&coding.system, &coding.code);
     }
     wanted
+}
+
+/// Index rows and clinical codes with their numbers; `None` where one has none yet.
+fn all_numbered(dictionary: &Dictionary, extracted: &Extracted) -> Option<(Vec<IndexRow>, Vec<i64>)> {
+    let codes = extracted.clinical.codes.iter().map(|coding| dictionary.code(&coding.system, &coding.code));
+    let mut rows = Vec::with_capacity(extracted.rows.len() + 16);
+    for row in &extracted.rows {
+        rows.push(numbered(dictionary, row)?);
+    }
+    Some((rows, codes.collect::<Option<_>>()?))
 }
 
 fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {

@@ -3,6 +3,8 @@
 //! The caller is a custodial backend whose scopes let it create and update every
 //! type that the format makes.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use techo_profiles::json::Json;
@@ -107,7 +109,7 @@ fn files(input: &Input<'_>) -> Result<Vec<File>, Error> {
     let media = input.media.split(';').next().unwrap_or_default().trim();
     if media != "application/fhir+json" {
         let name = input.file_name.unwrap_or("file").to_owned();
-        return Ok(vec![File { name, bytes: input.body.to_vec() }]);
+        return Ok(vec![File { name, bytes: Arc::new(input.body.to_vec()) }]);
     }
     let resource = parse(input.body)?;
     let bad = |at: usize| {
@@ -125,7 +127,7 @@ fn files(input: &Input<'_>) -> Result<Vec<File>, Error> {
         let attachment = parameter.get("valueAttachment").ok_or_else(|| bad(at))?;
         let data = attachment.str("data").ok_or_else(|| bad(at))?;
         let name = attachment.str("title").map_or_else(|| format!("file-{}", at + 1), str::to_owned);
-        files.push(File { name, bytes: STANDARD.decode(data).map_err(|_| bad(at))? });
+        files.push(File { name, bytes: Arc::new(STANDARD.decode(data).map_err(|_| bad(at))?) });
     }
     Ok(files)
 }

@@ -26,6 +26,19 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return squeeze(text.chars().map(|sign| sign.to_ascii_lowercase()), text.len());
     }
+    if text.chars().all(is_plain) {
+        return squeeze(text.chars().map(|sign| fold_sign(sign.to_ascii_lowercase())), text.len());
+    }
+    unfolded(text)
+}
+
+/// Signs that are what they are whatever stands beside them: of these most texts consist.
+fn is_plain(sign: char) -> bool {
+    matches!(sign, '\0'..='\x7f' | '\u{3000}'..='\u{3002}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30f6}'
+        | '\u{30fb}'..='\u{30fc}' | '\u{4e00}'..='\u{9fff}')
+}
+
+fn unfolded(text: &str) -> String {
     let parts = text.nfkd().filter(|sign| !is_dropped(*sign)).flat_map(fold_case).map(fold_sign);
     squeeze(parts.nfc(), text.len())
 }
@@ -140,6 +153,17 @@ mod tests {
             (" ", ""),
         ] {
             assert_eq!(fold(text), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn plain_signs_are_folded_as_all_others() {
+        let plain = ('\0'..='\u{9fff}').filter(|sign| is_plain(*sign));
+        let all: String = plain.clone().collect();
+        assert_eq!(fold(&all), unfolded(&all));
+        for sign in plain {
+            let text = format!("a{sign}か");
+            assert_eq!(fold(&text), unfolded(&text), "{sign:?}");
         }
     }
 

@@ -197,7 +197,7 @@ impl<'a> Extractor<'a> {
                 continue;
             }
             match index.derived(&parameter.key) {
-                None if index.derived(&part_key(&parameter.key, 0)).is_some() => {}
+                None if parameter.parts.first().is_some_and(|part| index.derived(&part.key).is_some()) => {}
                 None => self.parameter(parameter)?,
                 // What says only by its other cells what it refers to has those of its own.
                 Some(Derived { to: Some(_), .. }) => {

@@ -181,6 +181,14 @@ impl Db {
         self.write.begin_with_options(options).await
     }
 
+    /// Gives back the memory in which SQLite's writer holds pages of the file.
+    pub(super) async fn rest(&self) -> Result<(), DbErr> {
+        if self.backend == DatabaseBackend::Sqlite {
+            self.write.execute_unprepared("PRAGMA shrink_memory").await?;
+        }
+        Ok(())
+    }
+
     pub(super) fn deadline(&self) -> &Deadline {
         &self.deadline
     }

@@ -78,26 +78,35 @@ pub enum Role {
     Category,
 }
 
+impl Role {
+    fn letter(self) -> char {
+        match self {
+            Self::Code => 'c',
+            Self::Category => 'g',
+        }
+    }
+}
+
 /// The label of one code: a letter for its role and 48 bits of SHA-256 over
 /// (system, code). With `None` for the system it is the label by which a code is
 /// found whatever its system.
 pub fn label(role: Role, system: Option<&str>, code: &str) -> String {
-    let letter = match role {
-        Role::Code => 'c',
-        Role::Category => 'g',
-    };
-    // A space ends no system URI: (a, bc) and (ab, c) stay apart.
-    let text = match system {
-        Some(system) => format!("{system} {code}"),
-        None => format!("\u{0} {code}"),
-    };
-    hashed(letter, &text)
+    told(role.letter(), &digits(&named(system, code)))
 }
 
-fn hashed(letter: char, text: &str) -> String {
+/// What is hashed of a code. A space ends no system URI: (a, bc) and (ab, c) stay apart.
+fn named(system: Option<&str>, code: &str) -> String {
+    [system.unwrap_or("\u{0}"), " ", code].concat()
+}
+
+/// 48 bits of a text's SHA-256, hexadecimal.
+fn digits(text: &str) -> [u8; LABEL - 1] {
     let hash = secret::hash(text.as_bytes());
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    std::iter::once(letter).chain(hash[..6].iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])).collect()
+    std::array::from_fn(|at| b"0123456789abcdef"[usize::from(hash[at / 2] >> (4 * (1 - at % 2)) & 15)])
+}
+
+fn told(letter: char, digits: &[u8]) -> String {
+    std::iter::once(letter).chain(digits.iter().map(|&digit| char::from(digit))).collect()
 }
 
 /// The label of several subjects together, for the front of a row's labels: by it
@@ -106,7 +115,7 @@ pub fn together(subjects: &[CitizenKey]) -> String {
     let mut keys = subjects.to_vec();
     keys.sort_unstable();
     let text: String = keys.iter().map(|key| format!(" {key}")).collect();
-    hashed('m', &text)
+    told('m', &digits(&text))
 }
 
 /// The label of a row that lists others.
@@ -117,10 +126,50 @@ pub(super) const LABEL: usize = 13;
 
 /// The labels of all these codes, each by its system and by itself.
 pub fn labels<'a>(codes: impl IntoIterator<Item = (Role, &'a str, &'a str)>) -> String {
-    let mut found = std::collections::BTreeSet::new();
+    let mut hashed: Vec<(&str, &str, [[u8; LABEL - 1]; 2])> = Vec::new();
+    let mut found: Vec<(char, [u8; LABEL - 1])> = Vec::new();
     for (role, system, code) in codes {
-        found.insert(label(role, Some(system), code));
-        found.insert(label(role, None, code));
+        // A category is a code too.
+        let known = hashed.iter().find(|known| (known.0, known.1) == (system, code)).map(|known| known.2);
+        let both = known.unwrap_or_else(|| {
+            let both = [Some(system), None].map(|system| digits(&named(system, code)));
+            hashed.push((system, code, both));
+            both
+        });
+        found.extend(both.map(|digits| (role.letter(), digits)));
     }
-    found.into_iter().collect::<Vec<_>>().join(" ")
+    found.sort_unstable();
+    found.dedup();
+    let mut text = String::with_capacity(found.len() * (LABEL + 1));
+    for (number, (letter, digits)) in found.iter().enumerate() {
+        if number > 0 {
+            text.push(' ');
+        }
+        text.push(*letter);
+        text.extend(digits.iter().map(|&digit| char::from(digit)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_each_label_of_its_codes_once_and_in_order() {
+        let codes =
+            [(Role::Code, "a", "bc"), (Role::Code, "ab", "c"), (Role::Code, "a", "bc"), (Role::Category, "a", "bc")];
+        let mut expected: Vec<String> = codes
+            .iter()
+            .flat_map(|&(role, system, code)| [label(role, Some(system), code), label(role, None, code)])
+            .collect();
+        expected.sort();
+        expected.dedup();
+        assert_eq!(expected.len(), 6);
+        assert!(expected.iter().all(|label| label.len() == LABEL));
+        assert_eq!(labels(codes), expected.join(" "));
+        // As rows of before have it.
+        assert_eq!(label(Role::Code, Some("http://loinc.org"), "29463-7"), "c6ea4c1eb1b55");
+        assert_eq!(label(Role::Category, None, "43"), "g3a9fa7ac0758");
+    }
 }

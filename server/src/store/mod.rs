@@ -20,6 +20,7 @@ pub mod index;
 pub mod keys;
 mod latest;
 pub mod meta;
+mod numbers;
 pub mod people;
 pub mod reader;
 mod readers;
@@ -36,10 +37,6 @@ pub mod watch;
 pub mod write;
 mod writer;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
-
-use sea_orm::ConnectionTrait;
 use techo_migrations::{Migrator, MigratorTrait};
 
 use crate::clock::Clock;
@@ -51,9 +48,6 @@ pub use error::StoreError;
 pub use reader::Reader;
 pub use write::{Committed, Refused, WriteSet};
 
-/// Row numbers taken from the database at a time.
-const BLOCK: i64 = 1024;
-
 /// The records, their indexes and their history.
 #[derive(Debug)]
 pub struct Store {
@@ -61,8 +55,7 @@ pub struct Store {
     dictionary: Dictionary,
     writer: writer::Writer,
     epoch: i32,
-    /// Row numbers at hand: next, and the end of the block.
-    numbers: Mutex<(i64, i64)>,
+    numbers: numbers::Numbers,
     names: people::Names,
     stances: stance::Stances,
 }
@@ -75,12 +68,13 @@ impl Store {
     pub async fn open(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
         Migrator::up(db.write(), None).await?;
         let writer = writer::Writer::start(db.clone(), clock, epoch);
+        let numbers = numbers::Numbers::new(db.clone());
         Ok(Self {
             db,
             dictionary: Dictionary::default(),
             writer,
             epoch,
-            numbers: Mutex::new((0, 0)),
+            numbers,
             names: people::Names::default(),
             stances: stance::Stances::default(),
         })
@@ -121,21 +115,6 @@ impl Store {
 
     /// A row number that was never given before, by any server on this database.
     pub async fn number(&self) -> Result<i64, StoreError> {
-        loop {
-            {
-                let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-                if numbers.0 < numbers.1 {
-                    numbers.0 += 1;
-                    return Ok(numbers.0 - 1);
-                }
-            }
-            let sql = "UPDATE sequence SET next = next + ? WHERE name = 'resource' RETURNING next";
-            let row = self.db.write().query_one_raw(self.db.statement(sql, [BLOCK.into()])).await?;
-            let row = row.ok_or(StoreError::Missing { table: "sequence", what: "resource" })?;
-            let end: i64 = row.try_get_by_index(0)?;
-            let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
-            // Another task may have fetched a block meanwhile; the numbers left of it are given up.
-            *numbers = (end - BLOCK, end);
-        }
+        self.numbers.next().await
     }
 }

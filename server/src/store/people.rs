@@ -208,12 +208,11 @@ impl Store {
             one.bind(kind).text(" AND t.id = ").bind(id).text(")");
             one
         });
-        let mut sql = Sql::new(
-            "SELECT DISTINCT r.citizen FROM resource r WHERE r.deleted = 0 AND r.citizen IS NOT NULL AND r.rid IN (SELECT t.rid FROM reference t \
-             WHERE t.param = (SELECT id FROM parameter WHERE name = ",
-        );
-        sql.bind(ACTOR_ANY).text(") AND ");
-        sql.push(Sql::or(any.collect())).text(")");
+        let mut naming = Sql::new("t.param = (SELECT id FROM parameter WHERE name = ");
+        naming.bind(ACTOR_ANY).text(") AND ").push(Sql::or(any.collect()));
+        let live = Sql::new("r.rid = t.rid AND r.deleted = 0 AND r.citizen IS NOT NULL");
+        let mut sql = Sql::new("SELECT DISTINCT r.citizen FROM ");
+        sql.pair(("reference", "t", naming), ("resource", "r", live));
         match most {
             Some(most) => sql.text(" LIMIT ").bind(i64::try_from(most).unwrap_or(i64::MAX)),
             None => sql.text(" ORDER BY r.citizen"),

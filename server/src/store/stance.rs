@@ -162,11 +162,13 @@ pub(super) fn namings(actors: &[String]) -> impl Iterator<Item = Sql> {
 pub(super) fn standing(now: i64) -> Sql {
     let mut sql = Sql::new("e.since <= ");
     sql.instant(now).text(" AND e.until > ").instant(now);
-    sql.text(
-        " AND (e.giver = '' OR EXISTS (SELECT 1 FROM resource up JOIN authority u ON u.patient = up.id \
-         WHERE up.rid = e.citizen AND u.related_person IN (e.giver, 'RelatedPerson/' || e.giver) AND u.valid_from <= ",
+    let mut held = Sql::new("resource up JOIN authority u ON u.patient = ");
+    // The ids of records are sorted by bytes, accounts and their indexes are not.
+    held.either("up.id", "up.id COLLATE \"default\"").text(
+        " WHERE up.rid = e.citizen AND u.related_person IN (e.giver, 'RelatedPerson/' || e.giver) AND u.valid_from <= ",
     );
-    sql.instant(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")))");
+    held.instant(now).text(" AND (u.valid_until IS NULL OR u.valid_until > ").instant(now).text(")");
+    sql.text(" AND (e.giver = '' OR ").exists(held).text(")");
     sql
 }
 

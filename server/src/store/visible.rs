@@ -179,10 +179,11 @@ fn other_than(column: &str, but: &But, now: i64) -> Sql {
         sql.text(&format!(" AND {column} NOT IN ")).list(but.citizens.iter().copied());
     }
     if let Some(unheard) = &but.unheard {
-        sql.text(&format!(" AND NOT EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {column} AND e.stance NOT IN "));
-        sql.list(unheard.heard.iter().copied()).text(" AND ").push(standing(now));
-        sql.text(" AND EXISTS (SELECT 1 FROM stance_actor n WHERE n.stance = e.stance AND ");
-        sql.push(naming(&unheard.actors)).text("))");
+        let mut named = Sql::new("stance_actor n WHERE n.stance = e.stance AND ");
+        named.push(naming(&unheard.actors));
+        let mut odd = Sql::new(&format!("effect e WHERE e.citizen = {column} AND e.stance NOT IN "));
+        odd.list(unheard.heard.iter().copied()).text(" AND ").push(standing(now)).text(" AND ").exists(named);
+        sql.text(" AND NOT ").exists(odd);
     }
     sql
 }
@@ -251,13 +252,14 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
             Sql::new(&format!("COALESCE({low} < e.data_until AND {high} > e.data_since, 1 = 1)"))
         }
         Predicate::Stands(stances, part) => {
-            let mut sql = Sql::new(&format!("EXISTS (SELECT 1 FROM effect e WHERE e.citizen = {}", row.whose));
+            let mut sql = Sql::new(&format!("effect e WHERE e.citizen = {}", row.whose));
             sql.text(" AND e.stance IN ").list(stances.iter().copied()).text(" AND ").push(standing(row.now));
             if **part != Predicate::Always {
                 sql.text(" AND ").push(holds(part, row));
             }
-            sql.text(")");
-            sql
+            let mut exists = Sql::default();
+            exists.exists(sql);
+            exists
         }
         Predicate::Lists(each) => lists(each, row),
         // A row about nobody or about several has NULL here, and is not the same.

@@ -7,9 +7,11 @@
 //! one bad set never takes others with it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, SqlErr, Statement, Value};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::arrays::array;
 use super::crowd::{Crowd, speaks};
@@ -25,6 +27,8 @@ use crate::clock::Clock;
 const QUEUE: usize = 4096;
 /// Puts a batch gathers before it commits.
 const BATCH: usize = 512;
+/// How long nothing is written before memory is given back.
+const REST: Duration = Duration::from_secs(2);
 
 type Answer = Result<Result<Committed, Refused>, StoreError>;
 
@@ -77,7 +81,7 @@ impl Task {
         let mut waiting = VecDeque::new();
         loop {
             if waiting.is_empty() {
-                match jobs.recv().await {
+                match self.next(&mut jobs).await {
                     Some(job) => waiting.push_back(job),
                     None => return,
                 }
@@ -88,6 +92,17 @@ impl Task {
             let batch = next_batch(&mut waiting);
             self.commit(batch).await;
         }
+    }
+
+    /// The next set. Where none comes for a while, the memory of the last ones is given back.
+    async fn next(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
+        if let Ok(job) = timeout(REST, jobs.recv()).await {
+            return job;
+        }
+        if let Err(error) = self.db.rest().await {
+            tracing::debug!(%error, "the writer keeps its memory");
+        }
+        jobs.recv().await
     }
 
     async fn commit(&mut self, batch: Vec<Job>) {
@@ -276,20 +291,19 @@ impl<C: ConnectionTrait> Batch<'_, C> {
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
         let expecting: Vec<i64> =
             sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
-        let (mut current, mut rules) = (HashMap::new(), HashMap::new());
+        let mut current: HashMap<i64, (i32, i64)> = HashMap::new();
         let mut newest = 0;
         for statement in self.current(&expecting) {
             for row in self.connection.query_all_raw(statement).await? {
                 let updated: i64 = row.try_get_by_index(2)?;
                 newest = newest.max(updated);
-                current.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i32>(1)?);
-                rules.insert(row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<i64>(3)?);
+                current.insert(row.try_get_by_index(0)?, (row.try_get_by_index(1)?, row.try_get_by_index(3)?));
             }
         }
         let check = |set: &&WriteSet| {
             set.puts.iter().enumerate().find_map(|(number, put)| {
                 let expected = put.expected?;
-                let found = current.get(&put.rid).copied();
+                let found = current.get(&put.rid).map(|(version, _)| *version);
                 (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
             })
         };
@@ -297,7 +311,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         // The version stands, but a rebuild has made other index rows than were planned on.
         let kept = sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).flat_map(|(set, _)| &set.puts);
         let mut replacing = kept.filter(|put| put.expected.is_some());
-        if replacing.any(|put| rules.get(&put.rid) != Some(&put.rules.before)) {
+        if replacing.any(|put| current.get(&put.rid).map(|(_, rules)| *rules) != Some(put.rules.before)) {
             return Err(StoreError::OtherRules);
         }
         Ok((refusals, newest))

@@ -1,6 +1,8 @@
 //! The sample files, embedded, and their import: the town's as the town's own,
 //! the medication notebooks as the children's.
 
+use std::sync::Arc;
+
 use crate::app::App;
 use crate::cli::Failure;
 use crate::import::place::Carrier;
@@ -60,7 +62,7 @@ pub(super) async fn import(app: &App) -> Result<(), Failure> {
 
 async fn one(app: &App, carrier: &Carrier, files: &[(&str, &[u8])]) -> Result<(), Failure> {
     let files: Vec<File> =
-        files.iter().map(|(name, bytes)| File { name: (*name).to_owned(), bytes: bytes.to_vec() }).collect();
+        files.iter().map(|(name, bytes)| File { name: (*name).to_owned(), bytes: Arc::new(bytes.to_vec()) }).collect();
     let order = Order { carrier, format: None, progress: &|_, _| {} };
     let report = run(app, &order, &files).await.map_err(|error| explained(&error))?;
     if report.refused() {

@@ -265,6 +265,17 @@ impl RowFault {
 
 /// The fields of one record, decoded.
 fn fields(record: &[u8], encoding: &'static Encoding) -> Result<Vec<String>, RowFault> {
+    let decode = |(at, cell): (usize, &[u8])| {
+        let text =
+            encoding.decode_without_bom_handling_and_without_replacement(cell).ok_or(RowFault::Undecodable(at + 1))?;
+        let control = |letter: char| letter.is_control() && !matches!(letter, '\t' | '\r' | '\n');
+        if text.contains(control) { Err(RowFault::Control(at + 1)) } else { Ok(text.into_owned()) }
+    };
+    // Where nothing is quoted a comma is the end of a field; in no encoding of ours is it
+    // a part of a character.
+    if !record.is_empty() && !record.contains(&b'"') {
+        return record.split(|&byte| byte == b',').enumerate().map(decode).collect();
+    }
     let mut reader = ::csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)
@@ -275,12 +286,6 @@ fn fields(record: &[u8], encoding: &'static Encoding) -> Result<Vec<String>, Row
     if !reader.read_byte_record(&mut cells).map_err(|_| RowFault::Quote)? {
         return Ok(Vec::new());
     }
-    let decode = |(at, cell): (usize, &[u8])| {
-        let text =
-            encoding.decode_without_bom_handling_and_without_replacement(cell).ok_or(RowFault::Undecodable(at + 1))?;
-        let control = |letter: char| letter.is_control() && !matches!(letter, '\t' | '\r' | '\n');
-        if text.contains(control) { Err(RowFault::Control(at + 1)) } else { Ok(text.into_owned()) }
-    };
     cells.iter().enumerate().map(decode).collect()
 }
 

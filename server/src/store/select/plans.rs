@@ -15,7 +15,8 @@ use crate::search::page::Direction;
 use crate::search::parse::{Scope, plans};
 use crate::store::Db;
 
-/// A publisher, whose rows are many, and an app, that sees one person's.
+/// A publisher, whose rows are many, an app, that sees one person's, and someone with
+/// whom many share.
 const ASKED: &[(&str, &str)] = &[
     ("publisher", "Observation?patient.identifier=urn:x|1"),
     ("publisher", "Observation?subject:Patient.identifier=urn:x|1&code=http://loinc.org|29463-7"),
@@ -48,6 +49,9 @@ const ASKED: &[(&str, &str)] = &[
     ("publisher", "QuestionnaireResponse?questionnaire:below=http://x/q|1"),
     ("app", "Encounter?location:below=Location/a"),
     ("app", "Medication?_id=m&_contained=true&_containedType=contained"),
+    ("many", "Observation?patient=p&code=http://loinc.org|29463-7"),
+    ("many", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
+    ("many", "Observation?patient.identifier=urn:x|1"),
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
 ];
 
@@ -63,7 +67,11 @@ fn asked(who: &str, query: &str) -> Sql {
     let scope = Scope { local: &local, now: 0, lenient: false, terms: &terms };
     let mut plans = plans(definitions, &[kind], &query, &scope).expect("a plan");
     let plan = plans.pop().expect("one type");
-    let view = View::sample(if who == "app" { Reach::Citizens(vec![5]) } else { Reach::Custodian(7) });
+    let view = match who {
+        "app" => View::sample(Reach::Citizens(vec![5])),
+        "many" => View::sample_of_many(),
+        _ => View::sample(Reach::Custodian(7)),
+    };
     let order = order(std::slice::from_ref(&plan), Direction::Onward);
     let parts = parts(&plan, &view, order.columns(&plan)).into_iter();
     let whole = |mut sql: Sql| {

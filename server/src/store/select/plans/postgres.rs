@@ -37,6 +37,8 @@ const ROWS: &[&str] = &[
     "INSERT INTO clinical SELECT n / 50, n % 20, n % 100, n, n FROM generate_series(1, 60000) n",
     "INSERT INTO subject SELECT n, n / 50 FROM generate_series(1, 6000) n",
     "INSERT INTO contained SELECT n, 65536, n % 20, 'id-' || n, n % 20 FROM generate_series(1, 60000) n",
+    "INSERT INTO effect SELECT n / 20, n % 5, n, '', 0, n, 0, n FROM generate_series(1, 60000) n",
+    "INSERT INTO stance_actor SELECT 1, 'o' || n % 100, n FROM generate_series(1, 6000) n",
     "INSERT INTO parameter (name) SELECT 'p' || n FROM generate_series(1, 40) n",
     "INSERT INTO system (uri) SELECT 's' || n FROM generate_series(1, 40) n",
     "INSERT INTO code (system, code) SELECT 1, 'c' || n FROM generate_series(1, 2000) n",
