@@ -26,6 +26,10 @@ use techo_server::search::parse::{Scope, plan};
 use techo_server::search::shape::Shape;
 use techo_server::server::Server;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Of the demo: the town's own program, and a child whose records it keeps.
 const CLIENT: &str = "importer";
 const PATIENT: &str = "pt-mei";
