@@ -129,9 +129,7 @@ impl Server {
 
     /// The same, with further options of `techo serve`.
     pub fn beside_with(&self, more: &[&str]) -> Beside {
-        self.beside_when(more, |address| {
-            Request::get(&format!("http://{address}/fhir/metadata")).try_send().is_ok()
-        })
+        self.beside_when(more, |address| Request::get(&format!("http://{address}/fhir/metadata")).try_send().is_ok())
     }
 
     /// The same, which is there once `ready` says so of its address.
