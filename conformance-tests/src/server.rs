@@ -129,12 +129,17 @@ impl Server {
 
     /// The same, with further options of `techo serve`.
     pub fn beside_with(&self, more: &[&str]) -> Beside {
+        self.beside_when(more, |address| Request::get(&format!("http://{address}/fhir/metadata")).try_send().is_ok())
+    }
+
+    /// The same, which is there once `ready` says so of its address.
+    pub fn beside_when(&self, more: &[&str], ready: impl Fn(&str) -> bool) -> Beside {
         let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let address = free.expect("a free port");
+        let address = free.expect("a free port").to_string();
         let base = self.info["base"].as_str().unwrap_or_default();
         let origin = base.trim_end_matches("/fhir");
         let mut command = Command::new(binary());
-        command.args(["serve", "--listen", &address.to_string(), "--base-url", origin]).arg("--data").arg(&self.data);
+        command.args(["serve", "--listen", &address, "--base-url", origin]).arg("--data").arg(&self.data);
         if let Some(database) = &self.database {
             command.args(["--database", database]);
         }
@@ -142,7 +147,7 @@ impl Server {
         let child = command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn();
         let beside = Beside { base: format!("http://{address}/fhir"), child: child.expect("techo can be run") };
         let patience = Instant::now();
-        while Request::get(&format!("{}/metadata", beside.base)).try_send().is_err() {
+        while !ready(&address) {
             assert!(patience.elapsed() < Duration::from_secs(30), "the second server did not start");
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use techo_conformance_tests::http::Request;
@@ -175,4 +177,48 @@ fn an_answer_that_nobody_takes_is_given_up() {
     assert!(begin.elapsed() > Duration::from_millis(500), "it was given some time");
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).ok();
+}
+
+/// A certificate of its own for `localhost`, and its key.
+fn certificate(folder: &Path) -> (String, String) {
+    let path = |name: &str| folder.join(name).display().to_string();
+    let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+        .args(["-out", &certificate, "-keyout", &key])
+        .output()
+        .expect("openssl can be run");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    (certificate, key)
+}
+
+#[test]
+fn tls_is_spoken_and_a_handshake_that_never_comes_is_given_up() {
+    let world = World::new();
+    let (certificate, key) = certificate(&world.server.data);
+    let options = ["--tls-certificate", &certificate, "--tls-key", &key];
+    let edge = world.server.beside_when(&options, |address| TcpStream::connect(address).is_ok());
+    let silent = connect(&edge);
+    let mut halting = connect(&edge);
+    // The head of a ClientHello of 512 bytes, and then nothing.
+    halting.write_all(&[0x16, 3, 1, 2, 0]).expect("sent");
+    let address = edge.base.trim_start_matches("http://").trim_end_matches("/fhir");
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", "-verify_return_error", "-servername", "localhost"])
+        .args(["-verify_hostname", "localhost", "-CAfile", &certificate, "-connect", address])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl can be run");
+    let ask = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    client.stdin.as_mut().expect("its input").write_all(ask).expect("sent");
+    let answer = client.wait_with_output().expect("an answer");
+    let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "others are served meanwhile: {answer}");
+    for stream in [silent, halting] {
+        let (_, took) = until_closed(&stream);
+        assert!(took < Duration::from_secs(15), "{took:?}");
+    }
 }

@@ -391,6 +391,25 @@ fn packed_bodies_are_taken_and_bombs_are_not() {
     assert_eq!(found.json()["total"], 4, "{}", found.text());
 }
 
+/// The limit of a body holds in every form, not a smaller one where it is read first.
+#[test]
+fn a_body_of_megabytes_is_taken_in_every_form() {
+    let world = World::new();
+    let tester = world.tester();
+    let data = "A".repeat(4 << 20);
+    let xml = |name: &str| {
+        let photo = format!("<photo><contentType value=\"image/png\"/><data value=\"{data}\"/></photo><managing");
+        rich(name).replacen("<managing", &photo, 1)
+    };
+    let made = tester.request("POST", "Patient").body(XML, xml("large-1")).send().expect(201);
+    let json = made.text();
+    assert!(json.len() > 4 << 20);
+    let path = made.header("Location").expect("201 names it").trim_end_matches("/_history/1").to_owned();
+    tester.request("PUT", &path).body(JSON, json.clone()).send().expect(200);
+    let packed = gzip(json.as_bytes());
+    tester.request("PUT", &path).header("Content-Encoding", "gzip").body(JSON, packed).send().expect(200);
+}
+
 #[test]
 fn texts_come_in_the_language_wanted_most() {
     let world = World::new();

@@ -59,8 +59,9 @@ pub fn router(server: &Server) -> Router {
         .route("/fhir/{kind}/{id}/_history/{version}", get(fhir::vread))
         .route("/fhir/{kind}/{id}/_history/{version}/{below}", get(operation::of_version).post(operation::of_version))
         .method_not_allowed_fallback(fhir::not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(edge.clone(), around))
+        // Outside of what unpacks bodies and reads XML.
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(app.clone());
     let open = Router::new()
         .route("/fhir/metadata", get(fhir::metadata))

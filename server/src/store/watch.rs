@@ -294,3 +294,53 @@ impl Warrant {
         sql
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use techo_migrations::{Migrator, MigratorTrait};
+
+    use super::super::db::Db;
+    use super::super::error::StoreError;
+    use super::*;
+
+    const ROWS: &[&str] = &[
+        "INSERT INTO client (id, kind, name_ja, name_en, scopes, purposes, custodial, municipalities, disabled, created) \
+         VALUES ('c', 'app', '', '', '', '', false, '', false, 0)",
+        "INSERT INTO account (id, name, password, kind, locked, created) VALUES ('a', 'mother', '', 'citizen', false, 0)",
+        "INSERT INTO access_token (hash, id, client, account, scopes, purpose, with_id_token, issued, expires, revoked) \
+         VALUES (x'01', 't', 'c', 'a', '', '', false, 0, 300, 0)",
+        // Hers ends, another begins; the last is of somebody else.
+        "INSERT INTO authority (id, account, patient, kind, with_apps, valid_from, valid_until, evidence, created) VALUES \
+         ('u1', 'a', 'child', 'parent', true, 0, 200, '', 0), ('u2', 'b', 'child', 'parent', true, 100, NULL, '', 0), \
+         ('u3', 'c', 'other', 'parent', true, 50, 60, '', 0)",
+    ];
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_decision_ends_at_the_instant_at_which_an_authority_or_the_token_does() {
+        let folder = std::env::temp_dir().join(format!("techo-watch-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let db = Db::open(&format!("sqlite:{}", folder.join("db").display())).await.expect("a database");
+        Migrator::up(db.write(), None).await.expect("a schema");
+        for sql in ROWS {
+            db.execute(sql, []).await.expect(sql);
+        }
+        let watch = Watch { account: Some("a".into()), patients: vec!["child".into()], ..Watch::default() };
+        // Decided at the first instant; it stands until the last but one, and not at the last.
+        for (decided, lasts, ends) in [(10, 99, 100), (100, 199, 200), (200, 299, 300)] {
+            let mut sql = Sql::new("SELECT ");
+            sql.push(watch.mark(decided)).push(alive(&[1], decided));
+            let mark: String = db.rows(sql).await.expect("a mark")[0].get(0).expect("a text");
+            let question = watch.question(&[1], &mark);
+            // More than there are readers: each of them has answered before.
+            for now in [decided, lasts, ends, decided, lasts, ends] {
+                for _ in 0..8 {
+                    let found = db.resting(&question.warrant(now), true, Sql::new("SELECT 7")).await;
+                    assert_eq!(found.is_ok(), now < ends, "decided at {decided}, asked at {now}");
+                    assert!(matches!(found, Ok(_) | Err(StoreError::Stale)), "{found:?}");
+                }
+            }
+        }
+        drop(db);
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+}
