@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::json;
@@ -84,6 +85,12 @@ fn a_database_that_does_not_answer_is_503() {
         postgres::sql("postgres", &end);
         refused_in_both(|language| create(&tester, language), 503, "transient");
         postgres::sql("postgres", &format!("ALTER DATABASE \"{name}\" WITH ALLOW_CONNECTIONS true"));
+        // That a connection has died is found by whoever uses it first: told to ask again, one does.
+        let back = Instant::now();
+        while create(&tester, "en").status == 503 {
+            assert!(back.elapsed() < Duration::from_secs(10), "the database is back");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     } else {
         wait(async {
             let other = database(&world.server).await;

@@ -185,10 +185,10 @@ impl Reader {
             }
             let end = time.map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
             self.end.store(end, Ordering::Relaxed);
-            let found = match rests {
+            let found = self.leave().and_then(|()| match rests {
                 Some((question, now)) => self.run_if(&question, now, &work),
-                None => self.work(&work).map_err(Halt::from),
-            };
+                None => Ok(self.work(&work)?),
+            });
             // Whoever asked may have gone; then nobody needs the answer.
             let _ = done.send(found);
         }
@@ -200,12 +200,21 @@ impl Reader {
         let found = self
             .stands(question, now)
             .and_then(|stands| if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) });
-        // No limit ends the end; what was read is good, and the next one begins by itself.
+        // No limit ends the end.
         self.end.store(u64::MAX, Ordering::Relaxed);
-        if !self.connection.is_autocommit() {
-            self.connection.prepare_cached("COMMIT")?.execute([])?;
-        }
+        self.leave()?;
         found
+    }
+
+    /// Ends the snapshot, if there is one: what runs next must see what is committed by then.
+    fn leave(&self) -> Result<(), Halt> {
+        if self.connection.is_autocommit() {
+            return Ok(());
+        }
+        if self.connection.prepare_cached("COMMIT")?.execute([]).is_err() {
+            self.connection.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        Ok(())
     }
 
     /// Whether a decision stands in the snapshot of this transaction, which begins here.
