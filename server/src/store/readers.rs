@@ -23,12 +23,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
 use tokio::sync::oneshot;
 
-use super::row::Row;
+use super::row::{Row, Rows};
 use super::sql::Again;
 use super::watch::Question;
 
@@ -250,12 +250,13 @@ impl Reader {
         }
         let width = prepared.column_count();
         let mut rows = prepared.raw_query();
-        let mut found = Vec::new();
+        let mut found = Rows::default();
         while let Some(row) = rows.next()? {
-            let cells = (0..width).map(|at| row.get_ref(at).map(Owned::try_from));
-            found.push(Row::read(cells.map(|cell| Ok(cell??)).collect::<rusqlite::Result<_>>()?));
+            for at in 0..width {
+                found.push(row.get_ref(at)?);
+            }
         }
-        Ok(found)
+        Ok(found.split(width))
     }
 }
 
