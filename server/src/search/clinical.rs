@@ -123,6 +123,8 @@ const TYPES: &[(&str, &str)] = &[
 
 #[cfg(test)]
 mod tests {
+    use techo_profiles::definitions::ElementType;
+
     use super::super::contained::Contained;
     use super::super::facts::{SUBJECTS, clinical_elements, is_subject};
     use super::super::plan::Total;
@@ -133,6 +135,7 @@ mod tests {
     fn the_parameters_search_what_the_clinical_index_holds() {
         let definitions = Definitions::embedded();
         for (kind, parameter) in TYPES {
+            let definition = definitions.type_def(kind).expect(kind);
             let expression = |code: &str| definitions.parameter(kind, code).map(|found| found.expression_for(kind));
             let coded = expression(parameter).expect(parameter);
             let element = coded
@@ -145,12 +148,12 @@ mod tests {
                 let element = expression.strip_prefix(&format!("{kind}.")).unwrap_or(expression);
                 let element = element.strip_suffix(".where(resolve() is Patient)").unwrap_or(element);
                 assert!(is_subject(element), "{kind} {expression}");
-                let targets = definitions.parameter(kind, whom).map(|found| found.targets.clone()).unwrap_or_default();
-                let alone = expression.ends_with(".where(resolve() is Patient)") || targets == ["Patient"];
+                let types = definition.element(expression).map_or(&[][..], |found| &found.types);
+                let only = |one: &ElementType| matches!(&one.target_profiles[..], [only] if only.ends_with("/Patient"));
+                let alone = expression.ends_with(".where(resolve() is Patient)") || types.iter().any(only);
                 assert!(whom != "patient" || alone, "{kind} {expression}");
             }
             // No other element brings a subject or a code into the index.
-            let definition = definitions.type_def(kind).expect(kind);
             let has = |element: &&&str| definition.element(&format!("{kind}.{element}")).is_some();
             assert_eq!(SUBJECTS.iter().filter(has).count(), 1, "{kind}");
             let codes = clinical_elements(kind).iter().filter(has).count();
@@ -188,7 +191,7 @@ mod tests {
             any: vec![Match::Token(CodePattern { system: Pattern::Any, code: Pattern::Is("c".into()) })],
             negated: false,
         };
-        let other = Filter::Missing { param: "Observation.value-date".into(), tables: vec![], missing: true };
+        let other = Filter::Missing { param: "Observation.value-date".into(), tables: &[], missing: true };
         for (kind, filters, patients, answered) in [
             ("Observation", vec![whose("patient", &[group, patient]), coded("Observation")], 1, vec![1, 0]),
             ("Observation", vec![other, coded("Observation"), whose("subject", &[patient])], 1, vec![1, 2]),
