@@ -473,7 +473,10 @@ fn page(
     if back {
         kept.reverse();
     }
-    let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::with_capacity(kept.len());
+    for row in &kept {
+        rows.push(stored(row, at)?);
+    }
     // In a search for what is contained one row may be there several times.
     let spot = |row: &Row, rid: i64| {
         if several { row.get::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }

@@ -250,13 +250,13 @@ impl Reader {
         }
         let width = prepared.column_count();
         let mut rows = prepared.raw_query();
-        let mut found = Rows::default();
+        let mut found = Rows::of_width(width);
         while let Some(row) = rows.next()? {
             for at in 0..width {
                 found.push(row.get_ref(at)?);
             }
         }
-        Ok(found.split(width))
+        Ok(found.split())
     }
 }
 

@@ -18,7 +18,7 @@ enum Inner {
 
 /// Rows as a reader brings them: in a few pieces of memory however many there are. They
 /// are filled on one thread and let go on another, where each piece has its price.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Rows {
     cells: Vec<Cell>,
     /// Cells of each row.
@@ -37,7 +37,15 @@ enum Cell {
     Blob(usize, usize),
 }
 
+/// Bytes that most single rows need.
+const FIRST: usize = 1024;
+
 impl Rows {
+    /// No rows yet, of so many cells each.
+    pub(super) fn of_width(width: usize) -> Self {
+        Self { cells: Vec::with_capacity(width), width, bytes: Vec::with_capacity(FIRST) }
+    }
+
     /// Adds the next cell.
     pub(super) fn push(&mut self, value: ValueRef<'_>) {
         let from = self.bytes.len();
@@ -54,10 +62,10 @@ impl Rows {
         self.cells.push(cell);
     }
 
-    /// The rows, of so many cells each.
-    pub(super) fn split(self, width: usize) -> Vec<Row> {
-        let all = Arc::new(Self { width, ..self });
-        (0..all.cells.len()).step_by(width.max(1)).map(|from| Row(Inner::Read(all.clone(), from))).collect()
+    /// The rows one by one.
+    pub(super) fn split(self) -> Vec<Row> {
+        let all = Arc::new(self);
+        (0..all.cells.len()).step_by(all.width.max(1)).map(|from| Row(Inner::Read(all.clone(), from))).collect()
     }
 
     /// The cell at place `at` of the row that begins at `from`.
