@@ -23,12 +23,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
 use tokio::sync::oneshot;
 
-use super::row::Row;
+use super::row::{Row, Rows};
 use super::sql::Again;
 use super::watch::Question;
 
@@ -69,6 +69,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// Readers without a job. Nobody else has to be woken: whoever is done looks here first.
+    idle: usize,
     closed: bool,
 }
 
@@ -120,19 +122,30 @@ impl Readers {
     /// * `rests`: on what decision, and the instant to ask for it.
     pub(super) async fn rows(&self, work: Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
         let (done, answer) = oneshot::channel();
-        let queue = &self.0.0;
-        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { work, time, rests, done });
-        queue.more.notify_one();
+        self.0.0.add(Job { work, time, rests, done });
         answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
     }
 }
 
 impl Queue {
+    fn add(&self, job: Job) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.waiting.push_back(job);
+        let idle = jobs.idle > 0;
+        drop(jobs);
+        // To wake somebody costs a call into the system, even if nobody sleeps.
+        if idle {
+            self.more.notify_one();
+        }
+    }
+
     /// The next job; `None` once nobody can send one.
     fn next(&self) -> Option<Job> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
-        let mut jobs = self.more.wait_while(jobs, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.idle += 1;
+        let nothing = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        let mut jobs = self.more.wait_while(jobs, nothing).unwrap_or_else(PoisonError::into_inner);
+        jobs.idle -= 1;
         jobs.waiting.pop_front()
     }
 }
@@ -250,12 +263,13 @@ impl Reader {
         }
         let width = prepared.column_count();
         let mut rows = prepared.raw_query();
-        let mut found = Vec::new();
+        let mut found = Rows::of_width(width);
         while let Some(row) = rows.next()? {
-            let cells = (0..width).map(|at| row.get_ref(at).map(Owned::try_from));
-            found.push(Row::read(cells.map(|cell| Ok(cell??)).collect::<rusqlite::Result<_>>()?));
+            for at in 0..width {
+                found.push(row.get_ref(at)?);
+            }
         }
-        Ok(found)
+        Ok(found.split())
     }
 }
 
