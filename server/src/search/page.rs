@@ -4,8 +4,6 @@
 //! turned into bytes and back here. It grants nothing: the next page is searched
 //! anew through the caller's view, from the row after this one.
 
-use std::fmt::Write as _;
-
 /// The place after which, or before which, the next page begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cursor {
@@ -148,8 +146,8 @@ fn put_encoded(text: &mut String, part: &str) {
         if byte.is_ascii_alphanumeric() || b"-._~:,/*".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            // Writing to a String does not fail.
-            let _ = write!(text, "%{byte:02X}");
+            let digit = |half: u8| char::from(b"0123456789ABCDEF"[usize::from(half)]);
+            text.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
 }

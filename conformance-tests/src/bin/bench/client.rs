@@ -105,7 +105,7 @@ async fn worker(load: Arc<Load>, lane: usize, next: Arc<AtomicU64>, until: Insta
         }
         let bytes = (load.make)(number);
         let before = Instant::now();
-        match exchange(&mut connection, address, &bytes).await {
+        match heard(&mut connection, address, &bytes, KEPT).await {
             Ok((status, _)) if load.statuses.contains(&status) => {
                 times.push(u32::try_from(before.elapsed().as_micros()).unwrap_or(u32::MAX));
             }
@@ -136,9 +136,14 @@ pub(crate) fn told(answer: &io::Result<(u16, Vec<u8>)>) -> String {
     }
 }
 
-/// A connection with what was read beyond the last answer.
+/// A connection and what is read through.
 #[derive(Debug)]
 pub(crate) struct Connection(TcpStream, Vec<u8>);
+
+/// Of an answer, enough to tell what was wrong with it.
+const KEPT: usize = 4096;
+/// What is read at once of an answer that is not kept.
+const AT_ONCE: usize = 64 << 10;
 
 /// Sends one request and reads its answer; opens the connection if there is none.
 pub(crate) async fn exchange(
@@ -146,10 +151,21 @@ pub(crate) async fn exchange(
     address: &str,
     bytes: &[u8],
 ) -> io::Result<(u16, Vec<u8>)> {
+    heard(connection, address, bytes, usize::MAX).await
+}
+
+/// The same, of whose body no more than `most` bytes are kept: a program that measures has
+/// the processor to itself as little as may be.
+async fn heard(
+    connection: &mut Option<Connection>,
+    address: &str,
+    bytes: &[u8],
+    most: usize,
+) -> io::Result<(u16, Vec<u8>)> {
     if connection.is_none() {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        *connection = Some(Connection(stream, Vec::with_capacity(64 << 10)));
+        *connection = Some(Connection(stream, Vec::with_capacity(AT_ONCE)));
     }
     let Some(Connection(stream, buffer)) = connection else { return Err(broken("no connection")) };
     stream.write_all(bytes).await?;
@@ -165,12 +181,19 @@ pub(crate) async fn exchange(
     let text = std::str::from_utf8(&buffer[..head]).map_err(|_| broken("a head that is no text"))?;
     let status = text.get(9..12).and_then(|code| code.parse().ok()).ok_or_else(|| broken("no status"))?;
     let length = content_length(text).ok_or_else(|| broken("an answer without Content-Length"))?;
-    while buffer.len() < head + length {
-        if stream.read_buf(buffer).await? == 0 {
-            return Err(broken("an answer that was cut off"));
+    let came = buffer.len() - head;
+    let mut left = length.checked_sub(came).ok_or_else(|| broken("more than was announced"))?;
+    let mut body = buffer[head..head + came.min(most)].to_vec();
+    while left > 0 {
+        buffer.clear();
+        let read = stream.read_buf(buffer).await?;
+        if read == 0 || read > left {
+            return Err(broken("an answer that was cut off, or two"));
         }
+        left -= read;
+        body.extend_from_slice(&buffer[..read.min(most - body.len())]);
     }
-    Ok((status, buffer[head..head + length].to_vec()))
+    Ok((status, body))
 }
 
 fn end_of_head(buffer: &[u8]) -> Option<usize> {
