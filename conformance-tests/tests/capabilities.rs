@@ -313,6 +313,50 @@ fn what_is_not_claimed_is_refused() {
 }
 
 #[test]
+fn what_leads_nowhere_is_neither_claimed_nor_followed() {
+    let world = World::new();
+    let tester = world.tester();
+    let statement = statement(&world);
+    let types: Vec<&Value> = statement["rest"][0]["resource"].as_array().expect("resources").iter().collect();
+    let references: BTreeSet<String> = types
+        .iter()
+        .flat_map(|of| {
+            let all = of["searchParam"].as_array().into_iter().flatten();
+            let references = all.filter(|one| one["type"] == "reference");
+            references
+                .map(|one| format!("{}:{}", of["type"].as_str().unwrap_or(""), one["name"].as_str().unwrap_or("")))
+        })
+        .collect();
+    let mut checks = 0;
+    for (at, of) in types.iter().enumerate().filter(|(_, of)| of["type"] != "AuditEvent") {
+        let kind = of["type"].as_str().expect("a type");
+        let unclaimed = |list: &str, some: &dyn Fn(&String) -> bool| -> Vec<String> {
+            let claimed: BTreeSet<String> = names_of(&of[list]).into_iter().collect();
+            references.difference(&claimed).filter(|name| some(name)).cloned().collect()
+        };
+        let own = unclaimed("searchInclude", &|name| name.starts_with(&format!("{kind}:")));
+        // Of what does not point here some for each type, others for the next.
+        let others = unclaimed("searchRevInclude", &|name| !name.starts_with("AuditEvent:"));
+        let others = others.iter().skip(at).step_by(150).map(|name| ("_revinclude", name));
+        for (asked, name) in own.iter().map(|name| ("_include", name)).chain(others) {
+            let answer = tester.get(&format!("{kind}?_count=1&{asked}={}", encode(name)));
+            assert_eq!(answer.status, 400, "{kind}?{asked}={name}: {}", answer.text());
+            checks += 1;
+        }
+    }
+    assert!(checks > 400, "{checks}");
+    // By a canonical URL nothing is stepped to, which is said.
+    for query in [
+        "QuestionnaireResponse?_include=QuestionnaireResponse:questionnaire",
+        "Questionnaire?_has:QuestionnaireResponse:questionnaire:status=completed",
+        "Account?_revinclude=Library:depends-on",
+    ] {
+        assert!(tester.get(query).refused(400).text().contains("canonical"), "{query}");
+    }
+    tester.get("QuestionnaireResponse?questionnaire=http://example.org/q").expect(200);
+}
+
+#[test]
 fn formats_are_spoken_where_they_are_claimed_and_nowhere_else() {
     let world = World::new();
     let tester = world.tester();

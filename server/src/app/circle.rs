@@ -238,7 +238,7 @@ impl App {
                 if let Some(policy) = policy.filter(held) {
                     consents.push(policy.clone());
                     let (id, version) = (consent.id.clone(), consent.version);
-                    standing.push(Standing { citizen: *key, id, version, policy });
+                    standing.push(Standing { citizen: *key, id: id.into(), version, policy });
                 }
             }
             found.push(Candidate {
@@ -353,7 +353,7 @@ pub struct Standing {
     /// Whose.
     pub citizen: CitizenKey,
     /// Its id.
-    pub id: String,
+    pub id: Arc<str>,
     /// Its version.
     pub version: i32,
     /// What it says.

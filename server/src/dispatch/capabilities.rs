@@ -18,6 +18,7 @@ use crate::interaction::{Error, subset};
 use crate::operation::definition::of_query;
 use crate::operation::{Level, OPERATIONS, Operation};
 use crate::search::named::QUERIES;
+use crate::search::reach::reach;
 use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
@@ -133,10 +134,10 @@ fn resource(
     }
     let parameters = definitions.parameters(kind);
     let searched = parameters.iter().filter(|one| built(kind, one)).map(parameter);
-    let named = parameters
-        .iter()
-        .filter(|parameter| parameter.kind == ParameterKind::Reference)
-        .map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
+    let leads = |one: &&SearchParameter| {
+        one.kind == ParameterKind::Reference && reach(definitions, kind, one).is_none_or(|reach| !reach.is_empty())
+    };
+    let named = parameters.iter().filter(leads).map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
     let includes = [Json::from("*"), Json::from(format!("{kind}:*"))].into_iter().chain(named);
     let mut resource = json!({
         "type": kind,
@@ -200,14 +201,19 @@ fn built(kind: &str, parameter: &SearchParameter) -> bool {
     !parameter.expression_for(kind).is_empty() || parameter.code == "_filter"
 }
 
-/// By type the parameters that may point at it, as `Observation:subject`.
+/// By type the parameters that can lead to it, as `Observation:subject`.
 fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
     let mut found: HashMap<&str, Vec<String>> = HashMap::new();
     for source in definitions.resource_types().iter().filter(|kind| !READ_ONLY.contains(&&***kind)) {
         let references =
             definitions.parameters(source).iter().filter(|parameter| parameter.kind == ParameterKind::Reference);
         for parameter in references {
-            for target in &parameter.targets {
+            let reach = reach(definitions, source, parameter);
+            let leads = |kind: &&&str| {
+                let number = definitions.type_number(kind);
+                reach.as_ref().is_none_or(|reach| number.is_some_and(|number| reach.contains(&number)))
+            };
+            for target in definitions.resource_types().iter().filter(leads) {
                 found.entry(target).or_default().push(format!("{source}:{}", parameter.code));
             }
         }

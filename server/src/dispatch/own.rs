@@ -8,6 +8,7 @@ use techo_profiles::json::Json;
 use super::capabilities::READ_ONLY;
 use crate::search::catalog::Catalog;
 use crate::search::own::OwnParameter;
+use crate::search::reach::reach;
 
 /// The statement with them in.
 pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
@@ -22,15 +23,19 @@ pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
                 continue;
             }
             let reference = own.definition.kind == ParameterKind::Reference;
+            let number = definitions.type_number(&kind);
+            let leads = |source: &str, to: &dyn Fn(&[u16]) -> bool| {
+                reach(definitions, source, &own.definition).as_deref().is_none_or(to)
+            };
             if types.contains(&kind.as_str()) {
                 let (url, name) = (own.definition.url.as_str(), own.definition.kind.name());
                 add(resource, "searchParam", json!({"name": code, "definition": url, "type": name}));
-                if reference {
+                if reference && leads(&kind, &|reach| !reach.is_empty()) {
                     add(resource, "searchInclude", Json::from(format!("{kind}:{code}")));
                 }
             }
-            if reference && own.definition.targets.contains(&kind) {
-                for source in &types {
+            for source in types.iter().filter(|_| reference) {
+                if leads(source, &|reach| number.is_some_and(|number| reach.contains(&number))) {
                     add(resource, "searchRevInclude", Json::from(format!("{source}:{code}")));
                 }
             }

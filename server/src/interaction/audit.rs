@@ -7,6 +7,7 @@
 //! Source: IHE Basic Audit Log Patterns
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use techo_profiles::json::Json;
 
@@ -169,11 +170,11 @@ impl Call<'_> {
     }
 
     fn reason(&self, citizen: CitizenKey, grounds: &[Ground]) -> (Option<Layer>, Vec<Consented>) {
-        let consented =
-            |id: &str, version: i32| Some(Consented { id: id.into(), version: u64::try_from(version).ok()? });
+        let consented = |id: Arc<str>, version: i32| Some(Consented { id, version: u64::try_from(version).ok()? });
         let Some(candidate) = self.candidates.iter().find(|candidate| candidate.citizen == citizen) else {
             let own = grounds.iter().filter(|one| one.citizen == citizen);
-            let consents: Vec<Consented> = own.filter_map(|one| consented(&one.id, one.version)).collect();
+            let consents: Vec<Consented> =
+                own.filter_map(|one| consented(one.id.as_str().into(), one.version)).collect();
             let shared = self.caller.publisher().is_none() && !consents.is_empty();
             return (Some(if shared { Layer::Consent } else { Layer::Custodian }), consents);
         };
@@ -187,7 +188,7 @@ impl Call<'_> {
             .standing
             .iter()
             .filter(|one| one.citizen == citizen && names(&one.policy, &self.caller))
-            .filter_map(|one| consented(&one.id, one.version))
+            .filter_map(|one| consented(one.id.clone(), one.version))
             .collect();
         (Some(layer), consents)
     }

@@ -29,6 +29,12 @@ const COUNTED: u64 = 10_000;
 /// The same where an estimate is asked for: an exact number is a good one.
 const ESTIMATED: u64 = 100_000;
 
+/// Why an entry is there.
+const MATCH: &str = "\"search\":{\"mode\":\"match\"}";
+const INCLUDE: &str = "\"search\":{\"mode\":\"include\"}";
+/// Bytes of an entry beside its resource, roughly.
+const BESIDE: usize = 192;
+
 /// Where a page begins, and which way it goes.
 type Place = (Position, Direction);
 
@@ -45,20 +51,21 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
     let page = call.reader().page(&plans, from, limit).await?;
     let total = total(call, &plans, &page, place.is_none() && limit > 0).await?;
     let mut bundle = Bundle::new("searchset");
+    bundle.entries.reserve(page.rows.iter().map(|row| row.body.as_ref().map_or(0, Vec::len) + BESIDE).sum());
     link(call, (ground, query), first, &page, &mut bundle)?;
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
     let mut seen = Seen::new();
     for (row, place) in page.rows.iter().zip(&page.places) {
-        let kind = call.type_name(row.kind);
+        let kind = call.definitions.type_name(row.kind).unwrap_or_default();
         let into = (&mut bundle, &mut reply, &mut seen);
         match place {
-            0 => call.push(into, &first.shape, (&kind, row, "match")).await?,
-            place => call.push_held(into, &first.shape, (&kind, row, *place)).await?,
+            0 => call.push(into, &first.shape, (kind, row, true)).await?,
+            place => call.push_held(into, &first.shape, (kind, row, *place)).await?,
         }
     }
     let more = included(call, first, &page.rows).await?;
     for (kind, row) in &more.found {
-        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, "include")).await?;
+        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, false)).await?;
     }
     let warning = |error| Issue { severity: "warning", ..super::error::search_issue(error) };
     let issues: Vec<Issue> = first.ignored.iter().map(warning).chain(more.left_out).collect();
@@ -189,12 +196,12 @@ impl Call<'_> {
         &self,
         (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
         shape: &Shape,
-        (kind, row, mode): (&str, &Stored, &str),
+        (kind, row, matches): (&str, &Stored, bool),
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
         let body = self.redacted(row, body.clone(), seen).await?;
-        let body = subset::cut(self.definitions, kind, body, (shape, mode == "match"))?;
-        bundle.push(&self.base, kind, &row.id, Some(&body), &format!("\"search\":{{\"mode\":\"{mode}\"}}"));
+        let body = subset::cut(self.definitions, kind, body, (shape, matches))?;
+        bundle.push(&self.base, kind, &row.id, Some(&body), if matches { MATCH } else { INCLUDE });
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }
@@ -215,7 +222,7 @@ impl Call<'_> {
         let (inner, own, id) = inner.ok_or_else(|| Error::Internal("nothing is contained there".into()))?;
         let text = self.redacted(row, body[inner.span()].to_vec(), seen).await?;
         let text = subset::cut(self.definitions, own, text, (shape, true))?;
-        bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), "\"search\":{\"mode\":\"match\"}");
+        bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), MATCH);
         for citizen in self.citizens_of(row).await? {
             reply.disclosed.push((citizen, kind.to_owned()));
         }
@@ -247,7 +254,9 @@ impl Bundle {
     /// * `rest`: its other members, as JSON text without braces.
     pub fn push(&mut self, base: &str, kind: &str, id: &str, resource: Option<&[u8]>, rest: &str) {
         self.comma();
-        self.entries.extend_from_slice(format!("{{\"fullUrl\":\"{base}/{kind}/{id}\",").as_bytes());
+        for part in ["{\"fullUrl\":\"", base, "/", kind, "/", id, "\","] {
+            self.entries.extend_from_slice(part.as_bytes());
+        }
         if let Some(resource) = resource {
             self.entries.extend_from_slice(b"\"resource\":");
             self.entries.extend_from_slice(resource);
@@ -289,6 +298,7 @@ impl Bundle {
             text.push_str(&format!(",\"link\":{}", Json::array(self.links)));
         }
         let mut bytes = text.into_bytes();
+        bytes.reserve(self.entries.len() + 16);
         if !self.entries.is_empty() {
             bytes.extend_from_slice(b",\"entry\":[");
             bytes.extend_from_slice(&self.entries);

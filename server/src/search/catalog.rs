@@ -16,6 +16,7 @@ use techo_profiles::path::{Expression, PathError};
 use super::derived::{Derived, derive};
 use super::kinds::Kind;
 use super::own::{Life, OwnParameter};
+use super::reach::{Reach, reach};
 use super::reason::Reason;
 use super::row::ParamKey;
 use super::trail::{Trail, branches};
@@ -72,8 +73,10 @@ pub struct Parameter {
     pub paths: Vec<Path>,
     /// Their FHIR types, if all are known.
     pub types: Option<Vec<Box<str>>>,
-    /// The numbers of the types that references may point at.
+    /// The numbers of the types that references may point at, as the definition has it.
     pub targets: Vec<u16>,
+    /// Those that its values can be to by type and id.
+    pub reach: Reach,
     /// The parts of a composite.
     pub parts: Vec<Part>,
     /// When it holds.
@@ -169,6 +172,17 @@ impl Catalog {
 }
 
 impl Parameter {
+    /// Whether its values name their targets by canonical URLs alone, which are not
+    /// followed but by a chain into what the record itself contains.
+    pub fn leads_nowhere(&self) -> bool {
+        self.reach.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether one of its values can be to a resource of this type, by type and id.
+    pub fn leads_to(&self, kind: u16) -> bool {
+        self.reach.as_ref().is_none_or(|reach| reach.contains(&kind))
+    }
+
     /// Whether this is the system of its elements that carry none: of a code,
     /// the one its binding draws from.
     pub fn implies(&self, definitions: &Definitions, system: &str) -> bool {
@@ -353,6 +367,10 @@ impl Maker<'_> {
             ParameterKind::Composite => self.parts(definition, &key, &paths)?,
             _ => Vec::new(),
         };
+        let reach = match definition.kind {
+            ParameterKind::Reference => reach(self.definitions, self.name, definition),
+            _ => None,
+        };
         let types = types(&mut paths.iter());
         let may_be_typed = types.as_ref().is_none_or(|types| types.iter().any(|name| &**name == "Identifier"));
         let typed_key =
@@ -366,6 +384,7 @@ impl Maker<'_> {
             paths,
             types,
             targets,
+            reach,
             parts,
             life,
         }))

@@ -55,12 +55,14 @@ impl<'a> Reader<'a> {
     /// The types that the step leads to.
     fn targets(&self, parameter: &Parameter, modifier: Modifier<'_>) -> Result<Vec<u16>, Reason> {
         let code = &parameter.code;
+        // A canonical `#q` leads into what the record contains, of the types declared.
+        let targets = parameter.reach.as_ref().filter(|reach| !reach.is_empty()).unwrap_or(&parameter.targets);
         match modifier {
-            Modifier::None if (1..=MOST_TARGETS).contains(&parameter.targets.len()) => Ok(parameter.targets.clone()),
+            Modifier::None if (1..=MOST_TARGETS).contains(&targets.len()) => Ok(targets.clone()),
             Modifier::None => Err(Reason::ManyTargets { code: code.clone() }),
             Modifier::Type(name) => {
                 let number = self.catalog.definitions().type_number(name);
-                let fits = |number: &u16| parameter.targets.is_empty() || parameter.targets.contains(number);
+                let fits = |number: &u16| targets.is_empty() || targets.contains(number);
                 let fitting = number.filter(fits);
                 let wrong = || Reason::NotItsTarget { code: code.clone(), name: name.into() };
                 fitting.map(|number| vec![number]).ok_or_else(wrong)
@@ -79,11 +81,13 @@ impl<'a> Reader<'a> {
         let number = number.ok_or_else(|| Reason::UnknownType { name: source.into() })?;
         let next = self.step(number)?;
         let here = self.catalog.definitions().type_number(self.index.name);
-        let points_here = |one: &&Parameter| {
-            let targets = &one.targets;
-            one.kind.name == "reference" && (targets.is_empty() || here.is_some_and(|here| targets.contains(&here)))
-        };
-        let parameter = next.index.parameter(reference).filter(points_here).ok_or_else(|| {
+        let points_here =
+            |one: &&Parameter| one.kind.name == "reference" && here.is_some_and(|here| one.leads_to(here));
+        let parameter = next.index.parameter(reference);
+        if parameter.is_some_and(Parameter::leads_nowhere) {
+            return Err(Reason::Canonical { code: reference.into() });
+        }
+        let parameter = parameter.filter(points_here).ok_or_else(|| {
             let here = self.index.name.into();
             Reason::NoReverse { source: source.into(), code: reference.into(), here }
         })?;

@@ -134,7 +134,7 @@ fn each_at(json: &Json, path: &str, found: &mut dyn FnMut(&Json)) {
 }
 
 /// The roles in which a Patient decides (`consent.md` §4.5).
-const SUBJECTS: &[&str] = &["subject", "patient", "for", "beneficiary", "individual"];
+pub(super) const SUBJECTS: &[&str] = &["subject", "patient", "for", "beneficiary", "individual"];
 
 /// Where the clinical code is, by type.
 const CODES: &[(&str, &[&str])] = &[

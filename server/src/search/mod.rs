@@ -26,6 +26,7 @@ pub mod own;
 pub mod page;
 pub mod parse;
 pub mod plan;
+pub mod reach;
 pub mod reason;
 mod result;
 pub mod row;

@@ -205,6 +205,9 @@ impl Asked {
             let parameter = known
                 .filter(|parameter| is_reference(parameter.kind))
                 .ok_or_else(|| Reason::IncludeBy { source: source.into(), code: code.into() })?;
+            if parameter.leads_nowhere() {
+                return Err(Reason::Canonical { code: code.into() });
+            }
             if !self.reaches(reader, parameter, target) {
                 let types = reader.types.join(", ").into();
                 return Err(Reason::IncludeTo { source: source.into(), code: code.into(), types });
@@ -234,12 +237,11 @@ impl Asked {
     /// Whether what the parameter refers to can be among the results: asked of a
     /// `_revinclude` that begins with them.
     fn reaches(&self, reader: &Reader<'_>, parameter: &Parameter, target: Option<u16>) -> bool {
-        let points_at = |kind: u16| parameter.targets.is_empty() || parameter.targets.contains(&kind);
         if !self.reverse || self.iterate {
-            return target.is_none_or(points_at);
+            return target.map_or(!parameter.leads_nowhere(), |target| parameter.leads_to(target));
         }
         let mut searched = reader.types.iter().filter_map(|name| reader.catalog.definitions().type_number(name));
-        searched.any(|kind| points_at(kind) && target.is_none_or(|target| target == kind))
+        searched.any(|kind| parameter.leads_to(kind) && target.is_none_or(|target| target == kind))
     }
 }
 

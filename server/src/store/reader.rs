@@ -5,6 +5,7 @@
 
 mod changes;
 
+use sea_orm::Value;
 use techo_profiles::Definitions;
 
 pub use changes::{Window, newest_first};
@@ -137,7 +138,7 @@ impl<'a> Reader<'a> {
             id.open();
             self.where_id(kind, number, id).ready(db.backend())
         });
-        let rows = db.again(Again::new(ready, self.view.now(), id), warrant).await?;
+        let rows = db.again(Again::new(ready, self.view.now(), vec![id.into()]), warrant).await?;
         rows.first().map(|row| stored(row, 0)).transpose()
     }
 
@@ -182,6 +183,11 @@ impl<'a> Reader<'a> {
         from: Option<(&Position, Direction)>,
         limit: u32,
     ) -> Result<Page, StoreError> {
+        if let (None, [plan]) = (from, plans)
+            && let Some(page) = self.page_of_one_code(plan, limit).await?
+        {
+            return Ok(page);
+        }
         let direction = from.map_or(Direction::Onward, |(_, direction)| direction);
         let sort = plans.first().map_or(&[][..], |plan| &plan.sort);
         let order = select::order(plans, direction);
@@ -219,6 +225,30 @@ impl<'a> Reader<'a> {
         let Some(row) = found.first().filter(|_| counted) else { return Ok(page) };
         let whole: i64 = row.get(at + KEYS_AT + sort.len() + usize::from(order.several()))?;
         Ok(Page { whole: u64::try_from(whole).ok(), ..page })
+    }
+
+    /// The first page of one person's records of one code: its statement is kept with the
+    /// decision. `None` for another search.
+    async fn page_of_one_code(&self, plan: &Plan, limit: u32) -> Result<Option<Page>, StoreError> {
+        let (db, warrant) = (&self.store.db, self.unconfirmed());
+        let Some(asked) = plan.of_one_code().filter(|_| warrant.is_none() || db.asks_beside()) else { return Ok(None) };
+        let Some(number) = self.number(&plan.resource_type) else { return Ok(None) };
+        let (counted, name, more) = match plan.total {
+            Total::None => (false, "of one code", ""),
+            _ => (true, "of one code, counted", ", p.whole"),
+        };
+        let ready = self.view.once((number, false, name), || {
+            let columns = Sql::new(if counted { "r.rid AS rid, COUNT(*) OVER () AS whole" } else { "r.rid AS rid" });
+            let mut chosen = select::of_one_code(number, self.view, columns);
+            chosen.text(" ORDER BY r.rid LIMIT ").open();
+            bodies(&format!("{COLUMNS}{more}"), chosen, " ORDER BY p.rid").ready(db.backend())
+        });
+        let open = asked.into_iter().map(Value::from).chain([Value::from(i64::from(limit) + 1)]).collect();
+        let found = db.again(Again::new(ready, self.view.now(), open), warrant).await?;
+        let page = page(&found, 0, (&[], None, false), limit)?;
+        let Some(row) = found.first().filter(|_| counted) else { return Ok(Some(page)) };
+        let whole: i64 = row.get(KEYS_AT)?;
+        Ok(Some(Page { whole: u64::try_from(whole).ok(), ..page }))
     }
 
     /// How many rows a search has, counted up to `at_most`; `None` if there are more.
@@ -344,8 +374,7 @@ impl<'a> Reader<'a> {
             let rows = self.run(warrant.of(&columns, chosen, order), narrow).await?;
             return Ok((confirmed(warrant, rows)?, 1));
         }
-        let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
-        sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
+        let sql = bodies(&columns, chosen, order);
         let rows = match warrant {
             Some(warrant) => self.store.db.resting(warrant, narrow, sql).await?,
             None => self.run(sql, narrow).await?,
@@ -363,6 +392,13 @@ impl<'a> Reader<'a> {
     fn unconfirmed(&self) -> Option<&'a Warrant> {
         self.warrant.filter(|warrant| !warrant.confirmed())
     }
+}
+
+/// `columns` of the records `r` of the rows that `chosen`, called `p`, gives as `rid`.
+fn bodies(columns: &str, chosen: Sql, order: &str) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {columns} FROM ("));
+    sql.push(chosen).text(") p").step("resource", "r", Sql::new("r.rid = p.rid")).text(order);
+    sql
 }
 
 /// Whether a record may be found by several plans: as such, and for what it contains.
@@ -437,7 +473,10 @@ fn page(
     if back {
         kept.reverse();
     }
-    let rows = kept.iter().map(|row| stored(row, at)).collect::<Result<Vec<_>, _>>()?;
+    let mut rows = Vec::with_capacity(kept.len());
+    for row in &kept {
+        rows.push(stored(row, at)?);
+    }
     // In a search for what is contained one row may be there several times.
     let spot = |row: &Row, rid: i64| {
         if several { row.get::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }

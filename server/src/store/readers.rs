@@ -65,6 +65,8 @@ struct Queue {
 #[derive(Debug, Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// Readers without a job. Nobody else has to be woken: whoever is done looks here first.
+    idle: usize,
     closed: bool,
 }
 
@@ -110,19 +112,30 @@ impl Readers {
     /// * `rests`: on what decision, and the instant to ask for it.
     pub(super) async fn rows(&self, work: Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
         let (done, answer) = oneshot::channel();
-        let queue = &self.0.0;
-        queue.jobs.lock().unwrap_or_else(PoisonError::into_inner).waiting.push_back(Job { work, time, rests, done });
-        queue.more.notify_one();
+        self.0.0.add(Job { work, time, rests, done });
         answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
     }
 }
 
 impl Queue {
+    fn add(&self, job: Job) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.waiting.push_back(job);
+        let idle = jobs.idle > 0;
+        drop(jobs);
+        // To wake somebody costs a call into the system, even if nobody sleeps.
+        if idle {
+            self.more.notify_one();
+        }
+    }
+
     /// The next job; `None` once nobody can send one.
     fn next(&self) -> Option<Job> {
-        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
-        let mut jobs = self.more.wait_while(jobs, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.idle += 1;
+        let nothing = |jobs: &mut Jobs| jobs.waiting.is_empty() && !jobs.closed;
+        let mut jobs = self.more.wait_while(jobs, nothing).unwrap_or_else(PoisonError::into_inner);
+        jobs.idle -= 1;
         jobs.waiting.pop_front()
     }
 }

@@ -46,7 +46,23 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     Some(sql)
 }
 
-/// The same for a plan of any kind: statements whose rows together are the plan's.
+/// `columns` of one person's records of one code, the commonest search. Her id, the code
+/// and its system are open, in this order.
+pub(super) fn of_one_code(kind: u16, view: &View, columns: Sql) -> Sql {
+    let row = Row { depth: 0, held: false, kind };
+    let shown = Scene { view, beside: view }.shown(row).unwrap_or_else(|| Sql::new("1 = 0"));
+    let patient = Definitions::embedded().type_number("Patient").unwrap_or(0);
+    let mut sql = Sql::new("SELECT ");
+    sql.push(columns).text(" FROM (SELECT x.rid AS rid FROM clinical x WHERE x.citizen = ");
+    sql.text("(SELECT p.rid FROM resource p WHERE p.kind = ").bind(i16::try_from(patient).unwrap_or(0));
+    sql.text(" AND p.id = ").open().text(") AND x.kind = ").bind(row.key());
+    sql.text(" AND x.code = (SELECT c.id FROM code c WHERE c.code = ").open();
+    sql.text(" AND c.system = (SELECT id FROM system WHERE uri = ").open().text("))) d");
+    sql.step("resource", "r", Sql::new("r.rid = d.rid")).text(" WHERE ").push(shown);
+    sql
+}
+
+/// `columns` of the records of a plan of any kind: statements whose rows together are the plan's.
 pub(super) fn parts(plan: &Plan, view: &View, columns: Sql) -> Vec<Sql> {
     match plan.contained.which {
         Which::Records => selected(plan, view, columns).into_iter().collect(),
@@ -79,7 +95,7 @@ fn found(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
     let scene = Scene { view, beside: beside.as_ref().unwrap_or(view) };
     let row = Row { depth: 0, held: false, kind: Definitions::embedded().type_number(&plan.resource_type)? };
     let shown = scene.shown(row)?;
-    let (driver, driving) = scene.driver(plan, row);
+    let (driver, answered) = scene.driver(plan, row);
     let mut sql = Sql::new("SELECT ");
     sql.push(columns).text(" FROM ");
     match driver {
@@ -91,7 +107,7 @@ fn found(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
             None => sql.text("resource r WHERE "),
         },
     };
-    sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, driving));
+    sql.push(shown).text(" AND ").push(scene.conditions(&plan.filters, row, &answered));
     Some(sql)
 }
 
@@ -112,8 +128,8 @@ pub(super) fn is_narrow(plan: &Plan, view: &View) -> bool {
 
 impl Scene<'_> {
     /// `SELECT … AS rid`, each once: rows outside it are no matches. `None` where
-    /// the row's own columns select best. And the filter that it stands for.
-    fn driver(self, plan: &Plan, row: Row) -> (Option<Sql>, Option<usize>) {
+    /// the row's own columns select best. And the filters that hold for all of its rows.
+    fn driver(self, plan: &Plan, row: Row) -> (Option<Sql>, Vec<usize>) {
         let patient = Definitions::embedded().type_number("Patient").unwrap_or(0);
         let few = few_citizens(self.view, &plan.resource_type);
         let best = cheapest(&plan.filters);
@@ -123,18 +139,18 @@ impl Scene<'_> {
             (_, _, Some((number, rank))) if rank <= BY_IDENTIFIER => self.driven(&plan.filters, number, row),
             (Some(clinical), few, _) => {
                 let patient = i16::try_from(patient).unwrap_or(0);
-                (Some(by_clinical(&clinical, (row.key(), patient), few.as_deref())), None)
+                (Some(by_clinical(&clinical, (row.key(), patient), few.as_deref())), clinical.answered)
             }
-            (None, Some(citizens), _) => (Some(records_of(&citizens, row.key())), None),
+            (None, Some(citizens), _) => (Some(records_of(&citizens, row.key())), Vec::new()),
             (None, None, Some((number, _))) => self.driven(&plan.filters, number, row),
-            (None, None, None) => (None, None),
+            (None, None, None) => (None, Vec::new()),
         }
     }
 
-    fn driven(self, filters: &[Filter], number: usize, row: Row) -> (Option<Sql>, Option<usize>) {
+    fn driven(self, filters: &[Filter], number: usize, row: Row) -> (Option<Sql>, Vec<usize>) {
         let set = self.set_of(&filters[number], row);
-        let driving = set.is_some().then_some(number);
-        (set, driving)
+        let answered = set.iter().map(|_| number).collect();
+        (set, answered)
     }
 
     /// The rows like `row` that a filter's index gives, exactly those for which it
@@ -210,7 +226,7 @@ impl Scene<'_> {
         let mut from = Sql::new("(");
         from.push(set).text(&format!(") {d}")).step("resource", &n, Sql::new(&format!("{n}.rid = {d}.rid")));
         let mut conditions = shown;
-        conditions.text(" AND ").push(self.conditions(filters, row, Some(number)));
+        conditions.text(" AND ").push(self.conditions(filters, row, &[number]));
         Some((from, conditions))
     }
 }

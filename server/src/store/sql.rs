@@ -32,7 +32,8 @@ pub(super) struct Ready {
 enum Slot {
     Given(Value),
     Instant,
-    Open,
+    /// By its place among the open ones.
+    Open(usize),
 }
 
 /// One run of a [`Ready`] statement.
@@ -40,13 +41,13 @@ enum Slot {
 pub(super) struct Again {
     ready: Arc<Ready>,
     now: Value,
-    open: Value,
+    open: Vec<Value>,
 }
 
 impl Again {
-    /// * `open`: the value of every [`Sql::open`].
-    pub(super) fn new(ready: Arc<Ready>, now: i64, open: impl Into<Value>) -> Self {
-        Self { ready, now: now.into(), open: open.into() }
+    /// * `open`: the values of each [`Sql::open`] in the order of the text.
+    pub(super) fn new(ready: Arc<Ready>, now: i64, open: Vec<Value>) -> Self {
+        Self { ready, now: now.into(), open }
     }
 
     /// The text, in the database's spelling.
@@ -59,10 +60,13 @@ impl Again {
         self.ready.slots.iter().map(|slot| match slot {
             Slot::Given(value) => value,
             Slot::Instant => &self.now,
-            Slot::Open => &self.open,
+            Slot::Open(place) => self.open.get(*place).unwrap_or(&NOTHING),
         })
     }
 }
+
+/// What nothing equals.
+const NOTHING: Value = Value::BigInt(None);
 
 /// More alternatives than this are halved.
 const FLAT: usize = 32;
@@ -227,10 +231,11 @@ impl Sql {
 
     /// The statement for many runs, at any instant and with any value where it is open.
     pub(super) fn ready(self, backend: DatabaseBackend) -> Ready {
-        let slot = |(at, value)| match () {
-            () if self.instants.contains(&at) => Slot::Instant,
-            () if self.open.contains(&at) => Slot::Open,
-            () => Slot::Given(value),
+        let open = |at| self.open.iter().position(|open| *open == at);
+        let slot = |(at, value)| match open(at) {
+            Some(place) => Slot::Open(place),
+            None if self.instants.contains(&at) => Slot::Instant,
+            None => Slot::Given(value),
         };
         let slots = self.values.into_iter().enumerate().map(slot).collect();
         let sql = statement(backend, &spelled(&self.text, backend), []).sql;
@@ -287,15 +292,15 @@ mod tests {
     #[test]
     fn what_is_ready_runs_with_other_values() {
         let mut inner = Sql::new("b < ");
-        inner.instant(1).text(" AND c = ").open();
+        inner.instant(1).text(" AND c = ").open().text(" AND d = ").open();
         let mut sql = Sql::new("a = ");
         sql.bind(7_i64).text(" AND ").push(inner);
         let ready = Arc::new(sql.ready(DatabaseBackend::Postgres));
-        for (now, open) in [(2, "x"), (3, "y")] {
-            let again = Again::new(ready.clone(), now, open);
-            assert_eq!(again.text(), "a = $1 AND b < $2 AND c = $3");
+        for (now, first, second) in [(2, "x", "z"), (3, "y", "x")] {
+            let again = Again::new(ready.clone(), now, vec![first.into(), second.into()]);
+            assert_eq!(again.text(), "a = $1 AND b < $2 AND c = $3 AND d = $4");
             let values: Vec<Value> = again.values().cloned().collect();
-            assert_eq!(values, [Value::from(7_i64), Value::from(now), Value::from(open)]);
+            assert_eq!(values, [7_i64.into(), Value::from(now), first.into(), second.into()]);
         }
     }
 

@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::{DbErr, Statement, Value};
 
-use super::row::Row;
+use super::row::{Row, Rows};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;
@@ -104,12 +104,13 @@ impl Own {
         }
         let width = prepared.column_count();
         let mut rows = prepared.raw_query();
-        let mut found = Vec::new();
+        let mut found = Rows::of_width(width);
         while let Some(row) = rows.next()? {
-            let cells = (0..width).map(|at| row.get_ref(at).map(Owned::try_from));
-            found.push(Row::read(cells.map(|cell| Ok(cell??)).collect::<rusqlite::Result<_>>()?));
+            for at in 0..width {
+                found.push(row.get_ref(at)?);
+            }
         }
-        Ok(found)
+        Ok(found.split())
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) trait Veil {
 
 /// The bytes of `record`.
 pub(super) fn encode(record: &Record, veil: &dyn Veil) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(256));
+    let mut out = Writer(Vec::with_capacity(512));
     out.0.push(VERSION);
     out.field(tag::AT, &record.at.to_le_bytes());
     out.field(tag::KIND, &[record.kind.number()]);
@@ -114,7 +114,7 @@ fn texts(record: &Record) -> [(u8, Option<&str>); 7] {
 }
 
 fn encode_party(party: &Party) -> Vec<u8> {
-    let mut out = Writer(Vec::new());
+    let mut out = Writer(Vec::with_capacity(64));
     out.field(part::REFERENCE, party.reference.as_bytes());
     if let Some(name) = &party.name {
         out.field(part::NAME, name.as_bytes());
@@ -135,17 +135,17 @@ fn decode_party(bytes: &[u8]) -> Result<Party, NoRecord> {
 }
 
 fn encode_disclosed(disclosed: &Disclosed) -> Vec<u8> {
-    let mut out = Writer(Vec::new());
+    let mut out = Writer(Vec::with_capacity(128 + 48 * disclosed.consents.len()));
     out.field(part::CITIZEN, &disclosed.citizen.to_le_bytes());
     out.field(part::ID, disclosed.patient.as_bytes());
     if let Some(layer) = disclosed.layer {
         out.field(part::LAYER, &[layer.number()]);
     }
     for consent in &disclosed.consents {
-        out.field(part::CONSENT, &numbered(consent.version, &consent.id));
+        out.numbered(part::CONSENT, consent.version, &consent.id);
     }
     for (kind, count) in &disclosed.counts {
-        out.field(part::COUNT, &numbered(u64::from(*count), kind));
+        out.numbered(part::COUNT, u64::from(*count), kind);
     }
     out.0
 }
@@ -165,7 +165,7 @@ fn decode_disclosed(bytes: &[u8]) -> Result<Disclosed, NoRecord> {
             }
             part::CONSENT => {
                 let (version, id) = split_number(bytes)?;
-                disclosed.consents.push(Consented { id, version });
+                disclosed.consents.push(Consented { id: id.into(), version });
             }
             part::COUNT => {
                 let (count, kind) = split_number(bytes)?;
@@ -175,14 +175,6 @@ fn decode_disclosed(bytes: &[u8]) -> Result<Disclosed, NoRecord> {
         }
     }
     Ok(disclosed)
-}
-
-/// A number and a text in one field.
-fn numbered(number: u64, text: &str) -> Vec<u8> {
-    let mut out = Writer(Vec::with_capacity(10 + text.len()));
-    out.number(number);
-    out.0.extend_from_slice(text.as_bytes());
-    out.0
 }
 
 fn split_number(bytes: &[u8]) -> Result<(u64, Box<str>), NoRecord> {
@@ -233,6 +225,15 @@ impl Writer {
         self.0.push(tag);
         self.number(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A number and a text in one field.
+    fn numbered(&mut self, tag: u8, number: u64, text: &str) {
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(7).max(1);
+        self.0.push(tag);
+        self.number(u64::from(digits) + text.len() as u64);
+        self.number(number);
+        self.0.extend_from_slice(text.as_bytes());
     }
 }
 

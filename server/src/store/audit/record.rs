@@ -7,6 +7,8 @@
 //!
 //! To add a field: a member here, a tag in `codec.rs`, a line on each side.
 
+use std::sync::Arc;
+
 pub(super) use super::kind::Kind;
 use crate::consent::view::CitizenKey;
 
@@ -82,7 +84,7 @@ pub struct Disclosed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consented {
     /// Id of the Consent.
-    pub id: Box<str>,
+    pub id: Arc<str>,
     /// Its version then.
     pub version: u64,
 }

@@ -42,7 +42,7 @@ pub(super) fn holders(plan: &Plan, view: &View, columns: &Sql) -> Vec<Sql> {
     let one = |holders: &[&str], driver: Sql| {
         let mut sql = Sql::new("SELECT ");
         sql.push(columns.clone()).text(" FROM (").push(driver).text(") d");
-        let conditions = scene.conditions(&plan.filters, row, None);
+        let conditions = scene.conditions(&plan.filters, row, &[]);
         if plan.contained.alone {
             sql.step("contained", "c", inside("d", row)).step("resource", "r", Sql::new("r.rid = d.rid"));
             sql.text(" WHERE ").push(scene.there("r")).text(" AND ").push(visible_as(
@@ -92,7 +92,7 @@ impl Scene<'_> {
         own.push(referring(&f, reference)).text(&placed(reference, &f, &r));
         let mut inner = Sql::default();
         inner.pair(("reference", &f, own), ("contained", &c, inside(&f, next)));
-        inner.text(" WHERE ").push(names(&f, &c)).text(" AND ").push(self.conditions(filters, next, None));
+        inner.text(" WHERE ").push(names(&f, &c)).text(" AND ").push(self.conditions(filters, next, &[]));
         let mut sql = Sql::default();
         sql.exists(inner);
         sql
@@ -114,7 +114,7 @@ impl Scene<'_> {
             own.push(referring(&f, reference));
             sql.step("contained", &c, inside(&d, next)).step("reference", &f, own).text(" WHERE ");
         }
-        sql.push(names(&f, &c)).text(" AND ").push(self.conditions(filters, next, None));
+        sql.push(names(&f, &c)).text(" AND ").push(self.conditions(filters, next, &[]));
         Some(sql)
     }
 }

@@ -71,9 +71,9 @@ impl Scene<'_> {
         Sql::new(&format!("{r}.deleted {}", if self.view.citizens_side() { "<> 1" } else { "= 0" }))
     }
 
-    /// All of these hold of the row, but for the one at `except`.
-    pub(super) fn conditions(self, filters: &[Filter], row: Row, except: Option<usize>) -> Sql {
-        let others = filters.iter().enumerate().filter(|(number, _)| Some(*number) != except);
+    /// All of these hold of the row, but for those at `except`.
+    pub(super) fn conditions(self, filters: &[Filter], row: Row, except: &[usize]) -> Sql {
+        let others = filters.iter().enumerate().filter(|(number, _)| !except.contains(number));
         Sql::and(others.map(|(_, filter)| self.condition(filter, row)).collect())
     }
 
@@ -129,7 +129,7 @@ impl Scene<'_> {
             Filter::Related { .. } => self.related(&r, filter).unwrap_or_else(|| Sql::new("1 = 0")),
             Filter::Words { everything, sought } => self.says(row, *everything, sought),
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
-            Filter::All(parts) => self.conditions(parts, row, None),
+            Filter::All(parts) => self.conditions(parts, row, &[]),
             Filter::Not(part) => not_if(true, self.condition(part, row)),
         }
     }
@@ -151,7 +151,7 @@ impl Scene<'_> {
             .push(kind)
             .text(" AND ")
             .push(shown);
-        inner.text(" AND ").push(self.conditions(filters, next, None));
+        inner.text(" AND ").push(self.conditions(filters, next, &[]));
         let mut sql = Sql::default();
         sql.exists(inner);
         sql
@@ -166,7 +166,7 @@ impl Scene<'_> {
         let of_it = Sql::new(&format!("{n}.rid = {f}.rid"));
         let mut inner = Sql::default();
         inner.pair(("reference", &f, naming), ("resource", &n, of_it)).text(" WHERE ").push(shown);
-        inner.text(" AND ").push(self.conditions(filters, next, None));
+        inner.text(" AND ").push(self.conditions(filters, next, &[]));
         let mut sql = Sql::default();
         sql.exists(inner);
         sql

@@ -30,6 +30,9 @@ const ASKED: &[(&str, &str)] = &[
     ("publisher", "Observation?patient.identifier=urn:x|1&value-quantity=gt100|http://unitsofmeasure.org|kg"),
     ("publisher", "Observation?patient=p&value-quantity=gt100"),
     ("publisher", "Observation?patient=p&_sort=-date"),
+    ("publisher", "Observation?patient=p&code=http://loinc.org|29463-7"),
+    ("publisher", "Observation?patient=p&code=http://loinc.org|29463-7&_sort=-date"),
+    ("app", "Observation?patient=p&code=http://loinc.org|29463-7"),
     ("publisher", "Observation?_list=a"),
     ("publisher", "Observation?_filter=patient.identifier eq urn:x|1 and (status eq final or not (code eq a))"),
     ("publisher", "Location?near=35|139|5"),
@@ -50,6 +53,7 @@ const ASKED: &[(&str, &str)] = &[
     ("app", "Encounter?location:below=Location/a"),
     ("app", "Medication?_id=m&_contained=true&_containedType=contained"),
     ("many", "Observation?patient=p&code=http://loinc.org|29463-7"),
+    ("many", "Observation?patient=p&code=http://loinc.org|29463-7&status=final"),
     ("many", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
     ("many", "Observation?patient.identifier=urn:x|1"),
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
@@ -73,7 +77,11 @@ fn asked(who: &str, query: &str) -> Sql {
         _ => View::sample(Reach::Custodian(7)),
     };
     let order = order(std::slice::from_ref(&plan), Direction::Onward);
-    let parts = parts(&plan, &view, order.columns(&plan)).into_iter();
+    let columns = order.columns(&plan);
+    let parts = match plan.of_one_code() {
+        Some(_) => vec![of_one_code(definitions.type_number(kind).expect(kind), &view, columns)].into_iter(),
+        None => parts(&plan, &view, columns).into_iter(),
+    };
     let whole = |mut sql: Sql| {
         sql.text(&order.by("r")).text(" LIMIT 51");
         sql
