@@ -306,6 +306,7 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
         | StoreError::Audit(_)
         | StoreError::Unsupported(_)
         | StoreError::Stale
+        | StoreError::Taken
         | StoreError::Sealed => {
             tracing::error!(%error, "store");
             (500, vec![internal()])

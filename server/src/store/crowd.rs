@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, Value};
+use sea_orm::{DatabaseBackend, Value};
 use techo_profiles::json::Json;
 
 use super::arrays::array;
 use super::db::statement;
 use super::error::StoreError;
 use super::index::IndexRow;
+use super::runs::Runs;
 use super::write::{Put, WriteSet};
 use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS, only_denies};
 use crate::consent::view::CitizenKey;
@@ -20,11 +21,8 @@ pub(super) struct Crowd(HashMap<CitizenKey, HashSet<i64>>);
 
 impl Crowd {
     /// Reads them, and on PostgreSQL holds the citizens: another server waits.
-    pub(super) async fn read(
-        connection: &impl ConnectionTrait,
-        backend: DatabaseBackend,
-        sets: &[&WriteSet],
-    ) -> Result<Self, StoreError> {
+    pub(super) async fn read(connection: &impl Runs, sets: &[&WriteSet]) -> Result<Self, StoreError> {
+        let backend = connection.backend();
         let mut citizens: Vec<CitizenKey> =
             sets.iter().flat_map(|set| &set.puts).flat_map(|put| whose(&put.new)).collect();
         citizens.sort_unstable();
@@ -32,15 +30,15 @@ impl Crowd {
         let keys: Vec<Value> = citizens.iter().map(|key| Value::from(*key)).collect();
         if backend == DatabaseBackend::Postgres && !keys.is_empty() {
             let sql = "SELECT rid FROM citizen WHERE rid = ANY (CAST(? AS bigint[])) ORDER BY rid FOR UPDATE";
-            connection.query_all_raw(statement(backend, sql, [array(keys.iter()).into()])).await?;
+            connection.rows(statement(backend, sql, [array(keys.iter()).into()])).await?;
         }
         let mut found: HashMap<CitizenKey, HashSet<i64>> =
             citizens.iter().map(|citizen| (*citizen, HashSet::new())).collect();
         for some in keys.chunks(64) {
             let many = vec!["?"; some.len()].join(", ");
             let sql = format!("SELECT citizen, rid FROM effect WHERE citizen IN ({many})");
-            for row in connection.query_all_raw(statement(backend, &sql, some.to_vec())).await? {
-                found.entry(row.try_get_by_index(0)?).or_default().insert(row.try_get_by_index(1)?);
+            for row in connection.rows(statement(backend, &sql, some.to_vec())).await? {
+                found.entry(row.get(0)?).or_default().insert(row.get(1)?);
             }
         }
         Ok(Self(found))

@@ -3,7 +3,10 @@
 //! Statements are written once, with `?` for each value; PostgreSQL gets `$1`,
 //! `$2`, … Values are always bound, never pasted.
 
+use std::ops::Deref;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -11,12 +14,14 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
     QueryResult, SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait, Value,
 };
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::brief::Deadline;
 use super::error::StoreError;
+use super::pen::Hand;
 use super::readers::{Halt, Readers, Work};
 use super::row::Row;
 use super::sql::{Again, Sql};
+use super::sqlite::{Own, Setting};
 use super::watch::Warrant;
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
@@ -26,17 +31,22 @@ pub struct Db {
     quick: Quick,
     time: Duration,
     write: DatabaseConnection,
-    /// Of SQLite's writer.
-    deadline: Deadline,
+    turn: Turn,
     backend: DatabaseBackend,
 }
+
+/// SQLite has one writer at a time; who writes in this process takes turns. Whoever waited
+/// for the file itself would ask for it now and then, and find it taken again and again.
+pub(super) type Turn = Arc<Mutex<()>>;
+/// Whose turn it is, until it is dropped.
+pub(super) type Turned = OwnedMutexGuard<()>;
 
 /// How the statements of requests are run. Searches, which can take long, never take
 /// the last of what reads run on.
 #[derive(Clone, Debug)]
 enum Quick {
     /// On threads of our own.
-    Sqlite { reads: Readers, searches: Readers },
+    Sqlite { file: PathBuf, reads: Readers, searches: Readers },
     /// On the connections for reading; searches have some with a limit of time.
     Postgres { searches: DatabaseConnection },
 }
@@ -58,6 +68,15 @@ const MAPPED: &str = "268435456";
 /// Pages that the write-ahead log gathers (32 MiB) before they go into the file: a busy index page is
 /// then copied once for many commits.
 const CHECKPOINT: &str = "8000";
+/// What each connection of our own is told.
+const OURS: &[Setting] = &[("mmap_size", MAPPED), ("temp_store", "memory")];
+/// What the writer's is told besides: to sync at every commit.
+const WRITER: &[Setting] = &[
+    ("cache_size", WRITER_CACHE),
+    ("synchronous", "FULL"),
+    ("wal_autocheckpoint", CHECKPOINT),
+    ("foreign_keys", "ON"),
+];
 /// Connections to a PostgreSQL server.
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Those that searches have for themselves, with a limit of time.
@@ -75,22 +94,22 @@ impl Db {
 
     /// The same, with searches that may take this long.
     pub async fn open_for(url: &str, time: Duration) -> Result<Self, DbErr> {
-        let deadline = Deadline::new();
+        let turn = Turn::default();
         if url.starts_with("postgres") {
             let connection = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None)).await?;
             loses_nothing(&connection).await?;
             let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
             let (read, quick) = (connection.clone(), Quick::Postgres { searches });
-            return Ok(Self { read, quick, time, write: connection, deadline, backend: DatabaseBackend::Postgres });
+            return Ok(Self { read, quick, time, write: connection, turn, backend: DatabaseBackend::Postgres });
         }
         let file = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
-        // The writer first: it creates the file and switches it to WAL.
-        let write = Database::connect(deadline.asked_by(sqlite(url, 1, WRITER_CACHE))).await?;
-        let read = Database::connect(sqlite(url, SQLITE_CONNECTIONS, READER_CACHE)).await?;
-        let settings = [("cache_size", READER_CACHE), ("mmap_size", MAPPED), ("temp_store", "memory")];
-        let readers = |count| Readers::start(file.get_filename(), count, &settings);
-        let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)? };
-        Ok(Self { read, quick, time, write, deadline, backend: DatabaseBackend::Sqlite })
+        // What writes first: it creates the file and switches it to WAL.
+        let write = Database::connect(sqlite(url, 1)).await?;
+        let read = Database::connect(sqlite(url, SQLITE_CONNECTIONS)).await?;
+        let file = file.get_filename().to_owned();
+        let readers = |count| Readers::start(&file, count, &[&[("cache_size", READER_CACHE)], OURS].concat());
+        let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)?, file };
+        Ok(Self { read, quick, time, write, turn, backend: DatabaseBackend::Sqlite })
     }
 
     /// All rows of a statement that cannot take long.
@@ -136,7 +155,7 @@ impl Db {
     /// # Errors
     /// As [`Db::searched`]; [`StoreError::Stale`] if the decision does not stand.
     pub(super) async fn resting(&self, warrant: &Warrant, narrow: bool, sql: Sql) -> Result<Vec<Row>, StoreError> {
-        let Quick::Sqlite { reads, searches } = &self.quick else {
+        let Quick::Sqlite { reads, searches, .. } = &self.quick else {
             return Err(StoreError::Unsupported("a question beside the statement"));
         };
         let (readers, time) = if narrow { (reads, None) } else { (searches, Some(self.time)) };
@@ -165,32 +184,49 @@ impl Db {
         &self.read
     }
 
-    /// For writing. On SQLite there is one such connection: waiting for it is
-    /// waiting for the write lock.
-    pub fn write(&self) -> &DatabaseConnection {
-        &self.write
+    /// For single statements that write, each a transaction of its own. On SQLite all who
+    /// write wait until it is dropped.
+    pub async fn write(&self) -> Writing<'_> {
+        Writing { connection: &self.write, _turned: self.turned().await }
     }
 
-    /// Begins a write transaction. Dropped without `commit`, it rolls back.
+    /// Begins a write transaction. Dropped without [`Change::commit`], it rolls back. On
+    /// SQLite all who write wait for its end.
+    pub async fn begin(&self) -> Result<Change, DbErr> {
+        let turned = self.turned().await;
+        Ok(Change { transaction: self.transaction().await?, _turned: turned })
+    }
+
+    async fn turned(&self) -> Option<Turned> {
+        match self.quick {
+            Quick::Sqlite { .. } => Some(self.turn.clone().lock_owned().await),
+            Quick::Postgres { .. } => None,
+        }
+    }
+
+    /// A write transaction, whoever's turn it is.
     ///
     /// On SQLite it takes the write lock at once, waiting for other processes: one
     /// that began by reading would be refused as soon as another process wrote in between.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn transaction(&self) -> Result<DatabaseTransaction, DbErr> {
         let sqlite = (self.backend == DatabaseBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: sqlite, ..TransactionOptions::default() };
         self.write.begin_with_options(options).await
     }
 
-    /// Gives back the memory in which SQLite's writer holds pages of the file.
-    pub(super) async fn rest(&self) -> Result<(), DbErr> {
-        if self.backend == DatabaseBackend::Sqlite {
-            self.write.execute_unprepared("PRAGMA shrink_memory").await?;
-        }
-        Ok(())
+    /// A connection for SQLite's writer.
+    pub(super) fn hand(&self) -> Result<Option<Hand>, DbErr> {
+        let Quick::Sqlite { file, .. } = &self.quick else { return Ok(None) };
+        let own = Own::open(file, &[WRITER, OURS].concat())?;
+        Ok(Some(Hand::new(own, self.turn.clone())))
     }
 
-    pub(super) fn deadline(&self) -> &Deadline {
-        &self.deadline
+    /// Closes the connections of sea-orm's in order.
+    pub async fn close(&self) {
+        for connection in [&self.read, &self.write] {
+            // One that does not close in order closes when it is dropped.
+            let _ = connection.clone().close().await;
+        }
     }
 
     /// SQLite or PostgreSQL.
@@ -215,7 +251,49 @@ impl Db {
 
     /// Runs one writing statement in its own transaction; the number of rows it touched.
     pub async fn execute(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, DbErr> {
-        Ok(self.write.execute_raw(self.statement(sql, values)).await?.rows_affected())
+        Ok(self.write().await.execute_raw(self.statement(sql, values)).await?.rows_affected())
+    }
+}
+
+/// What single statements write on; nobody else writes meanwhile.
+#[derive(Debug)]
+pub struct Writing<'d> {
+    connection: &'d DatabaseConnection,
+    _turned: Option<Turned>,
+}
+
+impl Deref for Writing<'_> {
+    type Target = DatabaseConnection;
+
+    fn deref(&self) -> &DatabaseConnection {
+        self.connection
+    }
+}
+
+/// A write transaction; nobody else writes meanwhile.
+#[derive(Debug)]
+pub struct Change {
+    transaction: DatabaseTransaction,
+    _turned: Option<Turned>,
+}
+
+impl Change {
+    /// Ends it: what it did is on disk.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.transaction.commit().await
+    }
+
+    /// Ends it: nothing of it happened.
+    pub async fn rollback(self) -> Result<(), DbErr> {
+        self.transaction.rollback().await
+    }
+}
+
+impl Deref for Change {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        &self.transaction
     }
 }
 
@@ -312,7 +390,7 @@ async fn loses_nothing(connection: &DatabaseConnection) -> Result<(), DbErr> {
     }
 }
 
-fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
+fn sqlite(url: &str, connections: u32) -> ConnectOptions {
     let mut options = options(url, connections);
     options.map_sqlx_sqlite_opts(move |sqlite| {
         sqlite
@@ -322,7 +400,7 @@ fn sqlite(url: &str, connections: u32, cache: &'static str) -> ConnectOptions {
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true)
             .statement_cache_capacity(512)
-            .pragma("cache_size", cache)
+            .pragma("cache_size", READER_CACHE)
             .pragma("wal_autocheckpoint", CHECKPOINT)
             .pragma("mmap_size", MAPPED)
             .pragma("temp_store", "memory")

@@ -76,7 +76,7 @@ impl Dictionary {
         let backend = db.backend();
         let mut systems = Vec::new();
         for uri in &wanted.systems {
-            let id = id_of(&transaction, backend, "system", "uri", uri).await?;
+            let id = id_of(&*transaction, backend, "system", "uri", uri).await?;
             systems.push((uri.clone(), id));
         }
         let known =
@@ -94,7 +94,7 @@ impl Dictionary {
         }
         let mut parameters = Vec::new();
         for name in &wanted.parameters {
-            let id = id_of(&transaction, backend, "parameter", "name", name).await?;
+            let id = id_of(&*transaction, backend, "parameter", "name", name).await?;
             let id = i32::try_from(id).map_err(|_| StoreError::Missing { table: "parameter", what: "small id" })?;
             parameters.push((name.clone(), id));
         }

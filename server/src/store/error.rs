@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("database: {0}")]
     Database(#[from] DbErr),
+    /// A row with such a key is there already.
+    #[error("a unique key is in use")]
+    Taken,
     /// More writes wait than the queue holds. Ask again in a moment.
     #[error("the write queue is full")]
     Busy,

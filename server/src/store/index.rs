@@ -6,10 +6,11 @@
 
 use std::collections::HashSet;
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::Value;
 
 use super::error::StoreError;
 use super::rows::Rows;
+use super::runs::Runs;
 
 /// One row of an index table, without the `rid`. Reals are kept as bits, so
 /// that rows can be compared.
@@ -237,11 +238,11 @@ impl<'a> Changes<'a> {
     }
 
     /// Carries the changes out.
-    pub(super) async fn apply(self, connection: &impl ConnectionTrait) -> Result<(), StoreError> {
+    pub(super) async fn apply(self, connection: &impl Runs) -> Result<(), StoreError> {
         let (mut gone, mut rows) = (Rows::default(), Rows::default());
         self.gather(&mut gone, &mut rows);
         gone.run(connection).await?;
-        Ok(rows.run(connection).await?)
+        rows.run(connection).await
     }
 
     /// What is to be taken out, and what is to be put in.

@@ -7,7 +7,6 @@
 pub mod account;
 mod arrays;
 pub mod audit;
-mod brief;
 mod crowd;
 pub mod db;
 pub mod dictionary;
@@ -15,21 +14,26 @@ pub mod entity;
 pub mod error;
 pub mod everything;
 pub mod facts;
+#[cfg(test)]
+mod folder;
 pub mod import;
 pub mod index;
 pub mod keys;
 mod latest;
 pub mod meta;
 mod numbers;
+mod pen;
 pub mod people;
 pub mod reader;
 mod readers;
 mod row;
 mod rows;
 pub mod rules;
+mod runs;
 pub mod seal;
 mod select;
 mod sql;
+mod sqlite;
 pub mod stance;
 pub mod upkeep;
 mod visible;
@@ -66,8 +70,8 @@ impl Store {
     /// * `epoch`: of the rules by which bodies become index rows. A row written
     ///   under another epoch is indexed anew when it changes, or by `techo reindex`.
     pub async fn open(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
-        Migrator::up(db.write(), None).await?;
-        let writer = writer::Writer::start(db.clone(), clock, epoch);
+        Migrator::up(&*db.write().await, None).await?;
+        let writer = writer::Writer::start(db.clone(), clock, epoch)?;
         let numbers = numbers::Numbers::new(db.clone());
         Ok(Self {
             db,

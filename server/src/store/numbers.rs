@@ -106,7 +106,7 @@ impl Shared {
 
     async fn fetch(&self) -> Result<(), StoreError> {
         let sql = "UPDATE sequence SET next = next + ? WHERE name = 'resource' RETURNING next";
-        let row = self.db.write().query_one_raw(self.db.statement(sql, [BLOCK.into()])).await?;
+        let row = self.db.write().await.query_one_raw(self.db.statement(sql, [BLOCK.into()])).await?;
         let row = row.ok_or(StoreError::Missing { table: "sequence", what: "resource" })?;
         let end: i64 = row.try_get_by_index(0)?;
         self.held().then = end - BLOCK..end;
@@ -121,14 +121,14 @@ mod tests {
     use futures_util::future::join_all;
     use techo_migrations::{Migrator, MigratorTrait};
 
+    use super::super::folder::Folder;
     use super::*;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn no_number_is_given_twice_and_none_waits_for_a_batch_that_writes() {
-        let folder = std::env::temp_dir().join(format!("techo-numbers-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let db = Db::open(&format!("sqlite:{}", folder.join("db").display())).await.expect("a database");
-        Migrator::up(db.write(), None).await.expect("a schema");
+        let folder = Folder::new("numbers");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        Migrator::up(&*db.write().await, None).await.expect("a schema");
         let (one, other) = (Numbers::new(db.clone()), Numbers::new(db.clone()));
         let half = usize::try_from(BLOCK / 2).expect("small");
         let both = (0..half).map(|at| if at % 2 == 0 { &one } else { &other }).chain((0..half * 3).map(|_| &one));
@@ -145,7 +145,5 @@ mod tests {
         }
         batch.rollback().await.expect("the end of it");
         assert_eq!(given.iter().collect::<HashSet<_>>().len(), given.len());
-        drop((one, other, db));
-        let _ = std::fs::remove_dir_all(&folder);
     }
 }

@@ -4,11 +4,9 @@
 //! A read of one record takes ten microseconds in SQLite. The general driver hands
 //! each statement, each row and each value from thread to thread, which takes longer
 //! than the statement; here a statement goes over once, and its rows come back
-//! together. What runs rarely, and everything that writes, goes through sea-orm.
+//! together. What runs rarely goes through sea-orm.
 //!
-//! A statement may have a limit of time. SQLite asks a progress handler every few
-//! thousand steps whether to go on, so it is stopped in the database itself, and
-//! whoever hung up leaves nothing behind that nobody stops.
+//! A statement may have a limit of time: whoever hung up leaves nothing behind that nobody stops.
 //!
 //! A statement may rest on a decision ([`super::watch`]). Then it runs only if the
 //! decision still stands in the same snapshot. SQLite numbers the states of the database
@@ -18,18 +16,16 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
-use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
+use sea_orm::{DatabaseBackend, DbErr, Statement};
 use tokio::sync::oneshot;
 
-use super::row::{Row, Rows};
+use super::row::Row;
 use super::sql::Again;
+use super::sqlite::{Failed, Own, Setting};
 use super::watch::Question;
 
 /// Threads that read; they end with the last of these handles.
@@ -91,12 +87,6 @@ struct Job {
     done: oneshot::Sender<Found>,
 }
 
-/// Prepared statements that a connection keeps.
-const STATEMENTS: usize = 512;
-/// Virtual machine instructions between two questions whether to go on: well under a millisecond.
-const STEPS: i32 = 10_000;
-/// How long a reader waits for a lock; in WAL mode only a checkpoint at the very start takes one.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Answers that a reader keeps: as many as callers are remembered.
 const ANSWERS: usize = 1024;
 
@@ -104,11 +94,11 @@ impl Readers {
     /// Starts `count` readers of the database at `path`, which is there already.
     ///
     /// * `settings`: pragmas of each connection.
-    pub(super) fn start(path: &Path, count: usize, settings: &[(&str, &str)]) -> Result<Self, DbErr> {
+    pub(super) fn start(path: &Path, count: usize, settings: &[Setting]) -> Result<Self, DbErr> {
         let queue = Arc::new(Queue::default());
         let handle = Self(Arc::new(Handle(queue.clone())));
         for _ in 0..count {
-            let reader = Reader::open(path, settings).map_err(|error| told(&error))?;
+            let reader = Reader::open(path, settings)?;
             let queue = queue.clone();
             let begun = thread::Builder::new().name("reader".into()).spawn(move || reader.serve(&queue));
             begun.map_err(|error| DbErr::Custom(format!("a thread for reading: {error}")))?;
@@ -150,12 +140,9 @@ impl Queue {
     }
 }
 
-/// One connection with its clock.
+/// One connection with what was asked on it.
 struct Reader {
-    connection: Connection,
-    begun: Instant,
-    /// When the running statement has to end, in microseconds since `begun`.
-    end: Arc<AtomicU64>,
+    own: Own,
     /// Decisions that were found to stand, by the number of their question.
     standing: HashMap<u64, Standing>,
 }
@@ -175,20 +162,9 @@ impl Standing {
 }
 
 impl Reader {
-    fn open(path: &Path, settings: &[(&str, &str)]) -> rusqlite::Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        connection.busy_timeout(PATIENCE)?;
-        connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        for (name, value) in settings {
-            connection.pragma_update(None, name, value)?;
-        }
-        connection.pragma_update(None, "query_only", true)?;
-        let (begun, end) = (Instant::now(), Arc::new(AtomicU64::new(u64::MAX)));
-        let clock = end.clone();
-        let late = move || micros(begun.elapsed()) > clock.load(Ordering::Relaxed);
-        connection.progress_handler(STEPS, Some(late))?;
-        Ok(Self { connection, begun, end, standing: HashMap::new() })
+    fn open(path: &Path, settings: &[Setting]) -> Result<Self, DbErr> {
+        let settings: Vec<Setting> = settings.iter().copied().chain([("query_only", "true")]).collect();
+        Ok(Self { own: Own::open(path, &settings)?, standing: HashMap::new() })
     }
 
     fn serve(mut self, queue: &Queue) {
@@ -196,8 +172,7 @@ impl Reader {
             if done.is_closed() {
                 continue;
             }
-            let end = time.map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
-            self.end.store(end, Ordering::Relaxed);
+            self.own.limit(time);
             let found = self.leave().and_then(|()| match rests {
                 Some((question, now)) => self.run_if(&question, now, &work),
                 None => Ok(self.work(&work)?),
@@ -209,35 +184,36 @@ impl Reader {
 
     /// The rows, if the decision stands in the state of the database that they are of.
     fn run_if(&mut self, question: &Question, now: i64, work: &Work) -> Found {
-        self.connection.prepare_cached("BEGIN")?.execute([])?;
+        self.own.plain("BEGIN")?;
         let found = self
             .stands(question, now)
             .and_then(|stands| if stands { self.work(work).map_err(Halt::from) } else { Err(Halt::Stale) });
         // No limit ends the end.
-        self.end.store(u64::MAX, Ordering::Relaxed);
+        self.own.limit(None);
         self.leave()?;
         found
     }
 
     /// Ends the snapshot, if there is one: what runs next must see what is committed by then.
     fn leave(&self) -> Result<(), Halt> {
-        if self.connection.is_autocommit() {
+        if self.own.is_idle() {
             return Ok(());
         }
-        if self.connection.prepare_cached("COMMIT")?.execute([]).is_err() {
-            self.connection.prepare_cached("ROLLBACK")?.execute([])?;
+        if self.own.plain("COMMIT").is_err() {
+            self.own.plain("ROLLBACK")?;
         }
         Ok(())
     }
 
     /// Whether a decision stands in the snapshot of this transaction, which begins here.
     fn stands(&mut self, question: &Question, now: i64) -> Result<bool, Halt> {
-        let version = self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let unanswered = || Halt::Failed(DbErr::Custom("a question without an answer".to_owned()));
+        let version: i64 = self.own.plain("PRAGMA data_version")?.first().ok_or_else(unanswered)?.get(0)?;
         if self.standing.get(&question.number()).is_some_and(|standing| standing.covers(version, now)) {
             return Ok(true);
         }
         let rows = self.work(&Work::Once(question.at(now).statement(DatabaseBackend::Sqlite)))?;
-        let row = rows.first().ok_or_else(|| Halt::Failed(DbErr::Custom("a question without an answer".to_owned())))?;
+        let row = rows.first().ok_or_else(unanswered)?;
         if !row.get::<bool>(0)? {
             return Ok(false);
         }
@@ -249,39 +225,19 @@ impl Reader {
         Ok(true)
     }
 
-    fn work(&self, work: &Work) -> rusqlite::Result<Vec<Row>> {
+    fn work(&self, work: &Work) -> Result<Vec<Row>, Failed> {
         match work {
-            Work::Once(statement) => self.run(&statement.sql, statement.values.iter().flat_map(|values| &values.0)),
-            Work::Again(again) => self.run(again.text(), again.values()),
+            Work::Once(statement) => self.own.query(statement),
+            Work::Again(again) => self.own.bound(again.text(), again.values()),
         }
-    }
-
-    fn run<'v>(&self, sql: &str, values: impl Iterator<Item = &'v Value>) -> rusqlite::Result<Vec<Row>> {
-        let mut prepared = self.connection.prepare_cached(sql)?;
-        for (number, value) in values.enumerate() {
-            prepared.raw_bind_parameter(number + 1, Bound(value))?;
-        }
-        let width = prepared.column_count();
-        let mut rows = prepared.raw_query();
-        let mut found = Rows::of_width(width);
-        while let Some(row) = rows.next()? {
-            for at in 0..width {
-                found.push(row.get_ref(at)?);
-            }
-        }
-        Ok(found.split())
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-impl From<rusqlite::Error> for Halt {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) => Self::Late,
-            _ => Self::Failed(told(&error)),
+impl From<Failed> for Halt {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Late => Self::Late,
+            other => Self::Failed(other.into()),
         }
     }
 }
@@ -292,40 +248,11 @@ impl From<DbErr> for Halt {
     }
 }
 
-fn told(error: &rusqlite::Error) -> DbErr {
-    DbErr::Custom(error.to_string())
-}
-
-/// A value as SQLite is given it.
-struct Bound<'a>(&'a Value);
-
-impl ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let integer = |value: Option<i64>| value.map_or(ValueRef::Null, ValueRef::Integer);
-        Ok(ToSqlOutput::Borrowed(match self.0 {
-            Value::Bool(value) => integer(value.map(i64::from)),
-            Value::TinyInt(value) => integer(value.map(i64::from)),
-            Value::SmallInt(value) => integer(value.map(i64::from)),
-            Value::Int(value) => integer(value.map(i64::from)),
-            Value::BigInt(value) => integer(*value),
-            Value::TinyUnsigned(value) => integer(value.map(i64::from)),
-            Value::SmallUnsigned(value) => integer(value.map(i64::from)),
-            Value::Unsigned(value) => integer(value.map(i64::from)),
-            Value::Double(value) => value.map_or(ValueRef::Null, ValueRef::Real),
-            Value::String(value) => value.as_deref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes())),
-            Value::Bytes(value) => value.as_deref().map_or(ValueRef::Null, ValueRef::Blob),
-            // No statement of ours binds another kind. What it was stays out of the log.
-            _ => return Err(rusqlite::Error::ToSqlConversionFailure("a value of a kind that is not bound".into())),
-        }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::super::db::{Db, SQLITE_SEARCHES};
     use super::super::error::StoreError;
+    use super::super::folder::Folder;
     use super::super::sql::Sql;
     use super::*;
 
@@ -352,27 +279,6 @@ mod tests {
             assert_eq!(run("SELECT 1").await.expect("free again").len(), 1);
             // Other statements have no limit.
             assert_eq!(db.rows(Sql::new(SHORT)).await.expect("no limit").len(), 1);
-        }
-    }
-
-    /// A folder that goes with the test.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("techo-{name}-{}", std::process::id()));
-            std::fs::create_dir_all(&folder).expect("a folder");
-            Self(folder)
-        }
-
-        fn url(&self) -> String {
-            format!("sqlite:{}", self.0.join("db").display())
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
         }
     }
 

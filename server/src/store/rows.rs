@@ -4,10 +4,12 @@
 //! statements serves every batch. On PostgreSQL a statement is a way to another
 //! machine and back: the rows of all tables go out in one, each column as an array.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Value};
+use sea_orm::{DatabaseBackend, Value};
 
 use super::arrays::{array, type_name};
 use super::db::statement;
+use super::error::StoreError;
+use super::runs::Runs;
 
 /// Rows a statement may carry on SQLite, largest first. 512 rows of 17 columns stay far
 /// below its limit of 32,766 values.
@@ -62,7 +64,7 @@ impl<'a> Rows<'a> {
 
     /// All of it. On PostgreSQL the parts do not see each other: what is taken out
     /// goes in a run of its own, before.
-    pub(super) async fn run(self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    pub(super) async fn run(self, connection: &impl Runs) -> Result<(), StoreError> {
         self.run_if(connection, None).await.map(|_| ())
     }
 
@@ -70,24 +72,20 @@ impl<'a> Rows<'a> {
     /// says this number; answers what it says.
     pub(super) async fn run_if(
         self,
-        connection: &impl ConnectionTrait,
+        connection: &impl Runs,
         guard: Option<(&str, i64)>,
-    ) -> Result<Option<i64>, DbErr> {
-        let backend = connection.get_database_backend();
+    ) -> Result<Option<i64>, StoreError> {
+        let backend = connection.backend();
         if backend == DatabaseBackend::Postgres {
             return self.at_once(connection, guard).await;
         }
         for (sql, values) in self.parts.into_iter().flat_map(Part::chunked) {
-            connection.execute_raw(statement(backend, &sql, values)).await?;
+            connection.run(statement(backend, &sql, values)).await?;
         }
         Ok(None)
     }
 
-    async fn at_once(
-        self,
-        connection: &impl ConnectionTrait,
-        guard: Option<(&str, i64)>,
-    ) -> Result<Option<i64>, DbErr> {
+    async fn at_once(self, connection: &impl Runs, guard: Option<(&str, i64)>) -> Result<Option<i64>, StoreError> {
         if self.parts.is_empty() && guard.is_none() {
             return Ok(None);
         }
@@ -100,8 +98,8 @@ impl<'a> Rows<'a> {
         }
         let sql = format!("WITH {} SELECT number FROM g", all.join(", "));
         // All answers are read, to the one that says that it is committed.
-        let answer = connection.query_all_raw(statement(DatabaseBackend::Postgres, &sql, values)).await?;
-        answer.first().map(|row| row.try_get_by_index(0)).transpose()
+        let answer = connection.rows(statement(DatabaseBackend::Postgres, &sql, values)).await?;
+        Ok(answer.first().map(|row| row.get(0)).transpose()?)
     }
 }
 

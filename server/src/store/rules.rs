@@ -15,9 +15,10 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction};
+use sea_orm::{ConnectionTrait, DatabaseBackend};
 use techo_profiles::Definitions;
 
+use super::db::Change;
 use super::error::StoreError;
 use super::index::{Changes, IndexRow};
 use super::reader::{COLUMNS, Stored, stored};
@@ -242,7 +243,7 @@ impl Store {
                 changes.of(rid, &one.old, &one.new);
             }
         }
-        changes.apply(&transaction).await?;
+        changes.apply(&*transaction).await?;
         transaction.commit().await?;
         Ok(missed)
     }
@@ -291,7 +292,7 @@ impl Store {
     }
 
     /// A transaction beside which no other changes definitions.
-    async fn locked(&self) -> Result<DatabaseTransaction, StoreError> {
+    async fn locked(&self) -> Result<Change, StoreError> {
         let transaction = self.db().begin().await?;
         transaction.execute_raw(db::statement(self.db().backend(), CHANGED, [])).await?;
         Ok(transaction)

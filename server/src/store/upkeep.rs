@@ -139,7 +139,7 @@ impl Store {
             changes.of(fix.rid, &fix.stored, &fix.rebuilt);
             done += 1;
         }
-        changes.apply(&transaction).await?;
+        changes.apply(&*transaction).await?;
         transaction.commit().await?;
         Ok(done)
     }

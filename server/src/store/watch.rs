@@ -301,6 +301,7 @@ mod tests {
 
     use super::super::db::Db;
     use super::super::error::StoreError;
+    use super::super::folder::Folder;
     use super::*;
 
     const ROWS: &[&str] = &[
@@ -317,10 +318,9 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_decision_ends_at_the_instant_at_which_an_authority_or_the_token_does() {
-        let folder = std::env::temp_dir().join(format!("techo-watch-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let db = Db::open(&format!("sqlite:{}", folder.join("db").display())).await.expect("a database");
-        Migrator::up(db.write(), None).await.expect("a schema");
+        let folder = Folder::new("watch");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        Migrator::up(&*db.write().await, None).await.expect("a schema");
         for sql in ROWS {
             db.execute(sql, []).await.expect(sql);
         }
@@ -340,7 +340,5 @@ mod tests {
                 }
             }
         }
-        drop(db);
-        let _ = std::fs::remove_dir_all(&folder);
     }
 }

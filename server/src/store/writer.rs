@@ -1,4 +1,4 @@
-//! The one writer task: many requests, one commit.
+//! The one writer: many requests, one commit.
 //!
 //! What waits while a batch commits becomes the next batch, so that a sync of
 //! the disk is shared by all who came meanwhile. A batch holds only sets that
@@ -7,19 +7,25 @@
 //! one bad set never takes others with it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, SqlErr, Statement, Value};
+use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 use super::arrays::array;
 use super::crowd::{Crowd, speaks};
 use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
+use super::pen::{Pen, Transaction};
 use super::rows::Rows;
 use super::rules::defines_rules;
+use super::runs::Runs;
 use super::write::{Beside, Committed, Extra, Into, Put, Refused, WriteSet};
 use crate::clock::Clock;
 
@@ -32,35 +38,55 @@ const REST: Duration = Duration::from_secs(2);
 
 type Answer = Result<Result<Committed, Refused>, StoreError>;
 
+enum Order {
+    Write(Job),
+    /// Nothing is written: give memory back.
+    Rest,
+}
+
 struct Job {
     set: WriteSet,
     answer: oneshot::Sender<Answer>,
 }
 
-/// Hands sets to the writer task; cheap to clone.
+/// Hands sets to the writer; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Job>,
+    queue: mpsc::Sender<Order>,
 }
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for Order {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("Job")
+        out.write_str("Order")
     }
 }
 
 impl Writer {
-    /// Starts the task. It ends when the last `Writer` is dropped.
-    pub(super) fn start(db: Db, clock: Clock, epoch: i32) -> Self {
-        let (queue, jobs) = mpsc::channel(QUEUE);
-        tokio::spawn(Task { db, clock, epoch, last: 0 }.run(jobs));
-        Self { queue }
+    /// Starts it. It ends when the last `Writer` is dropped.
+    pub(super) fn start(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
+        let (queue, orders) = mpsc::channel(QUEUE);
+        let batches = Arc::new(AtomicU64::new(0));
+        match db.hand()? {
+            Some(hand) => {
+                let runtime = Handle::current();
+                let task = Task { pen: hand, db, clock, epoch, last: 0, batches: batches.clone() };
+                let run = move || runtime.block_on(task.run(orders));
+                let begun = thread::Builder::new().name("writer".into()).spawn(run);
+                begun.map_err(|error| DbErr::Custom(format!("a thread for writing: {error}")))?;
+            }
+            None => {
+                let task = Task { pen: db.clone(), db, clock, epoch, last: 0, batches: batches.clone() };
+                tokio::spawn(task.run(orders));
+            }
+        }
+        tokio::spawn(rests(queue.downgrade(), batches));
+        Ok(Self { queue })
     }
 
     /// Writes one set; answers after the commit.
     pub(super) async fn write(&self, set: WriteSet) -> Answer {
         let (answer, written) = oneshot::channel();
-        self.queue.try_send(Job { set, answer }).map_err(|error| match error {
+        self.queue.try_send(Order::Write(Job { set, answer })).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
         })?;
@@ -68,41 +94,54 @@ impl Writer {
     }
 }
 
-struct Task {
+/// Orders a rest once nothing was written for [`REST`].
+async fn rests(queue: mpsc::WeakSender<Order>, batches: Arc<AtomicU64>) {
+    let (mut seen, mut rested) = (0, 0);
+    loop {
+        sleep(REST).await;
+        let Some(queue) = queue.upgrade() else { return };
+        let now = batches.load(Ordering::Relaxed);
+        // Where the queue is full, nobody rests.
+        if now == seen && now != rested && queue.try_send(Order::Rest).is_ok() {
+            rested = now;
+        }
+        seen = now;
+    }
+}
+
+struct Task<P> {
+    pen: P,
     db: Db,
     clock: Clock,
     epoch: i32,
     /// The latest stamp given: `lastUpdated` never goes backwards, whatever the clock does.
     last: i64,
+    /// Batches so far.
+    batches: Arc<AtomicU64>,
 }
 
-impl Task {
-    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+impl<P: Pen> Task<P> {
+    async fn run(mut self, mut orders: mpsc::Receiver<Order>) {
         let mut waiting = VecDeque::new();
         loop {
-            if waiting.is_empty() {
-                match self.next(&mut jobs).await {
-                    Some(job) => waiting.push_back(job),
-                    None => return,
+            let next = if waiting.is_empty() { orders.recv().await } else { orders.try_recv().ok() };
+            match next {
+                Some(Order::Write(job)) => waiting.push_back(job),
+                Some(Order::Rest) => self.rest().await,
+                None if waiting.is_empty() => return,
+                None => {
+                    let batch = next_batch(&mut waiting);
+                    self.commit(batch).await;
+                    self.batches.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            while let Ok(job) = jobs.try_recv() {
-                waiting.push_back(job);
-            }
-            let batch = next_batch(&mut waiting);
-            self.commit(batch).await;
         }
     }
 
-    /// The next set. Where none comes for a while, the memory of the last ones is given back.
-    async fn next(&self, jobs: &mut mpsc::Receiver<Job>) -> Option<Job> {
-        if let Ok(job) = timeout(REST, jobs.recv()).await {
-            return job;
-        }
-        if let Err(error) = self.db.rest().await {
+    async fn rest(&self) {
+        if let Err(error) = self.pen.rest().await {
             tracing::debug!(%error, "the writer keeps its memory");
         }
-        jobs.recv().await
     }
 
     async fn commit(&mut self, batch: Vec<Job>) {
@@ -135,13 +174,12 @@ impl Task {
         let mut stamp = now.max(self.last);
         if self.db.backend() == DatabaseBackend::Postgres && sets.iter().all(|set| only_adds(set)) {
             // One statement is a transaction of its own.
-            let batch = Batch { connection: self.db.write(), backend: self.db.backend(), epoch: self.epoch };
-            batch.apply(sets, stamp).await?;
+            Batch { connection: &*self.db.write().await, epoch: self.epoch }.apply(sets, stamp).await?;
             self.last = stamp;
             return Ok(sets.iter().map(|_| Ok(Ok(Committed { stamp }))).collect());
         }
-        let transaction = self.db.begin().await?;
-        let batch = Batch { connection: &transaction, backend: self.db.backend(), epoch: self.epoch };
+        let transaction = self.pen.begin().await?;
+        let batch = Batch { connection: &transaction, epoch: self.epoch };
         let (mut refusals, newest) = batch.moved(sets).await?;
         // A record's own last version may carry a later stamp, from another server's clock.
         if newest >= stamp {
@@ -150,17 +188,17 @@ impl Task {
         batch.take(sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set)).await?;
         let asks = sets.iter().any(|set| !set.conditions.is_empty());
         if asks {
-            self.db.bound(&transaction, true).await?;
+            transaction.bound(true).await?;
         }
         for (refusal, set) in refusals.iter_mut().zip(sets) {
             if refusal.is_none() {
-                *refusal = batch.matched(set, &self.db).await?;
+                *refusal = batch.matched(set).await?;
             }
         }
         if asks {
-            self.db.bound(&transaction, false).await?;
+            transaction.bound(false).await?;
         }
-        let mut crowd = Crowd::read(&transaction, self.db.backend(), sets).await?;
+        let mut crowd = Crowd::read(&transaction, sets).await?;
         let (mut kept, mut answers) = (Vec::new(), Vec::new());
         for (set, refusal) in sets.iter().zip(refusals) {
             answers.push(match refusal {
@@ -219,12 +257,7 @@ fn keys(set: &WriteSet) -> Vec<Key> {
 
 /// A single set that violates the unique key wanted an id that is in use.
 fn explained(error: StoreError) -> Answer {
-    if let StoreError::Database(database) = &error
-        && matches!(database.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
-    {
-        return Ok(Err(Refused::Taken));
-    }
-    Err(error)
+    if matches!(error, StoreError::Taken) { Ok(Err(Refused::Taken)) } else { Err(error) }
 }
 
 /// Nothing in the set looks at what is there: new records, and rows beside them.
@@ -239,7 +272,6 @@ fn only_adds(set: &WriteSet) -> bool {
 struct Batch<'a, C> {
     /// A transaction, or what gives a statement one of its own.
     connection: &'a C,
-    backend: DatabaseBackend,
     epoch: i32,
 }
 
@@ -285,7 +317,7 @@ const HISTORY: [&str; 16] = [
     "body",
 ];
 
-impl<C: ConnectionTrait> Batch<'_, C> {
+impl<C: Runs> Batch<'_, C> {
     /// Which sets planned on a version that is no longer current, and the newest
     /// stamp among the records touched.
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
@@ -294,10 +326,9 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         let mut current: HashMap<i64, (i32, i64)> = HashMap::new();
         let mut newest = 0;
         for statement in self.current(&expecting) {
-            for row in self.connection.query_all_raw(statement).await? {
-                let updated: i64 = row.try_get_by_index(2)?;
-                newest = newest.max(updated);
-                current.insert(row.try_get_by_index(0)?, (row.try_get_by_index(1)?, row.try_get_by_index(3)?));
+            for row in self.connection.rows(statement).await? {
+                newest = newest.max(row.get::<i64>(2)?);
+                current.insert(row.get(0)?, (row.get(1)?, row.get(3)?));
             }
         }
         let check = |set: &&WriteSet| {
@@ -319,16 +350,17 @@ impl<C: ConnectionTrait> Batch<'_, C> {
 
     /// Asks for the current versions of these records, and on PostgreSQL holds them.
     fn current(&self, rids: &[i64]) -> Vec<Statement> {
+        let backend = self.connection.backend();
         let columns = "SELECT rid, version, updated, rules FROM resource WHERE rid";
         let rids: Vec<Value> = rids.iter().map(|rid| Value::from(*rid)).collect();
-        if self.backend == DatabaseBackend::Postgres {
+        if backend == DatabaseBackend::Postgres {
             let sql = format!("{columns} = ANY (CAST(? AS bigint[])) ORDER BY rid FOR UPDATE");
-            let all = (!rids.is_empty()).then(|| statement(self.backend, &sql, [array(rids.iter()).into()]));
+            let all = (!rids.is_empty()).then(|| statement(backend, &sql, [array(rids.iter()).into()]));
             return all.into_iter().collect();
         }
         let some = |rids: &[Value]| {
             let sql = format!("{columns} IN ({})", vec!["?"; rids.len()].join(", "));
-            statement(self.backend, &sql, rids.to_vec())
+            statement(backend, &sql, rids.to_vec())
         };
         rids.chunks(64).map(some).collect()
     }
@@ -345,16 +377,16 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         let taken = "ON CONFLICT (hash) DO UPDATE SET rid = excluded.rid";
         let mut batch = Rows::default();
         batch.insert(("condition", &["hash", "rid"]), rows, taken);
-        Ok(batch.run(self.connection).await?)
+        batch.run(self.connection).await
     }
 
     /// Whether a condition of `set` matches something else than it should.
-    async fn matched(&self, set: &WriteSet, db: &Db) -> Result<Option<Refused>, StoreError> {
+    async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
-            let found = db.brief(self.connection, condition.matches.clone()).await?;
+            let found = self.connection.rows(condition.matches.clone()).await?;
             let rows = found
                 .iter()
-                .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?)))
+                .map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
                 .collect::<Result<Vec<(i64, String, i32)>, StoreError>>()?;
             if !rows.iter().map(|row| row.0).eq(condition.wanted.iter().copied()) {
                 return Ok(Some(Refused::Matched { condition: number, rows }));
@@ -380,7 +412,7 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         self.ruled(&puts, rows).await?;
         for extra in extras() {
             if let Beside::Statement(statement) = &extra.0 {
-                self.connection.execute_raw(statement.clone()).await?;
+                self.connection.run(statement.clone()).await?;
             }
         }
         Ok(())
@@ -392,12 +424,13 @@ impl<C: ConnectionTrait> Batch<'_, C> {
     /// SQLite has one writer, and is asked in its transaction. On PostgreSQL the statement
     /// that writes holds the definitions as they are, and writes nothing by others.
     async fn ruled(&self, puts: &[&Put], rows: Rows<'_>) -> Result<(), StoreError> {
-        let Some(first) = puts.first() else { return Ok(rows.run(self.connection).await?) };
+        let Some(first) = puts.first() else { return rows.run(self.connection).await };
         let planned = first.rules.planned;
         if puts.iter().any(|put| put.rules.planned != planned) {
             return Err(StoreError::OtherRules);
         }
-        let lock = match self.backend {
+        let backend = self.connection.backend();
+        let lock = match backend {
             DatabaseBackend::Postgres if puts.iter().any(|put| defines_rules(put)) => " FOR UPDATE",
             DatabaseBackend::Postgres => " FOR SHARE",
             _ => "",
@@ -407,8 +440,8 @@ impl<C: ConnectionTrait> Batch<'_, C> {
         let generation = match rows.run_if(self.connection, Some((&sql, planned))).await? {
             Some(generation) => generation,
             None => {
-                let row = self.connection.query_one_raw(statement(self.backend, &sql, [])).await?;
-                row.ok_or(missing)?.try_get_by_index(0)?
+                let found = self.connection.rows(statement(backend, &sql, [])).await?;
+                found.first().ok_or(missing)?.get(0)?
             }
         };
         debug_assert!(planned <= generation, "nobody plans by what is not there yet");

@@ -19,9 +19,9 @@ impl Accounts {
     /// Registers a client.
     pub async fn add_client(&self, row: ClientRow) -> Result<(), DbErr> {
         let change = self.db.begin().await?;
-        insert(&change, row.client).await?;
+        insert(&*change, row.client).await?;
         for redirect in row.redirects {
-            insert(&change, redirect).await?;
+            insert(&*change, redirect).await?;
         }
         change.commit().await
     }
@@ -47,7 +47,7 @@ impl Accounts {
         let done = client::Entity::update_many()
             .col_expr(client::Column::Secret, Expr::value(hash.to_vec()))
             .filter(client::Column::Id.eq(id))
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await?;
         Ok(done.rows_affected == 1)
     }
@@ -58,7 +58,7 @@ impl Accounts {
             .col_expr(client::Column::Jwks, Expr::value(jwks))
             .col_expr(client::Column::JwksUrl, Expr::value(url))
             .filter(client::Column::Id.eq(id))
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await?;
         Ok(done.rows_affected == 1)
     }
@@ -69,7 +69,7 @@ impl Accounts {
         let done = client::Entity::update_many()
             .col_expr(client::Column::Disabled, Expr::value(disabled))
             .filter(client::Column::Id.eq(id))
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await?;
         Ok(done.rows_affected == 1)
     }
@@ -78,14 +78,14 @@ impl Accounts {
     /// registration of the same name inherits nothing. False if there is no such client.
     pub async fn remove_client(&self, id: &str, now: i64) -> Result<bool, DbErr> {
         let change = self.db.begin().await?;
-        let gone = client::Entity::delete_by_id(id).exec(&change).await?.rows_affected;
-        client_redirect::Entity::delete_many().filter(client_redirect::Column::Client.eq(id)).exec(&change).await?;
-        access_token::Entity::delete_many().filter(access_token::Column::Client.eq(id)).exec(&change).await?;
+        let gone = client::Entity::delete_by_id(id).exec(&*change).await?.rows_affected;
+        client_redirect::Entity::delete_many().filter(client_redirect::Column::Client.eq(id)).exec(&*change).await?;
+        access_token::Entity::delete_many().filter(access_token::Column::Client.eq(id)).exec(&*change).await?;
         app_grant::Entity::update_many()
             .col_expr(app_grant::Column::Ended, Expr::value(now))
             .filter(app_grant::Column::Client.eq(id))
             .filter(Expr::col(app_grant::Column::Ended).is_null())
-            .exec(&change)
+            .exec(&*change)
             .await?;
         change.commit().await?;
         Ok(gone == 1)

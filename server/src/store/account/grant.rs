@@ -54,14 +54,14 @@ impl Accounts {
                 .col_expr(grant_consent::Column::Consent, Expr::value(consent))
                 .filter(grant_consent::Column::Patient.eq(patient))
                 .filter(grant_consent::Column::GrantId.in_subquery(living))
-                .exec(&change)
+                .exec(&*change)
                 .await?;
         }
         for (patient, consent) in consents {
-            insert(&change, grant_consent::Model { grant_id: grant.id.clone(), patient, consent }).await?;
+            insert(&*change, grant_consent::Model { grant_id: grant.id.clone(), patient, consent }).await?;
         }
-        insert(&change, grant).await?;
-        insert(&change, code).await?;
+        insert(&*change, grant).await?;
+        insert(&*change, code).await?;
         change.commit().await
     }
 
@@ -72,7 +72,7 @@ impl Accounts {
 
     /// Marks a code used, once. For a code that must die without giving anything.
     pub async fn spend_code(&self, hash: &[u8], now: i64) -> Result<CodeTaken, DbErr> {
-        spend_code(self.db.write(), hash, now).await
+        spend_code(&*self.db.write().await, hash, now).await
     }
 
     /// Living grants whose code has expired unused.
@@ -120,7 +120,7 @@ impl Accounts {
             .col_expr(app_grant::Column::Ended, Expr::value(now))
             .filter(app_grant::Column::Id.eq(id))
             .filter(app_grant::Column::Ended.is_null())
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await?;
         if ended.rows_affected == 0 {
             return Ok(Vec::new());

@@ -10,9 +10,9 @@ impl Accounts {
     /// Adds an account with the authorities its holder has from the start.
     pub async fn add_account(&self, row: account::Model, holds: Vec<authority::Model>) -> Result<(), DbErr> {
         let change = self.db.begin().await?;
-        insert(&change, row).await?;
+        insert(&*change, row).await?;
         for authority in holds {
-            insert(&change, authority).await?;
+            insert(&*change, authority).await?;
         }
         change.commit().await
     }
@@ -38,9 +38,9 @@ impl Accounts {
         let done = account::Entity::update_many()
             .col_expr(account::Column::Password, Expr::value(password))
             .filter(account::Column::Id.eq(id))
-            .exec(&change)
+            .exec(&*change)
             .await?;
-        session::Entity::delete_many().filter(session::Column::Account.eq(id)).exec(&change).await?;
+        session::Entity::delete_many().filter(session::Column::Account.eq(id)).exec(&*change).await?;
         change.commit().await?;
         Ok(done.rows_affected == 1)
     }
@@ -52,10 +52,10 @@ impl Accounts {
         let done = account::Entity::update_many()
             .col_expr(account::Column::Locked, Expr::value(locked))
             .filter(account::Column::Id.eq(id))
-            .exec(&change)
+            .exec(&*change)
             .await?;
         if locked {
-            session::Entity::delete_many().filter(session::Column::Account.eq(id)).exec(&change).await?;
+            session::Entity::delete_many().filter(session::Column::Account.eq(id)).exec(&*change).await?;
         }
         change.commit().await?;
         Ok(done.rows_affected == 1)
@@ -63,7 +63,7 @@ impl Accounts {
 
     /// Enters an authority that the operator has verified.
     pub async fn add_authority(&self, row: authority::Model) -> Result<(), DbErr> {
-        insert(self.db.write(), row).await
+        insert(&*self.db.write().await, row).await
     }
 
     /// Ends an authority at `now`; false if it had ended, or never was.
@@ -72,7 +72,7 @@ impl Accounts {
             .col_expr(authority::Column::ValidUntil, Expr::value(now))
             .filter(authority::Column::Id.eq(id))
             .filter(authority::Column::ValidUntil.is_null().or(authority::Column::ValidUntil.gt(now)))
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await?;
         Ok(done.rows_affected == 1)
     }

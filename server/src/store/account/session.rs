@@ -10,9 +10,9 @@ impl Accounts {
     pub async fn open_session(&self, row: session::Model, before: Option<&[u8]>) -> Result<(), DbErr> {
         let change = self.db.begin().await?;
         if let Some(before) = before {
-            session::Entity::delete_by_id(before.to_vec()).exec(&change).await?;
+            session::Entity::delete_by_id(before.to_vec()).exec(&*change).await?;
         }
-        insert(&change, row).await?;
+        insert(&*change, row).await?;
         change.commit().await
     }
 
@@ -29,12 +29,12 @@ impl Accounts {
 
     /// Ends a session.
     pub async fn close_session(&self, hash: &[u8]) -> Result<(), DbErr> {
-        session::Entity::delete_by_id(hash.to_vec()).exec(self.db.write()).await.map(drop)
+        session::Entity::delete_by_id(hash.to_vec()).exec(&*self.db.write().await).await.map(drop)
     }
 
     /// Remembers a browser in which an account has signed in.
     pub async fn know_browser(&self, row: known_browser::Model) -> Result<(), DbErr> {
-        insert(self.db.write(), row).await
+        insert(&*self.db.write().await, row).await
     }
 
     /// Whether a browser is known for an account.
@@ -54,6 +54,6 @@ impl Accounts {
 
     /// Notes a wrong password.
     pub async fn note_failure(&self, row: failed_sign_in::Model) -> Result<(), DbErr> {
-        insert(self.db.write(), row).await
+        insert(&*self.db.write().await, row).await
     }
 }

@@ -122,12 +122,12 @@ impl Accounts {
     /// Exchanges a code for tokens: both happen, or neither.
     pub async fn redeem_code(&self, hash: &[u8], issue: Issue, now: i64) -> Result<CodeTaken, DbErr> {
         let change = self.db.begin().await?;
-        if spend_code(&change, hash, now).await? == CodeTaken::Again {
+        if spend_code(&*change, hash, now).await? == CodeTaken::Again {
             return Ok(CodeTaken::Again);
         }
-        insert(&change, issue.access).await?;
+        insert(&*change, issue.access).await?;
         if let Some(refresh) = issue.refresh {
-            insert(&change, refresh).await?;
+            insert(&*change, refresh).await?;
         }
         change.commit().await?;
         Ok(CodeTaken::First)
@@ -146,14 +146,14 @@ impl Accounts {
             .col_expr(refresh_token::Column::Used, Expr::value(now))
             .filter(refresh_token::Column::Hash.eq(hash.to_vec()))
             .filter(refresh_token::Column::Used.eq(0))
-            .exec(&change)
+            .exec(&*change)
             .await?;
         if spent.rows_affected != 1 {
             return Ok(false);
         }
-        insert(&change, issue.access).await?;
+        insert(&*change, issue.access).await?;
         if let Some(refresh) = issue.refresh {
-            insert(&change, refresh).await?;
+            insert(&*change, refresh).await?;
         }
         change.commit().await?;
         Ok(true)
@@ -161,7 +161,7 @@ impl Accounts {
 
     /// Stores an access token that no person approved: a backend's or the operator's.
     pub async fn issue(&self, access: access_token::Model) -> Result<(), DbErr> {
-        insert(self.db.write(), access).await
+        insert(&*self.db.write().await, access).await
     }
 
     /// A living access token, by its hash.
@@ -194,7 +194,7 @@ impl Accounts {
             .col_expr(access_token::Column::Revoked, Expr::value(now))
             .filter(access_token::Column::Hash.eq(hash.to_vec()))
             .filter(access_token::Column::Revoked.eq(0))
-            .exec(self.db.write())
+            .exec(&*self.db.write().await)
             .await
             .map(drop)
     }
@@ -204,7 +204,7 @@ impl Accounts {
         let conflict = OnConflict::columns([assertion::Column::Client, assertion::Column::Jti]).do_nothing().to_owned();
         let rows = assertion::Entity::insert(row.into_active_model().reset_all())
             .on_conflict(conflict)
-            .exec_without_returning(self.db.write())
+            .exec_without_returning(&*self.db.write().await)
             .await;
         match rows {
             Ok(rows) => Ok(rows == 1),
@@ -219,7 +219,7 @@ impl Accounts {
     /// * `now`, `day`: microseconds; rows are kept for one more `day`.
     pub async fn sweep(&self, now: i64, day: i64) -> Result<u64, DbErr> {
         let before = now - day;
-        let at = self.db.write();
+        let at = &*self.db.write().await;
         let mut gone = 0;
         gone +=
             session::Entity::delete_many().filter(session::Column::Expires.lt(before)).exec(at).await?.rows_affected;

@@ -4,6 +4,7 @@ use sea_orm::DbErr;
 
 use super::Position;
 use super::codec::NoRecord;
+use crate::store::error::StoreError;
 
 /// Why a record could not be kept, found or shown.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum AuditError {
     /// The database did not answer.
     #[error(transparent)]
     Database(#[from] DbErr),
+    /// Rows could not be written.
+    #[error(transparent)]
+    Rows(#[from] StoreError),
     /// A record that is not what its chain says.
     #[error("audit record at {position}: {fault}")]
     Damaged {

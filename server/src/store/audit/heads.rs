@@ -34,7 +34,7 @@ pub(super) async fn behind(db: &Db, keys: &AuditKeys) -> Result<Vec<Chain>, Audi
 /// The number that no chain of the database has yet.
 pub(super) async fn next(db: &Db) -> Result<i64, AuditError> {
     let sql = "SELECT coalesce(max(chain), 0) + 1 AS next FROM audit_chain";
-    match db.write().query_one_raw(db.statement(sql, [])).await? {
+    match db.write().await.query_one_raw(db.statement(sql, [])).await? {
         Some(row) => Ok(row.try_get("", "next")?),
         None => Ok(1),
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use sea_orm::{DatabaseTransaction, Value};
+use sea_orm::Value;
 
 use super::codec::skim;
 use super::files::{Entry, Fault, Reading};
@@ -24,6 +24,7 @@ use super::record::{NOBODY, Record};
 use super::table::number_value;
 use super::{AuditError, Position, Source, row};
 use crate::store::rows::Rows;
+use crate::store::runs::Runs;
 
 /// The projector's own state.
 #[derive(Debug, Default)]
@@ -92,13 +93,13 @@ impl Inner {
             if stretch.head != chain.head {
                 let rows = rows(&stretch.entries)?;
                 let tx = self.db.begin().await?;
-                if !heads::advance(&tx, &self.keys, &chain.head, &stretch.head).await? {
+                if !heads::advance(&*tx, &self.keys, &chain.head, &stretch.head).await? {
                     // Another process was first: go on from where it came to.
                     tx.rollback().await?;
                     chain = self.again(&chain).await?;
                     continue;
                 }
-                insert(&tx, &rows).await?;
+                insert(&*tx, &rows).await?;
                 tx.commit().await?;
                 chain.head = stretch.head;
             }
@@ -170,7 +171,7 @@ fn owners(record: &Record) -> Vec<(u32, i64)> {
     numbered.filter(|(_, citizen)| seen.insert(*citizen)).collect()
 }
 
-async fn insert(tx: &DatabaseTransaction, rows: &[Row]) -> Result<(), AuditError> {
+async fn insert(tx: &impl Runs, rows: &[Row]) -> Result<(), AuditError> {
     let columns = ["citizen", "at", "chain", "segment", "place", "ordinal", "kind", "write_id"];
     let moved = rows.iter().filter_map(|row| row.write).map(|id| vec![id.to_vec().into()]).collect();
     let mut batch = Rows::default();

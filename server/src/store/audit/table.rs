@@ -55,14 +55,14 @@ impl Table {
         }
         let mut batch = Rows::default();
         batch.insert(("audit_log", &["chain", "number", "mac", "record"]), rows, "");
-        batch.run(self.db.write()).await?;
+        batch.run(&*self.db.write().await).await?;
         self.head = Some(head);
         Ok(positions)
     }
 
     async fn find_head(&self) -> Result<Head, AuditError> {
         let sql = "SELECT number, mac FROM audit_log WHERE chain = ? ORDER BY number DESC LIMIT 1";
-        let last = self.db.write().query_one_raw(self.db.statement(sql, [self.chain.into()])).await?;
+        let last = self.db.write().await.query_one_raw(self.db.statement(sql, [self.chain.into()])).await?;
         let Some(row) = last else { return Ok(Head::first_in_table(self.chain, &self.key)) };
         let place = number_column(&row, "audit_log", "number")? + 1;
         let mac: Vec<u8> = row.try_get("", "mac")?;

@@ -112,7 +112,7 @@ async fn no_search_reads_an_index_from_end_to_end() {
     let folder = std::env::temp_dir().join(format!("techo-plans-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let db = Db::open(&format!("sqlite:{}", folder.join("db").display())).await.expect("a database");
-    Migrator::up(db.write(), None).await.expect("the schema");
+    Migrator::up(&*db.write().await, None).await.expect("the schema");
     let mut faults = Vec::new();
     for (who, query) in ASKED {
         let steps = steps(&db, who, query).await;

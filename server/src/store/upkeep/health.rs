@@ -84,12 +84,12 @@ async fn postgres(db: &Db) -> Result<Vec<Fact>, DbErr> {
 }
 
 async fn text(db: &Db, sql: &str) -> Result<String, DbErr> {
-    let row = db.write().query_one_raw(db.statement(sql, [])).await?;
+    let row = db.write().await.query_one_raw(db.statement(sql, [])).await?;
     row.map_or_else(|| Err(DbErr::RecordNotFound(sql.to_owned())), |row| row.try_get_by_index(0))
 }
 
 async fn number(db: &Db, sql: &str) -> Result<i64, DbErr> {
-    let row = db.write().query_one_raw(db.statement(sql, [])).await?;
+    let row = db.write().await.query_one_raw(db.statement(sql, [])).await?;
     row.map_or_else(|| Err(DbErr::RecordNotFound(sql.to_owned())), |row| row.try_get_by_index(0))
 }
 

@@ -87,7 +87,7 @@ pub async fn hold(config: &Config) -> Result<Hold, HoldError> {
         if lock.take(Use::Shared).await? {
             let db = Db::open(&config.database_url()).await?;
             let pending = super::pending(&db).await;
-            close(&db).await;
+            db.close().await;
             return if pending?.is_empty() { Ok(lock.kept()) } else { Err(HoldError::Older) };
         }
         tokio::time::sleep(PAUSE).await;
@@ -123,11 +123,11 @@ pub async fn migrate(config: &Config) -> Result<Vec<String>, HoldError> {
     let db = Db::open(&config.database_url()).await?;
     let done = async {
         let pending = super::pending(&db).await?;
-        Migrator::up(db.write(), None).await?;
+        Migrator::up(&*db.write().await, None).await?;
         Ok(pending)
     }
     .await;
-    close(&db).await;
+    db.close().await;
     done
 }
 
@@ -173,13 +173,6 @@ fn make_room(config: &Config) -> Result<(), HoldError> {
         builder.create(&path).map_err(|cause| HoldError::File { path, cause })?;
     }
     Ok(())
-}
-
-async fn close(db: &Db) {
-    for connection in [db.read(), db.write()] {
-        // A pool that does not close in order closes when it is dropped.
-        let _ = connection.clone().close().await;
-    }
 }
 
 /// What is locked.

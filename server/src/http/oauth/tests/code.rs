@@ -276,7 +276,7 @@ async fn access_ends_with_authority_client_account_and_consent() {
     let again = browser.tokens(SCOPE).await;
     let now = world.server.clock.micros();
     let end = async |consent: String| {
-        Accounts::end_grants_of_consent(accounts.db().write(), &consent, now).await.expect("ended")
+        Accounts::end_grants_of_consent(&*accounts.db().write().await, &consent, now).await.expect("ended")
     };
     assert_eq!(end(format!("c{first}-pt-mei")).await, 0, "the second approval's Consent has replaced the first");
     assert_eq!(end(format!("c{}-pt-mei", first + 1)).await, 2);

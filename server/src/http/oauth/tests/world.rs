@@ -152,7 +152,7 @@ impl World {
         let folder = std::env::temp_dir().join(format!("techo-oauth-{}", random.id()));
         std::fs::create_dir(&folder).expect("a folder");
         let db = Db::open(&database(&folder).await).await.expect("a database");
-        Migrator::up(db.write(), None).await.expect("migrated");
+        Migrator::up(&*db.write().await, None).await.expect("migrated");
         let now = Arc::new(AtomicI64::new(START * 1_000_000));
         let told = Arc::clone(&now);
         let clock = Clock::of(move || Timestamp::from_microsecond(told.load(Ordering::SeqCst)).expect("a time"));

@@ -73,7 +73,7 @@ async fn a_writes_record_stands_and_falls_with_its_transaction() {
     for (at, committed) in [(1, true), (2, false), (3, true)] {
         let mut record = read(at, &[5, 6]);
         record.kind = Kind::Create;
-        let tx = world.db.write().begin().await.expect("begun");
+        let tx = world.db.write().await.begin().await.expect("begun");
         WriteRow::insert(vec![log.row(record)], &tx).await.expect("inserted");
         if committed {
             tx.commit().await.expect("committed");
@@ -96,7 +96,7 @@ async fn a_row_moved_twice_is_filed_once() {
     for at in 0..200 {
         let mut record = read(at, &[5]);
         record.kind = Kind::Update;
-        WriteRow::insert(vec![one.row(record)], world.db.write()).await.expect("inserted");
+        WriteRow::insert(vec![one.row(record)], &*world.db.write().await).await.expect("inserted");
     }
     // Both move before either files.
     assert_eq!(row::move_into_log(&one.0).await.expect("moved"), 200);

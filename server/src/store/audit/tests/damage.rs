@@ -183,7 +183,7 @@ async fn a_waiting_row_that_was_changed_shows_and_stays_out() {
     let log = world.open().await;
     let mut record = read(5, &[1]);
     record.kind = Kind::Update;
-    WriteRow::insert(vec![log.row(record.clone()), log.row(record)], world.db.write()).await.expect("inserted");
+    WriteRow::insert(vec![log.row(record.clone()), log.row(record)], &*world.db.write().await).await.expect("inserted");
     assert_eq!((world.verify().await.waiting, world.verify().await.changed), (2, 0));
     let sql = "UPDATE audit_write SET record = ? WHERE id = (SELECT min(id) FROM audit_write)";
     world.db.execute(sql, [vec![1u8].into()]).await.expect("changed");

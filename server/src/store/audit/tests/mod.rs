@@ -37,7 +37,7 @@ impl World {
     }
 
     async fn over(db: Db, directory: PathBuf) -> Self {
-        Migrator::up(db.write(), None).await.expect("schema");
+        Migrator::up(&*db.write().await, None).await.expect("schema");
         Self { db, directory, keys: Keys::for_test(1) }
     }
 

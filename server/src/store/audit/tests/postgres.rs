@@ -10,7 +10,7 @@ pub(super) async fn world() -> World {
     let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES names a server");
     let name = format!("techo_audit_{}", Random::system().id().replace('-', ""));
     let server = Db::open(&format!("{url}/postgres")).await.expect("server");
-    server.write().execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("created");
+    server.write().await.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("created");
     let db = Db::open(&format!("{url}/{name}")).await.expect("database");
     World::over(db, std::env::temp_dir().join("unused")).await
 }
@@ -29,7 +29,7 @@ async fn appends_folds_searches_and_checks() {
                 if n % 10 == 0 {
                     let mut write = read(task * 1000 + n, &[2]);
                     write.kind = Kind::Create;
-                    WriteRow::insert(vec![log.row(write)], log.0.db.write()).await.expect("inserted");
+                    WriteRow::insert(vec![log.row(write)], &*log.0.db.write().await).await.expect("inserted");
                     log.catch_up().await.expect("filed");
                 }
             }
@@ -82,9 +82,9 @@ async fn while_the_table_is_gone_requests_fail_and_then_go_on() {
     let world = world().await;
     let log = world.open().await;
     log.append(read(1, &[1])).await.expect("kept");
-    world.db.write().execute_unprepared("ALTER TABLE audit_log RENAME TO elsewhere").await.expect("renamed");
+    world.db.write().await.execute_unprepared("ALTER TABLE audit_log RENAME TO elsewhere").await.expect("renamed");
     assert!(log.append(read(2, &[1])).await.is_err());
-    world.db.write().execute_unprepared("ALTER TABLE elsewhere RENAME TO audit_log").await.expect("renamed");
+    world.db.write().await.execute_unprepared("ALTER TABLE elsewhere RENAME TO audit_log").await.expect("renamed");
     log.append(read(3, &[1])).await.expect("kept");
     let ats: Vec<i64> = log.entries(&of(&[1])).await.expect("found").iter().map(|found| found.record.at).collect();
     assert_eq!(ats, [3, 1]);

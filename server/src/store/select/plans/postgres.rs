@@ -95,14 +95,14 @@ async fn plans_do_not_depend_on_statistics() {
     let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES");
     let name = format!("techo_plans_{}", std::process::id());
     let main = Db::open(&format!("{url}/postgres")).await.expect("the cluster");
-    main.write().execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database");
+    main.write().await.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database");
     let db = Db::open(&format!("{url}/{name}")).await.expect("the database");
-    Migrator::up(db.write(), None).await.expect("the schema");
+    Migrator::up(&*db.write().await, None).await.expect("the schema");
     for sql in ROWS {
         let table = sql.split(' ').nth(2).expect("a table");
         let none = format!("ALTER TABLE {table} SET (autovacuum_enabled = off)");
-        db.write().execute_unprepared(&none).await.expect("no statistics");
-        db.write().execute_unprepared(sql).await.expect(sql);
+        db.write().await.execute_unprepared(&none).await.expect("no statistics");
+        db.write().await.execute_unprepared(sql).await.expect(sql);
     }
     let mut faults = Vec::new();
     for (who, query) in ASKED.iter().chain(MORE) {
@@ -114,7 +114,7 @@ async fn plans_do_not_depend_on_statistics() {
         }
     }
     drop(db);
-    main.write().execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("gone");
+    main.write().await.execute_unprepared(&format!("DROP DATABASE {name} WITH (FORCE)")).await.expect("gone");
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
