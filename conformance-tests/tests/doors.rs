@@ -3,7 +3,7 @@
 //! here fail; `docs/src/security/claims.md` has the list.
 
 use serde_json::{Value, json};
-use techo_conformance_tests::sample::{consent, laboratory, patient, weight};
+use techo_conformance_tests::sample::{LOINC, consent, laboratory, patient, weight};
 use techo_conformance_tests::world::{Ask, Caller, World, ids};
 
 /// A person of the tester's who shares these types with the town.
@@ -92,6 +92,40 @@ fn a_list_of_another_persons_records_is_not_shown() {
     let (own, strange) = (report(&who), report(&other));
     town.get(&format!("DiagnosticReport/{own}")).expect(200);
     town.get(&format!("DiagnosticReport/{strange}")).refused(404);
+}
+
+#[test]
+fn a_search_of_one_persons_code_finds_and_counts_only_what_is_shared() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "体重", &["Observation"]);
+    let other = sharing(&tester, "他人", &[]);
+    let private = json!({"system": "https://example.org/own", "code": "private"});
+    let mut secret = weight(&who, "2026-01-11", "7.6");
+    secret["category"].as_array_mut().expect("categories").push(json!({"coding": [private]}));
+    let (shown, hidden) = (tester.create(&weight(&who, "2026-01-10", "7.5")), tester.create(&secret));
+    tester.create(&weight(&other, "2026-01-10", "7.7"));
+    // The statement is kept with the decision: it is the same for each person and code, and
+    // is not for the last ones, which ask for more.
+    let found = |caller: &Caller, who: &str| {
+        ["", "&_total=accurate", "&_total=none", "&_count=1", "&status=final", "&_sort=date"].map(|more| {
+            let bundle = caller.search(&format!("Observation?patient={who}&code={LOINC}|29463-7{more}"));
+            (ids(&bundle, "match"), bundle["total"].as_u64())
+        })
+    };
+    let each = |of: &[&str]| {
+        let of: Vec<String> = of.iter().map(|&id| id.to_owned()).collect();
+        let (total, first) = (Some(of.len() as u64), of.iter().take(1).cloned().collect());
+        [(of.clone(), total), (of.clone(), total), (of.clone(), None), (first, total), (of.clone(), total), (of, total)]
+    };
+    assert_eq!(found(&town, &who), each(&[&shown, &hidden]));
+    assert_eq!(found(&town, &other), each(&[]), "nobody shared it");
+    tester.create(&denying(&who, "Observation", &private));
+    assert_eq!(found(&town, &who), each(&[&shown]));
+    assert_eq!(found(&tester, &who), each(&[&shown, &hidden]), "the publisher's own");
+    assert_eq!(found(&world.mother_for_daughter(), &who), each(&[]), "another's child");
+    let who = format!("Patient/{who}");
+    assert_eq!(found(&world.stranger(), &who), each(&[]));
 }
 
 #[test]

@@ -125,10 +125,7 @@ const TYPES: &[(&str, &str)] = &[
 mod tests {
     use techo_profiles::definitions::ElementType;
 
-    use super::super::contained::Contained;
     use super::super::facts::{SUBJECTS, clinical_elements, is_subject};
-    use super::super::plan::Total;
-    use super::super::shape::Shape;
     use super::*;
 
     #[test]
@@ -162,19 +159,7 @@ mod tests {
     }
 
     fn plan(kind: &str, filters: Vec<Filter>) -> Plan {
-        Plan {
-            resource_type: kind.into(),
-            filters,
-            newest_of: None,
-            sort: Vec::new(),
-            count: None,
-            includes: Vec::new(),
-            total: Total::default(),
-            shape: Shape::default(),
-            contained: Contained::default(),
-            used: Vec::new(),
-            ignored: Vec::new(),
-        }
+        Plan { resource_type: kind.into(), filters, ..Plan::default() }
     }
 
     #[test]

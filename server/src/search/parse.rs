@@ -21,17 +21,16 @@ use techo_profiles::path::Model;
 
 use super::bounds::Prefix;
 use super::catalog::{Catalog, Parameter, TypeIndex, part_key};
-use super::contained::{self, Contained, Which};
+use super::contained::{self, Which};
 use super::error::SearchError;
 use super::escape::{split, unescape};
 use super::filter;
 use super::kinds::{Kind, Local, Question, Setting, composite, special};
 use super::modifier::Modifier;
 use super::named;
-use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together, Total};
+use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together};
 use super::reason::Reason;
 use super::result;
-use super::shape::Shape;
 use super::terms::Terms;
 use super::time::span;
 use super::words;
@@ -122,19 +121,7 @@ fn one_of(
     let index = catalog
         .of_type(resource_type)
         .ok_or_else(|| SearchError::new("", Reason::UnknownType { name: resource_type.into() }))?;
-    let mut plan = Plan {
-        resource_type: resource_type.into(),
-        filters: Vec::new(),
-        newest_of: None,
-        sort: Vec::new(),
-        count: None,
-        includes: Vec::new(),
-        total: Total::default(),
-        shape: Shape::default(),
-        contained: Contained::default(),
-        used: Vec::new(),
-        ignored: Vec::new(),
-    };
+    let mut plan = Plan { resource_type: resource_type.into(), ..Plan::default() };
     let conditions = Cell::new(MOST_CONDITIONS);
     let reader = Reader { catalog, index, scope, types, steps: 0, left: &conditions };
     let mut left = MOST_VALUES;

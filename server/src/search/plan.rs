@@ -31,7 +31,7 @@ use super::row::{ParamKey, Table};
 use super::shape::Shape;
 
 /// One search of one resource type.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// The type that is searched.
     pub resource_type: Box<str>,

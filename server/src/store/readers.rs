@@ -1,12 +1,9 @@
-//! SQLite's readers: threads with a connection each, which run the statements that
-//! most requests consist of.
+//! SQLite's readers: threads with a connection of our own each ([`super::sqlite`]), which
+//! run the statements that most requests consist of.
 //!
-//! A read of one record takes ten microseconds in SQLite. The general driver hands
-//! each statement, each row and each value from thread to thread, which takes longer
-//! than the statement; here a statement goes over once, and its rows come back
-//! together. What runs rarely goes through sea-orm.
-//!
-//! A statement may have a limit of time: whoever hung up leaves nothing behind that nobody stops.
+//! A statement goes over once, and its rows come back together. What runs rarely goes
+//! through sea-orm. A statement may have a limit of time: whoever hung up leaves nothing
+//! behind that nobody stops.
 //!
 //! A statement may rest on a decision ([`super::watch`]). Then it runs only if the
 //! decision still stands in the same snapshot. SQLite numbers the states of the database

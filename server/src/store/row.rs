@@ -12,14 +12,14 @@ pub(super) struct Row(Inner);
 #[derive(Debug)]
 enum Inner {
     /// The rows that came together, and where this one begins.
-    Read(Arc<Rows>, usize),
+    Read(Arc<Packed>, usize),
     Fetched(QueryResult),
 }
 
-/// Rows as a reader brings them: in a few pieces of memory however many there are. They
+/// Packed as a reader brings them: in a few pieces of memory however many there are. They
 /// are filled on one thread and let go on another, where each piece has its price.
 #[derive(Debug)]
-pub(super) struct Rows {
+pub(super) struct Packed {
     cells: Vec<Cell>,
     /// Cells of each row.
     width: usize,
@@ -40,7 +40,7 @@ enum Cell {
 /// Bytes that most single rows need.
 const FIRST: usize = 1024;
 
-impl Rows {
+impl Packed {
     /// No rows yet, of so many cells each.
     pub(super) fn of_width(width: usize) -> Self {
         Self { cells: Vec::with_capacity(width), width, bytes: Vec::with_capacity(FIRST) }

@@ -16,7 +16,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::{DbErr, Statement, Value};
 
-use super::row::{Row, Rows};
+use super::row::{Packed, Row};
 
 /// Prepared statements that a connection keeps.
 const STATEMENTS: usize = 512;
@@ -104,7 +104,7 @@ impl Own {
         }
         let width = prepared.column_count();
         let mut rows = prepared.raw_query();
-        let mut found = Rows::of_width(width);
+        let mut found = Packed::of_width(width);
         while let Some(row) = rows.next()? {
             for at in 0..width {
                 found.push(row.get_ref(at)?);

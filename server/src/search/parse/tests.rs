@@ -1,6 +1,6 @@
 //! Queries and the plans they become.
 
-use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey};
+use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey, Total};
 use super::super::row::Table;
 use super::super::shape::Summary;
 use super::super::terms::NoTerms;
