@@ -237,6 +237,8 @@ fn without_a_good_token_nothing_is_told() {
     let basic = Request::get(&format!("{}/Patient/pt-mei", world.base)).header("Authorization", "Basic dTpw").send();
     basic.refused(401);
     Request::get(&format!("{}/metadata", world.base)).send().expect(200);
+    let icon = Request::get(&format!("{}/favicon.ico", world.portal.trim_end_matches('/'))).send().expect(200);
+    assert_eq!((icon.header("content-type"), &icon.body[..4]), (Some("image/x-icon"), &[0, 0, 1, 0][..]));
 }
 
 #[test]
