@@ -38,7 +38,7 @@ const EVERYWHERE: &[(&str, &str, &str)] = &[
     (
         "_text",
         "string",
-        "Words of the narrative: AND, OR, parentheses, \"words together\"; kana, width and case are folded. For types that have a narrative.",
+        "Words of the narrative: AND, OR, NOT, parentheses, \"words together\"; kana, width and case are folded. For types that have a narrative.",
     ),
     ("_content", "string", "Words of any text in the resource, asked in the same way."),
 ];

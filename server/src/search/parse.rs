@@ -245,8 +245,8 @@ impl<'a> Reader<'a> {
     pub(super) fn updated(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
         if modifier == Modifier::Missing {
             // Every record has one.
-            let any = if truth(value)? { Vec::new() } else { vec![i64::MIN..i64::MAX] };
-            return Ok(Filter::Updated { any });
+            let any = if truth(value)? { None } else { Some(i64::MIN..i64::MAX) };
+            return Ok(Filter::Updated { any: any.into_iter().collect() });
         }
         if modifier != Modifier::None {
             return Err(unfit(modifier, "_lastUpdated"));

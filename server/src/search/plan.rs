@@ -181,6 +181,20 @@ pub enum Sought {
     All(Vec<Sought>),
     /// One of these is.
     Any(Vec<Sought>),
+    /// This is not.
+    Not(Box<Sought>),
+}
+
+impl Sought {
+    /// Whether it holds of what says nothing at all.
+    pub fn holds_of_nothing(&self) -> bool {
+        match self {
+            Self::Part(_) => false,
+            Self::All(parts) => parts.iter().all(Self::holds_of_nothing),
+            Self::Any(parts) => parts.iter().any(Self::holds_of_nothing),
+            Self::Not(part) => !part.holds_of_nothing(),
+        }
+    }
 }
 
 /// The parts of one composite value: each an index and alternatives in it.
