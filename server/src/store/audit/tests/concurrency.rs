@@ -108,6 +108,23 @@ async fn a_row_moved_twice_is_filed_once() {
     assert!(report.sound() && report.waiting == 0, "{:?}", report.faults);
 }
 
+/// Was counted neither among what waits nor in its chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_moved_during_a_check_is_counted() {
+    let world = World::new().await;
+    let log = world.open().await;
+    for at in 1..=100 {
+        let mut record = read(at, &[5]);
+        record.kind = Kind::Update;
+        WriteRow::insert(vec![log.row(record)], &*world.db.write().await).await.expect("inserted");
+        let (report, moved) = tokio::join!(world.verify(), log.catch_up());
+        moved.expect("filed");
+        let counted = report.chains[0].records + report.waiting as u64;
+        assert!(counted >= at as u64, "{counted} of {at}");
+        assert!(report.sound(), "{:?}", report.faults);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_on_without_gap_or_repeat() {
     let world = World::new().await;
