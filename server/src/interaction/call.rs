@@ -124,7 +124,7 @@ impl Interaction {
         match self {
             Self::Read(..) | Self::Vread(..) | Self::History(Past::Instance(_), _) => Action::Read,
             Self::History(..) => Action::History,
-            Self::Search(..) | Self::Bundle(_) | Self::Operation(_) => Action::Search,
+            Self::Search(..) | Self::Bundle(_) | Self::Operation(_) | Self::Capabilities(_) => Action::Search,
             Self::Create { .. } => Action::Create,
             Self::Update { .. } | Self::Patch { .. } => Action::Update,
             Self::Delete { .. } => Action::Delete,
