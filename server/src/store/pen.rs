@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement};
 
+use super::checkpoint::Checkpoints;
 use super::db::{Db, Turn, Turned};
 use super::error::StoreError;
 use super::row::Row;
@@ -77,11 +78,12 @@ impl Transaction for DatabaseTransaction {
 pub(super) struct Hand {
     own: Own,
     turn: Turn,
+    _checkpoints: Checkpoints,
 }
 
 impl Hand {
-    pub(super) fn new(own: Own, turn: Turn) -> Self {
-        Self { own, turn }
+    pub(super) fn new(own: Own, turn: Turn, checkpoints: Checkpoints) -> Self {
+        Self { own, turn, _checkpoints: checkpoints }
     }
 }
 
