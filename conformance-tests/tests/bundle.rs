@@ -426,6 +426,9 @@ fn entries_ask_for_operations_and_for_searches_of_several_types_and_in_compartme
         entry("GET", &format!("Patient/{who}/*"), None),
         entry("GET", &format!("?_type=Patient,Observation&_id={who},{seen}"), None),
         entry("GET", &format!("{}?_type=Patient&_id={who}", world.base), None),
+        entry("GET", "metadata", None),
+        entry("GET", "metadata?_summary=true", None),
+        entry("GET", &format!("Patient/{who}/_history?_count=0"), None),
     ];
     for kind in ["batch", "transaction"] {
         let answer = tester.post("", &bundle(kind, &asked)).expect(200).json();
@@ -445,6 +448,8 @@ fn entries_ask_for_operations_and_for_searches_of_several_types_and_in_compartme
             (entry("GET", "$fhirpath", None), "405"),
             (entry("GET", &format!("Patient/{who}/Nonsense"), None), "404"),
             (entry("GET", "?_type=Nonsense", None), "400"),
+            (entry("GET", "metadata?_summary=count", None), "400"),
+            (entry("POST", "metadata", Some(&sound)), "404"),
             (entry("GET", "?code=1", None), "400"),
             (entry("POST", "Patient/_search", None), "400"),
             (entry("POST", &format!("Patient/{who}/Observation/_search"), None), "400"),

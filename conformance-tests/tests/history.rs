@@ -204,6 +204,16 @@ fn since_and_at_choose_by_time() {
         for found in versions(&query) {
             assert_eq!(found, expected, "{query} of {times:?}");
         }
+        // How many there are, and none of them.
+        if !query.contains("_count") {
+            let count = tester.search(&format!("{path}/_history?{query}&_count=0"));
+            assert_eq!(
+                (&count["total"], &count["type"]),
+                (&json!(expected.len()), &json!("history")),
+                "{query}: {count}"
+            );
+            assert!(count["entry"].is_null() && link(&count, "next").is_none(), "{count}");
+        }
     }
     let own = tester.search(&format!("_history?_since={}", encode(&times[1])));
     assert!(link(&own, "self").is_some_and(|url| url.contains("_history?_since=")), "{own}");
@@ -211,7 +221,7 @@ fn since_and_at_choose_by_time() {
         ("_since=soon", "_since"),
         ("_at=2026-02-30", "_at"),
         ("_since=2026&_since=2027", "_since"),
-        ("_count=0", "_count"),
+        ("_count=-1", "_count"),
         ("_count=x", "_count"),
         ("_sort=_lastUpdated", "_sort"),
         ("_page=nonsense", "_page"),
@@ -305,13 +315,23 @@ fn hidden_records_have_no_past() {
             .map(|url| of(&walked(&town, url), path).len())
             .collect()
     };
+    // What is counted is what a walk tells.
+    let counted = || {
+        for url in ["Observation/_history", "_history"] {
+            let total = town.search(&format!("{url}?_count=0"))["total"].clone();
+            assert_eq!(total, json!(walked(&town, &format!("{url}?_count=1000")).len()), "{url}");
+        }
+    };
+    counted();
     // A publisher's deletion withdraws: the tombstone is told, the versions before too.
     assert_eq!((told_of(&open), told_of(&closed), told_of(&gone)), (vec![2, 2], vec![2, 2], vec![3, 3]));
     let mut deny = consent(&who, &subject, "deny", "Observation", "Organization/org-city");
     deny["provision"]["code"] = json!([{"coding": [laboratory(&who, "2026")["code"]["coding"][0]]}]);
     let denial = tester.create(&deny);
     assert_eq!((told_of(&open), told_of(&closed), told_of(&gone)), (vec![2, 2], vec![0, 0], vec![0, 0]));
+    counted();
     town.get(&format!("{closed}/_history")).refused(404);
+    town.get(&format!("{closed}/_history?_count=0")).refused(404);
     town.get(&format!("{gone}/_history")).refused(404);
     // An old version that was open does not show what the record has become.
     let mut body = tester.get(&open).expect(200).json();

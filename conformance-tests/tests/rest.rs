@@ -237,6 +237,8 @@ fn without_a_good_token_nothing_is_told() {
     let basic = Request::get(&format!("{}/Patient/pt-mei", world.base)).header("Authorization", "Basic dTpw").send();
     basic.refused(401);
     Request::get(&format!("{}/metadata", world.base)).send().expect(200);
+    let icon = Request::get(&format!("{}/favicon.ico", world.portal.trim_end_matches('/'))).send().expect(200);
+    assert_eq!((icon.header("content-type"), &icon.body[..4]), (Some("image/x-icon"), &[0, 0, 1, 0][..]));
 }
 
 #[test]
@@ -463,7 +465,8 @@ fn a_deletion_shows_no_body_in_the_history() {
     assert_eq!(history["entry"][0]["request"]["method"], "DELETE");
     assert!(history["entry"][0]["resource"].is_null(), "{history}");
     assert!(history["entry"][1]["resource"].is_object(), "{history}");
-    for count in ["0", "x", "-1"] {
+    assert_eq!(tester.search(&format!("{path}/_history?_count=0"))["total"], 2);
+    for count in ["x", "-1"] {
         tester.get(&format!("{path}/_history?_count={count}")).refused(400);
     }
 }

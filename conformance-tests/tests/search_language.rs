@@ -2,7 +2,7 @@
 //!
 //! What values mean is in `search_values`; what is hidden from whom in `search_leaks`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{IDENTIFIERS, LOINC, UCUM, patient, quantity};
 use techo_conformance_tests::stock::{Stock, clinic};
@@ -209,6 +209,71 @@ fn the_parts_of_a_composite_belong_together() {
         ("Observation", "code-value-quantity", "29463-7$soon", "value"),
         ("Observation", "code-value-quantity:exact", "29463-7$60", "invalid"),
     ]);
+}
+
+/// Where others' rows answer for a composite, it was there as soon as its first half was.
+#[test]
+fn half_a_composite_is_none() {
+    let mut stock = Stock::new();
+    let who = stock.put("who", &patient("半分", "composite-2", "2024-04-01"));
+    let odd = json!({"coding": [{"system": "urn:odd", "code": "odd"}]});
+    let value = json!({"value": 100, "unit": "mmHg", "system": UCUM, "code": "mm[Hg]"});
+    let about = |code: &Value| json!({"resourceType": "Observation", "status": "final", "subject": who, "code": code});
+    let with = |name: &str, value: Value| {
+        let mut one = about(&odd);
+        one[name] = value;
+        one
+    };
+    for name in ["low", "high"] {
+        stock.put(name, &with("component", json!([{"code": odd, "valueQuantity": value}])));
+    }
+    stock.put("weight", &quantity(stock.id("who"), "29463-7", "2026-02-10", "60", "kg"));
+    stock.put("height", &quantity(stock.id("who"), "8302-2", "2026-02-10", "160", "cm"));
+    stock.put("odd", &with("valueCodeableConcept", json!({"coding": [{"system": "urn:odd", "code": "yes"}]})));
+    stock.put("text", &with("valueString", json!("よい")));
+    stock.finds(&[
+        // A code without such a value is half of the two, and half is none.
+        ("Observation", "code-value-quantity:missing&subject=Patient/{who}", "false", "weight height"),
+        ("Observation", "code-value-quantity:missing&subject=Patient/{who}", "true", "low high odd text"),
+        ("Observation", "combo-code-value-quantity:missing&subject=Patient/{who}", "false", "low high weight height"),
+        ("Observation", "combo-code-value-quantity:missing&subject=Patient/{who}", "true", "odd text"),
+        ("Observation", "code-value-concept:missing&subject=Patient/{who}", "false", "odd"),
+        ("Patient", "_has:Observation:patient:code-value-quantity:missing", "false", "who"),
+        ("Observation", "_filter", "subject re Patient/{who} and code-value-quantity pr true", "weight height"),
+    ]);
+}
+
+#[test]
+fn no_record_lacks_an_id_or_a_stamp() {
+    let mut stock = Stock::new();
+    stock.put("who", &patient("有", "present-1", "2024-04-01"));
+    stock.put("seen", &quantity(stock.id("who"), "29463-7", "2026-02-10", "60", "kg"));
+    for name in ["_id", "_lastUpdated"] {
+        let missing = format!("{name}:missing");
+        stock.finds(&[
+            ("Observation", &format!("{missing}&subject=Patient/{{who}}"), "false", "seen"),
+            ("Observation", &format!("{missing}&subject=Patient/{{who}}"), "true", ""),
+            ("Observation", &missing, "false", "seen"),
+            ("Observation", &missing, "true", ""),
+            ("Observation", &format!("patient.{missing}"), "false", "seen"),
+            ("Observation", &format!("patient.{missing}"), "true", ""),
+            ("Patient", &format!("_has:Observation:patient:{missing}"), "false", "who"),
+            ("Patient", &format!("_has:Observation:patient:{missing}"), "true", ""),
+            ("Observation", "_filter", &format!("subject re Patient/{{who}} and {name} pr true"), "seen"),
+            ("Observation", "_filter", &format!("{name} pr false"), ""),
+        ]);
+        stock.refuses(&[
+            ("Observation", &missing, "maybe", "value"),
+            ("Observation", "_filter", &format!("{name} pr maybe"), "value"),
+        ]);
+        let total = |value: &str| stock.tester.search(&format!("Patient?{missing}={value}&_count=0"))["total"].clone();
+        assert_eq!(
+            (total("true"), total("false")),
+            (json!(0), stock.tester.search("Patient?_count=0")["total"].clone())
+        );
+    }
+    // No condition at all is no condition of a write.
+    stock.tester.delete("Patient?_id:missing=false").refused(412);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::config::{ConditionalDelete, Config};
 use crate::interaction::audit::RENDERED;
 use crate::interaction::patch::MEDIA;
 use crate::interaction::read::no_count;
-use crate::interaction::{Error, subset};
+use crate::interaction::{Call, Error, Reply, subset};
 use crate::operation::definition::of_query;
 use crate::operation::{Level, OPERATIONS, Operation};
 use crate::search::named::QUERIES;
@@ -38,7 +38,7 @@ const EVERYWHERE: &[(&str, &str, &str)] = &[
     (
         "_text",
         "string",
-        "Words of the narrative: AND, OR, parentheses, \"words together\"; kana, width and case are folded. For types that have a narrative.",
+        "Words of the narrative: AND, OR, NOT, parentheses, \"words together\"; kana, width and case are folded. For types that have a narrative.",
     ),
     ("_content", "string", "Words of any text in the resource, asked in the same way."),
 ];
@@ -115,6 +115,12 @@ pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Er
     }
     let whole = app.capabilities().to_vec();
     subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
+}
+
+/// The statement as the answer of a Bundle's entry.
+pub fn entry(call: &Call<'_>, query: &[(String, String)]) -> Result<Reply, Error> {
+    let body = part(call.app, query)?.unwrap_or_else(|| call.app.capabilities().to_vec());
+    Ok(Reply { body: Some(body), ..Reply::default() })
 }
 
 fn claim(operation: &Operation, base: &str) -> Json {

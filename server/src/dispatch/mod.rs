@@ -99,6 +99,7 @@ async fn carried(call: &Call<'_>, interaction: &Interaction) -> Result<Reply, Er
         Interaction::Update { to, body, expected } => update::update(call, to, body, expected.as_ref()).await,
         Interaction::Patch { to, patch, expected } => patch::patch(call, to, patch, expected.as_ref()).await,
         Interaction::Delete { to, expected } => delete::delete(call, to, expected.as_ref()).await,
+        Interaction::Capabilities(query) => capabilities::entry(call, query),
         Interaction::Bundle(body) => Box::pin(bundle::bundle(call, body)).await,
         Interaction::Operation(asked) => Box::pin(operation::run(call, asked)).await,
     }

@@ -50,7 +50,8 @@ pub fn router(state: OauthState) -> Router {
         .route("/oauth/approve", post(approve::post))
         .route("/oauth/signin", get(signin::get).post(signin::post))
         .route("/oauth/signout", post(signin::out))
-        .route(STYLE_PATH, get(page::style));
+        .route(STYLE_PATH, get(page::style))
+        .route("/favicon.ico", get(page::icon));
     open.merge(programs).merge(people).layer(DefaultBodyLimit::max(LONGEST_FORM)).with_state(state)
 }
 

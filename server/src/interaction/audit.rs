@@ -66,7 +66,7 @@ impl Call<'_> {
             Interaction::Create { .. } => Kind::Create,
             Interaction::Update { .. } | Interaction::Patch { .. } => Kind::Update,
             Interaction::Delete { .. } => Kind::Delete,
-            Interaction::Bundle(_) | Interaction::Operation(_) => Kind::Operation,
+            Interaction::Bundle(_) | Interaction::Operation(_) | Interaction::Capabilities(_) => Kind::Operation,
         };
         let (kind, outcome) = match result {
             Ok(reply) if reply.status == Status::Unprocessable => (Kind::Refusal, Outcome::Refused),
@@ -239,6 +239,7 @@ fn asked(interaction: &Interaction) -> String {
         Interaction::History(of, _) => of.path(),
         Interaction::Create { kind, .. } => kind.clone(),
         Interaction::Bundle(_) => String::new(),
+        Interaction::Capabilities(_) => "metadata".to_owned(),
         Interaction::Search(ground, query) => format!("{}?{}", ground.path(), query_of(query)),
         // What a body holds may be a patient's record: it is not kept.
         Interaction::Operation(asked) if asked.query.is_empty() => asked.path(),

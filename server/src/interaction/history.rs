@@ -29,7 +29,7 @@ const MOST: usize = 1000;
 
 /// A page of versions.
 ///
-/// * `query`: `_count`, `_since`, `_at`; `_page` from a `next` link.
+/// * `query`: `_count` (0: how many there are, alone), `_since`, `_at`; `_page` from a `next` link.
 pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> Result<Reply, Error> {
     let types = allowed(call, of)?;
     let path = of.path();
@@ -37,6 +37,9 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     if let Past::Instance(at) = of {
         let current = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
         asked.window.rid = Some(current.rid);
+    }
+    if asked.limit == 0 {
+        return counted(call, of, &types, &asked).await;
     }
     let mut versions = newest(call, &types, &asked).await?;
     let more = versions.len() > asked.limit;
@@ -58,6 +61,19 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     reply.about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };
     reply.body = Some(bundle.finish(None, &call.view));
     Ok(reply)
+}
+
+/// How many versions there are, and none of them: as a search with `_count=0` has it.
+async fn counted(call: &Call<'_>, of: &Past, types: &[String], asked: &Asked) -> Result<Reply, Error> {
+    let reader = call.reader();
+    let mut total = 0;
+    for number in in_use(call, types).await? {
+        total += reader.count_changes(&call.type_name(number), &asked.window).await?;
+    }
+    let mut bundle = Bundle::new("history");
+    link(call, &of.path(), (asked, &[], false), &mut bundle)?;
+    let about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };
+    Ok(Reply { about, body: Some(bundle.finish(Some(total), &call.view)), ..Reply::default() })
 }
 
 /// `self`, and where there are other pages the ways to them.
@@ -130,15 +146,19 @@ fn allowed(call: &Call<'_>, of: &Past) -> Result<Vec<String>, Error> {
     }
 }
 
+/// The types of which there is anything to tell.
+async fn in_use(call: &Call<'_>, types: &[String]) -> Result<Vec<u16>, Error> {
+    let numbers: Vec<u16> = types.iter().filter_map(|kind| call.definitions.type_number(kind)).collect();
+    if types.len() > 1 { Ok(call.reader().types_in_use(&numbers).await?) } else { Ok(numbers) }
+}
+
 /// The versions of a page, and one more if there is one. The types are read one by
 /// one: what the first ones tell bounds what the next ones are asked for.
 async fn newest(call: &Call<'_>, types: &[String], asked: &Asked) -> Result<Vec<Stored>, Error> {
     let reader = call.reader();
-    let numbers: Vec<u16> = types.iter().filter_map(|kind| call.definitions.type_number(kind)).collect();
-    let in_use = if types.len() > 1 { reader.types_in_use(&numbers).await? } else { numbers };
     let mut window = asked.window.clone();
     let mut versions = Vec::new();
-    for number in in_use {
+    for number in in_use(call, types).await? {
         versions.extend(reader.changes(&call.type_name(number), &window, asked.limit + 1).await?);
         newest_first(&mut versions);
         window.nearest(&mut versions, asked.limit + 1);
@@ -222,9 +242,9 @@ fn event(at: &Location, version: &Stored) -> String {
 }
 
 fn count(value: &str) -> Result<usize, Error> {
-    value.parse().ok().filter(|count| *count > 0).map(|count: usize| count.min(MOST)).ok_or_else(|| {
+    value.parse().ok().map(|count: usize| count.min(MOST)).ok_or_else(|| {
         let issue =
-            Issue::error("value", "_count is a whole number from 1.", "_count は 1 以上の整数で指定してください。");
+            Issue::error("value", "_count is a whole number from 0.", "_count は 0 以上の整数で指定してください。");
         Error::Invalid(vec![issue.at("_count")])
     })
 }

@@ -54,6 +54,8 @@ use crate::store::watch::Warrant;
 /// A request, read.
 #[derive(Clone, Debug)]
 pub enum Interaction {
+    /// `GET metadata` in a Bundle; by itself it is open to all, and needs no token.
+    Capabilities(Vec<(String, String)>),
     /// `GET [type]/[id]`, what the reader has already, and how much is to go out.
     Read(Location, Known, Shape),
     /// `GET [type]/[id]/_history/[version]`
@@ -103,7 +105,7 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// The type it is about; `None` for a Bundle, a search of several types, and an
+    /// The type it is about; `None` for what the server does, a Bundle, a search of several types, and an
     /// operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
@@ -112,7 +114,7 @@ impl Interaction {
             Self::Update { to, .. } | Self::Patch { to, .. } | Self::Delete { to, .. } => Some(to.kind()),
             Self::Search(Ground::Type(kind), _) | Self::Create { kind, .. } => Some(kind),
             Self::Search(Ground::Compartment(at, _), _) => Some(&at.kind),
-            Self::Search(Ground::Types, _) | Self::Bundle(_) | Self::Operation(_) => None,
+            Self::Search(Ground::Types, _) | Self::Bundle(_) | Self::Operation(_) | Self::Capabilities(_) => None,
         }
     }
 
@@ -121,7 +123,7 @@ impl Interaction {
         match self {
             Self::Create { .. } | Self::Update { .. } | Self::Patch { .. } | Self::Delete { .. } => true,
             Self::Read(..) | Self::Vread(..) | Self::History(..) | Self::Search(..) => false,
-            Self::Bundle(_) | Self::Operation(_) => false,
+            Self::Bundle(_) | Self::Operation(_) | Self::Capabilities(_) => false,
         }
     }
 }

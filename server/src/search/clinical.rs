@@ -176,7 +176,7 @@ mod tests {
             any: vec![Match::Token(CodePattern { system: Pattern::Any, code: Pattern::Is("c".into()) })],
             negated: false,
         };
-        let other = Filter::Missing { param: "Observation.value-date".into(), tables: &[], missing: true };
+        let other = Filter::Missing { parts: vec![("Observation.value-date".into(), &[])], missing: true };
         for (kind, filters, patients, answered) in [
             ("Observation", vec![whose("patient", &[group, patient]), coded("Observation")], 1, vec![1, 0]),
             ("Observation", vec![other, coded("Observation"), whose("subject", &[patient])], 1, vec![1, 2]),

@@ -146,7 +146,10 @@ fn one(filter: &Filter) -> Result<Filter, &'static str> {
         Filter::Indexed { param, any, negated } => {
             Filter::Indexed { param: key(param), any: any.clone(), negated: *negated }
         }
-        Filter::Missing { param, tables, missing } => Filter::Missing { param: key(param), tables, missing: *missing },
+        Filter::Missing { parts, missing } => {
+            let parts = parts.iter().map(|(param, tables)| (key(param), *tables)).collect();
+            Filter::Missing { parts, missing: *missing }
+        }
         Filter::Unequal { param, any } => Filter::Unequal { param: key(param), any: any.clone() },
         Filter::Chain { param, target, filters } => {
             Filter::Chain { param: key(param), target: *target, filters: filters.clone() }

@@ -243,6 +243,11 @@ impl<'a> Reader<'a> {
 
     /// `updated` is one instant, so each prefix is a span of it.
     pub(super) fn updated(&self, modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> {
+        if modifier == Modifier::Missing {
+            // Every record has one.
+            let any = if truth(value)? { None } else { Some(i64::MIN..i64::MAX) };
+            return Ok(Filter::Updated { any: any.into_iter().collect() });
+        }
         if modifier != Modifier::None {
             return Err(unfit(modifier, "_lastUpdated"));
         }
@@ -348,6 +353,8 @@ pub(super) fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> 
     let negated = match modifier {
         Modifier::None => false,
         Modifier::Not => true,
+        // Every record has one.
+        Modifier::Missing => return Ok(if truth(value)? { Filter::Any(Vec::new()) } else { Filter::All(Vec::new()) }),
         other => return Err(unfit(other, "_id")),
     };
     let mut any = Vec::new();
@@ -361,21 +368,25 @@ pub(super) fn id(modifier: Modifier<'_>, value: &str) -> Result<Filter, Reason> 
     Ok(Filter::Id { any, negated })
 }
 
-/// A composite has rows if its first part has: an element lacking one has none.
+/// A composite is there where all of its parts are, in one element.
 pub(super) fn missing(parameter: &Parameter, value: &str) -> Result<Filter, Reason> {
-    let missing = match value {
-        "true" => true,
-        "false" => false,
-        _ => return Err(Reason::Missing),
+    let missing = truth(value)?;
+    let (key, tables) = (&parameter.key, parameter.kind.tables);
+    let parts = match &parameter.parts[..] {
+        [] if parameter.kind.name == "special" => vec![(part_key(key, 0), tables)],
+        [] => vec![(key.clone(), tables)],
+        parts => parts.iter().map(|part| (part.key.clone(), part.kind.without_displays())).collect(),
     };
-    let (param, tables) = match parameter.parts.first() {
-        Some(part) => (part.key.clone(), part.kind.tables),
-        None if parameter.kind.name == "special" => {
-            (super::catalog::part_key(&parameter.key, 0), parameter.kind.tables)
-        }
-        None => (parameter.key.clone(), parameter.kind.tables),
-    };
-    Ok(Filter::Missing { param, tables, missing })
+    Ok(Filter::Missing { parts, missing })
+}
+
+/// The value of `:missing`.
+fn truth(value: &str) -> Result<bool, Reason> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(Reason::Missing),
+    }
 }
 
 pub(super) fn unfit(modifier: Modifier<'_>, what: &str) -> Reason {

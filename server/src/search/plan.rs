@@ -13,7 +13,7 @@
 //! | `Id` | `[NOT] r.fhir_id IN (…)` |
 //! | `Updated` | `r.updated >= start AND r.updated < end`, OR over the ranges |
 //! | `Indexed` | `[NOT] EXISTS (SELECT 1 FROM table WHERE param = ? AND rid = r.rid AND (match OR match …))` |
-//! | `Missing` | `[NOT] EXISTS` a row of `param` in any of `tables` |
+//! | `Missing` | `[NOT] EXISTS` a row of the index in any of its tables, of a composite one of each part with the same rid and grp |
 //! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
 //! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
 //! | `Related` | `EXISTS` a reference row of `param` to `id`, or to what visible rows of its type lead to from there |
@@ -89,10 +89,9 @@ pub enum Filter {
     },
     /// It has no row in this index (or, not `missing`, has one).
     Missing {
-        /// The index.
-        param: ParamKey,
-        /// Where its rows may be.
-        tables: &'static [Table],
+        /// The index, and where its rows may be; of a composite that of each part, whose
+        /// rows have one and the same `grp`.
+        parts: Vec<(ParamKey, &'static [Table])>,
         /// `true`: no row; `false`: some row.
         missing: bool,
     },
@@ -182,6 +181,20 @@ pub enum Sought {
     All(Vec<Sought>),
     /// One of these is.
     Any(Vec<Sought>),
+    /// This is not.
+    Not(Box<Sought>),
+}
+
+impl Sought {
+    /// Whether it holds of what says nothing at all.
+    pub fn holds_of_nothing(&self) -> bool {
+        match self {
+            Self::Part(_) => false,
+            Self::All(parts) => parts.iter().all(Self::holds_of_nothing),
+            Self::Any(parts) => parts.iter().any(Self::holds_of_nothing),
+            Self::Not(part) => !part.holds_of_nothing(),
+        }
+    }
 }
 
 /// The parts of one composite value: each an index and alternatives in it.

@@ -386,8 +386,8 @@ reasons! {
         "at character {at}: a word has a letter or a digit",
         "{at}文字目: 語には文字か数字が必要です";
     TextSign { at: usize } => Value,
-        "at character {at}: words, \"words in quotes\", AND, OR and parentheses are known, and nothing else",
-        "{at}文字目: 使えるのは語、\"引用符で囲んだ語\"、AND、OR、括弧だけです";
+        "at character {at}: words, \"words in quotes\", AND, OR, NOT and parentheses are known, and nothing else",
+        "{at}文字目: 使えるのは語、\"引用符で囲んだ語\"、AND、OR、NOT、括弧だけです";
     TextOpening { at: usize } => Value,
         "at character {at}: an opening parenthesis is missing before it",
         "{at}文字目: 対応する開き括弧「(」がありません";

@@ -1,7 +1,7 @@
 //! What the URL of an entry asks for, where it does not name what is written.
 //!
 //! All that a `GET` may ask of the server it may ask in a Bundle: reads, searches of a
-//! type, of several and in a compartment, histories, operations. Operations come by
+//! type, of several and in a compartment, histories, operations, what the server does. Operations come by
 //! `POST` too, with their Parameters as the resource.
 //!
 //! Source: FHIR R4 http.html#transaction, operations.html
@@ -27,6 +27,7 @@ pub(super) fn asked(path: &str, query: &str, known: Known) -> Result<Interaction
     match parts[..] {
         [.., "_search"] => Err(by_get()),
         [""] => Ok(Interaction::Search(Ground::Types, pairs(query))),
+        ["metadata"] => Ok(Interaction::Capabilities(pairs(query))),
         ["_history"] => Ok(Interaction::History(Past::System, pairs(query))),
         [kind] => Ok(Interaction::Search(Ground::Type(owned(kind)), pairs(query))),
         [kind, "_history"] => Ok(Interaction::History(Past::Type(owned(kind)), pairs(query))),

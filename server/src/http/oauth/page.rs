@@ -43,6 +43,18 @@ pub(super) async fn style() -> Response {
     (headers, STYLE).into_response()
 }
 
+/// A notebook, which browsers ask for by themselves, at an address that never changes.
+const ICON: &[u8] = include_bytes!("../../portal/favicon.ico");
+
+pub(super) async fn icon() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "image/x-icon"),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, ICON).into_response()
+}
+
 /// A page.
 ///
 /// * `form_action`: where, besides here, the answer to its form may redirect. A

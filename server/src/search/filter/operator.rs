@@ -83,6 +83,8 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
     match (name, operator) {
         ("_id", Operator::Equal) => return id(Modifier::None, value),
         ("_id", Operator::Unequal) => return id(Modifier::Not, value),
+        ("_id", Operator::Present) => return id(Modifier::Missing, absent(value)?),
+        ("_lastUpdated", Operator::Present) => return reader.updated(Modifier::Missing, absent(value)?),
         ("_lastUpdated", operator) => {
             let prefix = operator.prefix().ok_or_else(|| unfit(name))?;
             return reader.updated(Modifier::None, &prefixed(prefix, value)?);
@@ -95,11 +97,7 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
     }
     let parameter = reader.known(name)?;
     if operator == Operator::Present {
-        return match value {
-            "true" => missing(parameter, "false"),
-            "false" => missing(parameter, "true"),
-            _ => Err(Reason::FilterPresent),
-        };
+        return missing(parameter, absent(value)?);
     }
     match parameter.kind.name {
         "string" => string(parameter, operator, value),
@@ -127,6 +125,15 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
             Ok(Filter::Near { params, any: vec![special::circle(value)?] })
         }
         _ => Err(unfit(name)),
+    }
+}
+
+/// The value of `pr` as one of `:missing`.
+fn absent(value: &str) -> Result<&'static str, Reason> {
+    match value {
+        "true" => Ok("false"),
+        "false" => Ok("true"),
+        _ => Err(Reason::FilterPresent),
     }
 }
 

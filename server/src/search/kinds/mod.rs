@@ -71,6 +71,15 @@ impl Kind {
     pub fn named(name: &str) -> Option<&'static Self> {
         KINDS.iter().copied().find(|kind| kind.name == name)
     }
+
+    /// Where the rows of a composite's part may be: displays are for `:text` alone, which
+    /// composites do not have.
+    pub fn without_displays(&self) -> &'static [Table] {
+        match self.tables {
+            [rest @ .., Table::String] if !rest.is_empty() => rest,
+            all => all,
+        }
+    }
 }
 
 /// An element of a resource, or a computed value.

@@ -1,7 +1,7 @@
 //! Queries and the plans they become.
 
 use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey, Total};
-use super::super::row::Table;
+use super::super::row::{ParamKey, Table};
 use super::super::shape::Summary;
 use super::super::terms::NoTerms;
 use super::*;
@@ -74,10 +74,13 @@ fn missing_looks_where_rows_may_be() {
     let plan = good("Observation", &[("code-value-quantity:missing", "true"), ("date:missing", "false")]);
     assert_eq!(
         plan.filters[1],
-        Filter::Missing { param: "Observation.date".into(), tables: &[Table::Date], missing: false }
+        Filter::Missing { parts: vec![("Observation.date".into(), &[Table::Date])], missing: false }
     );
-    let Filter::Missing { param, missing: true, .. } = &plan.filters[0] else { panic!("{:?}", plan.filters) };
-    assert_eq!(&**param, "Observation.code-value-quantity$0");
+    let parts: Vec<(ParamKey, &[Table])> = vec![
+        ("Observation.code-value-quantity$0".into(), &[Table::Token, Table::Identifier]),
+        ("Observation.code-value-quantity$1".into(), &[Table::Quantity]),
+    ];
+    assert_eq!(plan.filters[0], Filter::Missing { parts, missing: true });
 }
 
 #[test]
@@ -172,7 +175,8 @@ fn what_is_refused() {
         ("Patient", "birthdate", "soon", "value"),
         ("Patient", "gender:missing", "maybe", "value"),
         ("Patient", "_id:exact", "x", "invalid"),
-        ("Patient", "_lastUpdated:missing", "true", "invalid"),
+        ("Patient", "_lastUpdated:missing", "maybe", "value"),
+        ("Patient", "_id:missing", "", "value"),
         ("Patient", "_count", "-1", "value"),
         ("Patient", "_count", "ten", "value"),
         ("Patient", "_sort", "nothing", "value"),

@@ -3,14 +3,15 @@
 //! ```text
 //! any  = all { "OR" all }
 //! all  = one { [ "AND" ] one }
-//! one  = word | "\"" words "\"" | "(" any ")"
+//! one  = word | "\"" words "\"" | "(" any ")" | "NOT" one
 //! ```
 //!
-//! `AND` and `OR` in any case, as R4's own example mixes them; `AND` binds closer.
-//! Words in quotes stand next to each other, in one text. What other engines
-//! of search know besides (`NOT`, `NEAR`, `*`, `-word`) is refused: to take it for
-//! a word would find something else than was meant. Between commas stand
-//! alternatives, as with every parameter.
+//! `AND`, `OR` and `NOT` in any case, as R4's own example mixes them; `NOT` binds
+//! closest, then `AND`: `a NOT b` has a and not b. Words in quotes stand next to each
+//! other, in one text. What other engines of search know besides (`NEAR`, `*`,
+//! `-word`) is refused: to take it for a word would find something else than was meant,
+//! and how far apart two words are neither database can tell of Japanese, which has no
+//! blanks to count. Between commas stand alternatives, as with every parameter.
 //!
 //! Source: FHIR R4 search.html#text, which leaves the grammar to the server.
 
@@ -90,12 +91,21 @@ impl<'t> Source<'t> {
             self.at += end + 2;
             return Ok(found);
         }
+        if self.keyword("not") {
+            self.depth += 1;
+            if self.depth > MOST_DEPTH {
+                return Err(Reason::TextDepth { most: MOST_DEPTH });
+            }
+            let inner = self.one()?;
+            self.depth -= 1;
+            return Ok(Sought::Not(Box::new(inner)));
+        }
         let word = word(rest);
         if word.is_empty() || ["and", "or"].iter().any(|known| word.eq_ignore_ascii_case(known)) {
             return Err(self.wrong(|at| Reason::TextWord { at }));
         }
-        let foreign = ["not", "near"].iter().any(|known| word.eq_ignore_ascii_case(known));
-        if foreign || word.starts_with(['-', '+', '!']) || word.contains(['*', '?', '~', '^']) {
+        if word.eq_ignore_ascii_case("near") || word.starts_with(['-', '+', '!']) || word.contains(['*', '?', '~', '^'])
+        {
             return Err(self.wrong(|at| Reason::TextSign { at }));
         }
         let found = self.wanted(word)?;

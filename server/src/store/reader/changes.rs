@@ -52,6 +52,20 @@ impl Reader<'_> {
         Ok(all)
     }
 
+    /// How many versions of records of one type there are: counted at one instant, so that
+    /// none is counted in both tables.
+    pub async fn count_changes(&self, kind: &str, window: &Window) -> Result<u64, StoreError> {
+        let (Some(current), Some(past)) = (self.current_of(kind, window), self.past_of(kind, window)) else {
+            return Ok(0);
+        };
+        let mut sql = Sql::new("SELECT (SELECT COUNT(*) FROM (");
+        sql.push(current).text(") c) + (SELECT COUNT(*) FROM (").push(past).text(") p)");
+        let rows = self.run(sql, window.rid.is_some()).await?;
+        let row = rows.first().ok_or(StoreError::Missing { table: "history", what: "count" })?;
+        let count: i64 = row.get(0)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
     /// The types, among these, of which there is any record at all.
     pub async fn types_in_use(&self, types: &[u16]) -> Result<Vec<u16>, StoreError> {
         if types.is_empty() {

@@ -98,8 +98,12 @@ impl Scene<'_> {
                 let has = |(table, same): (Table, Vec<&Match>)| probe(&r, table, param, Some(one_of("t", &same)));
                 not_if(*negated, Sql::or(by_table(any).into_iter().map(has).collect()))
             }
-            Filter::Missing { param, tables, missing } => {
-                not_if(*missing, Sql::or(tables.iter().map(|table| probe(&r, *table, param, None)).collect()))
+            Filter::Missing { parts, missing } => {
+                let there = match &parts[..] {
+                    [(param, tables)] => tables.iter().map(|table| probe(&r, *table, param, None)).collect(),
+                    parts => Parts::there(parts).into_iter().map(|parts| parts.probe(&r)).collect(),
+                };
+                not_if(*missing, Sql::or(there))
             }
             Filter::Unequal { param, any } => {
                 let has = |(table, same): (Table, Vec<&Match>)| {
@@ -213,28 +217,42 @@ pub(super) struct Parts {
 
 /// One composite value: alternatives by the tables that its parts' rows may be in.
 pub(super) fn together(parts: &Together) -> Vec<Parts> {
-    let index = parts.first().map_or_else(|| "".into(), |(index, _)| index.clone());
-    let mut all = vec![Parts { tables: Vec::new(), conditions: Vec::new(), index: index.clone() }];
-    for (number, (index, any)) in parts.iter().enumerate() {
+    let each = parts.iter().enumerate().map(|(number, (index, any))| {
         let t = format!("t{number}");
-        let choices: Vec<(Table, Sql)> = by_table(any)
-            .into_iter()
-            .map(|(table, same)| (table, Sql::and(vec![param(&t, index, table), one_of(&t, &same)])))
-            .collect();
-        let with = |parts: &Parts| {
-            let more = |(table, condition): &(Table, Sql)| Parts {
-                tables: [&parts.tables[..], &[*table]].concat(),
-                conditions: [&parts.conditions[..], std::slice::from_ref(condition)].concat(),
-                index: index.clone(),
-            };
-            choices.iter().map(more).collect::<Vec<_>>()
-        };
-        all = all.iter().flat_map(with).collect();
-    }
-    all
+        let choice =
+            |(table, same): (Table, Vec<&Match>)| (table, Sql::and(vec![param(&t, index, table), one_of(&t, &same)]));
+        (index, by_table(any).into_iter().map(choice).collect())
+    });
+    Parts::alternatives(each)
 }
 
 impl Parts {
+    /// All the parts of a composite, whatever their values.
+    fn there(parts: &[(ParamKey, &'static [Table])]) -> Vec<Self> {
+        let each = parts.iter().enumerate().map(|(number, (index, tables))| {
+            let t = format!("t{number}");
+            (index, tables.iter().map(|table| (*table, param(&t, index, *table))).collect())
+        });
+        Self::alternatives(each)
+    }
+
+    /// * `each`: of a part its index, and by table what is asked of its row.
+    fn alternatives<'k>(each: impl Iterator<Item = (&'k ParamKey, Vec<(Table, Sql)>)>) -> Vec<Self> {
+        let mut all = vec![Self { tables: Vec::new(), conditions: Vec::new(), index: "".into() }];
+        for (index, choices) in each {
+            let with = |parts: &Self| {
+                let more = |(table, condition): &(Table, Sql)| Self {
+                    tables: [&parts.tables[..], &[*table]].concat(),
+                    conditions: [&parts.conditions[..], std::slice::from_ref(condition)].concat(),
+                    index: index.clone(),
+                };
+                choices.iter().map(more).collect::<Vec<_>>()
+            };
+            all = all.iter().flat_map(with).collect();
+        }
+        all
+    }
+
     /// A latitude and a longitude within the circle.
     ///
     /// On a sphere, by the cosine at the middle latitude, which is written as a

@@ -33,6 +33,8 @@ const ASKED: &[(&str, &str)] = &[
     ("publisher", "Observation?patient=p&code=http://loinc.org|29463-7"),
     ("publisher", "Observation?patient=p&code=http://loinc.org|29463-7&_sort=-date"),
     ("app", "Observation?patient=p&code=http://loinc.org|29463-7"),
+    ("publisher", "Observation?patient=p&code-value-quantity:missing=true"),
+    ("app", "Observation?combo-code-value-quantity:missing=false"),
     ("publisher", "Observation?_list=a"),
     ("publisher", "Observation?_filter=patient.identifier eq urn:x|1 and (status eq final or not (code eq a))"),
     ("publisher", "Location?near=35|139|5"),

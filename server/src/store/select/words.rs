@@ -20,8 +20,11 @@ impl Scene<'_> {
         let r = row.name();
         let mut said = Sql::new("(SELECT v.content AS content, CASE WHEN ");
         said.push(self.tells(&r, row)).text(" THEN v.narrative ELSE '' END AS narrative FROM words v ");
-        said.text(&format!("WHERE v.rid = {r}.rid) w WHERE ")).push(stands(everything, sought));
-        let mut sql = Sql::default();
+        // What says nothing has no row: of that a negation holds.
+        let negated = sought.holds_of_nothing();
+        said.text(&format!("WHERE v.rid = {r}.rid) w WHERE ")).text(if negated { "NOT " } else { "" });
+        said.push(stands(everything, sought));
+        let mut sql = Sql::new(if negated { "NOT " } else { "" });
         sql.exists(said);
         sql
     }
@@ -56,5 +59,10 @@ fn stands(everything: bool, sought: &Sought) -> Sql {
         }
         Sought::All(parts) => Sql::and(each(parts)),
         Sought::Any(parts) => Sql::or(each(parts)),
+        Sought::Not(inner) => {
+            let mut sql = Sql::new("(NOT ");
+            sql.push(stands(everything, inner)).text(")");
+            sql
+        }
     }
 }
