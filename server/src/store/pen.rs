@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement, Value};
 
 use super::checkpoint::Checkpoints;
 use super::db::{Db, Turn, Turned};
@@ -112,6 +112,8 @@ pub(super) struct Held<'h> {
 }
 
 impl Runs for Held<'_> {
+    const NEAR: bool = true;
+
     fn backend(&self) -> DatabaseBackend {
         DatabaseBackend::Sqlite
     }
@@ -123,6 +125,10 @@ impl Runs for Held<'_> {
     async fn run(&self, statement: Statement) -> Result<(), StoreError> {
         self.own.query(&statement)?;
         Ok(())
+    }
+
+    async fn each(&self, sql: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        Ok(self.own.each(sql, rows)?)
     }
 }
 
