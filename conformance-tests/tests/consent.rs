@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use techo_conformance_tests::browser::{Browser, Page};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::page::{Form, forms};
-use techo_conformance_tests::sample::{IDENTIFIERS, consent, height, patient, weight};
+use techo_conformance_tests::sample::{IDENTIFIERS, consent, height, patient, transaction, urn, weight};
 use techo_conformance_tests::world::{ALL, Ask, Caller, World};
 
 /// A patient of the tester's with a weight and a height.
@@ -504,4 +504,66 @@ fn several_subjects_must_all_permit() {
     tester.create(&consent(&second, &format!("Patient/{second}"), "permit", "Account", "Organization/org-city"));
     town.get(&format!("Account/{id}")).expect(200);
     both["id"] = json!(id);
+}
+
+/// A Consent that is known as `number`.
+fn known_as(family: &Family, number: u32) -> Value {
+    let mut known = about(family, "permit", "Observation", "Organization/org-city");
+    known["identifier"] = json!([{"system": IDENTIFIERS, "value": format!("consent-{number}")}]);
+    known
+}
+
+/// Identifiers of those Consents of hers that have a status, and their versions.
+fn by_status(family: &Family, status: &str) -> Vec<(String, String)> {
+    let found = family.tester.search(&format!("Consent?patient={}&status={status}&_count=500", family.who));
+    let value = |one: &Value| one.as_str().unwrap_or_default().to_owned();
+    let each = found["entry"].as_array().into_iter().flatten().map(|entry| &entry["resource"]);
+    let mut found: Vec<(String, String)> =
+        each.map(|one| (value(&one["identifier"][0]["value"]), value(&one["meta"]["versionId"]))).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn of_many_filed_at_once_each_takes_the_place_of_the_one_before() {
+    let family = family();
+    let file = |kind: &str, numbers: std::ops::Range<u32>| {
+        let each: Vec<(String, Value)> = numbers.map(|number| (urn(number), known_as(&family, number))).collect();
+        let mut bundle = transaction(&each);
+        bundle["type"] = json!(kind);
+        let answer = family.tester.post("", &bundle).expect(200).json();
+        let entries = answer["entry"].as_array().expect("answers");
+        assert!(entries.iter().all(|entry| entry["response"]["status"] == "201 Created"), "{answer}");
+    };
+    let named = |numbers: std::ops::Range<u32>, version: &str| -> Vec<(String, String)> {
+        let mut all: Vec<_> = numbers.map(|number| (format!("consent-{number}"), version.to_owned())).collect();
+        all.sort();
+        all
+    };
+    file("transaction", 0..30);
+    assert_eq!((by_status(&family, "active"), by_status(&family, "inactive")), (named(0..30, "1"), vec![]));
+    file("transaction", 10..40);
+    assert_eq!((by_status(&family, "active"), by_status(&family, "inactive")), (named(0..40, "1"), named(10..30, "2")));
+    file("batch", 35..45);
+    let ended = [named(10..30, "2"), named(35..40, "2")].concat();
+    assert_eq!((by_status(&family, "active"), by_status(&family, "inactive")), (named(0..45, "1"), ended));
+}
+
+#[test]
+fn a_consent_changed_beside_the_one_that_takes_its_place_was_refused() {
+    let family = family();
+    let tester = &family.tester;
+    let id = tester.create(&known_as(&family, 1));
+    let mut changed = known_as(&family, 1);
+    changed["id"] = json!(id);
+    let entry = |method: &str, url: &str, resource: &Value| json!({"resource": resource, "request": {"method": method, "url": url}});
+    // What the sender says of it in the same breath stands.
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        entry("PUT", &format!("Consent/{id}"), &changed),
+        entry("POST", "Consent", &known_as(&family, 1)),
+    ]});
+    tester.post("", &bundle).expect(200);
+    let one = |version: &str| ("consent-1".to_owned(), version.to_owned());
+    assert_eq!(by_status(&family, "active"), [one("1"), one("2")]);
+    assert_eq!(by_status(&family, "inactive"), []);
 }

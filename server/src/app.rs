@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::consent::policy::Policy;
 use crate::consent::stance::StanceKey;
+use crate::consent::supersede::Filed;
 use crate::import::draft::LOCAL_BASE;
 use crate::interaction::Location;
 use crate::interaction::strangers::Strangers;
@@ -31,8 +32,8 @@ use crate::store::keys::Keys;
 use crate::store::seal::Sealer;
 use crate::store::{Db, Store, StoreError};
 
-/// Policies kept compiled, by row and version.
-const POLICIES: usize = 100_000;
+/// Consents kept compiled, by row and version.
+const COMPILED: usize = 100_000;
 
 /// The server's parts.
 pub struct App {
@@ -67,7 +68,7 @@ pub struct App {
     /// Held by an import that makes a place or institution for the first time.
     pub first_telling: tokio::sync::Mutex<()>,
     own: Weak<App>,
-    policies: Mutex<Compiled>,
+    compiled: Mutex<Compiled>,
     /// What stances say: a stance never changes.
     stances: Mutex<HashMap<StanceKey, Arc<Policy>>>,
 }
@@ -78,8 +79,8 @@ impl Debug for App {
     }
 }
 
-/// Consents by row and version; `None` for one that decides nothing.
-type Compiled = HashMap<(i64, i32), Option<Arc<Policy>>>;
+/// Consents by row and version; `None` for one that is not active.
+type Compiled = HashMap<(i64, i32), Option<Arc<Filed>>>;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -154,7 +155,7 @@ impl App {
             turns: Turns::default(),
             first_telling: tokio::sync::Mutex::default(),
             own: own.clone(),
-            policies: Mutex::default(),
+            compiled: Mutex::default(),
             stances: Mutex::default(),
         }))
     }

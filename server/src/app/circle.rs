@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError};
 use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 
-use super::{App, POLICIES};
+use super::{App, COMPILED};
 use crate::circles::Views;
 use crate::consent::caller::{
     Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
@@ -18,6 +18,7 @@ use crate::consent::caller::{
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
 use crate::consent::stance::{self, Others};
+use crate::consent::supersede::Filed;
 use crate::consent::view::CitizenKey;
 use crate::interaction::Error;
 use crate::store::StoreError;
@@ -202,7 +203,7 @@ impl App {
             let policy = policy.ok().flatten().ok_or_else(|| Error::Internal("a stance is not enforceable".into()))?;
             let policy = Arc::new(policy);
             let mut known = self.stances.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() > POLICIES {
+            if known.len() > COMPILED {
                 known.clear();
             }
             known.insert(key, policy.clone());
@@ -220,22 +221,21 @@ impl App {
     ) -> Result<(Vec<Candidate>, Vec<Standing>), Error> {
         let keys: Vec<CitizenKey> = people.iter().map(|(key, _)| *key).collect();
         let consents = self.store.consents(&keys).await?;
-        self.compile(&consents).await?;
-        let mut by_citizen: HashMap<CitizenKey, Vec<&StoredConsent>> = HashMap::new();
-        for consent in &consents {
-            by_citizen.entry(consent.citizen).or_default().push(consent);
+        let compiled = self.compiled(&consents).await?;
+        let mut by_citizen: HashMap<CitizenKey, Vec<(&StoredConsent, Arc<Policy>)>> = HashMap::new();
+        for (consent, filed) in consents.iter().zip(compiled) {
+            if let Some(policy) = filed.and_then(|filed| filed.policy.clone()) {
+                by_citizen.entry(consent.citizen).or_default().push((consent, policy));
+            }
         }
         let mut found = Vec::new();
         let mut standing = Vec::new();
         for (key, patient) in people {
             let own = by_citizen.remove(key).unwrap_or_default();
             let performers = if own.is_empty() { Vec::new() } else { self.holders(patient, now).await? };
-            let policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
             let mut consents = Vec::new();
-            for consent in own {
-                let policy = policies.get(&(consent.rid, consent.version)).cloned().flatten();
-                let held = |policy: &Arc<Policy>| policy.performers.iter().any(|one| performers.contains(one));
-                if let Some(policy) = policy.filter(held) {
+            for (consent, policy) in own {
+                if policy.performers.iter().any(|one| performers.contains(one)) {
                     consents.push(policy.clone());
                     let (id, version) = (consent.id.clone(), consent.version);
                     standing.push(Standing { citizen: *key, id: id.into(), version, policy });
@@ -252,32 +252,44 @@ impl App {
         Ok((found, standing))
     }
 
-    /// Compiles the Consents that are not yet.
-    async fn compile(&self, consents: &[StoredConsent]) -> Result<(), Error> {
-        let missing: Vec<&StoredConsent> = {
-            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
-            if policies.len() > POLICIES {
-                policies.clear();
-            }
-            consents.iter().filter(|consent| !policies.contains_key(&(consent.rid, consent.version))).collect()
+    /// What these Consents say, in their order, each read and compiled once; `None` for
+    /// one that is not active.
+    pub async fn compiled(&self, consents: &[StoredConsent]) -> Result<Vec<Option<Arc<Filed>>>, Error> {
+        let place = |consent: &StoredConsent| (consent.rid, consent.version);
+        let mut found: HashMap<(i64, i32), Option<Arc<Filed>>> = {
+            let compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = |consent| Some((place(consent), compiled.get(&place(consent))?.clone()));
+            consents.iter().filter_map(known).collect()
         };
-        if missing.is_empty() {
-            return Ok(());
+        let missing: Vec<&StoredConsent> =
+            consents.iter().filter(|consent| !found.contains_key(&place(consent))).collect();
+        if !missing.is_empty() {
+            let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
+            let bodies = self.store.consent_bodies(&rids).await?;
+            let mut new = Vec::new();
+            for consent in missing {
+                let Some(body) = bodies.get(&consent.rid) else { continue };
+                let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
+                new.push((place(consent), self.filed(&resource)?.map(Arc::new)));
+            }
+            found.extend(new.iter().cloned());
+            let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+            if compiled.len() > COMPILED {
+                compiled.clear();
+            }
+            compiled.extend(new);
         }
-        let rids: Vec<i64> = missing.iter().map(|consent| consent.rid).collect();
-        let bodies = self.store.consent_bodies(&rids).await?;
+        Ok(consents.iter().map(|consent| found.get(&place(consent)).cloned().flatten()).collect())
+    }
+
+    /// What a Consent says that was found enforceable when it was filed; `None` for one
+    /// that is not active.
+    pub fn filed(&self, consent: &Json) -> Result<Option<Filed>, Error> {
         let terms = ConsentTerms::new(self, HashSet::new());
-        for consent in missing {
-            let Some(body) = bodies.get(&consent.rid) else { continue };
-            let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
-            let policy = policy::compile(&resource, &policy::Stored(&terms), &self.config.zone).map_err(|_| {
-                // Stored active and not enforceable: nothing may be answered on a guess.
-                Error::Internal("a stored Consent is not enforceable".into())
-            })?;
-            let mut policies = self.policies.lock().unwrap_or_else(PoisonError::into_inner);
-            policies.insert((consent.rid, consent.version), policy.map(Arc::new));
-        }
-        Ok(())
+        let policy = policy::compile(consent, &policy::Stored(&terms), &self.config.zone);
+        // Stored active and not enforceable: nothing may be answered on a guess.
+        let policy = policy.map_err(|_| Error::Internal("a stored Consent is not enforceable".into()))?;
+        Ok(Filed::of(consent, policy))
     }
 }
 

@@ -2,47 +2,61 @@
 //! its identifier, the one that it names as its source, and a default for a
 //! purpose that it is now the default for.
 
+use std::sync::Arc;
+
 use techo_profiles::json::Json;
 
 use super::policy::Policy;
 use super::subject::local;
 
-/// A Consent, and what it compiles to.
-#[derive(Clone, Copy, Debug)]
-pub struct Filed<'a> {
-    /// The resource.
-    pub consent: &'a Json,
+/// An active Consent: what it compiles to, and by what others are known to take its place.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// Its id; empty for one that is not stored yet.
+    id: Box<str>,
+    /// Reference of the citizen's Patient.
+    patient: Box<str>,
+    /// `identifier`, system and value; without both it stands for nothing.
+    identifiers: Vec<(Box<str>, Box<str>)>,
+    /// Id of the Consent that it names as its source.
+    source: Option<Box<str>>,
     /// The policy; `None` for one that decides nothing.
-    pub policy: Option<&'a Policy>,
+    pub policy: Option<Arc<Policy>>,
 }
 
-/// Whether filing `new` makes the active `old`, of the same patient, inactive.
-pub fn supersedes(new: Filed<'_>, old: Filed<'_>) -> bool {
-    let active = |filed: Filed<'_>| filed.consent.str("status") == Some("active");
-    let itself = new.consent.str("id").is_some() && new.consent.str("id") == old.consent.str("id");
-    let same_patient = patient(new.consent).is_some() && patient(new.consent) == patient(old.consent);
-    active(new)
-        && active(old)
-        && !itself
-        && same_patient
-        && (shares_identifier(new.consent, old.consent)
-            || names(new.consent, old.consent)
-            || both_default(new.policy, old.policy))
-}
+impl Filed {
+    /// * `policy`: what the Consent compiles to.
+    /// * returns `None` for one that is not active: it takes no place, and has none.
+    pub fn of(consent: &Json, policy: Option<Policy>) -> Option<Self> {
+        if consent.str("status") != Some("active") {
+            return None;
+        }
+        let key = |identifier: &Json| Some((identifier.str("system")?.into(), identifier.str("value")?.into()));
+        let source = consent.at(&["sourceReference", "reference"]).and_then(Json::as_str);
+        let source = source.and_then(|text| local(text, "")).filter(|(kind, _)| *kind == "Consent");
+        Some(Self {
+            id: consent.str("id").unwrap_or_default().into(),
+            patient: consent.at(&["patient", "reference"])?.as_str()?.into(),
+            identifiers: consent.list("identifier").iter().filter_map(key).collect(),
+            source: source.map(|(_, id)| id.into()),
+            policy: policy.map(Arc::new),
+        })
+    }
 
-fn patient(consent: &Json) -> Option<&str> {
-    consent.at(&["patient", "reference"]).and_then(Json::as_str)
-}
+    /// Whether it has this identifier.
+    pub fn is_known_as(&self, system: &str, value: &str) -> bool {
+        self.identifiers.iter().any(|(own, known)| **own == *system && **known == *value)
+    }
 
-fn shares_identifier(new: &Json, old: &Json) -> bool {
-    let key = |identifier: &Json| Some((identifier.str("system")?.to_owned(), identifier.str("value")?.to_owned()));
-    let olds: Vec<_> = old.list("identifier").iter().filter_map(key).collect();
-    new.list("identifier").iter().filter_map(key).any(|own| olds.contains(&own))
-}
-
-fn names(new: &Json, old: &Json) -> bool {
-    let source = new.at(&["sourceReference", "reference"]).and_then(Json::as_str);
-    source.and_then(|text| local(text, "")).is_some_and(|(kind, id)| kind == "Consent" && old.str("id") == Some(id))
+    /// Whether filing this makes `old`, of the same patient, inactive.
+    pub fn supersedes(&self, old: &Self) -> bool {
+        let itself = !self.id.is_empty() && self.id == old.id;
+        !itself
+            && self.patient == old.patient
+            && (self.identifiers.iter().any(|(system, value)| old.is_known_as(system, value))
+                || self.source.as_ref() == Some(&old.id)
+                || both_default(self.policy.as_deref(), old.policy.as_deref()))
+    }
 }
 
 /// Two defaults that list a purpose in common; one without purposes is for all.
@@ -100,9 +114,9 @@ mod tests {
             ("another's", consent("a", "1", &[], None).with("patient", json!({"reference": "Patient/son"})), false),
         ] {
             let compiled = |consent: &Json| compile(consent, &WorldTerms, &TimeZone::UTC).expect("enforceable");
-            let (policy, before) = (compiled(&new), compiled(&old));
-            let filed = Filed { consent: &new, policy: policy.as_ref() };
-            assert_eq!(supersedes(filed, Filed { consent: &old, policy: before.as_ref() }), expected, "{name}");
+            let filed = Filed::of(&new, compiled(&new)).expect("it is active");
+            let before = Filed::of(&old, compiled(&old));
+            assert_eq!(before.is_some_and(|old| filed.supersedes(&old)), expected, "{name}");
         }
     }
 }

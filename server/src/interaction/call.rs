@@ -9,7 +9,7 @@ use std::sync::Arc;
 use techo_profiles::json::Json;
 
 use super::plan::{About, Draft};
-use super::{Call, Error, Interaction, Issue, Location, Past, Target};
+use super::{Call, Error, Interaction, Issue, Location, Past, Target, filing};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate, Purpose};
 use crate::consent::write::{self, Keeping};
@@ -314,8 +314,10 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Writes a set, its audit records in the same transaction.
+    /// Writes a set: in the same transaction the Consents end that it takes the place of,
+    /// and its audit records are kept.
     pub async fn commit(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, Error> {
+        filing::supersede(self.app, &mut set).await?;
         set.extras.extend(self.write_records(&set.puts).await?);
         let defined = super::parameter::changes(self.app, &set.puts)?;
         let defines = !defined.is_empty();

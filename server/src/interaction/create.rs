@@ -5,7 +5,6 @@
 use std::collections::HashMap;
 
 use super::conditional::{self, Condition};
-use super::filing;
 use super::plan::{Draft, companions};
 use super::turns::Tries;
 use super::update::Planned;
@@ -47,7 +46,6 @@ pub(crate) async fn planned(
     let rid = number_of(call, draft, pending).await?;
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
-    filing::supersede(call, draft, &about, &mut set).await?;
     let put = draft.put(call, rid, None, &about, keeping).await?;
     Ok(Planned { put, set, created: true })
 }

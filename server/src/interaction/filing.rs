@@ -8,7 +8,7 @@
 //!
 //! Source: consent.md §4.4, §10
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -22,8 +22,8 @@ use crate::app::App;
 use crate::auth::person::{ActsFor, Relation};
 use crate::auth::server::{Approval, FilesConsent, FilingError};
 use crate::consent::filed;
-use crate::consent::policy;
-use crate::consent::supersede::{Filed, supersedes};
+use crate::consent::supersede::Filed;
+use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
 use crate::consent::{View, Work, system};
 use crate::store::audit::{Consented, Disclosed, Kind, Layer, Outcome, Party, Record};
@@ -215,60 +215,63 @@ fn performer(patient: &ActsFor) -> Result<String, Error> {
 
 /// The active Consents of a citizen that stand for this triple.
 async fn standing(app: &App, citizen: &Citizen, triple: &str) -> Result<Vec<Stored>, Error> {
-    let known = app.store.consents(&[citizen.key]).await?;
-    let ids: Vec<&str> = known.iter().map(|one| one.id.as_str()).collect();
+    let system = filed::triple_system();
+    of_one(app, citizen.key, &HashSet::new(), |filed| filed.is_known_as(&system, triple)).await
+}
+
+/// Makes the Consents inactive that those of a set take the place of (`consent.md` §4.3,
+/// §4.4). All of the set are asked about together: whoever has many Consents has each of
+/// them read once. What the set itself changes stays as it says.
+pub(crate) async fn supersede(app: &App, set: &mut WriteSet) -> Result<(), Error> {
+    let number = app.definitions.type_number("Consent");
+    let mut new: BTreeMap<CitizenKey, Vec<Arc<Filed>>> = BTreeMap::new();
+    for put in set.puts.iter().filter(|put| Some(put.kind) == number && !put.method.deletes()) {
+        let Some(body) = &put.body else { continue };
+        let Some(filed) = app.filed(&plan::parse(&body.bytes)?)?.map(Arc::new) else { continue };
+        for citizen in &put.facts.subjects {
+            new.entry(*citizen).or_default().push(filed.clone());
+        }
+    }
+    let written: HashSet<i64> = set.puts.iter().map(|put| put.rid).collect();
+    let mut ended = Vec::new();
+    for (citizen, new) in new {
+        let replaced = |old: &Filed| new.iter().any(|new| new.supersedes(old));
+        for stored in of_one(app, citizen, &written, replaced).await? {
+            ended.push(inactive(app, &stored).await?.1);
+        }
+    }
+    ended.append(&mut set.puts);
+    set.puts = ended;
+    Ok(())
+}
+
+/// The active Consents of a citizen that are meant, as they are now.
+///
+/// * `but`: rows that are not asked about.
+async fn of_one(
+    app: &App,
+    citizen: CitizenKey,
+    but: &HashSet<i64>,
+    meant: impl Fn(&Filed) -> bool,
+) -> Result<Vec<Stored>, Error> {
+    let mut known = app.store.consents(&[citizen]).await?;
+    known.retain(|one| !but.contains(&one.rid));
+    let compiled = app.compiled(&known).await?;
+    let both = known.iter().zip(compiled);
+    let ids: Vec<&str> =
+        both.filter(|(_, filed)| filed.as_deref().is_some_and(&meant)).map(|(one, _)| one.id.as_str()).collect();
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    let system = filed::triple_system();
     for stored in app.store.reader(&own_work()).many("Consent", &ids).await? {
         let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
-        let consent = plan::parse(body)?;
-        let same = |one: &Json| one.str("system") == Some(&system) && one.str("value") == Some(triple);
-        if consent.str("status") == Some("active") && consent.list("identifier").iter().any(same) {
+        // It may have changed between the two statements.
+        if app.filed(&plan::parse(body)?)?.is_some_and(|filed| meant(&filed)) {
             found.push(stored);
         }
     }
     Ok(found)
-}
-
-/// Makes the Consents inactive that this one takes the place of (`consent.md` §4.3, §4.4).
-pub(crate) async fn supersede(
-    call: &super::Call<'_>,
-    draft: &Draft,
-    about: &plan::About,
-    set: &mut WriteSet,
-) -> Result<(), Error> {
-    if draft.at.kind != "Consent" {
-        return Ok(());
-    }
-    let terms = crate::app::ConsentTerms::new(call.app, std::collections::HashSet::new());
-    let compiled = |consent: &Json| {
-        let policy = policy::compile(consent, &policy::Stored(&terms), &call.config.zone);
-        policy.map_err(|_| Error::Internal("a stored Consent is not enforceable".into()))
-    };
-    let own = compiled(&draft.resource)?;
-    for citizen in about.subjects.iter().filter_map(|(_, citizen)| citizen.as_ref()) {
-        let known = call.store.consents(&[citizen.key]).await?;
-        let ids: Vec<&str> = known.iter().map(|one| one.id.as_str()).filter(|id| *id != draft.at.id).collect();
-        if ids.is_empty() {
-            continue;
-        }
-        for stored in call.store.reader(&own_work()).many("Consent", &ids).await? {
-            let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
-            let other = plan::parse(body)?;
-            let policy = compiled(&other)?;
-            let (new, old) = (
-                Filed { consent: &draft.resource, policy: own.as_ref() },
-                Filed { consent: &other, policy: policy.as_ref() },
-            );
-            if supersedes(new, old) {
-                set.puts.push(inactive(call.app, &stored).await?.1);
-            }
-        }
-    }
-    Ok(())
 }
 
 fn is_active(stored: &Stored) -> Result<bool, Error> {

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 
 use super::conditional::Condition;
 use super::create::version_url;
-use super::filing;
 use super::plan::{Draft, companions};
 use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
@@ -139,7 +138,6 @@ pub(super) async fn next(
     };
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
-    filing::supersede(call, draft, &about, &mut set).await?;
     if let (Some(old), "Consent") = (old, draft.at.kind.as_str()) {
         // Whoever it was about before.
         for citizen in call.store.subjects_of(old).await? {

@@ -424,12 +424,7 @@ impl Transaction {
         parameter::beside(call, &self.set.puts, &planned.put)?;
         let written = Written::of(call, &planned.put);
         self.set.extras.extend(planned.set.extras);
-        // A Consent that this one takes the place of ends in the same transaction, once.
-        for other in planned.set.puts {
-            if self.set.puts.iter().all(|put| put.rid != other.rid) {
-                self.set.puts.push(other);
-            }
-        }
+        self.set.puts.extend(planned.set.puts);
         self.set.puts.push(planned.put);
         Ok(Outcome::Written(written))
     }
