@@ -187,6 +187,7 @@ fn every_claimed_search_parameter_answers() {
         tester.get(&format!("Patient?{query}")).expect(200);
         if !query.starts_with("_has") {
             tester.get(&format!("?_type=Patient,Observation&{query}")).expect(200);
+            tester.get(&format!("?{query}")).expect(200);
         }
     }
     assert!(faults.is_empty(), "{} of {checks}:\n{}", faults.len(), faults.join("\n"));

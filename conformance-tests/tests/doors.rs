@@ -3,6 +3,7 @@
 //! here fail; `docs/src/security/claims.md` has the list.
 
 use serde_json::{Value, json};
+use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{LOINC, consent, laboratory, patient, weight};
 use techo_conformance_tests::world::{Ask, Caller, World, ids};
 
@@ -126,6 +127,50 @@ fn a_search_of_one_persons_code_finds_and_counts_only_what_is_shared() {
     assert_eq!(found(&world.mother_for_daughter(), &who), each(&[]), "another's child");
     let who = format!("Patient/{who}");
     assert_eq!(found(&world.stranger(), &who), each(&[]));
+}
+
+#[test]
+fn a_search_of_all_types_finds_and_counts_only_what_is_shared() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = sharing(&tester, "全型", &["Observation", "Encounter"]);
+    let tag = json!([{"system": "urn:doors", "code": "all-types"}]);
+    let private = json!({"system": "https://example.org/own", "code": "private"});
+    let tagged = |mut resource: Value| {
+        resource["meta"] = json!({"tag": tag});
+        tester.create(&resource)
+    };
+    let visit = |subject: &str| {
+        tagged(json!({"resourceType": "Encounter", "status": "finished", "subject": {"reference": subject},
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}}))
+    };
+    let mut secret = weight(&who, "2026-01-11", "7.6");
+    secret["category"].as_array_mut().expect("categories").push(json!({"coding": [private]}));
+    secret["text"] =
+        json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">全型秘密</div>"});
+    let shown = [tagged(weight(&who, "2026-01-10", "7.5")), visit(&format!("Patient/{who}"))];
+    let hidden = tagged(secret);
+    tagged(json!({"resourceType": "Condition", "subject": {"reference": format!("Patient/{who}")}}));
+    tester.create(&denying(&who, "Observation", &private));
+    let all = ["_tag=urn:doors|all-types", "_tag=urn:doors|all-types&_lastUpdated=gt2020", "_tag:missing=false"];
+    for query in all {
+        for more in ["", "&_total=accurate", "&_sort=_lastUpdated", "&_count=2"] {
+            let bundle = town.search(&format!("?{query}{more}"));
+            assert_eq!((ids(&bundle, "match"), bundle["total"].as_u64()), (shown.to_vec(), Some(2)), "{query}{more}");
+        }
+        assert_eq!(town.search(&format!("?{query}&_count=0"))["total"], 2, "{query}");
+        assert_eq!(town.walk(&format!("?{query}&_count=1"), "next").concat(), shown, "{query}");
+        assert_eq!(tester.search(&format!("?{query}&_count=0"))["total"], 4, "{query}: the publisher's own");
+        for other in [world.mother(), world.stranger()] {
+            assert_eq!(other.search(&format!("?{query}&_tag=all-types"))["total"], 0, "{query}");
+        }
+    }
+    for query in
+        [format!("_id={hidden}"), format!("_text={}", encode("全型秘密")), format!("_content={}", encode("秘密"))]
+    {
+        assert_eq!(town.search(&format!("?{query}"))["total"], 0, "{query}");
+        assert_eq!(tester.ids(&format!("?{query}")), std::slice::from_ref(&hidden), "{query}");
+    }
 }
 
 #[test]

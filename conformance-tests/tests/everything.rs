@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::encode;
-use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::sample::{consent, patient, transaction, urn, weight};
 use techo_conformance_tests::world::{Ask, Caller, World, ids, link};
 
 /// A person with records, and what they refer to.
@@ -43,9 +43,18 @@ fn everything(caller: &Caller, who: &str, query: &str) -> Value {
 
 /// Type and id of each entry, page after page.
 fn walk(caller: &Caller, who: &str, query: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut bundle = everything(caller, who, query);
+    walked(caller, everything(caller, who, query)).concat()
+}
+
+/// The same of all people, page by page.
+fn of_all(caller: &Caller, query: &str) -> Vec<Vec<String>> {
+    walked(caller, caller.get(&format!("Patient/$everything{query}")).expect(200).json())
+}
+
+fn walked(caller: &Caller, first: Value) -> Vec<Vec<String>> {
+    let (mut pages, mut bundle) = (Vec::new(), first);
     loop {
+        let mut found = Vec::new();
         for entry in bundle["entry"].as_array().into_iter().flatten() {
             let resource = &entry["resource"];
             let text = |name: &str| resource[name].as_str().expect("a resource").to_owned();
@@ -53,7 +62,8 @@ fn walk(caller: &Caller, who: &str, query: &str) -> Vec<String> {
             assert_eq!(entry["fullUrl"].as_str(), Some(&*format!("{}/{place}", caller.base)));
             found.push(place);
         }
-        let Some(next) = link(&bundle, "next").map(str::to_owned) else { return found };
+        pages.push(found);
+        let Some(next) = link(&bundle, "next").map(str::to_owned) else { return pages };
         bundle = caller.get(next.strip_prefix(&format!("{}/", caller.base)).expect("our own")).expect(200).json();
     }
 }
@@ -155,7 +165,15 @@ fn what_is_asked_wrongly_is_refused() {
     world.importer().get(&format!("{path}?_page={page}")).expect_refusal();
     tester.delete(&format!("Patient/{}", other.who)).expect(204);
     tester.get(&format!("Patient/{}/$everything", other.who)).refused(410);
-    for (path, status) in [("Patient/$everything", 404), ("$everything", 404), ("Observation/x/$everything", 404)] {
+    let all = tester.get("Patient/$everything?_count=2").expect(200).json();
+    let page = link(&all, "next").and_then(|url| url.split_once("_page=")).expect("a page").1.to_owned();
+    tester.get(&format!("Patient/$everything?_page={page}")).expect(200);
+    for wrong in [format!("{path}?_page={page}"), format!("Patient/$everything?_page={page}&_count=1")] {
+        tester.get(&wrong).refused(400);
+    }
+    world.importer().get(&format!("Patient/$everything?_page={page}")).refused(400);
+    tester.get("Patient/$everything?_count=0").refused(400);
+    for (path, status) in [("Group/$everything", 404), ("$everything", 404), ("Observation/x/$everything", 404)] {
         tester.get(path).refused(status);
     }
 }
@@ -222,4 +240,83 @@ fn scopes_narrow_everything() {
     ask("launch/patient patient/Immunization.rs").get("Patient/pt-mei/$everything").refused(403);
     let read = everything(&ask("launch/patient patient/*.r"), "pt-mei", "");
     assert_eq!(ids(&read, "match"), ["pt-mei"], "records are listed by whoever may search");
+}
+
+#[test]
+fn all_people_come_one_after_the_other_on_pages_of_any_size() {
+    let world = World::new();
+    let tester = world.tester();
+    let scenes = [scene(&tester, "many-1"), scene(&tester, "many-2"), scene(&tester, "many-3")];
+    let whole: Vec<String> = scenes.iter().flat_map(|scene| walk(&tester, &scene.who, "")).collect();
+    assert_eq!(of_all(&tester, "").concat(), whole);
+    for size in [1, 2, 5, 16, 17, 40, 1000] {
+        let pages = of_all(&tester, &format!("?_count={size}"));
+        assert!(pages.iter().all(|page| page.len() <= size), "{size}");
+        assert_eq!(pages.concat(), whole, "_count={size}");
+    }
+    for query in ["?_type=Condition", "?_type=Patient", "?_type=Condition,Practitioner&_count=1", "?start=2026-06"] {
+        let each: Vec<String> = scenes.iter().flat_map(|scene| walk(&tester, &scene.who, query)).collect();
+        assert_eq!(of_all(&tester, query).concat(), each, "{query}");
+    }
+    let bundle = tester.get("Patient/$everything?_count=1000").expect(200).json();
+    let posted = json!({"resourceType": "Parameters", "parameter": [{"name": "_count", "valueInteger": 1000}]});
+    let answer = tester.post("Patient/$everything", &posted).expect(200).json();
+    assert_eq!(answer["entry"], bundle["entry"], "GET and POST are alike");
+    // What two of them have in common is once on a page.
+    let shared = tester.create(&json!({"resourceType": "Practitioner", "name": [{"family": "共有"}]}));
+    for scene in &scenes[..2] {
+        let mut body = weight(&scene.who, "2026-10-10", "15.5");
+        body["performer"] = json!([{"reference": format!("Practitioner/{shared}")}]);
+        tester.create(&body);
+    }
+    let place = format!("Practitioner/{shared}");
+    let times = |query: &str| of_all(&tester, query).concat().iter().filter(|one| **one == place).count();
+    assert_eq!((times("?_count=1000"), times("?_count=18")), (1, 2));
+    // She with whom a page begins may go before it is asked for.
+    let first = tester.get("Patient/$everything?_count=3&_type=Patient,Condition").expect(200).json();
+    tester.delete(&format!("Patient/{}", scenes[1].who)).expect(204);
+    let places = walked(&tester, first).concat();
+    assert!(places.contains(&format!("Patient/{}", scenes[2].who)), "{places:?}");
+}
+
+/// A page goes through so many people, and no more, where none has anything to tell.
+#[test]
+fn a_page_of_all_people_is_bounded() {
+    let world = World::new();
+    let tester = world.tester();
+    let people: Vec<(String, Value)> =
+        (0..60).map(|number| (urn(number), patient("群", &format!("crowd-{number}"), "2024-04-01"))).collect();
+    let made = tester.post("", &transaction(&people)).expect(200).json();
+    let last = made["entry"][59]["response"]["location"].as_str().expect("a place");
+    let who = last.split("/Patient/").nth(1).and_then(|rest| rest.split('/').next()).expect("an id");
+    let id = tester.create(&json!({"resourceType": "Condition", "subject": {"reference": format!("Patient/{who}")}}));
+    assert_eq!(of_all(&tester, "?_type=Condition"), [vec![], vec![format!("Condition/{id}")]]);
+    assert_eq!(of_all(&tester, "?_type=Patient").iter().map(Vec::len).collect::<Vec<_>>(), [50, 10]);
+}
+
+/// Of all people only those are told whom the caller sees, and of each what she sees.
+#[test]
+fn everything_of_all_is_what_the_caller_may_see() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let [open, closed] = ["open", "closed"].map(|name| scene(&tester, &format!("crowd-{name}")));
+    let before = of_all(&town, "?_count=1000").concat();
+    for class in ["Patient", "Observation"] {
+        tester.create(&consent(&open.who, &format!("Patient/{}", open.who), "permit", class, "Organization/org-city"));
+    }
+    // Whose records are shared without who she is, is not there at all.
+    let whom = format!("Patient/{}", closed.who);
+    tester.create(&consent(&closed.who, &whom, "permit", "Observation", "Organization/org-city"));
+    for size in [1, 7, 1000] {
+        let mut seen = of_all(&town, &format!("?_count={size}")).concat();
+        seen.retain(|one| !before.contains(one));
+        assert_eq!(seen, walk(&town, &open.who, ""), "{size}");
+    }
+    // In the context of one person it is about her.
+    let ask = |scope: &str| world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    let app = ask("launch/patient patient/*.rs");
+    assert_eq!(of_all(&app, "?_count=7").concat(), walk(&app, "pt-mei", ""));
+    ask("launch/patient patient/Observation.rs patient/Patient.r").get("Patient/$everything").refused(403);
+    app.get("Patient/$everything?_type=Nonsense").refused(400);
+    world.anon().get("Patient/$everything").refused(401);
 }

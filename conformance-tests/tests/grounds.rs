@@ -92,6 +92,9 @@ fn a_search_of_several_types_finds_and_counts_what_is_visible() {
             alike(tail, &visit, &never_used(&visit), |id| {
                 caller.get(&format!("?_type=Patient,Encounter,Observation&_id={id}{and}"))
             });
+            for hidden in [&observation, &visit, "pt-stranger"] {
+                alike(tail, hidden, &never_used(hidden), |id| caller.get(&format!("?_id={id}{and}")));
+            }
         }
     }
     let mine = app(&world, ALL);
@@ -108,6 +111,9 @@ fn scopes_bind_searches_of_several_types_and_compartments() {
         ("?_type=Observation", 200),
         ("?_type=Observation,Condition", 403),
         ("?_type=AuditEvent", 403),
+        ("?_lastUpdated=gt2020", 200),
+        ("?code=x", 200),
+        ("?birthdate=2026", 400),
         ("Patient/pt-mei/Observation", 200),
         ("Patient/pt-mei/Condition", 403),
         ("Patient/pt-stranger/Condition", 403),
@@ -122,11 +128,18 @@ fn scopes_bind_searches_of_several_types_and_compartments() {
     let all = narrow.search("Patient/pt-mei/*?_count=1000");
     let kinds = all["entry"].as_array().expect("she has some").iter();
     assert!(kinds.clone().count() > 0 && kinds.clone().all(|one| one["resource"]["resourceType"] == "Observation"));
+    // What is not in the scopes is not searched, and does not count.
+    let found = narrow.search("?_lastUpdated=gt2020&_count=1000");
+    let kinds = found["entry"].as_array().expect("she has some").iter();
+    assert!(kinds.clone().all(|one| one["resource"]["resourceType"] == "Observation"), "{found}");
+    assert_eq!(found["total"], narrow.search("Observation?_count=0")["total"]);
+    assert_eq!(narrow.search("?_id=pt-mei")["total"], 0);
     let none = app(&world, "launch/patient openid patient/Observation.r");
+    none.get("?_lastUpdated=gt2020").refused(403);
     none.get("Patient/pt-mei/*").refused(403);
     none.get("?_type=Observation").refused(403);
     let anon = world.anon();
-    for path in ["?_type=Observation", "Patient/pt-mei/Observation", "Patient/pt-mei/*", ""] {
+    for path in ["?_type=Observation", "?_id=pt-mei", "Patient/pt-mei/Observation", "Patient/pt-mei/*", ""] {
         anon.get(path).refused(401);
     }
     anon.request("POST", "Patient/pt-mei/Observation/_search").form(&[]).send().refused(401);

@@ -2,6 +2,7 @@
 //! pages, searches of several types and in compartments.
 
 use serde_json::{Value, json};
+use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{height, patient, transaction, urn, weight};
 use techo_conformance_tests::world::{Caller, World, ids, link};
 
@@ -303,12 +304,75 @@ fn several_types_are_searched_at_once() {
     assert_eq!(web.tester.search(&format!("{about}&_summary=count"))["total"], 4);
 }
 
+/// Without `_type` all types are searched that the caller may search.
+#[test]
+fn all_types_are_searched_by_what_all_have() {
+    let web = web();
+    let tag = json!([{"system": "urn:all", "code": "all"}]);
+    let mut tagged = json!({"resourceType": "Basic", "code": {"text": "其他"}, "meta": {"tag": tag,
+        "security": [{"system": "urn:all", "code": "secret"}], "profile": ["https://example.org/all"],
+        "source": "https://example.org/source"},
+        "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">全型検索</div>"}});
+    let basic = format!("Basic/{}", web.tester.create(&tagged));
+    tagged["resourceType"] = json!("Flag");
+    tagged["status"] = json!("active");
+    tagged["subject"] = json!({"reference": web.who});
+    let flag = format!("Flag/{}", web.tester.create(&tagged));
+    let stored = json!({"resourceType": "Binary", "contentType": "text/plain", "meta": {"tag": tag}});
+    let binary = format!("Binary/{}", web.tester.create(&stored));
+    let id = |place: &str| place.split_once('/').expect("a place").1.to_owned();
+    let all = [&web.part, &web.visit, &web.who, &basic].map(|place| id(place)).join(",");
+    let two = sorted(&[&basic, &flag]);
+    let three = sorted(&[&basic, &flag, &binary]);
+    for (query, expected) in [
+        (format!("_id={all}"), sorted(&[&web.part, &web.visit, &web.who, &basic])),
+        ("_id=none".to_owned(), vec![]),
+        ("_tag=urn:all|all".to_owned(), three.clone()),
+        ("_tag=urn:all|all&_lastUpdated=gt2020".to_owned(), three.clone()),
+        ("_tag=urn:all|all&_lastUpdated=lt2020".to_owned(), vec![]),
+        ("_tag=urn:all|all&_tag:missing=false".to_owned(), three),
+        ("_security=secret".to_owned(), two.clone()),
+        ("_profile=https://example.org/all".to_owned(), two.clone()),
+        ("_source=https://example.org/source".to_owned(), two.clone()),
+        (format!("_text={}", encode("全型検索")), two.clone()),
+        (format!("_content={}", encode("全型検索")), two.clone()),
+        (format!("_tag=urn:all|all&_text={}", encode("NOT 無い")), two.clone()),
+        (format!("_filter={}", encode("_security eq secret")), two),
+    ] {
+        let bundle = web.tester.search(&format!("?{query}"));
+        assert_eq!(places(&bundle, "match"), expected, "{query}");
+        assert_eq!(bundle["total"], expected.len(), "{query}");
+        assert!(link(&bundle, "self").is_some_and(|url| !url.contains("_type=")), "{bundle}");
+        let fields = techo_conformance_tests::http::parameters(&format!("?{query}"));
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let posted = web.tester.request("POST", "_search").form(&fields).send().expect(200).json();
+        assert_eq!(places(&posted, "match"), expected, "POST {query}");
+    }
+    for sort in ["", "&_sort=_lastUpdated", "&_sort=-_lastUpdated", "&_sort=-_id"] {
+        let whole = web.tester.ids(&format!("?_id={all}{sort}"));
+        let forth = web.tester.walk(&format!("?_id={all}{sort}&_count=1"), "next");
+        assert_eq!((forth.concat(), forth.len()), (whole, 4), "{sort}");
+    }
+    let included = web.tester.search("?_security=secret&_include=Flag:subject");
+    assert_eq!(places(&included, "include"), std::slice::from_ref(&web.who));
+    let newest = web.tester.search("?_sort=-_lastUpdated&_count=1&_elements=id");
+    assert_eq!(places(&newest, "match"), [binary]);
+    web.world.anon().get("?_id=x").refused(401);
+}
+
 #[test]
 fn a_search_of_several_types_that_makes_no_sense_is_refused() {
     let web = web();
     for (query, named, code) in [
         ("", "_type", "required"),
-        ("?_id=x", "_type", "required"),
+        ("?_format=json&_pretty=true", "_type", "required"),
+        ("?code=x", "code", "not-supported"),
+        ("?_id=x&name=y", "name", "not-supported"),
+        ("?_id=x&_sort=date", "_sort", "value"),
+        ("?_id=x&_contained=true", "_contained", "not-supported"),
+        ("?_id:exact=x", "_id:exact", "invalid"),
+        ("?_lastUpdated=soon", "_lastUpdated", "value"),
+        ("?_tag:nonsense=x", "_tag:nonsense", "invalid"),
         ("?_type=", "_type", "value"),
         ("?_type=Nonsense", "_type", "value"),
         ("?_type=Observation,", "_type", "value"),
@@ -328,6 +392,8 @@ fn a_search_of_several_types_that_makes_no_sense_is_refused() {
         |query: &str| web.tester.request("GET", query).header("Prefer", "handling=lenient").send().expect(200).json();
     let id = web.part.split_once('/').expect("a place").1;
     let found = lenient(&format!("?_type=Observation,Patient&_id={id}&code=none"));
+    assert_eq!((places(&found, "match"), places(&found, "outcome").len()), (vec![web.part.clone()], 1));
+    let found = lenient(&format!("?_id={id}&code=none"));
     assert_eq!((places(&found, "match"), places(&found, "outcome").len()), (vec![web.part.clone()], 1));
     web.tester.get("Observation?_type=Observation").refused(400);
     web.world.anon().get("?_type=Observation").refused(401);

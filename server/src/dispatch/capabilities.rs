@@ -97,7 +97,8 @@ pub fn statement(config: &Config, definitions: &Definitions) -> Json {
             },
             "resource": (Json::array(types)),
             "interaction": [
-                {"code": "transaction"}, {"code": "batch"}, {"code": "search-system"}, {"code": "history-system"}
+                {"code": "transaction"}, {"code": "batch"}, {"code": "history-system"},
+                {"code": "search-system", "documentation": "Of the types that _type names, by the parameters that all of them have; without _type of all that the token may search. AuditEvent is searched by itself."}
             ],
             "searchParam": (Json::array(of_all_types(definitions).chain(everywhere))),
             "operation": (Json::array(operations)),

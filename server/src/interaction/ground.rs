@@ -8,6 +8,7 @@
 
 use techo_profiles::Definitions;
 use techo_profiles::definitions::Compartment;
+use techo_profiles::path::Model;
 
 use super::{Call, Error, Issue, Location};
 use crate::consent::caller::Action;
@@ -21,7 +22,7 @@ use crate::search::{Reason, SearchError};
 pub enum Ground {
     /// `[type]?…`
     Type(String),
-    /// `[base]?_type=…`
+    /// `[base]?_type=…`, or all types: `[base]?…`
     Types,
     /// `[type]/[id]/[type]?…`, or `[type]/[id]/*?…`
     Compartment(Location, String),
@@ -77,7 +78,10 @@ impl Ground {
             }
             Self::Compartment(_, kind) if kind != "*" => Some(vec![kind.clone()]),
             Self::Compartment(..) => named(call, query)?,
-            Self::Types => Some(named(call, query)?.ok_or_else(no_types)?),
+            Self::Types => match named(call, query)? {
+                Some(named) => Some(named),
+                None => return everywhere(call, query),
+            },
         };
         if let Some(named) = &named {
             named.iter().try_for_each(|kind| searched(call, kind))?;
@@ -111,8 +115,12 @@ impl Ground {
             return Ok(plans);
         }
         let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
-        let mut plans = call.plans(&kinds, &rest)?;
+        let everywhere = matches!(self, Self::Types) && types.is_empty();
+        let mut plans = call.plans(&kinds, &rest).map_err(|error| if everywhere { of_all(error) } else { error })?;
         if let Some(first) = plans.first_mut() {
+            if everywhere {
+                first.ignored.iter_mut().for_each(not_of_all);
+            }
             first.used.extend(types.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
         self.within(call, &mut plans)?;
@@ -164,6 +172,38 @@ fn named(call: &Call<'_>, query: &[(String, String)]) -> Result<Option<Vec<Strin
     Ok(Some(kinds))
 }
 
+/// All types that the caller may search.
+///
+/// What asks for words of the narrative asks it of the types that have one. A search that
+/// says nothing at all is refused: who means everything can say so.
+fn everywhere(call: &Call<'_>, query: &[(String, String)]) -> Result<Vec<String>, Error> {
+    if query.iter().all(|(name, _)| matches!(&**name, "_format" | "_pretty")) {
+        return Err(no_types());
+    }
+    let all = call.definitions.resource_types().iter().filter(|kind| searched(call, kind).is_ok());
+    let all: Vec<String> = all.map(ToString::to_string).collect();
+    if all.is_empty() {
+        call.may(Action::Search, "Resource")?;
+        return Err(no_types());
+    }
+    let narrated = || all.iter().filter(|kind| call.definitions.is_a(kind, "DomainResource")).cloned().collect();
+    let told: Vec<String> = if query.iter().any(|(name, _)| name == "_text") { narrated() } else { Vec::new() };
+    Ok(if told.is_empty() { all } else { told })
+}
+
+/// A parameter that one type does not have, in a search of all of them.
+fn of_all(error: Error) -> Error {
+    let Error::Search(mut errors) = error else { return error };
+    errors.iter_mut().for_each(not_of_all);
+    Error::Search(errors)
+}
+
+fn not_of_all(error: &mut SearchError) {
+    if matches!(error.reason, Reason::Unknown { .. }) {
+        error.reason = Reason::NotOfAll;
+    }
+}
+
 /// Whether a type can be searched together with others.
 fn searched(call: &Call<'_>, kind: &str) -> Result<(), Error> {
     call.may(Action::Search, kind)?;
@@ -193,8 +233,8 @@ fn no_types() -> Error {
     Error::Invalid(vec![
         Issue::error(
             "required",
-            "Say which types to search: _type=Observation,Condition.",
-            "検索する種別を _type=Observation,Condition のように指定してください。",
+            "Say which types to search (_type=Observation,Condition), or what to search for in all of them.",
+            "検索する種別(_type=Observation,Condition など)、または全種別に共通する条件を指定してください。",
         )
         .at("_type"),
     ])

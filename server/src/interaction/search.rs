@@ -1,5 +1,5 @@
-//! `GET [type]?…`, `GET [base]?_type=…`, `GET [type]/[id]/[type]?…`, and the same
-//! by `POST …/_search`.
+//! `GET [type]?…`, `GET [base]?_type=…`, `GET [base]?…`, `GET [type]/[id]/[type]?…`, and
+//! the same by `POST …/_search`.
 //!
 //! A search has a [`Ground`]: one type, several, or a compartment. From there on
 //! there are only plans, one a type, in one statement.
@@ -29,6 +29,9 @@ const COUNTED: u64 = 10_000;
 /// The same where an estimate is asked for: an exact number is a good one.
 const ESTIMATED: u64 = 100_000;
 
+/// Up to so many types are all asked.
+const FEW: usize = 8;
+
 /// Why an entry is there.
 const MATCH: &str = "\"search\":{\"mode\":\"match\"}";
 const INCLUDE: &str = "\"search\":{\"mode\":\"include\"}";
@@ -45,6 +48,7 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
         return super::audit::search(call, ground, query).await;
     }
     let (plans, place) = planned(call, ground, query)?;
+    let plans = in_use(call, plans).await?;
     let first = plans.first().ok_or_else(|| Error::Internal("a search of no type".into()))?;
     let limit = first.count.unwrap_or(PAGE);
     let from = place.as_ref().map(|(position, direction)| (position, *direction));
@@ -96,6 +100,20 @@ fn planned(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Resu
     }
     let position = Position { keys: cursor.values, rid: cursor.rid };
     Ok((plans, Some((position, cursor.direction))))
+}
+
+/// The plans of those types of which there is any record: the others would find nothing,
+/// and of all types most have none. The first stays, for what it says of the answer.
+async fn in_use(call: &Call<'_>, mut plans: Vec<Plan>) -> Result<Vec<Plan>, Error> {
+    if plans.len() <= FEW {
+        return Ok(plans);
+    }
+    let number = |plan: &Plan| call.definitions.type_number(&plan.resource_type).unwrap_or(0);
+    let types: Vec<u16> = plans.iter().map(number).collect();
+    let known = call.reader().types_in_use(&types).await?;
+    let mut first = true;
+    plans.retain(|plan| std::mem::take(&mut first) || known.contains(&number(plan)));
+    Ok(plans)
 }
 
 /// `Bundle.total`, if there is to be one.

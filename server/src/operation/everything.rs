@@ -1,10 +1,15 @@
-//! `Patient/[id]/$everything`: all that is known of one person.
+//! `Patient/[id]/$everything`: all that is known of one person; `Patient/$everything`: of
+//! all whom the caller sees.
 //!
 //! First the Patient, then every record of her compartment that the caller's View
 //! shows, then what those refer to and is not of her compartment: practitioners,
 //! organizations, places, medicines. Each comes once, in an order that does not
 //! change, and a page costs what it holds. Scopes to search decide about the
 //! records, as they do for a search of each type.
+//!
+//! Of all, one person comes after the other, each like one by herself, and what several
+//! have in common once a page. A page begins with no more people than [`PEOPLE`], so
+//! that it is bounded too where most have nothing to tell.
 //!
 //! `start` and `end` mean the time of care; what has none is not left out. The
 //! Patient is left out by `_type` alone.
@@ -18,6 +23,7 @@ use std::collections::BTreeSet;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
+use crate::consent::view::CitizenKey;
 use crate::interaction::audit::RENDERED;
 use crate::interaction::redact::Seen;
 use crate::interaction::search::{Bundle, foreign_page, page_link};
@@ -26,16 +32,16 @@ use crate::search::SearchError;
 use crate::search::page::query_string;
 use crate::search::time::span;
 use crate::store::everything::Wanted;
-use crate::store::reader::Stored;
+use crate::store::reader::{Position, Stored};
 use cursor::{Cursor, Place};
 use mentioned::{Mentioned, mentioned};
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
     name: "everything",
-    summary: "All that is known of one person.",
+    summary: "All that is known of one person, or of all whom the caller sees.",
     origin: Origin::R4("http://hl7.org/fhir/OperationDefinition/Patient-everything"),
-    levels: &[Level::Instance("Patient")],
+    levels: &[Level::Type("Patient"), Level::Instance("Patient")],
     gate: Gate::Reads,
     changes: false,
     body: Body::Parameters,
@@ -57,25 +63,53 @@ const MOST: usize = 1000;
 /// Records looked through at a time for what they refer to.
 const STEP: usize = 1000;
 
+/// People that one page goes through at most.
+const PEOPLE: u32 = 50;
+
 async fn everything(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
-    let Target::Instance(at) = input.on else { return Err(Error::NotFound) };
-    let (asked, place) = asked(call, at, input)?;
+    match input.on {
+        Target::Instance(at) => of_one(call, at, input).await,
+        Target::Type(_) => of_all(call, input).await,
+        Target::System | Target::Version(..) => Err(Error::NotFound),
+    }
+}
+
+async fn of_one(call: &Call<'_>, at: &Location, input: &Input<'_>) -> Result<Reply, Error> {
+    let (asked, _, place) = asked(call, &at.reference(), input)?;
     // Whoever is hidden is answered like nobody.
-    let patient = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
-    let mut seen = Seen::new();
-    let body = call.shown(&patient, &mut seen).await?.ok_or(Error::Gone)?;
-    let mut page = Page {
-        call: call.doing(Action::Search),
-        own: format!("{}/{}/$everything", call.base, at.reference()),
-        bundle: Bundle::new("searchset"),
-        reply: Reply { about: Some(at.clone()), ..Reply::default() },
-        seen,
-        asked,
-        patient,
-        body,
-        next: None,
-    };
-    page.fill(place).await?;
+    let row = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    let mut page = Page::new(call, at.reference(), asked);
+    let body = call.shown(&row, &mut page.seen).await?.ok_or(Error::Gone)?;
+    page.reply.about = Some(at.clone());
+    page.fill(&Person { row, body }, place).await?;
+    Ok(page.finish())
+}
+
+/// Goes on from one to the next, in the order of their rows.
+async fn of_all(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
+    let call = &call.doing(Action::Search);
+    call.may(Action::Search, "Patient")?;
+    let (asked, first, place) = asked(call, "Patient", input)?;
+    let behind = Position { keys: Vec::new(), rid: first - 1 };
+    let people = call.reader().search(&call.plan("Patient", &[], false)?, Some(&behind), PEOPLE).await?;
+    let mut page = Page { everybody: true, ..Page::new(call, "Patient".to_owned(), asked) };
+    for row in people.rows {
+        let rid = row.rid;
+        if page.room == 0 {
+            page.next = Some((rid, Place::Start));
+            break;
+        }
+        let Some(body) = call.shown(&row, &mut page.seen).await? else { continue };
+        // She with whom the page was to begin may have gone since.
+        let place = if rid == first { place.clone() } else { Place::Start };
+        page.fill(&Person { row, body }, place).await?;
+        if page.next.is_some() {
+            break;
+        }
+    }
+    if let (None, Some(last)) = (&page.next, people.next) {
+        page.next = Some((last.rid + 1, Place::Start));
+    }
     Ok(page.finish())
 }
 
@@ -92,21 +126,23 @@ struct Asked {
     count: usize,
 }
 
-/// The question, and where its page begins.
-fn asked(call: &Call<'_>, at: &Location, input: &Input<'_>) -> Result<(Asked, Place), Error> {
+/// The question, and where its page begins: with whom, and where with her.
+///
+/// * `of`: `Patient/1`, or `Patient` for all.
+fn asked(call: &Call<'_>, of: &str, input: &Input<'_>) -> Result<(Asked, i64, Place), Error> {
     let own: Vec<&Parameter> = OPERATION.parameters.iter().filter(|one| one.name != "_page").collect();
     let mut query: Vec<(Box<str>, Box<str>)> = Vec::new();
     for one in &own {
         query.extend(input.texts(one.name).map(|value| (one.name.into(), value.into())));
     }
-    let mut place = Place::Start;
+    let (mut person, mut place) = (0, Place::Start);
     if let Some(sealed) = input.text("_page") {
         // The link holds the whole question; a parameter beside it would be passed over.
-        let cursor = Cursor::decode(&call.open_page(sealed)?, at).filter(|_| query.is_empty());
+        let cursor = Cursor::decode(&call.open_page(sealed)?, of).filter(|_| query.is_empty());
         let cursor = cursor.ok_or_else(foreign_page)?;
-        (query, place) = (cursor.query, cursor.place);
+        (query, person, place) = (cursor.query, cursor.person, cursor.place);
     }
-    Ok((understood(call, query)?, place))
+    Ok((understood(call, query)?, person, place))
 }
 
 fn understood(call: &Call<'_>, query: Vec<(Box<str>, Box<str>)>) -> Result<Asked, Error> {
@@ -168,31 +204,56 @@ fn no_type(kind: &str) -> Error {
     ])
 }
 
+/// A Patient, and her body as it is shown.
+struct Person {
+    row: Stored,
+    body: Vec<u8>,
+}
+
 /// A page on its way.
 struct Page<'a> {
     /// About to search.
     call: Call<'a>,
-    own: String,
+    /// `Patient/1`, or `Patient`.
+    of: String,
+    /// It is about all, one after the other.
+    everybody: bool,
     bundle: Bundle,
     reply: Reply,
     seen: Seen,
     asked: Asked,
-    patient: Stored,
-    /// The Patient's body as it is shown.
-    body: Vec<u8>,
-    next: Option<Place>,
+    /// Records that still fit.
+    room: usize,
+    /// The rows that are on it.
+    there: BTreeSet<i64>,
+    /// With whom, and where with her, the next page begins.
+    next: Option<(i64, Place)>,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    fn new(call: &Call<'a>, of: String, asked: Asked) -> Self {
+        Self {
+            call: call.doing(Action::Search),
+            of,
+            everybody: false,
+            bundle: Bundle::new("searchset"),
+            reply: Reply::default(),
+            seen: Seen::new(),
+            room: asked.count,
+            asked,
+            there: BTreeSet::new(),
+            next: None,
+        }
+    }
+
     /// Puts in what comes at `place` and behind it, until the page is full.
-    async fn fill(&mut self, place: Place) -> Result<(), Error> {
+    async fn fill(&mut self, person: &Person, place: Place) -> Result<(), Error> {
+        let citizen = person.row.rid;
         let mut places = BTreeSet::new();
-        let mut room = self.asked.count;
-        if place == Place::Start && self.asked.herself {
-            let (id, body) = (self.patient.id.clone(), self.body.clone());
-            self.bundle.push(&self.call.base, "Patient", &id, Some(&body), MATCH);
-            self.count(&self.patient.clone(), "Patient").await?;
-            room -= 1;
+        if place == Place::Start && self.asked.herself && self.there.insert(citizen) {
+            self.bundle.push(&self.call.base, "Patient", &person.row.id, Some(&person.body), MATCH);
+            self.count(&person.row, "Patient").await?;
+            self.room -= 1;
         }
         let after = match place {
             Place::Start => Some((0, 0)),
@@ -200,7 +261,7 @@ impl Page<'_> {
             Place::Beyond(_) => None,
         };
         if let Some(after) = after {
-            let (citizen, wanted) = (self.patient.rid, self.asked.wanted.clone());
+            let (room, wanted) = (self.room, self.asked.wanted.clone());
             let rows = self.call.reader().members(citizen, &wanted, after, room + 1).await?;
             let last = rows.iter().take(room).next_back().map_or(after, |row| (row.kind, row.rid));
             for row in rows.iter().take(room) {
@@ -208,27 +269,27 @@ impl Page<'_> {
                 mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
             }
             if rows.len() > room {
-                self.next = Some(Place::Member(last));
+                self.next = Some((citizen, Place::Member(last)));
                 return Ok(());
             }
-            room -= rows.len();
+            self.room -= rows.len();
         }
         if place != Place::Start {
-            places = self.all_mentioned().await?;
+            places = self.all_mentioned(citizen).await?;
         }
         if self.asked.herself {
-            mentioned(&self.body, &self.call.base, &mut places);
+            mentioned(&person.body, &self.call.base, &mut places);
         }
         let behind = if let Place::Beyond(behind) = place { Some(behind) } else { None };
-        self.beyond(&places, behind, room).await
+        self.beyond(citizen, &places, behind).await
     }
 
     /// What her records refer to: all of them are looked through, whichever page they are on.
-    async fn all_mentioned(&self) -> Result<Mentioned, Error> {
+    async fn all_mentioned(&self, citizen: CitizenKey) -> Result<Mentioned, Error> {
         let mut places = BTreeSet::new();
         let mut after = (0, 0);
         loop {
-            let rows = self.call.reader().members(self.patient.rid, &self.asked.wanted, after, STEP).await?;
+            let rows = self.call.reader().members(citizen, &self.asked.wanted, after, STEP).await?;
             for row in &rows {
                 mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
             }
@@ -242,9 +303,9 @@ impl Page<'_> {
     /// Puts in those of `places` that are not of her compartment, behind `behind`.
     async fn beyond(
         &mut self,
+        citizen: CitizenKey,
         places: &Mentioned,
         behind: Option<(u16, String)>,
-        mut room: usize,
     ) -> Result<(), Error> {
         let mut last = behind.clone();
         let mut left: Vec<&(u16, String)> =
@@ -253,29 +314,32 @@ impl Page<'_> {
         for of_kind in left.chunk_by(|one, other| one.0 == other.0).flat_map(|same| same.chunks(100)) {
             let kind = self.call.type_name(of_kind[0].0);
             let ids: Vec<&str> = of_kind.iter().map(|(_, id)| id.as_str()).collect();
-            let (citizen, since) = (self.patient.rid, self.asked.wanted.since);
-            for row in self.call.reader().beyond(citizen, (&kind, &ids), since).await? {
-                if room == 0 {
-                    self.next = Some(last.map_or(Place::Beyond((0, String::new())), Place::Beyond));
+            for row in self.call.reader().beyond(citizen, (&kind, &ids), self.asked.wanted.since).await? {
+                if self.room == 0 {
+                    self.next = Some((citizen, last.map_or(Place::Beyond((0, String::new())), Place::Beyond)));
                     return Ok(());
                 }
                 self.push(&row, INCLUDE).await?;
                 last = Some((row.kind, row.id.clone()));
-                room -= 1;
+                self.room -= 1;
             }
         }
         Ok(())
     }
 
-    /// Whether a type is wanted where records refer to it, and in the caller's scopes.
+    /// Whether a type is wanted where records refer to it, and in the caller's scopes. Of
+    /// all people each comes by herself.
     fn refers_to(&self, kind: u16) -> bool {
         let name = self.call.type_name(kind);
+        if self.everybody && name == "Patient" {
+            return false;
+        }
         let wanted = !self.asked.named || self.asked.wanted.kinds.iter().any(|one| **one == name);
         wanted && self.call.may(Action::Search, &name).is_ok()
     }
 
     async fn push(&mut self, row: &Stored, mode: &str) -> Result<(), Error> {
-        let Some(body) = row.body.clone() else { return Ok(()) };
+        let Some(body) = row.body.clone().filter(|_| self.there.insert(row.rid)) else { return Ok(()) };
         let kind = self.call.type_name(row.kind);
         let body = self.call.redacted(row, body, &mut self.seen).await?;
         self.bundle.push(&self.call.base, &kind, &row.id, Some(&body), mode);
@@ -290,13 +354,13 @@ impl Page<'_> {
     }
 
     fn finish(mut self) -> Reply {
+        let path = format!("{}/{}/$everything", self.call.base, self.of);
         let query = query_string(&self.asked.query);
-        let own = if query.is_empty() { self.own.clone() } else { format!("{}?{query}", self.own) };
-        self.bundle.link("self", &own);
-        if let Some(place) = self.next {
-            let cursor = Cursor { query: self.asked.query, place };
-            let at = Location { kind: "Patient".into(), id: self.patient.id };
-            self.bundle.link("next", &page_link(&self.own, &self.call.seal_page(&cursor.encode(&at))));
+        self.bundle.link("self", &if query.is_empty() { path.clone() } else { format!("{path}?{query}") });
+        if let Some((person, place)) = self.next {
+            let person = if self.everybody { person } else { 0 };
+            let cursor = Cursor { query: self.asked.query, person, place };
+            self.bundle.link("next", &page_link(&path, &self.call.seal_page(&cursor.encode(&self.of))));
         }
         self.reply.body = Some(self.bundle.finish(None, &self.call.view));
         self.reply

@@ -73,6 +73,9 @@ reasons! {
     Unknown { resource_type: Box<str> } => Undone,
         "{resource_type} has no such search parameter",
         "{resource_type}にこの検索パラメータはありません";
+    NotOfAll => Undone,
+        "not all types have this search parameter; name those that are meant with _type",
+        "この検索パラメータはすべての型にはありません。検索する型を_typeで指定してください";
     NotIndexed { resource_type: Box<str> } => Unready,
         "not all records of {resource_type} are indexed by it yet; ask again when the reindex is done",
         "{resource_type}の一部の記録はまだこのパラメータで索引付けされていません。再索引の完了後にやり直してください";

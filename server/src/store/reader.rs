@@ -4,6 +4,7 @@
 //! not show is not fetched, not counted, and takes no room on a page.
 
 mod changes;
+mod several;
 
 use sea_orm::Value;
 use techo_profiles::Definitions;
@@ -170,8 +171,8 @@ impl<'a> Reader<'a> {
         self.page(std::slice::from_ref(plan), from, limit).await
     }
 
-    /// One page of a search of several types: one statement, each type with its own
-    /// part of the view.
+    /// One page of a search of several types: one statement, unless it would be too long,
+    /// each type with its own part of the view.
     ///
     /// Row numbers and sort keys alone are gathered, ordered and cut off; the bodies
     /// are fetched of those that are left, in the same statement.
@@ -209,20 +210,18 @@ impl<'a> Reader<'a> {
             }
         }
         let counted = counted && branches.len() == 1;
-        let chosen = match branches.len() {
-            0 => return Ok(Page::default()),
-            1 => branches.remove(0),
-            _ => {
-                let mut all = Sql::new(if overlap(plans) { "SELECT DISTINCT q.* FROM (" } else { "SELECT q.* FROM (" });
-                all.push(Sql::union(branches)).text(") q").text(&order.by("q"));
-                all.text(" LIMIT ").bind(i64::from(limit) + 1);
-                all
-            }
-        };
-        let more = if counted { ", p.whole" } else { "" };
-        let (found, at) = self.fetched(&(order.again() + more), chosen, &order.by("p"), narrow).await?;
-        let page = page(&found, at, (sort, from, order.several()), limit)?;
-        let Some(row) = found.first().filter(|_| counted) else { return Ok(page) };
+        let more = order.again() + if counted { ", p.whole" } else { "" };
+        let mut found = Vec::new();
+        for mut portion in several::portions(branches, overlap(plans)) {
+            let chosen = match portion.len() {
+                1 => portion.remove(0),
+                _ => together(portion, &order, overlap(plans), limit),
+            };
+            found.push(self.fetched(&more, chosen, &order.by("p"), narrow).await?);
+        }
+        let rows = several::ordered(&found, sort, (order.several(), direction))?;
+        let page = page(&rows, (sort, from, order.several()), limit)?;
+        let Some((row, at)) = rows.first().filter(|_| counted) else { return Ok(page) };
         let whole: i64 = row.get(at + KEYS_AT + sort.len() + usize::from(order.several()))?;
         Ok(Page { whole: u64::try_from(whole).ok(), ..page })
     }
@@ -245,7 +244,8 @@ impl<'a> Reader<'a> {
         });
         let open = asked.into_iter().map(Value::from).chain([Value::from(i64::from(limit) + 1)]).collect();
         let found = db.again(Again::new(ready, self.view.now(), open), warrant).await?;
-        let page = page(&found, 0, (&[], None, false), limit)?;
+        let rows: Vec<(&Row, usize)> = found.iter().map(|row| (row, 0)).collect();
+        let page = page(&rows, (&[], None, false), limit)?;
         let Some(row) = found.first().filter(|_| counted) else { return Ok(Some(page)) };
         let whole: i64 = row.get(KEYS_AT)?;
         Ok(Some(Page { whole: u64::try_from(whole).ok(), ..page }))
@@ -263,25 +263,24 @@ impl<'a> Reader<'a> {
             let column = if overlap(plans) { "r.rid AS rid" } else { "1 AS one" };
             branches.extend(select::parts(plan, self.view, Sql::new(column)));
         }
-        if branches.is_empty() {
-            return Ok(Some(0));
-        }
-        let mut inner = Sql::union(branches);
-        if overlap(plans) {
-            let mut once = Sql::new("SELECT DISTINCT q.* FROM (");
-            once.push(inner).text(") q");
-            inner = once;
-        }
-        if let Some(limit) = at_most {
-            inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
-        }
-        let mut sql = Sql::new("SELECT COUNT(*) FROM (");
-        sql.push(inner).text(") AS counted");
         let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
-        let rows = self.run(sql, narrow).await?;
-        let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
-        let count: i64 = row.get(0)?;
-        let count = u64::try_from(count).unwrap_or(0);
+        let mut count = 0;
+        for portion in several::portions(branches, overlap(plans)) {
+            let mut inner = Sql::union(portion);
+            if overlap(plans) {
+                let mut once = Sql::new("SELECT DISTINCT q.* FROM (");
+                once.push(inner).text(") q");
+                inner = once;
+            }
+            if let Some(limit) = at_most {
+                inner.text(" LIMIT ").bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
+            }
+            let mut sql = Sql::new("SELECT COUNT(*) FROM (");
+            sql.push(inner).text(") AS counted");
+            let rows = self.run(sql, narrow).await?;
+            let row = rows.first().ok_or(StoreError::Missing { table: "resource", what: "count" })?;
+            count += u64::try_from(row.get::<i64>(0)?).unwrap_or(0);
+        }
         Ok(at_most.is_none_or(|limit| count <= limit).then_some(count))
     }
 
@@ -401,6 +400,14 @@ fn bodies(columns: &str, chosen: Sql, order: &str) -> Sql {
     sql
 }
 
+/// The rows of several parts of a search as one: ordered and cut off together.
+fn together(parts: Vec<Sql>, order: &select::Order, overlap: bool, limit: u32) -> Sql {
+    let mut all = Sql::new(if overlap { "SELECT DISTINCT q.* FROM (" } else { "SELECT q.* FROM (" });
+    all.push(Sql::union(parts)).text(") q").text(&order.by("q"));
+    all.text(" LIMIT ").bind(i64::from(limit) + 1);
+    all
+}
+
 /// Whether a record may be found by several plans: as such, and for what it contains.
 fn overlap(plans: &[Plan]) -> bool {
     plans.len() > 1 && plans.iter().any(|plan| plan.contained.which != Which::Records && !plan.contained.alone)
@@ -460,32 +467,32 @@ const KEYS_AT: usize = 14;
 
 /// The rows of a statement as a page, in the order of the search.
 ///
-/// * `found`: up to one row more than `limit`; their own columns begin at `at`.
+/// * `found`: if there are more, at least one row more than `limit`; each with the column
+///   at which its own begin.
 fn page(
-    found: &[Row],
-    at: usize,
+    found: &[(&Row, usize)],
     (sort, from, several): (&[SortKey], Option<(&Position, Direction)>, bool),
     limit: u32,
 ) -> Result<Page, StoreError> {
     let more = found.len() > limit as usize;
     let back = from.is_some_and(|(_, direction)| direction == Direction::Back);
-    let mut kept: Vec<&Row> = found.iter().take(limit as usize).collect();
+    let mut kept: Vec<(&Row, usize)> = found.iter().take(limit as usize).copied().collect();
     if back {
         kept.reverse();
     }
     let mut rows = Vec::with_capacity(kept.len());
-    for row in &kept {
-        rows.push(stored(row, at)?);
+    for (row, at) in &kept {
+        rows.push(stored(row, *at)?);
     }
     // In a search for what is contained one row may be there several times.
-    let spot = |row: &Row, rid: i64| {
+    let spot = |(row, at): (&Row, usize), rid: i64| {
         if several { row.get::<i64>(at + KEYS_AT + sort.len()) } else { Ok(rid) }
     };
-    let spots = kept.iter().zip(&rows).map(|(row, stored)| spot(row, stored.rid)).collect::<Result<Vec<_>, _>>()?;
+    let spots = kept.iter().zip(&rows).map(|(row, stored)| spot(*row, stored.rid)).collect::<Result<Vec<_>, _>>()?;
     let places = spots.iter().map(|spot| if several { select::place(*spot) } else { 0 }).collect();
-    let place = |edge: Option<(&&Row, &i64)>, beside: i64| -> Result<Option<Position>, StoreError> {
+    let place = |edge: Option<(&(&Row, usize), &i64)>, beside: i64| -> Result<Option<Position>, StoreError> {
         match (edge, from) {
-            (Some((row, spot)), _) => Ok(Some(Position { keys: key_values(row, at, sort)?, rid: *spot })),
+            (Some(((row, at), spot)), _) => Ok(Some(Position { keys: key_values(row, *at, sort)?, rid: *spot })),
             // All the rows that were there have gone: the way leads over the place itself.
             (None, Some((place, _))) => Ok(Some(Position { keys: place.keys.clone(), rid: place.rid + beside })),
             (None, None) => Ok(None),

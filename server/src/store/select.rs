@@ -33,7 +33,7 @@ use filter::{Parts, Row, Scene, together};
 use matching::{by_table, code, name, one_of};
 
 pub(super) use matching::param;
-pub(super) use order::{order, place};
+pub(super) use order::{Order, order, place};
 
 /// `columns` of the records that the plan chooses, as ` FROM … WHERE …` without an
 /// order; `None` if no row of the type can be visible.

@@ -186,6 +186,11 @@ impl Sql {
         self
     }
 
+    /// How many values it binds, and how long its text is.
+    pub(super) fn size(&self) -> (usize, usize) {
+        (self.values.len(), self.text.len())
+    }
+
     /// `(a AND b AND …)`; true for none.
     pub(super) fn and(parts: Vec<Sql>) -> Self {
         Self::joined(parts, " AND ", "1 = 1")

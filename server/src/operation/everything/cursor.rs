@@ -1,7 +1,6 @@
 //! Where a page of `$everything` ended: the content of its `next` link, sealed before
 //! it leaves. It grants nothing: the next page is asked for anew through the View.
 
-use crate::interaction::Location;
 use crate::search::page::query_string;
 use crate::store::everything::Member;
 
@@ -10,7 +9,9 @@ use crate::store::everything::Member;
 pub(super) struct Cursor {
     /// The question's parameters.
     pub(super) query: Vec<(Box<str>, Box<str>)>,
-    /// Where the next page begins.
+    /// The row of the Patient with whom the next page begins; 0 where one is named.
+    pub(super) person: i64,
+    /// Where it begins with her.
     pub(super) place: Place,
 }
 
@@ -26,21 +27,23 @@ pub(super) enum Place {
 }
 
 impl Cursor {
-    /// * `at`: whose everything it is; a link for one person opens no other's.
-    pub(super) fn encode(&self, at: &Location) -> Vec<u8> {
+    /// * `of`: whose everything it is, `Patient/1` or `Patient`; a link for one person opens
+    ///   no other's.
+    pub(super) fn encode(&self, of: &str) -> Vec<u8> {
         let place = match &self.place {
             Place::Start => "start 0 -".to_owned(),
             Place::Member((kind, rid)) => format!("member {kind} {rid}"),
             Place::Beyond((kind, id)) => format!("beyond {kind} {id}"),
         };
-        format!("everything {} {place} {}", at.reference(), query_string(&self.query)).into_bytes()
+        format!("everything {of} {} {place} {}", self.person, query_string(&self.query)).into_bytes()
     }
 
-    /// The cursor that was encoded for `at`; `None` for any other bytes.
-    pub(super) fn decode(bytes: &[u8], at: &Location) -> Option<Self> {
+    /// The cursor that was encoded for `of`; `None` for any other bytes.
+    pub(super) fn decode(bytes: &[u8], of: &str) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
-        let rest = text.strip_prefix("everything ")?.strip_prefix(&at.reference())?.strip_prefix(' ')?;
-        let mut parts = rest.splitn(4, ' ');
+        let rest = text.strip_prefix("everything ")?.strip_prefix(of)?.strip_prefix(' ')?;
+        let mut parts = rest.splitn(5, ' ');
+        let person = parts.next()?.parse().ok()?;
         let (what, kind, which, query) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let kind = kind.parse().ok()?;
         let place = match what {
@@ -50,7 +53,8 @@ impl Cursor {
             _ => return None,
         };
         let query = form_urlencoded::parse(query.as_bytes());
-        Some(Self { query: query.map(|(name, value)| (name.as_ref().into(), value.as_ref().into())).collect(), place })
+        let query = query.map(|(name, value)| (name.as_ref().into(), value.as_ref().into())).collect();
+        Some(Self { query, person, place })
     }
 }
 
@@ -60,15 +64,17 @@ mod tests {
 
     #[test]
     fn a_cursor_comes_back_for_the_same_person_only() {
-        let at = |id: &str| Location { kind: "Patient".into(), id: id.into() };
         let query = vec![("start".into(), "2024-01-01".into()), ("_type".into(), "Observation,Condition".into())];
         for place in
             [Place::Start, Place::Member((97, 123)), Place::Beyond((0, String::new())), Place::Beyond((3, "a".into()))]
         {
-            let cursor = Cursor { query: query.clone(), place };
-            let bytes = cursor.encode(&at("1"));
-            assert_eq!(Cursor::decode(&bytes, &at("1")), Some(cursor));
-            assert_eq!(Cursor::decode(&bytes, &at("12")), None);
+            for (of, other, person) in [("Patient/1", "Patient/12", 0), ("Patient", "Patient/1", 77)] {
+                let cursor = Cursor { query: query.clone(), person, place: place.clone() };
+                let bytes = cursor.encode(of);
+                assert_eq!(Cursor::decode(&bytes, of), Some(cursor));
+                assert_eq!(Cursor::decode(&bytes, other), None);
+                assert_eq!(Cursor::decode(&bytes, "Patient/").or(Cursor::decode(&bytes, "")), None);
+            }
         }
     }
 }
