@@ -364,14 +364,12 @@ mod tests {
         let folder = Folder::new("panics");
         let db = Db::open(&folder.url()).await.expect("a database");
         let question = Question::new(Sql::new("SELECT 1 = 1"), Sql::new("SELECT NULL"));
+        let asked = |sql| tokio::time::timeout(Duration::from_secs(10), db.rows(Sql::new(sql)));
         for _ in 0..16 {
-            db.rows(Sql::new(PANICS)).await.expect_err("it panics");
+            asked(PANICS).await.expect("somebody reads").expect_err("it panics");
             // In a transaction, which is not left open.
             db.resting(&question.warrant(1), true, Sql::new(PANICS)).await.expect_err("it panics");
-        }
-        for _ in 0..16 {
-            let one = tokio::time::timeout(Duration::from_secs(10), db.rows(Sql::new("SELECT 1"))).await;
-            assert_eq!(one.expect("somebody reads").expect("a row").len(), 1);
+            assert_eq!(asked("SELECT 1").await.expect("somebody reads").expect("a row").len(), 1);
         }
         db.execute("CREATE TABLE later (a INTEGER)", []).await.expect("a table");
         ask(&db, &question, 1, true).await;
