@@ -12,6 +12,7 @@
 //! answer may turn by itself.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -169,13 +170,23 @@ impl Reader {
             if done.is_closed() {
                 continue;
             }
-            self.own.limit(time);
-            let found = self.leave().and_then(|()| match rests {
-                Some((question, now)) => self.run_if(&question, now, &work),
-                None => Ok(self.work(&work)?),
+            // A panic is that of one statement: those who wait behind it need their reader.
+            let found = catch_unwind(AssertUnwindSafe(|| self.answer(&work, time, rests))).unwrap_or_else(|_| {
+                self.standing.clear();
+                Err(Halt::Failed(DbErr::Custom("a statement ended in a panic".to_owned())))
             });
             // Whoever asked may have gone; then nobody needs the answer.
             let _ = done.send(found);
+        }
+    }
+
+    fn answer(&mut self, work: &Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
+        self.own.limit(time);
+        // Also what a panic has left open ends here.
+        self.leave()?;
+        match rests {
+            Some((question, now)) => self.run_if(&question, now, work),
+            None => Ok(self.work(work)?),
         }
     }
 
@@ -223,6 +234,8 @@ impl Reader {
     }
 
     fn work(&self, work: &Work) -> Result<Vec<Row>, Failed> {
+        #[cfg(test)]
+        assert!(!matches!(work, Work::Once(statement) if statement.sql == tests::PANICS), "as the test wants it");
         match work {
             Work::Once(statement) => self.own.query(statement),
             Work::Again(again) => self.own.bound(again.text(), again.values()),
@@ -259,6 +272,9 @@ mod tests {
     /// Counts for a moment, and longer than the limit.
     const SHORT: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000000) \
         SELECT COUNT(*) FROM n";
+
+    /// A statement in which a reader panics.
+    pub(super) const PANICS: &str = "SELECT 'panic'";
 
     async fn stops(url: &str) {
         let db = Db::open_for(url, Duration::from_millis(100)).await.expect("a database");
@@ -341,6 +357,25 @@ mod tests {
         write("UPDATE flag SET ends = 60").await.expect("committed");
         ask(&db, &question, 59, true).await;
         ask(&db, &question, 60, false).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_statement_that_panicked_took_its_reader_with_it() {
+        let folder = Folder::new("panics");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        let question = Question::new(Sql::new("SELECT 1 = 1"), Sql::new("SELECT NULL"));
+        let asked = |sql| tokio::time::timeout(Duration::from_secs(10), db.rows(Sql::new(sql)));
+        for _ in 0..16 {
+            asked(PANICS).await.expect("somebody reads").expect_err("it panics");
+            // In a transaction, which is not left open.
+            db.resting(&question.warrant(1), true, Sql::new(PANICS)).await.expect_err("it panics");
+            assert_eq!(asked("SELECT 1").await.expect("somebody reads").expect("a row").len(), 1);
+        }
+        db.execute("CREATE TABLE later (a INTEGER)", []).await.expect("a table");
+        ask(&db, &question, 1, true).await;
+        for _ in 0..16 {
+            db.rows(Sql::new("SELECT a FROM later")).await.expect("what was committed since is seen");
+        }
     }
 
     #[tokio::test]
