@@ -16,6 +16,7 @@ use sea_orm::{
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use super::checkpoint::{self, Checkpoints};
 use super::error::StoreError;
 use super::pen::Hand;
 use super::readers::{Halt, Readers, Work};
@@ -67,16 +68,14 @@ const READER_CACHE: &str = "-8000";
 const MAPPED: &str = "268435456";
 /// Pages that the write-ahead log gathers (32 MiB) before they go into the file: a busy index page is
 /// then copied once for many commits.
-const CHECKPOINT: &str = "8000";
+const CHECKPOINT: i64 = 8000;
+/// Pages after which whoever commits copies them, should the thread for it not have come to it.
+const LATEST: &str = "64000";
 /// What each connection of our own is told.
 const OURS: &[Setting] = &[("mmap_size", MAPPED), ("temp_store", "memory")];
 /// What the writer's is told besides: to sync at every commit.
-const WRITER: &[Setting] = &[
-    ("cache_size", WRITER_CACHE),
-    ("synchronous", "FULL"),
-    ("wal_autocheckpoint", CHECKPOINT),
-    ("foreign_keys", "ON"),
-];
+const WRITER: &[Setting] =
+    &[("cache_size", WRITER_CACHE), ("synchronous", "FULL"), ("wal_autocheckpoint", LATEST), ("foreign_keys", "ON")];
 /// Connections to a PostgreSQL server.
 const POSTGRES_CONNECTIONS: u32 = 12;
 /// Those that searches have for themselves, with a limit of time.
@@ -216,9 +215,16 @@ impl Db {
 
     /// A connection for SQLite's writer.
     pub(super) fn hand(&self) -> Result<Option<Hand>, DbErr> {
+        self.hand_of(CHECKPOINT)
+    }
+
+    /// The same, with a log that gathers so many pages.
+    pub(super) fn hand_of(&self, pages: i64) -> Result<Option<Hand>, DbErr> {
         let Quick::Sqlite { file, .. } = &self.quick else { return Ok(None) };
         let own = Own::open(file, &[WRITER, OURS].concat())?;
-        Ok(Some(Hand::new(own, self.turn.clone())))
+        let copies = Own::open(file, checkpoint::SETTINGS)?;
+        let checkpoints = Checkpoints::start(copies, self.turn.clone(), pages)?;
+        Ok(Some(Hand::new(own, self.turn.clone(), checkpoints)))
     }
 
     /// Closes the connections of sea-orm's in order.
@@ -401,7 +407,7 @@ fn sqlite(url: &str, connections: u32) -> ConnectOptions {
             .foreign_keys(true)
             .statement_cache_capacity(512)
             .pragma("cache_size", READER_CACHE)
-            .pragma("wal_autocheckpoint", CHECKPOINT)
+            .pragma("wal_autocheckpoint", LATEST)
             .pragma("mmap_size", MAPPED)
             .pragma("temp_store", "memory")
     });

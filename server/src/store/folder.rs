@@ -15,7 +15,12 @@ impl Folder {
 
     /// Of an SQLite database in it.
     pub(crate) fn url(&self) -> String {
-        format!("sqlite:{}", self.0.join("db").display())
+        format!("sqlite:{}", self.path("db").display())
+    }
+
+    /// Of a file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod account;
 mod arrays;
 pub mod audit;
+mod checkpoint;
 mod crowd;
 pub mod db;
 pub mod dictionary;

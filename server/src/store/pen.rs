@@ -11,8 +11,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement, Value};
 
+use super::checkpoint::Checkpoints;
 use super::db::{Db, Turn, Turned};
 use super::error::StoreError;
 use super::row::Row;
@@ -77,11 +78,12 @@ impl Transaction for DatabaseTransaction {
 pub(super) struct Hand {
     own: Own,
     turn: Turn,
+    _checkpoints: Checkpoints,
 }
 
 impl Hand {
-    pub(super) fn new(own: Own, turn: Turn) -> Self {
-        Self { own, turn }
+    pub(super) fn new(own: Own, turn: Turn, checkpoints: Checkpoints) -> Self {
+        Self { own, turn, _checkpoints: checkpoints }
     }
 }
 
@@ -110,6 +112,8 @@ pub(super) struct Held<'h> {
 }
 
 impl Runs for Held<'_> {
+    const NEAR: bool = true;
+
     fn backend(&self) -> DatabaseBackend {
         DatabaseBackend::Sqlite
     }
@@ -121,6 +125,10 @@ impl Runs for Held<'_> {
     async fn run(&self, statement: Statement) -> Result<(), StoreError> {
         self.own.query(&statement)?;
         Ok(())
+    }
+
+    async fn each(&self, sql: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+        Ok(self.own.each(sql, rows)?)
     }
 }
 

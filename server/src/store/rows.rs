@@ -70,14 +70,20 @@ impl<'a> Rows<'a> {
 
     /// The same, on PostgreSQL only if the one row of `guard`, `SELECT … AS number`,
     /// says this number; answers what it says.
-    pub(super) async fn run_if(
+    pub(super) async fn run_if<C: Runs>(
         self,
-        connection: &impl Runs,
+        connection: &C,
         guard: Option<(&str, i64)>,
     ) -> Result<Option<i64>, StoreError> {
         let backend = connection.backend();
         if backend == DatabaseBackend::Postgres {
             return self.at_once(connection, guard).await;
+        }
+        if C::NEAR {
+            for part in &self.parts {
+                connection.each(&part.marked(1), &part.rows).await?;
+            }
+            return Ok(None);
         }
         for (sql, values) in self.parts.into_iter().flat_map(Part::chunked) {
             connection.run(statement(backend, &sql, values)).await?;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql};
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, ToSql};
 use sea_orm::{DbErr, Statement, Value};
 
 use super::row::{Packed, Row};
@@ -96,9 +96,7 @@ impl Own {
 
     /// All rows of `sql` with these values.
     pub(super) fn bound<'v>(&self, sql: &str, values: impl Iterator<Item = &'v Value>) -> Result<Vec<Row>, Failed> {
-        let end = self.time.get().map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
-        self.end.store(end, Ordering::Relaxed);
-        let mut prepared = self.connection.prepare_cached(sql)?;
+        let mut prepared = self.prepared(sql)?;
         for (number, value) in values.enumerate() {
             prepared.raw_bind_parameter(number + 1, Bound(value))?;
         }
@@ -111,6 +109,25 @@ impl Own {
             }
         }
         Ok(found.split())
+    }
+
+    /// Runs `sql` for each of these rows of values.
+    pub(super) fn each(&self, sql: &str, rows: &[Vec<Value>]) -> Result<(), Failed> {
+        let mut prepared = self.prepared(sql)?;
+        for row in rows {
+            for (number, value) in row.iter().enumerate() {
+                prepared.raw_bind_parameter(number + 1, Bound(value))?;
+            }
+            prepared.raw_execute()?;
+        }
+        Ok(())
+    }
+
+    /// A statement, whose time begins.
+    fn prepared(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
+        let end = self.time.get().map_or(u64::MAX, |time| micros(self.begun.elapsed() + time));
+        self.end.store(end, Ordering::Relaxed);
+        self.connection.prepare_cached(sql)
     }
 }
 

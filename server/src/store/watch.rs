@@ -276,21 +276,29 @@ impl Warrant {
     /// The rows of `inner` if the decision stands: a first column that says so,
     /// then the columns of `inner`, NULL where there is no row.
     pub(super) fn over(&self, inner: Sql) -> Sql {
-        let mut sql = Sql::new("SELECT g.fresh, r.* FROM (");
-        sql.push_at(&self.question.0.fresh, self.now).text(") g LEFT JOIN (").push(inner).text(") r ON g.fresh");
+        let mut sql = self.asked("r.*");
+        sql.push(inner).text(") r ON g.fresh");
         sql
     }
 
     /// The same for the records `r` whose row numbers `chosen`, called `p`, gives as `rid`.
     pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
-        let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
-        sql.push_at(&self.question.0.fresh, self.now).text(") g LEFT JOIN (").push(chosen);
-        sql.text(") p ON g.fresh LEFT JOIN ");
+        let mut sql = self.asked(columns);
+        sql.push(chosen).text(") p ON g.fresh LEFT JOIN ");
         sql.either(
             "resource r ON r.rid = p.rid",
             "LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON true",
         );
         sql.text(order);
+        sql
+    }
+
+    /// The question, and the columns of what is joined to it.
+    fn asked(&self, columns: &str) -> Sql {
+        let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
+        sql.push_at(&self.question.0.fresh, self.now);
+        // PostgreSQL would put the question wherever its answer is looked at, and ask it each time.
+        sql.either("", " OFFSET 0").text(") g LEFT JOIN (");
         sql
     }
 }
