@@ -14,7 +14,7 @@ use super::redact::Seen;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
 use crate::consent::caller::Action;
-use crate::search::contained;
+use crate::search::contained::{self, Which};
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse;
 use crate::search::parse::Scope;
@@ -112,7 +112,9 @@ async fn in_use(call: &Call<'_>, mut plans: Vec<Plan>) -> Result<Vec<Plan>, Erro
     let types: Vec<u16> = plans.iter().map(number).collect();
     let known = call.reader().types_in_use(&types).await?;
     let mut first = true;
-    plans.retain(|plan| std::mem::take(&mut first) || known.contains(&number(plan)));
+    // What is contained may be of a type of which there is no record.
+    let held = |plan: &Plan| plan.contained.which != Which::Records;
+    plans.retain(|plan| std::mem::take(&mut first) || held(plan) || known.contains(&number(plan)));
     Ok(plans)
 }
 

@@ -58,6 +58,9 @@ impl Which {
 
 /// How far apart two places are.
 pub const STEP: u32 = 1 << 16;
+/// More types than these are not searched at once for what is contained: each looks into
+/// all that the caller sees.
+pub(super) const MOST_TYPES: usize = 8;
 /// More than these have no places in a row's `grp`.
 const MOST: u32 = (1 << 15) - 1;
 /// The end of the keys of contained resources' rows.
@@ -117,17 +120,28 @@ pub(super) fn asked(plan: Plan) -> Result<Vec<Plan>, SearchError> {
         return Err(refused("_query"));
     }
     // What holds them is of any type: there is nothing else to sort by.
-    let stamp = |key: &SortKey| key.by == SortBy::Updated;
-    if !plan.sort.iter().all(stamp) {
+    let own = |key: &SortKey| matches!(key.by, SortBy::Indexed { .. });
+    if !alone && plan.sort.iter().any(own) {
         return Err(refused("_sort"));
     }
     let filters = all(&plan.filters).map_err(refused)?;
+    let sort = plan.sort.iter().map(sorted).collect();
     let of = |which| Contained { which, alone };
-    let held = Plan { filters, contained: of(Which::Held), ..plan.clone() };
+    let held = Plan { filters, sort, contained: of(Which::Held), ..plan.clone() };
     if which == Which::Held {
         return Ok(vec![held]);
     }
     Ok(vec![Plan { contained: of(Which::Records), ..plan }, held])
+}
+
+/// The same key of what is contained.
+fn sorted(sort: &SortKey) -> SortKey {
+    match &sort.by {
+        SortBy::Indexed { param, column } => {
+            SortKey { by: SortBy::Indexed { param: key(param), column: *column }, ..*sort }
+        }
+        SortBy::Id | SortBy::Updated => sort.clone(),
+    }
 }
 
 /// The same filters, asked of what is contained; `None` if one is of records alone.

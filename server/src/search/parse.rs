@@ -68,7 +68,7 @@ pub fn plan(
 }
 
 /// The plans of a query on several resource types, one each: what it asks, each of
-/// them must know. On one type there may be one more, for what is contained.
+/// them must know. Of each there may be one more, for what is contained.
 ///
 /// # Errors
 /// [`SearchError`] about the first parameter that is refused.
@@ -101,13 +101,14 @@ pub fn plans(
         }
         first.ignored = ignored;
     }
-    match plans.len() {
-        1 => contained::asked(plans.remove(0)),
-        _ if plans.iter().any(|plan| plan.contained.which != Which::Records) => {
-            Err(SearchError::new("_contained", Reason::ContainedAlone))
-        }
-        _ => Ok(plans),
+    if plans.iter().all(|plan| plan.contained.which == Which::Records) {
+        return Ok(plans);
     }
+    if plans.len() > contained::MOST_TYPES {
+        return Err(SearchError::new("_contained", Reason::ContainedAlone));
+    }
+    let asked = plans.into_iter().map(contained::asked).collect::<Result<Vec<_>, _>>()?;
+    Ok(asked.concat())
 }
 
 /// The plan of a query on one of several resource types.

@@ -292,8 +292,8 @@ reasons! {
         "_contained is true, false or both",
         "_containedの値はtrue、false、bothのいずれかです";
     ContainedAlone => ModifierUndone,
-        "contained resources are searched by a search of one type alone; not here",
-        "contained内のリソースは、1つの型だけの検索で探せます。ここでは使えません";
+        "contained resources are searched by a search of up to 8 named types; not here",
+        "contained内のリソースは、型(8つまで)を指定した検索で探せます。ここでは使えません";
     ContainedWith { what: Box<str> } => ModifierUndone,
         "a search for contained resources (_contained=true or both) does not go with {what} on this server",
         "contained内のリソースの検索(_contained=trueまたはboth)は、このサーバーでは{what}と一緒に使えません";

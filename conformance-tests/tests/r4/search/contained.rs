@@ -86,7 +86,7 @@ pub fn seed() -> Vec<Value> {
 }
 
 pub fn checks() -> Vec<Check> {
-    [holders(), alone(), both(), chains(), refusals()].into_iter().flatten().collect()
+    [holders(), alone(), sorts(), both(), types(), chains(), refusals()].into_iter().flatten().collect()
 }
 
 fn held(query: &str) -> crate::check::Ask {
@@ -181,6 +181,83 @@ fn alone() -> Vec<Check> {
     ]
 }
 
+fn sorts() -> Vec<Check> {
+    let alone = |query: &str| get(&format!("Medication?_containedType=contained&{query}"));
+    vec![
+        row("holders by their ids", held("_sort=-_id"), in_order(&["set", "mixes", "brews", "both"])),
+        row("by its own id", alone("_contained=true&_sort=_id"), in_order(&["a", "b", "m1", "m2", "part"])),
+        row("by its own code", alone("_contained=true&code=mixed,other&_sort=code"), in_order(&["m2", "b"])),
+        row("the other way", alone("_contained=true&code=mixed,other&_sort=-code"), in_order(&["b", "m2"])),
+        row(
+            "not by what is beside it",
+            alone("_contained=true&_sort=status,_id"),
+            in_order(&["b", "m1", "m2", "part", "a"]),
+        ),
+        row(
+            "what has none comes last",
+            alone("_contained=true&_sort=manufacturer,_id"),
+            in_order(&["m2", "m1", "a", "b", "part"]),
+        ),
+        row(
+            "in either direction",
+            alone("_contained=true&_sort=-manufacturer,-_id"),
+            in_order(&["m1", "m2", "part", "b", "a"]),
+        ),
+        row(
+            "a page",
+            alone("_contained=true&_sort=status,_id&_count=3"),
+            in_order(&["b", "m1", "m2"]).keep_link("next"),
+        ),
+        row("the next", get("{next}"), in_order(&["part", "a"]).no_link("next").keep_link("previous")),
+        row("and back", get("{previous}"), in_order(&["b", "m1", "m2"])),
+        row(
+            "with records",
+            alone("_contained=both&code=brewed&_sort=_id"),
+            in_order(&["a", "m1", "part", "real", "set"]),
+        ),
+        row(
+            "with records, by code",
+            alone("_contained=both&_sort=-status,-_id&_id=a,m1,real"),
+            in_order(&["a", "real", "m1"]),
+        ),
+    ]
+}
+
+/// Of several types, each in whatever holds it.
+fn types() -> Vec<Check> {
+    let types = |query: &str| get(&format!("?_type=Medication,Organization&{query}"));
+    vec![
+        row(
+            "of several types, each holder once",
+            types("_contained=true"),
+            finds(&["brews", "mixes", "both", "set"]).total(4),
+        ),
+        row("by what both have", types("_contained=true&_id=o,m2"), finds(&["mixes"]).total(1)),
+        row(
+            "of several types, alone",
+            types("_contained=true&_containedType=contained"),
+            finds(&["m1", "m2", "a", "b", "part", "o"]).total(6),
+        ),
+        row(
+            "of several types, both",
+            types("_contained=both&_id=real,maker,o,m1"),
+            finds(&["real", "maker", "mixes", "brews"]).total(4),
+        ),
+        row(
+            "both, alone, in order",
+            types("_contained=both&_containedType=contained&_id=real,maker,o,m1&_sort=_id"),
+            in_order(&["m1", "maker", "o", "real"]),
+        ),
+        row(
+            "a page of it",
+            types("_contained=true&_sort=_id&_count=3"),
+            in_order(&["both", "brews", "mixes"]).keep_link("next"),
+        ),
+        row("the rest of it", get("{next}"), in_order(&["set"]).no_link("next")),
+        row("one that nobody holds", get("?_type=Device,Group&_contained=true"), finds(&[]).total(0)),
+    ]
+}
+
 fn both() -> Vec<Check> {
     let both = |query: &str| get(&format!("Medication?_contained=both&{query}"));
     vec![
@@ -238,10 +315,13 @@ fn refusals() -> Vec<Check> {
         ),
         row("twice", held("_contained=both"), refused(400, "invalid").expression("_contained")),
         row(
-            "of several types",
-            get("?_type=Medication,Organization&_contained=true"),
+            "of many types",
+            get(
+                "?_type=Medication,Organization,Patient,Device,Group,Location,Encounter,Condition,Procedure&_contained=true",
+            ),
             refused(400, "not-supported").expression("_contained"),
         ),
+        row("of all types", get("?_contained=true&_id=m1"), refused(400, "not-supported").expression("_contained")),
         row(
             "in a compartment",
             get("Patient/p/Observation?_contained=true"),

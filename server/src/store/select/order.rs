@@ -5,13 +5,14 @@ use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{Plan, SortBy, SortColumn, SortKey};
 use crate::search::row::Table;
 
+use super::filter::placed;
 use super::matching::{name, param};
 use crate::store::sql::Sql;
 
-/// How the rows of a search are ordered: each key's expression, and whether the
-/// largest comes first.
+/// How the rows of a search are ordered.
 pub(in crate::store) struct Order {
-    keys: Vec<(Sql, bool)>,
+    /// Of each key, whether the largest comes first.
+    descending: Vec<bool>,
     direction: Direction,
     /// Of one row there may be several: those that it contains.
     several: bool,
@@ -21,12 +22,17 @@ pub(in crate::store) struct Order {
 pub(in crate::store) fn order(plans: &[Plan], direction: Direction) -> Order {
     let keys = plans.first().map_or(&[][..], |plan| &plan.sort);
     let several = plans.iter().any(tells_places);
-    let expression = |key: &SortKey| match &key.by {
+    Order { descending: keys.iter().map(|key| key.descending).collect(), direction, several }
+}
+
+/// What one key is of a plan's row: where what is contained is the answer, its own.
+fn expression(plan: &Plan, key: &SortKey) -> Sql {
+    match &key.by {
+        SortBy::Id if tells_places(plan) => Sql::new("c.id"),
         SortBy::Id => Sql::new("r.id"),
         SortBy::Updated => Sql::new("r.updated"),
         SortBy::Indexed { param: name, column } => sorted_by(name, *column, key.descending),
-    };
-    Order { keys: keys.iter().map(|key| (expression(key), key.descending)).collect(), direction, several }
+    }
 }
 
 /// Whether what is contained is the answer.
@@ -58,16 +64,16 @@ fn sorted_by(index: &str, column: SortColumn, descending: bool) -> Sql {
         SortColumn::Date => (Table::Date, "t.low", "t.high"),
         SortColumn::Number => (Table::Number, "t.low", "t.high"),
         SortColumn::Quantity => (Table::Quantity, "t.canonical_low", "t.canonical_high"),
-        SortColumn::Code => (Table::Token, "c.code", "c.code"),
+        SortColumn::Code => (Table::Token, "y.code", "y.code"),
         SortColumn::Value => (Table::Identifier, "t.value", "t.value"),
         SortColumn::Uri => (Table::Uri, "t.value", "t.value"),
         SortColumn::Reference => (Table::Reference, "t.id", "t.id"),
     };
-    let joined = if column == SortColumn::Code { " JOIN code c ON c.id = t.code" } else { "" };
+    let joined = if column == SortColumn::Code { " JOIN code y ON y.id = t.code" } else { "" };
     let rows = name(table);
     let key = if descending { format!("MAX({high})") } else { format!("MIN({low})") };
     let mut sql = Sql::new(&format!("(SELECT {key} FROM {rows} t{joined} WHERE t.rid = r.rid AND "));
-    sql.push(param("t", index, table)).text(")");
+    sql.push(param("t", index, table)).text(&placed(index, "t", "c")).text(")");
     sql
 }
 
@@ -92,8 +98,8 @@ impl Order {
         if self.several {
             sql.text(&format!(", {} AS spot", spot(plan, true)));
         }
-        for (number, (key, _)) in self.keys.iter().enumerate() {
-            sql.text(", ").push(key.clone()).text(&format!(" AS k{number}"));
+        for (number, key) in plan.sort.iter().enumerate() {
+            sql.text(", ").push(expression(plan, key)).text(&format!(" AS k{number}"));
         }
         sql
     }
@@ -101,7 +107,7 @@ impl Order {
     /// Those columns again, but for the row number, from a table of the name `p`; the
     /// keys first.
     pub(in crate::store) fn again(&self) -> String {
-        let keys: String = (0..self.keys.len()).map(|number| format!(", p.k{number}")).collect();
+        let keys: String = (0..self.descending.len()).map(|number| format!(", p.k{number}")).collect();
         if self.several { keys + ", p.spot" } else { keys }
     }
 
@@ -112,10 +118,10 @@ impl Order {
     pub(in crate::store) fn by(&self, table: &str) -> String {
         let back = self.direction == Direction::Back;
         let nulls = if back { "NULLS FIRST" } else { "NULLS LAST" };
-        let key = |(number, (_, descending)): (usize, &(Sql, bool))| {
+        let key = |(number, descending): (usize, &bool)| {
             format!("k{number}{} {nulls}, ", if *descending == back { "" } else { " DESC" })
         };
-        let keys: String = self.keys.iter().enumerate().map(key).collect();
+        let keys: String = self.descending.iter().enumerate().map(key).collect();
         let last = if self.several { "spot".to_owned() } else { format!("{table}.rid") };
         format!(" ORDER BY {keys}{last}{}", if back { " DESC" } else { "" })
     }
@@ -126,11 +132,12 @@ impl Order {
         let back = self.direction == Direction::Back;
         let mut alternatives = Vec::new();
         let mut equal: Vec<Sql> = Vec::new();
-        for ((key, descending), value) in self.keys.iter().zip(values) {
+        for (key, value) in plan.sort.iter().zip(values) {
+            let (key, descending) = (expression(plan, key), key.descending);
             let absent = *value == SortValue::Absent;
             if !absent {
                 let mut beyond = Sql::new("(");
-                beyond.push(key.clone()).text(if *descending == back { " > " } else { " < " });
+                beyond.push(key.clone()).text(if descending == back { " > " } else { " < " });
                 bind(value, &mut beyond);
                 if !back {
                     beyond.text(" OR ").push(key.clone()).text(" IS NULL");
