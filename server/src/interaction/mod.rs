@@ -105,8 +105,8 @@ pub enum Interaction {
 }
 
 impl Interaction {
-    /// The type it is about; `None` for what the server does, a Bundle, a search of several types, and an
-    /// operation, which looks itself.
+    /// The type it is about; `None` for what the server does, a Bundle, a search of several
+    /// types, and an operation, which looks itself.
     pub fn kind(&self) -> Option<&str> {
         match self {
             Self::Read(at, ..) | Self::Vread(at, ..) => Some(&at.kind),

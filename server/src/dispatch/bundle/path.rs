@@ -1,8 +1,8 @@
 //! What the URL of an entry asks for, where it does not name what is written.
 //!
 //! All that a `GET` may ask of the server it may ask in a Bundle: reads, searches of a
-//! type, of several and in a compartment, histories, operations, what the server does. Operations come by
-//! `POST` too, with their Parameters as the resource.
+//! type, of several and in a compartment, histories, operations, what the server does.
+//! Operations come by `POST` too, with their Parameters as the resource.
 //!
 //! Source: FHIR R4 http.html#transaction, operations.html
 
