@@ -27,6 +27,8 @@ const SEARCH: &str = "SELECT r.rid, r.kind, r.id, r.version, r.updated, r.delete
 
 const PLACE: &str = "SELECT rid, CAST(kind AS BIGINT) FROM resource WHERE id = ?";
 
+const KEY: &str = "SELECT rid FROM resource WHERE kind = ? AND id = ?";
+
 /// Opens the database as the server does.
 ///
 /// * `url`: `sqlite:PATH` or `postgres://…`
@@ -72,6 +74,17 @@ pub(crate) async fn place(db: &DatabaseConnection, id: &str) -> Result<(i64, i64
     let row = db.query_one_raw(sql(db, PLACE, [id.into()])).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound(id.to_owned()))?;
     Ok((row.try_get_by_index(0)?, row.try_get_by_index::<i64>(1)?))
+}
+
+/// The row numbers of the records of one type with these ids, as text.
+pub(crate) async fn keys(db: &DatabaseConnection, kind: i64, ids: &[String]) -> Result<Vec<String>, DbErr> {
+    let mut keys = Vec::new();
+    for id in ids {
+        let row = db.query_one_raw(sql(db, KEY, [kind.into(), id.as_str().into()])).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound(id.clone()))?;
+        keys.push(row.try_get_by_index::<i64>(0)?.to_string());
+    }
+    Ok(keys)
 }
 
 /// The first column of the first row.

@@ -128,8 +128,10 @@ struct Bare {
     db: DatabaseConnection,
     /// On SQLite.
     file: Option<PathBuf>,
-    /// Key and number of a patient whose Observations are searched, and the Observations' type.
-    citizen: i64,
+    /// The keys of those whose Observations are searched, and of the child of the app's searches.
+    citizens: Vec<String>,
+    child: String,
+    /// The number of the type Observation.
     kind: i64,
 }
 
@@ -236,20 +238,23 @@ impl Bench {
 
     fn searches(&mut self, connections: usize) {
         let code = data::CODES[0].0;
-        let path = format!("/search/{}/{}/{code}", self.bare.citizen, self.bare.kind);
-        let limit = self.run(&self.bare.server.address, connections, &[200], fixed("GET", &path, "")).rate();
-        let limit = Some(("bare indexed SELECT", limit));
+        let kind = self.bare.kind;
+        let bare = move |citizen: &str| format!("/search/{citizen}/{kind}/{code}");
+        let everybody = paths(&self.bare.citizens, "", bare);
+        let everybody = self.run(&self.bare.server.address, connections, &[200], everybody).rate();
+        let one = paths(std::slice::from_ref(&self.bare.child), "", bare);
+        let one = self.run(&self.bare.server.address, connections, &[200], one).rate();
         let query = move |id: &str| format!("/fhir/Observation?patient={id}&code=http://loinc.org%7C{code}&_count=20");
         let child = [CHILD.to_owned()];
         let ways = [
-            ("custodian", self.scene.program("tester"), self.scene.patients.as_slice()),
-            ("citizen's app", self.scene.app(), child.as_slice()),
-            ("with whom all share", self.scene.program("importer"), self.scene.patients.as_slice()),
+            ("custodian", self.scene.program("tester"), self.scene.patients.as_slice(), everybody),
+            ("citizen's app", self.scene.app(), child.as_slice(), one),
+            ("with whom all share", self.scene.program("importer"), self.scene.patients.as_slice(), everybody),
         ];
-        for (who, token, ids) in ways {
+        for (who, token, ids, limit) in ways {
             let figure = self.run(&self.scene.address, connections, &[200], paths(ids, &token, query));
             let work = format!("search patient + code, 20 results, {who}, {connections} connections");
-            self.table.rate(&work, &figure, 1.0, limit);
+            self.table.rate(&work, &figure, 1.0, Some(("bare indexed SELECT", limit)));
         }
     }
 
@@ -401,10 +406,12 @@ impl Bare {
         let url = scene.world.server.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display()));
         let db = limits::open(&url, 4).await?;
         let (_, kind) = limits::place(&db, &scene.observations[0]).await?;
-        let (citizen, _) = limits::place(&db, &scene.patients[0]).await?;
+        let (child, patient) = limits::place(&db, CHILD).await?;
+        let citizens = limits::keys(&db, patient, &scene.patients).await?;
+        let child = child.to_string();
         let server = BareServer::start(&url).map_err(|error| sea_orm::DbErr::Custom(error.to_string()))?;
         let file = scene.world.server.database.is_none().then_some(file);
-        Ok(Self { server, url, db, file, citizen, kind })
+        Ok(Self { server, url, db, file, citizens, child, kind })
     }
 
     /// The bare limit of writing, on a fresh copy of the tables.
