@@ -95,6 +95,19 @@ impl Store {
         Reader::new(self, view)
     }
 
+    /// Whether a decision that was made before stands, where that can be told without asking
+    /// for all that it was made from; `false`: decide anew.
+    pub async fn stands(&self, warrant: &watch::Warrant) -> Result<bool, StoreError> {
+        if !self.db.asks_beside() {
+            return Ok(false);
+        }
+        match self.db.resting(warrant, true, sql::Sql::new("SELECT 1")).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Stale) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes one set; answers after the commit.
     pub async fn write(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, StoreError> {
         let named = self.named(&set);
