@@ -316,3 +316,30 @@ fn a_kept_decision_hears_that_a_patient_is_gone() {
     world.importer().delete("Patient/pt-mei").expect(204);
     app.get(&path).refused(404);
 }
+
+/// What is no plain read asks by itself whether the decision stands.
+#[test]
+fn a_kept_decision_lets_no_write_pass_that_was_forbidden_meanwhile() {
+    let world = World::new();
+    let ask = |client: &str, scope: &str| world.approve(&Ask::new(client, "hanako", scope).of("pt-mei"));
+    let writer = ask("app-public", "launch/patient patient/*.cruds");
+    let other = ask("app-secret", "launch/patient patient/Observation.cruds");
+    let one = || weight("pt-mei", "2026-11-10", "7.5");
+    let records = || writer.ids("Observation?patient=pt-mei&code=29463-7&_count=100").len();
+    for _ in 0..4 {
+        other.create(&one());
+    }
+    let before = records();
+    writer.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "deny", "Observation", "Device/app-secret"));
+    other.post("Observation", &one()).refused(403);
+    let revoked = ask("app-public", "launch/patient patient/Observation.cruds");
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [
+        {"request": {"method": "POST", "url": "Observation"}, "resource": one()},
+    ]});
+    for _ in 0..4 {
+        revoked.post("", &batch).expect(200);
+    }
+    world.proved(&world.endpoint("revocation_endpoint"), "app-public", &[("token", &revoked.token)]).expect(200);
+    revoked.post("", &batch).refused(401);
+    assert_eq!(records(), before + 4, "nothing was written on a decision that had ended");
+}

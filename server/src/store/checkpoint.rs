@@ -17,6 +17,8 @@ use super::sqlite::{Failed, Own, Setting};
 
 /// How often it is looked whether there is enough to do.
 const EVERY: Duration = Duration::from_millis(100);
+/// The longest between two looks, where somebody reads the log for long.
+const SELDOM: Duration = Duration::from_secs(3);
 
 /// What the connection is told besides: to sync the log before its pages go into the file,
 /// and to wait a moment only for those who still read the log.
@@ -44,16 +46,25 @@ impl Checkpoints {
 }
 
 fn keep(own: &Own, turn: &Turn, pages: i64, ends: &Receiver<Infallible>) {
-    while ends.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-        if let Err(error) = look(own, turn, pages) {
+    let mut pause = EVERY;
+    while ends.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+        let begun_anew = look(own, turn, pages).unwrap_or_else(|error| {
             tracing::warn!(%error, "the write-ahead log could not be copied into the file; it is tried again");
-        }
+            false
+        });
+        pause = next_pause(pause, begun_anew);
     }
 }
 
-fn look(own: &Own, turn: &Turn, pages: i64) -> Result<(), Failed> {
+/// Each turn holds up those who write, and wins nothing while the same reader stays.
+fn next_pause(last: Duration, begun_anew: bool) -> Duration {
+    if begun_anew { EVERY } else { SELDOM.min(last * 2) }
+}
+
+/// Copies the log where it is long enough; `false` where it could not begin anew.
+fn look(own: &Own, turn: &Turn, pages: i64) -> Result<bool, Failed> {
     if waiting(own)? < pages {
-        return Ok(());
+        return Ok(true);
     }
     // Each time there is less that was added meanwhile.
     for _ in 0..4 {
@@ -65,8 +76,8 @@ fn look(own: &Own, turn: &Turn, pages: i64) -> Result<(), Failed> {
     let _turned = turn.clone().blocking_lock_owned();
     // Where somebody reads the log for longer, it is copied as far as that reader allows, and
     // goes on growing until the next look.
-    own.plain("PRAGMA wal_checkpoint(RESTART)")?;
-    Ok(())
+    let rows = own.plain("PRAGMA wal_checkpoint(RESTART)")?;
+    Ok(rows.first().and_then(|row| row.get::<i64>(0).ok()) == Some(0))
 }
 
 /// Pages of the log that are not in the file.
@@ -85,6 +96,7 @@ mod tests {
     use super::super::folder::Folder;
     use super::super::pen::{Pen, Transaction};
     use super::super::runs::Runs;
+    use super::*;
 
     /// Whoever committed waited for it.
     #[tokio::test(flavor = "multi_thread")]
@@ -107,5 +119,32 @@ mod tests {
         }
         assert!(log() < pages / 2, "{} of {pages} pages after {:?}", log(), begun.elapsed());
         assert!(std::fs::metadata(folder.path("db")).expect("a file").len() > pages * 4096 / 2, "it is in the file");
+    }
+
+    /// While somebody read for long, all who wrote waited ten times a second.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn turns_become_rare_while_a_reader_stays() {
+        let folder = Folder::new("stays");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)", []).await.expect("a table");
+        let path = folder.path("db");
+        let reader = Own::open(&path, &[]).expect("a reader");
+        reader.plain("BEGIN").and_then(|_| reader.plain("SELECT count(*) FROM t")).expect("a snapshot");
+        db.execute("INSERT INTO t VALUES (1, zeroblob(400000))", []).await.expect("a row");
+        let turn = Turn::default();
+        let looks = move |expected: bool| {
+            let (path, turn) = (path.clone(), turn.clone());
+            let looked = tokio::task::spawn_blocking(move || {
+                let own = Own::open(&path, SETTINGS).expect("a connection");
+                look(&own, &turn, 50).expect("a look")
+            });
+            async move { assert_eq!(looked.await.expect("a look"), expected) }
+        };
+        looks(false).await;
+        let pauses = std::iter::successors(Some(EVERY), |pause| Some(next_pause(*pause, false)));
+        assert!(pauses.take(10).sum::<Duration>() > 3 * SELDOM, "ten turns take longer than any search");
+        reader.plain("COMMIT").expect("its end");
+        looks(true).await;
+        assert_eq!(next_pause(SELDOM, true), EVERY);
     }
 }

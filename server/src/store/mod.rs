@@ -95,6 +95,21 @@ impl Store {
         Reader::new(self, view)
     }
 
+    /// Whether a decision that was made before stands.
+    pub async fn stands(&self, warrant: &watch::Warrant) -> Result<bool, StoreError> {
+        let nothing = sql::Sql::new("SELECT CAST(1 AS BIGINT)");
+        let found = if self.db.asks_beside() {
+            self.db.resting(warrant, true, nothing).await.map(drop)
+        } else {
+            self.db.guarded(warrant, true, |guard| guard.over(nothing.clone())).await.map(drop)
+        };
+        match found {
+            Ok(()) => Ok(true),
+            Err(StoreError::Stale) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Writes one set; answers after the commit.
     pub async fn write(&self, mut set: WriteSet) -> Result<Result<Committed, Refused>, StoreError> {
         let named = self.named(&set);

@@ -1,7 +1,6 @@
 //! What the machine itself can do, measured in the same run and by the same
 //! client: axum without work, the bare statement behind axum (a process of its own,
-//! as the server is), a bare group commit of rows that the server wrote, and the
-//! disk's own sync.
+//! as the server is), and the disk's own sync. What writing costs: `commit`.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,8 +14,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, QueryResult, Statement,
-    TransactionTrait, Value,
+    ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr, Statement, Value,
 };
 
 /// The columns that the server's own read brings.
@@ -29,6 +27,8 @@ const SEARCH: &str = "SELECT r.rid, r.kind, r.id, r.version, r.updated, r.delete
 
 const PLACE: &str = "SELECT rid, CAST(kind AS BIGINT) FROM resource WHERE id = ?";
 
+const KEY: &str = "SELECT rid FROM resource WHERE kind = ? AND id = ?";
+
 /// Opens the database as the server does.
 ///
 /// * `url`: `sqlite:PATH` or `postgres://…`
@@ -36,32 +36,8 @@ pub(crate) async fn open(url: &str, connections: u32) -> Result<DatabaseConnecti
     Database::connect(options(url, connections)).await
 }
 
-/// The copy of the tables that [`copied`] made.
-pub(crate) async fn open_copy(url: &str) -> Result<DatabaseConnection, DbErr> {
-    let mut options = options(url, 1);
-    options.set_schema_search_path(COPY);
-    Database::connect(options).await
-}
-
-/// The schema of the copy.
-const COPY: &str = "bare";
-
-/// Copies the tables of a PostgreSQL database, rows and indexes, beside themselves.
-pub(crate) async fn copied(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared(&format!("DROP SCHEMA IF EXISTS {COPY} CASCADE; CREATE SCHEMA {COPY}")).await?;
-    for table in TABLES {
-        let like = format!("CREATE TABLE {COPY}.{table} (LIKE public.{table} INCLUDING ALL)");
-        db.execute_unprepared(&format!("{like}; INSERT INTO {COPY}.{table} SELECT * FROM public.{table}")).await?;
-    }
-    Ok(())
-}
-
-/// Takes the copy away.
-pub(crate) async fn drop_copy(db: &DatabaseConnection) -> Result<(), DbErr> {
-    db.execute_unprepared(&format!("DROP SCHEMA IF EXISTS {COPY} CASCADE")).await.map(|_| ())
-}
-
-fn options(url: &str, connections: u32) -> ConnectOptions {
+/// How it is opened: as the server does.
+pub(crate) fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).test_before_acquire(false).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
@@ -70,6 +46,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .statement_cache_capacity(512)
+            .pragma("wal_autocheckpoint", "8000")
             .pragma("cache_size", "-16000")
             .pragma("mmap_size", "268435456")
             .pragma("temp_store", "memory")
@@ -78,7 +55,7 @@ fn options(url: &str, connections: u32) -> ConnectOptions {
 }
 
 /// A statement whose values stand as `?`, in the database's own spelling.
-fn sql(db: &DatabaseConnection, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+pub(crate) fn sql(db: &DatabaseConnection, text: &str, values: impl IntoIterator<Item = Value>) -> Statement {
     let backend = db.get_database_backend();
     let mut spelled = String::new();
     for (number, part) in text.split('?').enumerate() {
@@ -97,6 +74,17 @@ pub(crate) async fn place(db: &DatabaseConnection, id: &str) -> Result<(i64, i64
     let row = db.query_one_raw(sql(db, PLACE, [id.into()])).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound(id.to_owned()))?;
     Ok((row.try_get_by_index(0)?, row.try_get_by_index::<i64>(1)?))
+}
+
+/// The row numbers of the records of one type with these ids, as text.
+pub(crate) async fn keys(db: &DatabaseConnection, kind: i64, ids: &[String]) -> Result<Vec<String>, DbErr> {
+    let mut keys = Vec::new();
+    for id in ids {
+        let row = db.query_one_raw(sql(db, KEY, [kind.into(), id.as_str().into()])).await?;
+        let row = row.ok_or_else(|| DbErr::RecordNotFound(id.clone()))?;
+        keys.push(row.try_get_by_index::<i64>(0)?.to_string());
+    }
+    Ok(keys)
 }
 
 /// The first column of the first row.
@@ -179,129 +167,6 @@ async fn bodies(db: &DatabaseConnection, statement: Statement) -> Answer {
         all.extend_from_slice(&body);
     }
     Ok(all)
-}
-
-/// Tables with rows of a record, the record itself first.
-const TABLES: &[&str] = &[
-    "resource",
-    "token",
-    "ident",
-    "string",
-    "date",
-    "number",
-    "quantity",
-    "uri",
-    "reference",
-    "compartment",
-    "clinical",
-    "words",
-];
-
-/// The rows of some records of one table.
-struct Rows {
-    table: &'static str,
-    columns: Vec<String>,
-    /// By record.
-    records: Vec<Vec<Vec<Value>>>,
-}
-
-/// Writes copies of what the server wrote, `batch` records a commit; records a second.
-///
-/// * `copy`: a database of its own, with the same tables and as many rows.
-pub(crate) async fn group_commit(
-    copy: &DatabaseConnection,
-    kind: i64,
-    batch: usize,
-    time: Duration,
-) -> Result<f64, DbErr> {
-    let newest = "SELECT rid FROM resource WHERE kind = ? AND deleted = 0 ORDER BY rid DESC LIMIT 64";
-    let newest = copy.query_all_raw(sql(copy, newest, [kind.into()])).await?;
-    let rids: Vec<i64> = newest.iter().map(|row| row.try_get_by_index(0)).collect::<Result<_, _>>()?;
-    let mut tables = Vec::new();
-    for table in TABLES {
-        tables.push(rows_of(copy, table, &rids).await?);
-    }
-    let mut next = number(copy, "SELECT MAX(rid) FROM resource").await? + 1;
-    let (start, mut written) = (Instant::now(), 0_u32);
-    while start.elapsed() < time {
-        let transaction = copy.begin().await?;
-        for one in &tables {
-            for statement in inserts(copy, one, next, batch, rids.len()) {
-                transaction.execute_raw(statement).await?;
-            }
-        }
-        transaction.commit().await?;
-        next += i64::try_from(batch).unwrap_or(0);
-        written += u32::try_from(batch).unwrap_or(0);
-    }
-    Ok(f64::from(written) / start.elapsed().as_secs_f64())
-}
-
-async fn rows_of(db: &DatabaseConnection, table: &'static str, rids: &[i64]) -> Result<Rows, DbErr> {
-    let mut found = Rows { table, columns: Vec::new(), records: Vec::new() };
-    for rid in rids {
-        let rows = db.query_all_raw(sql(db, &format!("SELECT * FROM {table} WHERE rid = ?"), [(*rid).into()])).await?;
-        if let Some(first) = rows.first() {
-            found.columns = first.column_names();
-        }
-        found.records.push(rows.iter().map(|row| values(row, found.columns.len())).collect::<Result<_, _>>()?);
-    }
-    Ok(found)
-}
-
-/// The values of a row as they are stored.
-fn values(row: &QueryResult, columns: usize) -> Result<Vec<Value>, DbErr> {
-    (0..columns)
-        .map(|at| {
-            if let Ok(value) = row.try_get_by_index::<Option<i64>>(at) {
-                return Ok(value.into());
-            }
-            // PostgreSQL tells small numbers from large ones.
-            if let Ok(value) = row.try_get_by_index::<Option<i32>>(at) {
-                return Ok(value.into());
-            }
-            if let Ok(value) = row.try_get_by_index::<Option<i16>>(at) {
-                return Ok(value.into());
-            }
-            if let Ok(value) = row.try_get_by_index::<Option<f64>>(at) {
-                return Ok(value.into());
-            }
-            if let Ok(value) = row.try_get_by_index::<Option<String>>(at) {
-                return Ok(value.into());
-            }
-            row.try_get_by_index::<Option<Vec<u8>>>(at).map(Into::into)
-        })
-        .collect()
-}
-
-/// Multi-row inserts of `batch` records from number `next` on.
-fn inserts(db: &DatabaseConnection, of: &Rows, next: i64, batch: usize, kinds: usize) -> Vec<Statement> {
-    let mut rows: Vec<Vec<Value>> = Vec::new();
-    for (number, rid) in (next..).take(batch).enumerate() {
-        for row in &of.records[number % kinds] {
-            let mut row = row.clone();
-            for (column, value) in of.columns.iter().zip(&mut row) {
-                match column.as_str() {
-                    "rid" => *value = rid.into(),
-                    "id" if of.table == "resource" => *value = format!("bare-{rid}").into(),
-                    _ => {}
-                }
-            }
-            rows.push(row);
-        }
-    }
-    let marks = format!("({})", vec!["?"; of.columns.len()].join(", "));
-    rows.chunks(1000)
-        .map(|chunk| {
-            let text = format!(
-                "INSERT INTO {} ({}) VALUES {}",
-                of.table,
-                of.columns.join(", "),
-                vec![marks.as_str(); chunk.len()].join(", ")
-            );
-            sql(db, &text, chunk.iter().flatten().cloned())
-        })
-        .collect()
 }
 
 /// Median of 4 KB written and brought to the disk, in milliseconds.

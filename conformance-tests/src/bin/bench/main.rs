@@ -15,6 +15,7 @@
 //! end is shown when a request fails.
 
 mod client;
+mod commit;
 mod data;
 mod limits;
 mod processes;
@@ -127,8 +128,10 @@ struct Bare {
     db: DatabaseConnection,
     /// On SQLite.
     file: Option<PathBuf>,
-    /// Key and number of a patient whose Observations are searched, and the Observations' type.
-    citizen: i64,
+    /// The keys of those whose Observations are searched, and of the child of the app's searches.
+    citizens: Vec<String>,
+    child: String,
+    /// The number of the type Observation.
     kind: i64,
 }
 
@@ -235,20 +238,23 @@ impl Bench {
 
     fn searches(&mut self, connections: usize) {
         let code = data::CODES[0].0;
-        let path = format!("/search/{}/{}/{code}", self.bare.citizen, self.bare.kind);
-        let limit = self.run(&self.bare.server.address, connections, &[200], fixed("GET", &path, "")).rate();
-        let limit = Some(("bare indexed SELECT", limit));
+        let kind = self.bare.kind;
+        let bare = move |citizen: &str| format!("/search/{citizen}/{kind}/{code}");
+        let everybody = paths(&self.bare.citizens, "", bare);
+        let everybody = self.run(&self.bare.server.address, connections, &[200], everybody).rate();
+        let one = paths(std::slice::from_ref(&self.bare.child), "", bare);
+        let one = self.run(&self.bare.server.address, connections, &[200], one).rate();
         let query = move |id: &str| format!("/fhir/Observation?patient={id}&code=http://loinc.org%7C{code}&_count=20");
         let child = [CHILD.to_owned()];
         let ways = [
-            ("custodian", self.scene.program("tester"), self.scene.patients.as_slice()),
-            ("citizen's app", self.scene.app(), child.as_slice()),
-            ("with whom all share", self.scene.program("importer"), self.scene.patients.as_slice()),
+            ("custodian", self.scene.program("tester"), self.scene.patients.as_slice(), everybody),
+            ("citizen's app", self.scene.app(), child.as_slice(), one),
+            ("with whom all share", self.scene.program("importer"), self.scene.patients.as_slice(), everybody),
         ];
-        for (who, token, ids) in ways {
+        for (who, token, ids, limit) in ways {
             let figure = self.run(&self.scene.address, connections, &[200], paths(ids, &token, query));
             let work = format!("search patient + code, 20 results, {who}, {connections} connections");
-            self.table.rate(&work, &figure, 1.0, limit);
+            self.table.rate(&work, &figure, 1.0, Some(("bare indexed SELECT", limit)));
         }
     }
 
@@ -288,7 +294,7 @@ impl Bench {
     }
 
     fn creates(&mut self, connections: usize) {
-        let limit = Some(self.commit_limit(connections));
+        let since = self.newest();
         let (token, patients) = (self.scene.program("tester"), self.scene.patients.clone());
         let make = Box::new(move |number| {
             let patient = &patients[mixed(number) % patients.len()];
@@ -296,18 +302,24 @@ impl Bench {
             request("POST", "/fhir/Observation", &token, body.as_bytes())
         });
         let figure = self.run(&self.scene.address, connections, &[201], make);
+        let limit = self.commit_limit(since, connections);
         let work = format!("create, durable, {connections} connections");
-        self.table.rate(&work, &figure, 1.0, limit);
+        self.table.rate(&work, &figure, 1.0, Some(limit));
     }
 
-    /// The limit of writing so many records a commit.
-    fn commit_limit(&self, batch: usize) -> (&'static str, f64) {
-        let limit = self.runtime.block_on(self.bare.group_commit(batch, self.time()));
+    /// The number of the newest record.
+    fn newest(&self) -> i64 {
+        self.runtime.block_on(limits::number(&self.bare.db, "SELECT MAX(rid) FROM resource")).expect("a number")
+    }
+
+    /// The limit of writing what was written since, so many records a commit.
+    fn commit_limit(&self, since: i64, batch: usize) -> (&'static str, f64) {
+        let limit = self.runtime.block_on(self.bare.group_commit(since, batch, self.time()));
         ("bare group commit", limit.expect("the bare rows can be written"))
     }
 
     fn transactions(&mut self) {
-        let limit = Some(self.commit_limit(200));
+        let since = self.newest();
         let token = self.scene.program("tester");
         let bodies: Vec<String> =
             self.scene.patients.iter().take(16).map(|id| data::batch(id, 50).to_string()).collect();
@@ -316,12 +328,13 @@ impl Bench {
             request("POST", "/fhir", &token, body.as_bytes())
         });
         let figure = self.run(&self.scene.address, 4, &[200], make);
+        let limit = self.commit_limit(since, 200);
         let work = "transaction of 50, 4 connections, resources";
-        self.table.rate(work, &figure, 50.0, limit);
+        self.table.rate(work, &figure, 50.0, Some(limit));
     }
 
     fn import(&mut self) {
-        let limit = Some(self.commit_limit(500));
+        let since = self.newest();
         let resources = "SELECT COUNT(*) FROM resource";
         let before = self.runtime.block_on(limits::number(&self.bare.db, resources)).expect("a count");
         let token = self.scene.program("importer");
@@ -334,8 +347,9 @@ impl Bench {
         let made = u64::try_from(after - before).unwrap_or(0);
         let said = (answer.status != 200).then(|| format!("{} {}", answer.status, answer.text()));
         let figure = Run { done: made, seconds, wrong: u64::from(said.is_some()), said, ..Run::default() };
+        let limit = self.commit_limit(since, 500);
         let work = format!("`$import`, {} children × 5 visits, {made} resources", self.options.children);
-        self.table.rate(&work, &figure, 1.0, limit);
+        self.table.rate(&work, &figure, 1.0, Some(limit));
     }
 
     /// How long after the last read of a loaded minute its record can be found.
@@ -392,20 +406,22 @@ impl Bare {
         let url = scene.world.server.database.clone().unwrap_or_else(|| format!("sqlite:{}", file.display()));
         let db = limits::open(&url, 4).await?;
         let (_, kind) = limits::place(&db, &scene.observations[0]).await?;
-        let (citizen, _) = limits::place(&db, &scene.patients[0]).await?;
+        let (child, patient) = limits::place(&db, CHILD).await?;
+        let citizens = limits::keys(&db, patient, &scene.patients).await?;
+        let child = child.to_string();
         let server = BareServer::start(&url).map_err(|error| sea_orm::DbErr::Custom(error.to_string()))?;
         let file = scene.world.server.database.is_none().then_some(file);
-        Ok(Self { server, url, db, file, citizen, kind })
+        Ok(Self { server, url, db, file, citizens, child, kind })
     }
 
     /// The bare limit of writing, on a fresh copy of the tables.
-    async fn group_commit(&self, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
+    async fn group_commit(&self, since: i64, batch: usize, time: Duration) -> Result<f64, sea_orm::DbErr> {
         let Some(file) = &self.file else {
-            limits::copied(&self.db).await?;
-            let bare = limits::open_copy(&self.url).await?;
-            let rate = limits::group_commit(&bare, self.kind, batch, time).await;
+            commit::copied(&self.db).await?;
+            let bare = commit::open_copy(&self.url).await?;
+            let rate = commit::group_commit(&bare, since, batch, time).await;
             bare.close().await?;
-            limits::drop_copy(&self.db).await?;
+            commit::drop_copy(&self.db).await?;
             return rate;
         };
         let copy = file.with_file_name("bare.db");
@@ -414,7 +430,7 @@ impl Bare {
         }
         self.db.execute_unprepared(&format!("VACUUM INTO '{}'", copy.display())).await?;
         let bare = limits::open(&format!("sqlite:{}", copy.display()), 1).await?;
-        let rate = limits::group_commit(&bare, self.kind, batch, time).await;
+        let rate = commit::group_commit(&bare, since, batch, time).await;
         bare.close().await?;
         rate
     }
