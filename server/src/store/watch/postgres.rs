@@ -317,7 +317,7 @@ async fn one_state_is_never_that_of_two_marks() {
         async move {
             for turn in 0..40 {
                 let change = server.begin().await.expect("begun");
-                let first = if number % 2 == 0 {
+                let first = if number.is_multiple_of(2) {
                     "UPDATE citizen SET version = version + 1 WHERE rid = 5"
                 } else {
                     "UPDATE actor SET version = version + 1 WHERE id = 'org'"
