@@ -158,6 +158,62 @@ fn an_old_version_about_several_is_not_shown_by_one_of_them() {
     town.get(&format!("Account/{id}/_history/1")).expect(200);
 }
 
+/// How a decision is asked for differs from its first request to those that follow soon;
+/// and rows that list others, or are about several, are asked about in another way.
+#[test]
+fn what_is_asked_again_and_again_is_answered_as_at_first() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let [who, other, third] =
+        ["again-1", "again-2", "again-3"].map(|number| tester.create(&patient("再問", number, "2024-04-01")));
+    let subject = format!("Patient/{who}");
+    for (one, class) in [(&who, "Observation"), (&who, "Account"), (&other, "Account")] {
+        tester.create(&consent(one, &format!("Patient/{one}"), "permit", class, "Organization/org-city"));
+    }
+    let (shown, secret) = (weight(&who, "2026-01-10", "6.1"), laboratory(&who, "2026-01-11"));
+    let shown = format!("Observation/{}", tester.create(&shown));
+    let hidden = format!("Observation/{}", tester.create(&secret));
+    let panel = |to: &[&str]| {
+        let mut panel = weight(&who, "2026-01-12", "6.2");
+        panel["hasMember"] = to.iter().map(|one| json!({"reference": one})).collect();
+        tester.create(&panel)
+    };
+    let account = |people: &[&String]| {
+        let people: Vec<Value> = people.iter().map(|one| json!({"reference": format!("Patient/{one}")})).collect();
+        format!("Account/{}", tester.create(&json!({"resourceType": "Account", "status": "active", "subject": people})))
+    };
+    let (ours, theirs) = (account(&[&who, &other]), account(&[&who, &third]));
+    let mut deny = consent(&who, &subject, "deny", "Observation", "Organization/org-city");
+    deny["provision"]["code"] = json!([{"coding": [secret["code"]["coding"][0]]}]);
+    tester.create(&deny);
+    let search = format!("Observation?patient={who}&code=http://loinc.org|29463-7&_total=accurate");
+    let ask = |seen: &[&str], never: &[&str]| {
+        let mut wanted: Vec<String> = seen.iter().map(|id| (*id).to_owned()).collect();
+        wanted.sort();
+        for turn in 0..6 {
+            let mut found = town.ids(&search);
+            found.sort();
+            assert_eq!(found, wanted, "turn {turn}");
+            assert_eq!(town.search(&search)["total"], seen.len(), "turn {turn}");
+            for id in seen {
+                town.get(&format!("Observation/{id}")).expect(200);
+            }
+            for id in never {
+                town.get(&format!("Observation/{id}")).refused(404);
+            }
+            town.get(&hidden).refused(404);
+            town.get(&ours).expect(200);
+            town.get(&theirs).refused(404);
+        }
+    };
+    let first = shown.trim_start_matches("Observation/");
+    ask(&[first], &[]);
+    let closed = panel(&[&shown, &hidden]);
+    ask(&[first], &[&closed]);
+    let open = panel(&[&shown]);
+    ask(&[first, &open], &[&closed]);
+}
+
 /// An app that may read and not change was told 204 to a delete that did nothing,
 /// and 405 to an update.
 #[test]

@@ -13,6 +13,7 @@ mod m20261122_000003_audit;
 mod m20261128_000004_listed;
 mod m20261128_000005_rules;
 mod m20261128_000006_stances;
+mod m20261129_000007_watched;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000004_listed::Migration),
             Box::new(m20261128_000005_rules::Migration),
             Box::new(m20261128_000006_stances::Migration),
+            Box::new(m20261129_000007_watched::Migration),
         ]
     }
 }

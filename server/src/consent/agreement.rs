@@ -329,6 +329,9 @@ async fn seen(store: &Store, world: &World, view: &View) -> Vec<(String, String)
     let reader = store.reader(view);
     let mut found = Vec::new();
     for kind in kinds {
+        if named.len().is_multiple_of(2) {
+            assert!(reader.mistold(kind, &ids).await.expect("the database works").is_empty(), "{kind}: {view:#?}");
+        }
         let rows = reader.many(kind, &ids).await.expect("the database works");
         found.extend(rows.into_iter().map(|row| (kind.to_owned(), row.id)));
     }

@@ -23,7 +23,7 @@ use super::readers::{Halt, Readers, Work};
 use super::row::Row;
 use super::sql::{Again, Sql};
 use super::sqlite::{Own, Setting};
-use super::watch::Warrant;
+use super::watch::{Guard, Warrant};
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ impl Db {
         matches!(self.quick, Quick::Sqlite { .. })
     }
 
-    /// All rows of a statement that rests on a decision.
+    /// All rows of a statement that rests on a decision, where the database is asked beside it.
     ///
     /// * `narrow`: it cannot take long.
     ///
@@ -161,6 +161,38 @@ impl Db {
         let rows = readers.rows(Work::Once(sql.statement(self.backend)), time, Some(warrant.asks())).await?;
         warrant.confirm();
         Ok(rows)
+    }
+
+    /// All rows of a statement that rests on a decision and carries the question along,
+    /// and at which column their own begin.
+    ///
+    /// * `make`: the statement with a guard.
+    ///
+    /// # Errors
+    /// As [`Db::resting`].
+    pub(super) async fn guarded(
+        &self,
+        warrant: &Warrant,
+        narrow: bool,
+        make: impl Fn(&Guard<'_>) -> Sql,
+    ) -> Result<(Vec<Row>, usize), StoreError> {
+        if let Some(guard) = warrant.known()
+            && let Some(found) = guard.confirmed(self.run(make(&guard), narrow).await?)?
+        {
+            return Ok(found);
+        }
+        let guard = warrant.whole();
+        guard.confirmed(self.run(make(&guard), narrow).await?)?.ok_or(StoreError::Stale)
+    }
+
+    /// All rows of a statement.
+    ///
+    /// * `narrow`: it cannot take long; others have a limit of time.
+    ///
+    /// # Errors
+    /// As [`Db::searched`].
+    pub(super) async fn run(&self, sql: Sql, narrow: bool) -> Result<Vec<Row>, StoreError> {
+        if narrow { Ok(self.rows(sql).await?) } else { self.searched(sql).await }
     }
 
     /// All rows of a statement that was made before and cannot take long.

@@ -95,14 +95,16 @@ impl Store {
         Reader::new(self, view)
     }
 
-    /// Whether a decision that was made before stands, where that can be told without asking
-    /// for all that it was made from; `false`: decide anew.
+    /// Whether a decision that was made before stands.
     pub async fn stands(&self, warrant: &watch::Warrant) -> Result<bool, StoreError> {
-        if !self.db.asks_beside() {
-            return Ok(false);
-        }
-        match self.db.resting(warrant, true, sql::Sql::new("SELECT 1")).await {
-            Ok(_) => Ok(true),
+        let nothing = sql::Sql::new("SELECT CAST(1 AS BIGINT)");
+        let found = if self.db.asks_beside() {
+            self.db.resting(warrant, true, nothing).await.map(drop)
+        } else {
+            self.db.guarded(warrant, true, |guard| guard.over(nothing.clone())).await.map(drop)
+        };
+        match found {
+            Ok(()) => Ok(true),
             Err(StoreError::Stale) => Ok(false),
             Err(error) => Err(error),
         }

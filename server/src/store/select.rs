@@ -28,7 +28,7 @@ use crate::search::plan::{CodePattern, Filter, Match, Pattern, Place, Plan};
 use crate::search::row::Table;
 
 use super::sql::Sql;
-use super::visible::few_citizens;
+use super::visible::{few_citizens, intricate, plainly};
 use filter::{Parts, Row, Scene, together};
 use matching::{by_table, code, name, one_of};
 
@@ -51,6 +51,29 @@ pub(super) fn selected(plan: &Plan, view: &View, columns: Sql) -> Option<Sql> {
 pub(super) fn of_one_code(kind: u16, view: &View, columns: Sql) -> Sql {
     let row = Row { depth: 0, held: false, kind };
     let shown = Scene { view, beside: view }.shown(row).unwrap_or_else(|| Sql::new("1 = 0"));
+    one_code(row, columns, shown)
+}
+
+/// Row numbers of the same, of those that are plainly visible ([`plainly`]), with a column
+/// `intricate` in each: whether there are others of which that does not tell.
+///
+/// * `whole`: with a column of how many there are.
+pub(super) fn of_one_code_plainly(kind: u16, view: &View, whole: bool) -> Sql {
+    let row = Row { depth: 0, held: false, kind };
+    let name = Definitions::embedded().type_name(kind).unwrap_or_default();
+    let mut shown = Sql::new("r.kind = ");
+    shown.bind(row.key()).text(" AND ").push(Scene { view, beside: view }.there("r"));
+    shown.text(" AND (").push(plainly(view, name, kind, "r")).text(" OR ").push(intricate("r")).text(")");
+    let mut columns = Sql::new("r.rid AS rid, bool_or(");
+    columns.push(intricate("r")).text(") OVER () AS intricate");
+    if whole {
+        columns.text(", COUNT(*) OVER () AS whole");
+    }
+    one_code(row, columns, shown)
+}
+
+/// * `shown`: which of them.
+fn one_code(row: Row, columns: Sql, shown: Sql) -> Sql {
     let patient = Definitions::embedded().type_number("Patient").unwrap_or(0);
     let mut sql = Sql::new("SELECT ");
     sql.push(columns).text(" FROM (SELECT x.rid AS rid FROM clinical x WHERE x.citizen = ");

@@ -28,10 +28,28 @@ pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bo
 
 fn spelled(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
     let whose = format!("{name}.citizen");
-    let row = Row { name, kind: Some(kind), past, outer: None, whose: &whose, now: view.now() };
+    let row = Row { name, kind: Some(kind), past, plain: false, outer: None, whose: &whose, now: view.now() };
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
     any.extend(shared_by_several(view, row));
     Sql::or(any)
+}
+
+/// The same of a current version, for rows of which it is easily told: no others are
+/// visible by it. Which those are says [`intricate`].
+///
+/// PostgreSQL makes all parts of a statement ready before it runs, and what is asked of
+/// rows with several subjects, or that list others, is most of a condition.
+pub(super) fn plainly(view: &View, kind: &str, number: u16, name: &str) -> Sql {
+    let whose = format!("{name}.citizen");
+    let row = Row { name, kind: Some(kind), past: false, plain: true, outer: None, whose: &whose, now: view.now() };
+    Sql::or(view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect())
+}
+
+/// A row may be visible though it is not [`plainly`]: it has several subjects, or lists others.
+pub(super) fn intricate(name: &str) -> Sql {
+    let mut sql = Sql::new(&format!("({name}.several = 1 OR {name}.labels LIKE "));
+    sql.bind(format!("%{LISTS}%")).text(")");
+    sql
 }
 
 /// The condition on a row `r` of `resource` that may be of any of these types; `None`
@@ -197,6 +215,8 @@ struct Row<'a> {
     kind: Option<&'a str>,
     /// It is one of `history`.
     past: bool,
+    /// It may be left out if it lists others.
+    plain: bool,
     /// The row that lists it.
     outer: Option<&'a str>,
     /// The citizen whose Consents count.
@@ -220,7 +240,8 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
         Predicate::Any(parts) => Sql::or(parts.iter().map(|part| holds(part, row)).collect()),
         Predicate::Not(inner) => {
             let mut sql = Sql::new("NOT ");
-            sql.push(holds(inner, row));
+            // What is left out inside would be let in.
+            sql.push(holds(inner, Row { plain: false, ..row }));
             sql
         }
         Predicate::Type(wanted) => match row.kind {
@@ -277,11 +298,11 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     let name = row.name;
     let mut sql = Sql::new(&format!("({name}.labels NOT LIKE "));
     sql.bind(format!("%{LISTS}%"));
-    if !row.past {
+    if !row.past && !row.plain {
         // Each step has names of its own, so that a list of lists can be followed.
         let (list, inner) = (format!("{name}l"), format!("{name}i"));
         let whose = format!("{inner}.citizen");
-        let is = Row { name: &inner, kind: None, past: false, outer: Some(name), whose: &whose, now: row.now };
+        let is = Row { name: &inner, kind: None, outer: Some(name), whose: &whose, ..row };
         sql.text(&format!(
             " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
              ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \

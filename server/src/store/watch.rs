@@ -8,17 +8,22 @@
 //! watch one more thing: a part in [`Watch::mark`].
 //!
 //! A read need not ask first. A [`Warrant`] goes with its statement: rows come out only
-//! if the mark is still what it was, in the same snapshot. On PostgreSQL the statement
-//! carries the question along; on SQLite the readers ask it beside the statement, and only
-//! where the database has changed, or an instant has passed at which the answer may turn
-//! by itself, since they asked last (`readers.rs`).
+//! if the mark is still what it was, in the same snapshot. It is asked anew only where
+//! anything watched has changed, or an instant has passed at which the answer may turn by
+//! itself, since it was asked last. On SQLite the readers ask beside the statement, and
+//! know the state of the database by its number (`readers.rs`). On PostgreSQL the statement
+//! carries the question along: mostly whether the state of all that is watched is still
+//! the one in which it was asked ([`Guard`]). Triggers change that state
+//! (`migrations`, `watched`): what [`Watch::mark`] and [`alive`] look at must have one.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use sea_orm::DbErr;
 use techo_profiles::Definitions;
 
 use super::account::alive;
+use super::row::Row;
 use super::sql::Sql;
 use super::stance::{naming, namings};
 use crate::consent::view::CitizenKey;
@@ -83,7 +88,7 @@ impl Watch {
         sql.text(" THEN u.valid_from WHEN u.valid_until > ").instant(0).text(" THEN u.valid_until END");
         sql.text(" FROM authority u WHERE u.patient IN ").list(self.patients.iter().cloned());
         sql.text(" OR u.account IN (SELECT t.account FROM access_token t WHERE t.hash = ").bind(hash.to_vec());
-        sql.text("))");
+        sql.text(")) s");
         sql
     }
 
@@ -223,12 +228,27 @@ struct Asked {
     fresh: Sql,
     /// `SELECT` the instant from which on the answer may be another; NULL for never.
     turns: Sql,
+    /// On PostgreSQL: where the decision was found to stand.
+    standing: Mutex<Option<Standing>>,
 }
+
+/// In which state of all that is watched, and at which instants, a decision stands. It
+/// stays true: a state is never there twice.
+#[derive(Clone, Debug)]
+struct Standing {
+    state: String,
+    from: i64,
+    until: i64,
+}
+
+/// `SELECT` the state of all that is watched.
+const STATE: &str = "SELECT w.state FROM watched w WHERE w.id = 1";
 
 impl Question {
     pub(super) fn new(fresh: Sql, turns: Sql) -> Self {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(Asked { number: NUMBERS.fetch_add(1, Ordering::Relaxed), fresh, turns }))
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(Asked { number, fresh, turns, standing: Mutex::default() }))
     }
 
     /// No other question of this process has it.
@@ -273,35 +293,144 @@ impl Warrant {
         (self.question.clone(), self.now)
     }
 
-    /// The rows of `inner` if the decision stands: a first column that says so,
+    /// The state in which the decision was found to stand, if it cannot have turned by
+    /// itself since.
+    pub(super) fn known(&self) -> Option<Guard<'_>> {
+        let standing = self.question.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let standing = standing.as_ref().filter(|one| (one.from..one.until).contains(&self.now))?;
+        Some(Guard { warrant: self, state: Some(standing.state.clone()) })
+    }
+
+    /// The whole question.
+    pub(super) fn whole(&self) -> Guard<'_> {
+        Guard { warrant: self, state: None }
+    }
+}
+
+/// What a statement on PostgreSQL carries: a row `g` beside which its own stand.
+#[derive(Debug)]
+pub(super) struct Guard<'w> {
+    warrant: &'w Warrant,
+    /// In which the decision stands; the whole question is asked if none is known.
+    state: Option<String>,
+}
+
+/// The state of all that is watched is the one that is put in first.
+fn guarded(state: impl FnOnce(&mut Sql)) -> Sql {
+    let mut sql = Sql::new(&format!("COALESCE(({STATE}) = "));
+    state(&mut sql);
+    sql.text(", false) AS fresh");
+    sql
+}
+
+/// Columns of the guard in [`always_over`] and [`always_of`].
+pub(super) const OF_GUARD: usize = 1;
+
+/// [`Guard::over`] for many runs: the first of the open values is [`Guard::state`].
+pub(super) fn always_over(inner: Sql) -> Sql {
+    over("g.fresh", "r.*", (opened(), inner))
+}
+
+/// [`Guard::of`] for many runs, of rows for which `on` holds.
+pub(super) fn always_of(columns: &str, chosen: Sql, on: &str, order: &str) -> Sql {
+    of("g.fresh", columns, (opened(), chosen), &format!("{on}{order}"))
+}
+
+fn opened() -> Sql {
+    guarded(|sql| {
+        sql.open();
+    })
+}
+
+/// * `own`: columns of the guard.
+fn over(own: &str, columns: &str, (guard, inner): (Sql, Sql)) -> Sql {
+    let mut sql = asked(&format!("{own}, {columns}"), guard);
+    sql.push(inner).text(") r ON g.fresh");
+    sql
+}
+
+fn of(own: &str, columns: &str, (guard, chosen): (Sql, Sql), rest: &str) -> Sql {
+    let mut sql = asked(&format!("{own}, {columns}"), guard);
+    sql.push(chosen).text(") p ON g.fresh LEFT JOIN ");
+    sql.text("LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON ").text(rest);
+    sql
+}
+
+/// PostgreSQL would put the question wherever its answer is looked at, and ask it each time.
+fn asked(columns: &str, guard: Sql) -> Sql {
+    let mut sql = Sql::new(&format!("SELECT {columns} FROM (SELECT "));
+    sql.push(guard).text(" OFFSET 0) g LEFT JOIN (");
+    sql
+}
+
+impl Guard<'_> {
+    /// The state that it asks for.
+    pub(super) fn state(&self) -> Option<&str> {
+        self.state.as_deref()
+    }
+
+    /// Its own columns, which come first, and how many.
+    fn columns(&self) -> (&'static str, usize) {
+        if self.state.is_some() { ("g.fresh", OF_GUARD) } else { ("g.fresh, g.state, g.turn", 3) }
+    }
+
+    fn row(&self) -> Sql {
+        match &self.state {
+            Some(state) => guarded(|sql| {
+                sql.bind(state.as_str());
+            }),
+            None => {
+                let Asked { fresh, turns, .. } = &*self.warrant.question.0;
+                let mut sql = Sql::new("(");
+                sql.push_at(fresh, self.warrant.now).text(&format!(") AS fresh, ({STATE}) AS state, ("));
+                sql.push_at(turns, self.warrant.now).text(") AS turn");
+                sql
+            }
+        }
+    }
+
+    /// The rows of `inner` if the decision stands: columns that say so,
     /// then the columns of `inner`, NULL where there is no row.
     pub(super) fn over(&self, inner: Sql) -> Sql {
-        let mut sql = self.asked("r.*");
-        sql.push(inner).text(") r ON g.fresh");
-        sql
+        over(self.columns().0, "r.*", (self.row(), inner))
     }
 
     /// The same for the records `r` whose row numbers `chosen`, called `p`, gives as `rid`.
     pub(super) fn of(&self, columns: &str, chosen: Sql, order: &str) -> Sql {
-        let mut sql = self.asked(columns);
-        sql.push(chosen).text(") p ON g.fresh LEFT JOIN ");
-        sql.either(
-            "resource r ON r.rid = p.rid",
-            "LATERAL (SELECT * FROM resource r WHERE r.rid = p.rid OFFSET 0) r ON true",
-        );
-        sql.text(order);
-        sql
+        of(self.columns().0, columns, (self.row(), chosen), &format!("true{order}"))
     }
 
-    /// The question, and the columns of what is joined to it.
-    fn asked(&self, columns: &str) -> Sql {
-        let mut sql = Sql::new(&format!("SELECT g.fresh, {columns} FROM ("));
-        sql.push_at(&self.question.0.fresh, self.now);
-        // PostgreSQL would put the question wherever its answer is looked at, and ask it each time.
-        sql.either("", " OFFSET 0").text(") g LEFT JOIN (");
-        sql
+    /// The rows that came, and at which column their own begin; `None` if the guard let
+    /// nothing out.
+    pub(super) fn confirmed(&self, mut rows: Vec<Row>) -> Result<Option<(Vec<Row>, usize)>, DbErr> {
+        let (_, from) = self.columns();
+        let Some(first) = rows.first() else { return Ok(None) };
+        let mut standing = self.warrant.question.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !first.get::<bool>(0)? {
+            // Who comes next asks the whole question at once.
+            standing.take_if(|one| self.state.as_ref().is_none_or(|state| *state == one.state));
+            return Ok(None);
+        }
+        if self.state.is_none()
+            && let Some(state) = first.get::<Option<String>>(1)?
+        {
+            let until = first.get::<Option<i64>>(2)?.unwrap_or(i64::MAX);
+            *standing = Some(Standing { state, from: self.warrant.now, until });
+        }
+        drop(standing);
+        self.warrant.confirm();
+        // The one row of a statement that found nothing has no row number.
+        if let [only] = &rows[..]
+            && only.get::<Option<i64>>(from)?.is_none()
+        {
+            rows.clear();
+        }
+        Ok(Some((rows, from)))
     }
 }
+
+#[cfg(test)]
+mod postgres;
 
 #[cfg(test)]
 mod tests {

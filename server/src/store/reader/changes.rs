@@ -60,7 +60,7 @@ impl Reader<'_> {
         };
         let mut sql = Sql::new("SELECT (SELECT COUNT(*) FROM (");
         sql.push(current).text(") c) + (SELECT COUNT(*) FROM (").push(past).text(") p)");
-        let rows = self.run(sql, window.rid.is_some()).await?;
+        let rows = self.store.db.run(sql, window.rid.is_some()).await?;
         let row = rows.first().ok_or(StoreError::Missing { table: "history", what: "count" })?;
         let count: i64 = row.get(0)?;
         Ok(u64::try_from(count).unwrap_or(0))
