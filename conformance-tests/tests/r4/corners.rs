@@ -13,6 +13,9 @@ const SETS: &str = "https://example.org/sets?kind=";
 
 pub fn seed() -> Vec<Value> {
     let doctor = |id: &str| resource("Practitioner", id, json!({"identifier": [{"system": IDS, "value": id}]}));
+    let below = |id: &str, comparator: &str| {
+        observation(id, json!({"valueQuantity": {"value": 8190, "comparator": comparator, "unit": "walked"}}))
+    };
     vec![
         patient("p", "x"),
         patient("tagged", "x"),
@@ -23,6 +26,8 @@ pub fn seed() -> Vec<Value> {
         resource("ValueSet", "two", json!({"status": "draft", "url": format!("{SETS}two")})),
         with(observation("fragment", json!({})), json!({"subject": {"reference": "Patient/p#part"}})),
         with(observation("long", json!({})), json!({"subject": {"reference": "Patient/p"}})),
+        below("below", "<"),
+        below("at-most", "<="),
         resource(
             "Basic",
             "b",
@@ -32,7 +37,7 @@ pub fn seed() -> Vec<Value> {
 }
 
 pub fn checks() -> Vec<Check> {
-    [tags(), preferences(), conditions(), addresses(), transactions(), references(), numbers(), patches()]
+    [tags(), preferences(), conditions(), addresses(), transactions(), references(), numbers(), patches(), walked()]
         .into_iter()
         .flatten()
         .collect()
@@ -266,3 +271,54 @@ fn patches() -> Vec<Check> {
         row("no token", replace(&[]).by(Who::Nobody), refused(401, "login")),
     ]
 }
+
+fn walked() -> Vec<Check> {
+    let quantity = |value: &str| get(&format!("Observation?value-quantity={value}||walked"));
+    let include = |value: &str| get(&format!("Patient?{value}"));
+    let insert = json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+        {"name": "type", "valueCode": "insert"},
+        {"name": "path", "valueString": "Basic.extension"},
+        {"name": "value", "valueExtension": {"url": "https://example.org/g", "valueString": "d"}}
+    ]}]});
+    let linked = json!([
+        {
+            "fullUrl": OWN_UUID,
+            "resource": {"resourceType": "Basic", "code": {"text": "x"}, "extension": [
+                {"url": "https://example.org/uuid", "valueUuid": OWN_UUID},
+                {"url": "https://example.org/uri", "valueUri": OWN_UUID}
+            ]},
+            "request": {"method": "POST", "url": "Basic"}
+        }
+    ]);
+    vec![
+        row("what is below a number was at it", quantity("ge8190"), finds(&["at-most"])),
+        row("and is below it", quantity("lt8190"), finds(&["below", "at-most"])),
+        row(
+            "an include named the results in place of what it asked for",
+            include("_include=Patient:link:Observation"),
+            refused(400, "value").expression("_include").holds("does not refer to Observation"),
+        ),
+        row(
+            "and a reverse one, what it does refer to",
+            include("_revinclude=Observation:performer:Practitioner"),
+            refused(400, "value").expression("_revinclude").holds("the results are of type Patient, not Practitioner"),
+        ),
+        row(
+            "a patch was not told which part it lacks",
+            ask("PATCH", "Basic/b").fhir(&insert),
+            refused(400, "invalid").holds("insert needs a part index"),
+        ),
+        row(
+            "an entry was not told how its url is written",
+            send("transaction", json!([entry("DELETE", "Patient/p/Observation")])),
+            refused(400, "invalid").holds("Patient/1").expression("Bundle.entry[0].request.url"),
+        ),
+        row(
+            "a transaction wrote a reference where only a UUID may stand, and refused it then",
+            send("transaction", linked).with("Prefer", "return=representation"),
+            ok().at("/entry/0/resource/extension/0/valueUuid", OWN_UUID).holds("\"valueUri\":\"Basic/"),
+        ),
+    ]
+}
+
+const OWN_UUID: &str = "urn:uuid:0b7f6e4a-1d52-4c1e-9a30-5f8d2c6b7e91";

@@ -74,7 +74,7 @@ impl<'p> Operation<'p> {
         known_parts(parameter.list("part"))?;
         let part = |name: &'static str| {
             let found = parameter.list("part").iter().find(|part| part.str("name") == Some(name));
-            found.ok_or((Reason::Malformed("a part of the operation is missing", "操作の part が足りません"), name))
+            found.ok_or_else(|| (missing(name), name))
         };
         let text = |name: &'static str, spelled: &[&str]| {
             let part = part(name)?;
@@ -104,6 +104,20 @@ impl<'p> Operation<'p> {
         let path = text("path", &["valueString"])?;
         let path = Expression::parse(path).map_err(|error| (Reason::Unreadable(error.into()), "path"))?;
         Ok(Self { path, kind })
+    }
+}
+
+fn missing(part: &str) -> Reason {
+    match part {
+        "type" => Reason::Malformed("the operation needs a part type", "操作には part の type が必要です"),
+        "path" => Reason::Malformed("the operation needs a part path", "操作には part の path が必要です"),
+        "name" => Reason::Malformed("this type needs a part name", "この type には part の name が必要です"),
+        "value" => Reason::Malformed("this type needs a part value", "この type には part の value が必要です"),
+        "index" => Reason::Malformed("insert needs a part index", "insert には part の index が必要です"),
+        _ => Reason::Malformed(
+            "move needs parts source and destination",
+            "move には part の source と destination が必要です",
+        ),
     }
 }
 

@@ -26,7 +26,8 @@ pub struct Link<'a> {
 pub enum LinkKind {
     /// `Reference.reference`
     Reference,
-    /// An element of type `uri`, `url`, `oid` or `uuid`.
+    /// An element of type `uri` or `url`. One of type `oid` or `uuid` cannot hold what
+    /// would take its place, `Patient/1` say, so it keeps what it says.
     Address,
     /// XHTML whose `href`s and `src`s may.
     Narrative,
@@ -88,7 +89,7 @@ impl<'a> Found<'_, 'a> {
 
     fn primitive(&mut self, primitive: Primitive, json: &'a Json) {
         match primitive {
-            Primitive::Uri | Primitive::Url | Primitive::Oid | Primitive::Uuid => self.link(LinkKind::Address, json),
+            Primitive::Uri | Primitive::Url => self.link(LinkKind::Address, json),
             Primitive::Xhtml => self.link(LinkKind::Narrative, json),
             _ => {}
         }

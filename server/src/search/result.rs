@@ -209,13 +209,35 @@ impl Asked {
                 return Err(Reason::Canonical { code: code.into() });
             }
             if !self.reaches(reader, parameter, target) {
-                let types = reader.types.join(", ").into();
-                return Err(Reason::IncludeTo { source: source.into(), code: code.into(), types });
+                return Err(self.unreached(reader, parameter, (source, code), parts.get(2).copied()));
             }
             vec![parameter.key.clone()]
         };
         plan.includes.push(self.of(source, params, target));
         Ok(())
+    }
+
+    /// Why the parameter finds nothing: it leads to no such type, or not to the results.
+    fn unreached(
+        &self,
+        reader: &Reader<'_>,
+        parameter: &Parameter,
+        (source, code): (&str, &str),
+        target: Option<&str>,
+    ) -> Reason {
+        let results: Box<str> = reader.types.join(", ").into();
+        let target = target.filter(|target| !target.is_empty());
+        let number = target.and_then(|target| reader.catalog.definitions().type_number(target));
+        match target {
+            Some(target) if self.reverse && number.is_some_and(|number| parameter.leads_to(number)) => {
+                Reason::IncludeFrom { types: results, source: target.into() }
+            }
+            _ => Reason::IncludeTo {
+                source: source.into(),
+                code: code.into(),
+                types: target.map_or(results, Into::into),
+            },
+        }
     }
 
     /// `*`: whatever the results refer to, or whatever refers to them.

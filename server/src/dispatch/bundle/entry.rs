@@ -273,7 +273,13 @@ fn known(request: &Json, verb: Verb) -> Result<Known, Error> {
 
 /// Nothing that an entry may ask for.
 pub(super) fn not_here() -> Error {
-    fault("This request.url is not done in a Bundle.", "この request.url は Bundle では扱えません。", "request.url")
+    fault(
+        "This method and url are not done in a Bundle. Write the url relative to this server's base: Patient for POST, \
+         Patient/1 or Patient?identifier=… for PUT, PATCH and DELETE.",
+        "この method と url の組み合わせは Bundle では扱えません。url はこのサーバーのベースからの相対で、\
+         POST では Patient、PUT・PATCH・DELETE では Patient/1 や Patient?identifier=… のように書いてください。",
+        "request.url",
+    )
 }
 
 /// A fault of the entry itself.

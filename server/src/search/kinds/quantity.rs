@@ -2,7 +2,7 @@
 //!
 //! A quantity whose unit's text is not its code has two rows, so that `5||錠`
 //! finds it as well as `5|system|code`. Stored values are points; a comparator,
-//! a Range or `SampledData` spans.
+//! a Range or `SampledData` spans. What is `<80` ends just below 80.
 //!
 //! Source: FHIR R4 search.html#quantity
 
@@ -33,19 +33,19 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
     let json = element.json;
     match element.type_name {
         "Quantity" | "Age" | "Count" | "Distance" | "Duration" | "SimpleQuantity" | "MoneyQuantity" => {
-            if let Some((value, low, high)) = quantity(json) {
-                push(json, value, low, high, cells);
+            if let Some((value, span)) = quantity(json) {
+                push(json, value, span, cells);
             }
         }
         "Range" => {
             if let Some((low, high)) = range(json) {
                 let unit_of = json.get("low").or_else(|| json.get("high")).unwrap_or(json);
-                push(unit_of, if low.is_finite() { low } else { high }, low, high, cells);
+                push(unit_of, if low.is_finite() { low } else { high }, Span::of(low, high), cells);
             }
         }
         "SampledData" => {
             if let (Some((low, high)), Some(origin)) = (samples(json), json.get("origin")) {
-                push(origin, low, low, high, cells);
+                push(origin, low, Span::of(low, high), cells);
             }
         }
         "Money" => money(json, cells),
@@ -58,14 +58,42 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
     }
 }
 
-/// The value, and the ends that its comparator leaves open.
-fn quantity(json: &Json) -> Option<(f64, f64, f64)> {
+/// The ends of what is stored, and whether each is a part of it.
+#[derive(Clone, Copy)]
+struct Span {
+    low: f64,
+    high: f64,
+    /// `>`: all above the low end, but not that.
+    without_low: bool,
+    /// `<`: all below the high end, but not that.
+    without_high: bool,
+}
+
+impl Span {
+    fn of(low: f64, high: f64) -> Self {
+        Self { low, high, without_low: false, without_high: false }
+    }
+
+    /// Its first and its last number in the unit that `to` leads to. An end that is
+    /// no part of it is left out there, as a conversion may round it back.
+    fn ends(self, to: impl Fn(f64) -> f64) -> (f64, f64) {
+        let (low, high) = (to(self.low), to(self.high));
+        (if self.without_low { low.next_up() } else { low }, if self.without_high { high.next_down() } else { high })
+    }
+}
+
+/// The value, and the span that its comparator says.
+fn quantity(json: &Json) -> Option<(f64, Span)> {
     let value = json.get("value").and_then(number)?;
-    Some(match json.str("comparator") {
-        Some("<" | "<=") => (value, f64::NEG_INFINITY, value),
-        Some(">" | ">=") => (value, value, f64::INFINITY),
-        _ => (value, value, value),
-    })
+    let (below, above) = (Span::of(f64::NEG_INFINITY, value), Span::of(value, f64::INFINITY));
+    let span = match json.str("comparator") {
+        Some("<") => Span { without_high: true, ..below },
+        Some("<=") => below,
+        Some(">") => Span { without_low: true, ..above },
+        Some(">=") => above,
+        _ => Span::of(value, value),
+    };
+    Some((value, span))
 }
 
 /// The least and the greatest sample: origin + datum × factor. `E`, `L` and `U`
@@ -84,26 +112,27 @@ fn money(json: &Json, cells: &mut Cells<'_>) {
             Some(code) => unit(CURRENCIES, code),
             None => unit("", ""),
         };
-        push_unit(unit, value, value, value, cells);
+        push_unit(unit, value, Span::of(value, value), cells);
     }
 }
 
 /// A row for the unit's code, and one for its text where that says something else.
-fn push(json: &Json, value: f64, low: f64, high: f64, cells: &mut Cells<'_>) {
+fn push(json: &Json, value: f64, span: Span, cells: &mut Cells<'_>) {
     let code = json.str("code").map(|code| unit(json.str("system").unwrap_or_default(), code));
     let text = json.str("unit").filter(|text| json.str("code") != Some(*text)).map(|text| unit("", text));
     if code.is_none() && text.is_none() {
-        push_unit(unit("", ""), value, low, high, cells);
+        push_unit(unit("", ""), value, span, cells);
     }
     for unit in code.into_iter().chain(text) {
-        push_unit(unit, value, low, high, cells);
+        push_unit(unit, value, span, cells);
     }
 }
 
-fn push_unit(unit: Unit, value: f64, low: f64, high: f64, cells: &mut Cells<'_>) {
-    let (canonical_unit, canonical_low, canonical_high) = match scale(&unit.system, &unit.code) {
-        Some(scale) => (scale.unit.clone(), scale.apply(low), scale.apply(high)),
-        None => (unit.clone(), low, high),
+fn push_unit(unit: Unit, value: f64, span: Span, cells: &mut Cells<'_>) {
+    let (low, high) = span.ends(|number| number);
+    let (canonical_unit, (canonical_low, canonical_high)) = match scale(&unit.system, &unit.code) {
+        Some(scale) => (scale.unit.clone(), span.ends(|number| scale.apply(number))),
+        None => (unit.clone(), (low, high)),
     };
     cells.push(Cell::Quantity(Box::new(QuantityCell {
         unit,
@@ -219,6 +248,14 @@ mod tests {
         let below = json!({"value": 5, "comparator": "<", "unit": "mg", "system": (UCUM), "code": "mg"});
         assert!(found("lt1", "Quantity", &below) && found("le5||mg", "Quantity", &below));
         assert!(!found("5", "Quantity", &below) && !found("gt5", "Quantity", &below));
+        for (comparator, at, other) in [("<", false, true), ("<=", true, true), (">", true, false), (">=", true, true)]
+        {
+            let open = json!({"value": 5, "comparator": (comparator), "unit": "mg", "system": (UCUM), "code": "mg"});
+            for unit in ["5||mg", "5|http://unitsofmeasure.org|mg", "0.005|http://unitsofmeasure.org|g"] {
+                let says = |prefix: &str| found(&format!("{prefix}{unit}"), "Quantity", &open);
+                assert_eq!((says("ge"), says("le")), (at, other), "{comparator} {unit}");
+            }
+        }
         let range = json!({"low": {"value": 1, "unit": "mg"}, "high": {"value": 3, "unit": "mg"}});
         assert!(found("gt2||mg", "Range", &range) && found("lt2||mg", "Range", &range));
         let waves = json!({"origin": {"value": 10}, "factor": 2, "data": "E -1 3 U"});
