@@ -4,6 +4,7 @@
 //! several rows of perhaps one table.
 
 use techo_profiles::Definitions;
+use techo_profiles::json::Json;
 
 use crate::search::catalog::Catalog;
 use crate::search::contained::MARK;
@@ -221,8 +222,11 @@ pub(super) fn code(column: &str, pattern: &CodePattern) -> Sql {
 
 fn codes_of(column: &str, system: &str, codes: &[Box<str>]) -> Sql {
     let mut sql = Sql::new(column);
-    let mut found = Sql::new("SELECT c.id FROM code c WHERE c.code IN ");
-    found.list(codes.iter().map(ToString::to_string)).text(" AND ").push(of_system(system));
+    // One value, however many they are: a statement may bind few thousand.
+    let all = Json::array(codes.iter().map(|code| Json::from(&**code))).to_string();
+    let mut found = Sql::new("SELECT c.id FROM code c WHERE c.code");
+    found.either(" IN (SELECT value FROM json_each(", " = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(");
+    found.bind(all).either("))", " AS jsonb))))").text(" AND ").push(of_system(system));
     sql.among(found);
     sql
 }

@@ -101,7 +101,11 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
 
 /// Reads a whole index or type: a scan of a table, or a search by what all its rows share.
 fn reads_all(step: &str) -> bool {
-    let is_set = |name: &str| name.starts_with(['d', 'u', '(']) || matches!(name, "h" | "CONSTANT" | "CONSTANT ROW");
+    let is_set = |name: &str| {
+        name.starts_with(['d', 'u', '(']) || matches!(name, "h" | "CONSTANT" | "CONSTANT ROW")
+            // The codes of a value set, which the query brings along.
+            || name.starts_with("json_each ")
+    };
     let scans = step.strip_prefix("SCAN ").is_some_and(|rest| !is_set(rest));
     scans
         || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"]
