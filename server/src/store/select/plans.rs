@@ -59,6 +59,12 @@ const ASKED: &[(&str, &str)] = &[
     ("many", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
     ("many", "Observation?patient.identifier=urn:x|1"),
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
+    ("publisher", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Observation?patient=p&category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Observation?patient=p&category:not-in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Patient?_has:Observation:patient:category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("app", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("many", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
 ];
 
 /// The statement of a search.
