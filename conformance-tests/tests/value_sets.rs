@@ -1,6 +1,8 @@
 //! Value sets and code systems that are stored here, asked by `:in` and `:not-in`, by
 //! `_filter`, by hierarchy, and by `memberOf()`: what they come to, and for whom.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::{Value, json};
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::stock::{ACT, Stock, clinic};
@@ -283,7 +285,7 @@ fn many_codes_and_many_pages() {
     let pages = stock.tester.walk(&format!("Observation?code:in={url}&_count=1&_sort=date"), "next");
     assert_eq!(pages.concat().len(), 3);
     // Ten times as many codes are still asked; more are not.
-    let ten = vec![url.as_str(); 10].join(",");
+    let ten = [url.as_str(); 10].join(",");
     assert_eq!(stock.found("Observation", "code:in", &ten), ["heavy", "kens", "light"]);
     stock.refuses(&[("Observation", "code:in", &format!("{ten},{url}"), "too-costly")]);
 }
@@ -366,3 +368,37 @@ fn expressions_ask_what_the_caller_may_search() {
     let genders = "status.memberOf('http://hl7.org/fhir/ValueSet/observation-status')";
     assert_eq!(evaluated(&bare, genders), json!(true));
 }
+
+/// Two sets that are changed together are asked together: one of them as it was and the
+/// other as it is would have no code in common.
+#[test]
+fn sets_that_change_together_are_read_together() {
+    let stock = town();
+    let system = format!("{TOWN}/CodeSystem/checkup");
+    let pair = |code: &str| {
+        let mut inner = set("inner", &listed(&system, &[code]));
+        let mut outer = set("outer", &listed(&system, &[code]));
+        outer["compose"]["include"][0]["valueSet"] = json!([format!("{TOWN}/ValueSet/inner")]);
+        (inner["id"], outer["id"]) = (json!("inner"), json!("outer"));
+        let entry = |resource: Value| {
+            let url = format!("ValueSet/{}", resource["id"].as_str().expect("an id"));
+            json!({"resource": resource, "request": {"method": "PUT", "url": url}})
+        };
+        json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry(inner), entry(outer)]})
+    };
+    stock.tester.post("", &pair("mass")).expect(200);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for code in ["stature", "mass"].into_iter().cycle().take_while(|_| !done.load(Ordering::Relaxed)) {
+                stock.tester.post("", &pair(code)).expect(200);
+            }
+        });
+        let asked = format!("Observation?code:in={TOWN}/ValueSet/outer");
+        let found: Vec<usize> = (0..ROUNDS).map(|_| stock.tester.ids(&asked).len()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(found, vec![1; ROUNDS]);
+    });
+}
+
+const ROUNDS: usize = 400;

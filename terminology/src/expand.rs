@@ -105,7 +105,7 @@ fn unknown(url: &str) -> ExpandError {
 #[derive(Clone, Copy)]
 struct Part<'s> {
     set: &'s ValueSet,
-    part: &'s SetPart,
+    own: &'s SetPart,
     /// `include` or `exclude`
     name: &'static str,
     at: usize,
@@ -166,7 +166,7 @@ impl<'s> Work<'s> {
     }
 
     fn composed(&mut self, set: &'s ValueSet) -> Result<Vec<Expanded>, ExpandError> {
-        let place = |name, at, part| Part { set, part, name, at };
+        let place = |name, at, part| Part { set, own: part, name, at };
         let mut seen = HashSet::new();
         let mut codes = Vec::new();
         for (at, part) in set.facts.include.iter().enumerate() {
@@ -195,7 +195,7 @@ impl<'s> Work<'s> {
     }
 
     fn included(&mut self, place: Part<'s>) -> Result<Vec<Expanded>, ExpandError> {
-        let part = place.part;
+        let part = place.own;
         let Some(system) = part.system.as_deref() else {
             let Some((first, rest)) = part.value_sets.split_first() else { return Ok(Vec::new()) };
             let codes = self.imported(place, 0, first)?.to_vec();
@@ -252,7 +252,7 @@ impl<'s> Work<'s> {
 
     /// * `sets`: the last of the part's sets, that are still to be looked at.
     fn besides(&mut self, place: Part<'s>, sets: &'s [Box<str>]) -> Result<Besides<'s>, ExpandError> {
-        let part = place.part;
+        let part = place.own;
         let skipped = part.value_sets.len() - sets.len();
         let mut inner = Vec::new();
         for (at, set) in sets.iter().enumerate() {

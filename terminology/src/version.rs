@@ -25,7 +25,7 @@ pub fn newest(all: &[(&Json, i64)]) -> Option<usize> {
     of_rank.map(|(place, _)| place).max_by_key(|place| latest(all[*place]))
 }
 
-fn latest<'a>((one, changed): (&'a Json, i64)) -> (&'a str, i64) {
+fn latest((one, changed): (&Json, i64)) -> (&str, i64) {
     // Dates are compared as they are written: their parts come in order, and few bear a time.
     (one.str("date").unwrap_or_default(), changed)
 }

@@ -53,7 +53,7 @@ fn codes(stored: &[Json], asked: &str) -> Result<Vec<String>, ExpandError> {
             };
             match one {
                 Definition::Set(name) => {
-                    shelves.put_set(&name, find("ValueSet", &name).map(|one| value_set(one, &name)))
+                    shelves.put_set(&name, find("ValueSet", &name).map(|one| value_set(one, &name)));
                 }
                 Definition::System(name) => shelves.put_system(&name, find("CodeSystem", &name).and_then(code_system)),
             }

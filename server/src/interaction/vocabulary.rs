@@ -1,5 +1,5 @@
 //! What codes mean to one caller: what came with the program, and beside it the
-//! ValueSets and CodeSystems that are stored here, as far as she may search them.
+//! value sets and code systems that are stored here, as far as she may search them.
 //!
 //! Planning a search and evaluating an expression are pure, and read no database. They
 //! say which definition they lack; that is fetched, with all that it draws on, and they
@@ -44,6 +44,9 @@ const MOST_GIVEN: usize = 10 * MOST_CODES;
 /// Times that definitions which change meanwhile are read anew.
 const TRIES: usize = 8;
 
+/// The members of a set, or why they cannot be told.
+type Listed = Result<Arc<Members>, Reason>;
+
 /// What codes mean, for one question.
 pub(crate) struct Vocabulary<'c> {
     base: &'c Terminology,
@@ -53,7 +56,7 @@ pub(crate) struct Vocabulary<'c> {
     named: usize,
     tries: usize,
     lacking: Mutex<Option<Definition>>,
-    listed: Mutex<HashMap<Box<str>, Result<Arc<Members>, Reason>>>,
+    listed: Mutex<HashMap<Box<str>, Listed>>,
     given: AtomicUsize,
 }
 
@@ -156,7 +159,7 @@ impl<'c> Vocabulary<'c> {
     }
 
     /// The codes of a set, listed once.
-    fn listed(&self, set: &str) -> Result<Arc<Members>, Reason> {
+    fn listed(&self, set: &str) -> Listed {
         if let Some(known) = locked(&self.listed).get(set) {
             return known.clone();
         }

@@ -1,8 +1,8 @@
 //! `POST /fhir/$fhirpath`: what an expression yields on a resource that is sent along.
 //!
 //! `resolve()` follows a reference by an ordinary read of the caller's, audited as one:
-//! what she may not read is not there. `memberOf()` and `subsumes()` know the stored ValueSets
-//! and CodeSystems that she may search, beside those of the program. Any good token will do; it keeps strangers from
+//! what she may not read is not there. `memberOf()` and `subsumes()` know the stored value sets
+//! and code systems that she may search, beside those of the program. Any good token will do; it keeps strangers from
 //! spending our time, and the evaluator's fuel keeps everybody from spending much of it.
 //!
 //! Each item is a part `result` with a value of its FHIR type. What `value[x]` has
