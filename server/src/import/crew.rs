@@ -26,7 +26,7 @@ use super::report::FileReport;
 use crate::interaction::Error;
 
 /// People at hand, over all cores.
-const SIDE_BY_SIDE: usize = 48;
+const SIDE_BY_SIDE: usize = 128;
 
 /// What became of one person.
 pub(super) struct Placed {
