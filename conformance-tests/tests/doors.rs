@@ -343,3 +343,40 @@ fn a_kept_decision_lets_no_write_pass_that_was_forbidden_meanwhile() {
     revoked.post("", &batch).refused(401);
     assert_eq!(records(), before + 4, "nothing was written on a decision that had ended");
 }
+
+/// What a canonical URL names is shown to those who may see it, and so is what names it.
+#[test]
+fn an_include_by_canonical_url_shows_nothing_hidden() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let entries = |caller: &Caller, query: &str| ids(&caller.search(query), "include");
+    let activity = |caller: &Caller, url: &str| {
+        caller.create(&json!({"resourceType": "ActivityDefinition", "status": "draft", "url": url}))
+    };
+    let plan = |caller: &Caller, url: &str| {
+        let action = json!([{"definitionCanonical": url}]);
+        caller.create(&json!({"resourceType": "PlanDefinition", "status": "draft", "action": action}))
+    };
+    // Kept by one, named by the other.
+    let (url, include) = ("http://doors.example/a", "_include=PlanDefinition:definition");
+    let theirs = activity(&tester, url);
+    let (plan_of_town, plan_of_tester) = (plan(&town, url), plan(&tester, url));
+    town.get(&format!("ActivityDefinition/{theirs}")).refused(404);
+    assert_eq!(entries(&tester, &format!("PlanDefinition?_id={plan_of_tester}&{include}")), [&*theirs]);
+    assert_eq!(entries(&town, &format!("PlanDefinition?_id={plan_of_town}&{include}")), [""; 0]);
+    // And back.
+    let (url, back) = ("http://doors.example/b", "_revinclude=PlanDefinition:definition");
+    let own = activity(&town, url);
+    let (seen, _) = (plan(&town, url), plan(&tester, url));
+    assert_eq!(entries(&town, &format!("ActivityDefinition?_id={own}&{back}")), [&*seen]);
+    // A person's answers are hers to share.
+    let form =
+        town.create(&json!({"resourceType": "Questionnaire", "status": "draft", "url": "http://doors.example/q"}));
+    let who = sharing(&tester, "回答", &[]);
+    let answers = tester.create(&json!({"resourceType": "QuestionnaireResponse", "status": "completed",
+        "questionnaire": "http://doors.example/q", "subject": {"reference": format!("Patient/{who}")}}));
+    let query = format!("Questionnaire?_id={form}&_revinclude=QuestionnaireResponse:questionnaire");
+    assert_eq!(entries(&town, &query), [""; 0]);
+    tester.create(&share(&who, "QuestionnaireResponse"));
+    assert_eq!(entries(&town, &query), [&*answers]);
+}

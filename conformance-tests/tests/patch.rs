@@ -139,6 +139,18 @@ fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
         let accepts = refused.header("Accept-Patch").is_some_and(|media| media.contains(JSON_PATCH));
         assert_eq!(accepts, status == 415, "{media}: {:?}", refused.headers);
     }
+    // The two languages are told apart by their media types alone.
+    for (media, body, wanted) in [
+        ("application/json", "[{\"op\":\"remove\",\"path\":\"/gender\"}]", JSON_PATCH),
+        (JSON_PATCH, "{\"resourceType\":\"Parameters\"}", "application/fhir+json"),
+    ] {
+        for language in ["en", "ja"] {
+            let asked = tester.request("PATCH", &path).header("Accept-Language", language);
+            let refused = asked.body(media, body).send().refused(400).json();
+            let text = refused["issue"][0]["details"]["text"].as_str().expect("a text");
+            assert!(text.contains(wanted) && text.is_ascii() == (language == "en"), "{media}: {text}");
+        }
+    }
     let japanese = tester.request("PATCH", &path).header("Accept-Language", "ja");
     let refused = japanese.body(JSON_PATCH, "[{\"op\":\"remove\",\"path\":\"/x\"}]").send().refused(422).json();
     assert!(!refused["issue"][0]["details"]["text"].as_str().expect("a text").is_ascii(), "{refused}");

@@ -425,8 +425,43 @@ fn every_refusal_of_a_path_or_method_is_an_operation_outcome() {
     let tester = world.tester();
     tester.delete("metadata").refused(405);
     tester.get("Patient/%ff").refused(404);
+    tester.get("Patient//").refused(404);
+    tester.get("Nonsense/").refused(404);
+    tester.get("Patient/x/y/z/q/").refused(404);
     let options = tester.request("OPTIONS", "Patient/x").send().expect(204);
     assert!(options.header("Allow").is_some_and(|methods| methods.contains("PUT")), "{:?}", options.headers);
+}
+
+/// As clients write it that join `[base]/Patient/` with what may be empty.
+#[test]
+fn a_slash_at_the_end_of_a_path_changes_nothing() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("斜線", "slash", "2024-04-01");
+    let made = tester.post("Patient/", &body).expect(201);
+    let who = made.json()["id"].as_str().expect("an id").to_owned();
+    assert_eq!(tester.search("Patient/?identifier=slash")["entry"][0]["resource"]["id"], json!(who));
+    for path in ["Patient", &format!("Patient/{who}"), &format!("Patient/{who}/_history"), "metadata", "_history"] {
+        let (plain, slash) = (tester.get(path), tester.get(&format!("{path}/?_count=1")));
+        assert_eq!(plain.status, slash.status, "{path}");
+        assert_eq!(plain.header("x-frame-options"), slash.header("x-frame-options"), "{path}");
+    }
+    assert_eq!(tester.get(&format!("Patient/{who}/")).expect(200).body, tester.get(&format!("Patient/{who}")).body);
+    tester.put(&format!("Patient/{who}/"), &tester.get(&format!("Patient/{who}")).json()).expect(200);
+    // The gates are those of the path without it.
+    world.anon().get("Patient/").refused(401);
+    world.anon().get(&format!("Patient/{who}/")).refused(401);
+    world.stranger().get(&format!("Patient/{who}/")).refused(404);
+    assert_eq!(world.stranger().search("Patient/")["total"], 1);
+    // An empty id reaches nothing that it would not have reached without the slash.
+    for method in ["DELETE", "PUT", "PATCH"] {
+        let of = |path: &str| tester.request(method, path).fhir(&body).send();
+        let (plain, slash) = (of("Patient"), of("Patient/"));
+        assert_eq!((plain.status, plain.text()), (slash.status, slash.text()), "{method}");
+        assert!(plain.status >= 400, "{method}: {}", plain.text());
+    }
+    let listed = tester.request("OPTIONS", "Patient/").send().expect(204);
+    assert!(listed.header("Allow").is_some_and(|methods| methods.contains("POST")), "{:?}", listed.headers);
 }
 
 #[test]

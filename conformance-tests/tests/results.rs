@@ -481,3 +481,76 @@ fn compartments_hold_what_their_definition_says() {
         web.tester.get(&path).refused(status);
     }
 }
+
+/// `_include` and `_revinclude` by canonical URL: with a version that one, without each.
+#[test]
+fn canonical_urls_are_included_both_ways() {
+    let world = World::new();
+    let tester = world.tester();
+    let place = |resource: Value| {
+        let kind = resource["resourceType"].as_str().unwrap_or_default().to_owned();
+        format!("{kind}/{}", tester.create(&resource))
+    };
+    let questionnaire = |url: &str, version: Option<&str>| {
+        let mut body = json!({"resourceType": "Questionnaire", "status": "draft", "url": url});
+        if let Some(version) = version {
+            body["version"] = json!(version);
+        }
+        place(body)
+    };
+    let (q, other) = ("http://forms.example/q", "http://forms.example/qq");
+    let base = questionnaire(other, None);
+    let (first, second) = (questionnaire(q, Some("1")), questionnaire(q, Some("2")));
+    let bare = questionnaire(q, None);
+    let who = tester.create(&patient("問診", "canonical-1", "2024-04-01"));
+    let answered = |questionnaire: &str| {
+        place(json!({"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": questionnaire,
+            "subject": {"reference": format!("Patient/{who}")}}))
+    };
+    let (of_second, of_any, of_none) =
+        (answered(&format!("{q}|2#page")), answered(q), answered("http://forms.example/none|1"));
+    let of_first = answered(&format!("{q}|1"));
+    let activity =
+        place(json!({"resourceType": "ActivityDefinition", "status": "draft", "url": "http://forms.example/a"}));
+    let plan =
+        place(json!({"resourceType": "PlanDefinition", "status": "draft", "url": "http://forms.example/p", "action": [
+        {"definitionCanonical": "http://forms.example/a"}, {"definitionCanonical": format!("{q}|2")}]}));
+    let above = place(json!({"resourceType": "PlanDefinition", "status": "draft",
+        "action": [{"definitionCanonical": "http://forms.example/p"}]}));
+    let library = place(json!({"resourceType": "Library", "status": "draft", "type": {"text": "t"},
+        "relatedArtifact": [{"type": "depends-on", "resource": format!("{q}|1")}]}));
+    let patient = format!("Patient/{who}");
+    let by = |place: &str, more: &str| {
+        let (kind, id) = place.split_once('/').expect("a place");
+        format!("{kind}?_id={id}&{more}")
+    };
+    let forward = "_include=QuestionnaireResponse:questionnaire";
+    let back = "_revinclude=QuestionnaireResponse:questionnaire";
+    let cases: Vec<(String, Vec<&str>)> = vec![
+        (by(&of_first, forward), vec![&first]),
+        (by(&of_second, forward), vec![&second]),
+        (by(&of_any, forward), vec![&first, &second, &bare]),
+        (by(&of_none, forward), vec![]),
+        (by(&of_first, &format!("{forward}:Questionnaire")), vec![&first]),
+        (by(&of_first, "_include=*"), vec![&first, &patient]),
+        (by(&above, "_include:iterate=PlanDefinition:definition"), vec![&plan, &activity, &second]),
+        (by(&plan, "_include=PlanDefinition:definition"), vec![&activity, &second]),
+        (by(&plan, "_include=PlanDefinition:definition:ActivityDefinition"), vec![&activity]),
+        (by(&plan, "_include=PlanDefinition:definition:PlanDefinition"), vec![]),
+        (by(&library, "_include=Library:depends-on"), vec![&first]),
+        (by(&library, "_include=Library:*:Questionnaire"), vec![&first]),
+        (by(&first, back), vec![&of_first, &of_any]),
+        (by(&second, &format!("{back}:Questionnaire")), vec![&of_any]),
+        (by(&bare, back), vec![&of_any]),
+        (by(&base, back), vec![]),
+        (by(&first, "_revinclude=Library:depends-on"), vec![&library]),
+        (by(&second, "_revinclude=Library:depends-on"), vec![]),
+        (by(&second, "_revinclude=*"), vec![&of_any, &plan]),
+        (by(&activity, "_revinclude:iterate=PlanDefinition:definition"), vec![&plan, &above]),
+    ];
+    for (query, expected) in cases {
+        let bundle = tester.search(&query);
+        assert_eq!(places(&bundle, "include"), sorted(&expected), "{query}");
+        assert!(places(&bundle, "outcome").is_empty(), "{query}");
+    }
+}

@@ -154,6 +154,38 @@ fn prefixes_go_by_what_the_precision_leaves_open() {
     ]);
 }
 
+/// A stay is found by the day it ends and by the day it begins, and a time by the same
+/// time with zeros behind it.
+#[test]
+fn a_day_finds_what_ends_on_it_and_a_time_its_own_second() {
+    let mut stock = Stock::new();
+    let who = stock.put("who", &patient("境", "edges-1", "2024"));
+    let mut stay = |name: &str, start: &str, end: &str| {
+        let stay = json!({"resourceType": "Encounter", "status": "finished", "subject": who,
+            "class": {"system": ACT, "code": "IMP"}, "period": {"start": start, "end": end}});
+        stock.put(name, &stay);
+    };
+    stay("before", "2013-01-10", "2013-01-20");
+    stay("after", "2013-01-20T10:00:00+09:00", "2013-01-25T09:00:00+09:00");
+    stay("over", "2013-01-10", "2013-01-25");
+    stay("gone", "2013-01-01", "2013-01-19");
+    stay("later", "2013-01-21", "2013-01-25");
+    stay("within", "2013-01-20T01:00:00Z", "2013-01-20T01:00:00Z");
+    let whose = "date&patient={who}";
+    stock.finds(&[
+        ("Encounter", whose, "ge2013-01-20", "before after over later within"),
+        ("Encounter", whose, "le2013-01-20", "before after over gone within"),
+        ("Encounter", whose, "gt2013-01-20", "after over later"),
+        ("Encounter", whose, "lt2013-01-20", "before over gone"),
+        ("Encounter", whose, "2013-01-20", "within"),
+        ("Encounter", whose, "2013-01-20T01:00:00.000Z", "within"),
+        ("Encounter", whose, "2013-01-20T10:00:00.0+09:00", "within"),
+        ("Encounter", whose, "2013-01-20T01:00:00.001Z", ""),
+        ("Encounter", whose, "ne2013-01-20T01:00:00.000Z", "before after over gone later"),
+        ("Encounter", "_filter&patient={who}", "date ge 2013-01-20 and date le 2013-01-20", "before after over within"),
+    ]);
+}
+
 #[test]
 fn a_filter_is_a_whole_expression() {
     let stock = clinic();

@@ -83,6 +83,7 @@ fn every_way_to_a_resource_can_be_cut() {
         ("_summary=true", vec!["code", "component", "effectiveDateTime", "status", "subject", "valueQuantity"], true),
         ("_elements=note", vec!["code", "note", "status"], true),
         ("_elements=value", vec!["code", "status", "valueQuantity"], true),
+        ("_elements=value[x]", vec!["code", "status", "valueQuantity"], true),
         ("_elements=valueQuantity,subject", vec!["code", "status", "subject", "valueQuantity"], true),
         ("_elements=id", vec!["code", "status"], true),
         ("_elements=Observation.note", vec!["code", "note", "status"], true),
@@ -99,7 +100,7 @@ fn every_way_to_a_resource_can_be_cut() {
             checks += 1;
         }
     }
-    assert_eq!(checks, 77);
+    assert_eq!(checks, 84);
     let summary = tester.get(&format!("Observation/{id}?_summary=true")).expect(200);
     assert!(summary.text().contains("7.50"), "digits as stored: {}", summary.text());
     assert_eq!(members(&summary.json()["component"][0]), ["code", "valueString"], "a summary goes down");

@@ -26,6 +26,14 @@ const LEAST_FUEL: u64 = 10_000;
 /// # Errors
 /// [`PatchError`] for the first operation that is none or cannot be done.
 pub fn apply(model: &dyn Model, resource: &mut Json, parameters: &Json) -> Result<(), PatchError> {
+    if parameters.is_array() {
+        return Err(whole(Reason::Malformed(
+            "this is an array, as a JSON Patch is; send that with the Content-Type application/json-patch+json. \
+             As JSON of any other name a patch is a FHIRPath Patch, a Parameters resource",
+            "本文は配列です。JSON Patch であれば Content-Type を application/json-patch+json にしてください。\
+             それ以外の JSON は FHIRPath Patch(Parameters リソース)として読み取ります",
+        )));
+    }
     if parameters.str("resourceType") != Some("Parameters") {
         return Err(whole(Reason::Malformed(
             "a FHIRPath Patch is a Parameters resource",

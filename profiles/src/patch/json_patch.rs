@@ -14,8 +14,8 @@ use crate::json::{Json, MAX_DEPTH, Member, Value};
 pub fn apply(resource: &mut Json, patch: &Json) -> Result<(), PatchError> {
     let Value::Array(list) = patch.value() else {
         return Err(whole(Reason::Malformed(
-            "a JSON Patch is an array of operations",
-            "JSON Patch は操作の配列にしてください",
+            "a JSON Patch is an array of operations; send a FHIRPath Patch (Parameters) as application/fhir+json",
+            "JSON Patch は操作の配列にしてください。FHIRPath Patch(Parameters)は application/fhir+json で送ってください",
         )));
     };
     if list.len() > MOST_OPERATIONS {

@@ -89,12 +89,28 @@ impl Parser {
             _ => return self.chain(),
         };
         self.advance();
+        if negative && self.least_follows() {
+            self.advance();
+            return self.node(at, 0, Kind::Literal(Value::Integer(i32::MIN)));
+        }
         self.depth += 1;
         self.check_depth(self.depth)?;
         let operand = Box::new(self.unary()?);
         self.depth -= 1;
         let height = operand.height;
         self.node(at, height, if negative { Kind::Negate(operand) } else { Kind::Plus(operand) })
+    }
+
+    /// Whether the number that comes is an integer only with the `-` before it. A path
+    /// that goes on from it binds closer, and begins with a number that there is not.
+    fn least_follows(&self) -> bool {
+        let Lexeme::Number(digits) = self.peek() else { return false };
+        digits.parse() == Ok(i32::MIN.unsigned_abs())
+            && match self.tokens.get(self.next + 1).map(|token| &token.kind) {
+                Some(Lexeme::Sign("." | "[") | Lexeme::Text(_)) => false,
+                Some(Lexeme::Word(word)) => !units::is_calendar(word),
+                _ => true,
+            }
     }
 
     /// A term and the steps that follow it.

@@ -18,7 +18,7 @@ use crate::interaction::{Call, Error, Reply, subset};
 use crate::operation::definition::of_query;
 use crate::operation::{Level, OPERATIONS, Operation};
 use crate::search::named::QUERIES;
-use crate::search::reach::reach;
+use crate::search::reach::brought;
 use crate::search::shape::Shape;
 
 /// The interactions of a resource type, as R4 names them.
@@ -142,7 +142,7 @@ fn resource(
     let parameters = definitions.parameters(kind);
     let searched = parameters.iter().filter(|one| built(kind, one)).map(parameter);
     let leads = |one: &&SearchParameter| {
-        one.kind == ParameterKind::Reference && reach(definitions, kind, one).is_none_or(|reach| !reach.is_empty())
+        one.kind == ParameterKind::Reference && brought(definitions, kind, one).is_none_or(|reach| !reach.is_empty())
     };
     let named = parameters.iter().filter(leads).map(|parameter| Json::from(format!("{kind}:{}", parameter.code)));
     let includes = [Json::from("*"), Json::from(format!("{kind}:*"))].into_iter().chain(named);
@@ -215,7 +215,7 @@ fn referring(definitions: &Definitions) -> HashMap<&str, Vec<String>> {
         let references =
             definitions.parameters(source).iter().filter(|parameter| parameter.kind == ParameterKind::Reference);
         for parameter in references {
-            let reach = reach(definitions, source, parameter);
+            let reach = brought(definitions, source, parameter);
             let leads = |kind: &&&str| {
                 let number = definitions.type_number(kind);
                 reach.as_ref().is_none_or(|reach| number.is_some_and(|number| reach.contains(&number)))

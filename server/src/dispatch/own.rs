@@ -8,7 +8,7 @@ use techo_profiles::json::Json;
 use super::capabilities::READ_ONLY;
 use crate::search::catalog::Catalog;
 use crate::search::own::OwnParameter;
-use crate::search::reach::reach;
+use crate::search::reach::brought;
 
 /// The statement with them in.
 pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
@@ -25,7 +25,7 @@ pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
             let reference = own.definition.kind == ParameterKind::Reference;
             let number = definitions.type_number(&kind);
             let leads = |source: &str, to: &dyn Fn(&[u16]) -> bool| {
-                reach(definitions, source, &own.definition).as_deref().is_none_or(to)
+                brought(definitions, source, &own.definition).as_deref().is_none_or(to)
             };
             if types.contains(&kind.as_str()) {
                 let (url, name) = (own.definition.url.as_str(), own.definition.kind.name());

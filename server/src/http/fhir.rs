@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
@@ -15,6 +16,8 @@ use axum::http::header::{
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+
+use tower::ServiceExt;
 
 use super::content::{Constant, Rendering, Wish};
 use super::encoding::too_large;
@@ -222,6 +225,26 @@ fn no_such_method(method: &Method) -> Error {
         format!("{method} is not done here; see /fhir/metadata."),
         format!("{method} はここでは使えません。/fhir/metadata を参照してください。"),
     ))
+}
+
+/// A path that no route has: perhaps one with a slash at its end, as they write it who
+/// join `[base]/Patient/` with what may be empty. It goes through the FHIR routes
+/// again without the slash, and through all that is around them.
+pub async fn elsewhere(State(known): State<Router>, headers: HeaderMap, mut request: Request) -> Answer {
+    let Some(uri) = without_slash(request.uri()) else { return no_such_path(headers, request).await };
+    *request.uri_mut() = uri;
+    match known.oneshot(request).await {
+        Ok(answer) => answer,
+    }
+}
+
+/// `/fhir/Patient/?name=x` → `/fhir/Patient?name=x`
+fn without_slash(uri: &Uri) -> Option<Uri> {
+    let path = uri.path().strip_suffix('/').filter(|path| path.starts_with("/fhir/") && !path.ends_with('/'))?;
+    let text = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(text.parse().ok()?);
+    Uri::from_parts(parts).ok()
 }
 
 /// A path that is not known.

@@ -77,13 +77,14 @@ pub fn router(server: &Server) -> Router {
     let pages = oauth::router(server.authorization.clone())
         .merge(portal::router(server))
         .layer(from_fn_with_state(limits, limit::in_time));
+    let records = open.layer(from_fn(headers::security)).merge(fhir);
+    let known = records.clone().fallback(fhir::no_such_path);
     Router::new()
-        .merge(open)
         .merge(health)
         .merge(pages)
-        .fallback(fhir::no_such_path)
+        .merge(Router::new().fallback(fhir::elsewhere).with_state(known))
         .layer(from_fn(headers::security))
-        .merge(fhir)
+        .merge(records)
 }
 
 /// What goes around the FHIR API. One layer: each costs every request.

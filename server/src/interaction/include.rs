@@ -5,7 +5,10 @@
 //! begins with what the one before brought, so that no loop is gone twice. Rounds
 //! and resources are bounded; where a bound cuts, the answer says so.
 //!
-//! Source: FHIR R4 search.html#revinclude
+//! A canonical URL names a resource by its `url`, and by its `version` where it has one
+//! (`…|2.0`); without, whatever version is there.
+//!
+//! Source: FHIR R4 search.html#revinclude, references.html#canonical
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -13,8 +16,9 @@ use techo_profiles::json::Json;
 
 use super::{Call, Error, Issue};
 use crate::consent::caller::Action;
+use crate::search::fold::bounded;
 use crate::search::index;
-use crate::search::plan::{Include, Plan};
+use crate::search::plan::{Filter, Include, Match, Plan, Total};
 use crate::store::reader::Stored;
 
 /// The most resources that are added to a page.
@@ -25,6 +29,8 @@ const ROUNDS: usize = 8;
 const FOLLOWED: usize = 20_000;
 /// Ids a statement.
 const CHUNK: usize = 100;
+/// The most statements that look for canonical URLs: one may be of any of many types.
+const LOOKUPS: usize = 100;
 
 /// What is added to a page.
 #[derive(Debug, Default)]
@@ -66,6 +72,8 @@ struct Gathering<'c, 'a> {
     /// Places that were looked up.
     asked: HashSet<(u16, Box<str>)>,
     found: Vec<(String, Stored)>,
+    /// How often canonical URLs were looked for.
+    lookups: usize,
     full: bool,
 }
 
@@ -73,7 +81,7 @@ impl<'c, 'a> Gathering<'c, 'a> {
     fn new(call: &'c Call<'a>, rows: &[Stored]) -> Self {
         let seen = rows.iter().map(|row| row.rid).collect();
         let asked = rows.iter().map(|row| (row.kind, row.id.as_str().into())).collect();
-        Self { call, seen, asked, found: Vec::new(), full: false }
+        Self { call, seen, asked, found: Vec::new(), lookups: 0, full: false }
     }
 
     async fn follow(&mut self, include: &Include, rows: &[Stored]) -> Result<(), Error> {
@@ -85,23 +93,28 @@ impl<'c, 'a> Gathering<'c, 'a> {
         let call = self.call;
         let source = call.definitions.type_number(&include.source);
         let mut targets: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
+        let mut addresses: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| Some(row.kind) == source) {
-            let Some(body) = &row.body else { continue };
-            let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+            let Some(resource) = parsed(row)? else { continue };
             let found = index::references(call.definitions, &include.source, &resource, &include.params, &call.local())
                 .map_err(|error| Error::Internal(error.to_string()))?;
-            for (kind, id) in found.into_iter().filter(|(kind, _)| include.target.is_none_or(|wanted| wanted == *kind))
-            {
-                if self.asked.len() >= FOLLOWED {
-                    self.full = true;
-                } else if self.asked.insert((kind, id.clone())) {
-                    targets.entry(kind).or_default().push(id);
+            for (kind, id) in found {
+                let (kinds, into) = match kind {
+                    0 => (&include.named[..], &mut addresses),
+                    _ => (std::slice::from_ref(&kind), &mut targets),
+                };
+                for kind in kinds.iter().filter(|kind| include.target.is_none_or(|wanted| wanted == **kind)) {
+                    if self.asked.len() >= FOLLOWED {
+                        self.full = true;
+                    } else if self.asked.insert((*kind, id.clone())) {
+                        into.entry(*kind).or_default().push(id.clone());
+                    }
                 }
             }
         }
         for (kind, ids) in targets {
             let name = call.type_name(kind);
-            if call.may(Action::Search, &name).is_err() && call.may(Action::Read, &name).is_err() {
+            if !self.shows(&name) {
                 continue;
             }
             for ids in ids.chunks(CHUNK) {
@@ -110,7 +123,55 @@ impl<'c, 'a> Gathering<'c, 'a> {
                 self.add(&name, rows);
             }
         }
+        for (kind, addresses) in addresses {
+            self.addressed(&call.type_name(kind), &addresses).await?;
+        }
         Ok(())
+    }
+
+    /// The records of a type that these canonical URLs name.
+    async fn addressed(&mut self, kind: &str, addresses: &[Box<str>]) -> Result<(), Error> {
+        let call = self.call;
+        let local = call.local();
+        let index = local.catalog(call.definitions).of_type(kind);
+        let Some(url) = index.and_then(|index| index.parameter("url")).filter(|_| self.shows(kind)) else {
+            return Ok(());
+        };
+        for chunk in addresses.chunks(CHUNK) {
+            if self.full || self.lookups >= LOOKUPS {
+                self.full = true;
+                return Ok(());
+            }
+            self.lookups += 1;
+            let wanted: Vec<(&str, Option<&str>)> = chunk.iter().map(|address| taken_apart(address)).collect();
+            let any = wanted.iter().map(|(url, _)| Match::Uri(bounded(url))).collect();
+            let filters = vec![Filter::Indexed { param: url.key.clone(), any, negated: false }];
+            let plan = Plan { resource_type: kind.into(), filters, total: Total::None, ..Plan::default() };
+            let page = call.reader().search(&plan, None, self.room()).await?;
+            self.full |= page.next.is_some();
+            let mut fitting = Vec::new();
+            for row in page.rows {
+                let resource = parsed(&row)?;
+                let part = |name| resource.as_ref().and_then(|resource| resource.str(name));
+                let (url, version) = (part("url"), part("version"));
+                let fits = |(of, only): &(&str, Option<&str>)| url == Some(of) && (only.is_none() || *only == version);
+                if wanted.iter().any(fits) {
+                    fitting.push(row);
+                }
+            }
+            self.add(kind, fitting);
+        }
+        Ok(())
+    }
+
+    /// Whether records of the type may be shown at all.
+    fn shows(&self, kind: &str) -> bool {
+        self.call.may(Action::Search, kind).is_ok() || self.call.may(Action::Read, kind).is_ok()
+    }
+
+    /// Of one row more than there is room for, and those known already, one tells.
+    fn room(&self) -> u32 {
+        u32::try_from(MOST + self.seen.len() + 1).unwrap_or(u32::MAX)
     }
 
     /// What refers to these rows.
@@ -119,19 +180,21 @@ impl<'c, 'a> Gathering<'c, 'a> {
         if call.may(Action::Search, &include.source).is_err() {
             return Ok(());
         }
-        let mut targets: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+        let mut targets: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted == row.kind)) {
-            targets.entry(row.kind).or_default().push(&row.id);
+            targets.entry(row.kind).or_default().push(row.id.as_str().into());
+            if include.named.contains(&row.kind) {
+                targets.entry(0).or_default().extend(own_addresses(row)?);
+            }
         }
         for (kind, ids) in targets {
             for ids in ids.chunks(CHUNK) {
                 if self.full {
                     return Ok(());
                 }
-                // Of one row more than there is room for, and those known already, one tells.
-                let limit = u32::try_from(MOST + self.seen.len() + 1).unwrap_or(u32::MAX);
+                let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
                 let source = (&*include.source, &include.params[..]);
-                let rows = call.reader().referring(source, (kind, ids), limit).await?;
+                let rows = call.reader().referring(source, (kind, &ids), self.room()).await?;
                 self.add(&include.source, rows);
             }
         }
@@ -152,6 +215,26 @@ impl<'c, 'a> Gathering<'c, 'a> {
             self.found.push((kind.to_owned(), row));
         }
     }
+}
+
+fn parsed(row: &Stored) -> Result<Option<Json>, Error> {
+    let parsed = row.body.as_ref().map(|body| Json::parse(body));
+    parsed.transpose().map_err(|_| Error::Internal("stored body is no JSON".into()))
+}
+
+/// `http://x/Q|2.0#part` → the URL, and the version if there is one.
+fn taken_apart(address: &str) -> (&str, Option<&str>) {
+    let whole = address.split_once('#').map_or(address, |(whole, _)| whole);
+    whole.split_once('|').map_or((whole, None), |(url, version)| (url, Some(version)))
+}
+
+/// The canonical URLs that name a record, as an index keeps them.
+fn own_addresses(row: &Stored) -> Result<Vec<Box<str>>, Error> {
+    let resource = parsed(row)?;
+    let part = |name| resource.as_ref().and_then(|resource| resource.str(name));
+    let Some(url) = part("url") else { return Ok(Vec::new()) };
+    let versioned = part("version").map(|version| bounded(&format!("{url}|{version}")));
+    Ok([bounded(url)].into_iter().chain(versioned).collect())
 }
 
 fn incomplete() -> Issue {

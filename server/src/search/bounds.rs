@@ -4,6 +4,11 @@
 //! span, a comparator `<5` everything below. FHIR says of each prefix how the
 //! two ranges must lie.
 //!
+//! In one place more is found than R4 says: a Period that began before the day asked for
+//! and ends on it is neither above the day nor within it, and would be missed by
+//! `ge`, as would by `le` one that begins on it and goes on. HL7 has cleared that up
+//! since (FHIR-51068): `ge` and `le` also find what overlaps.
+//!
 //! Source: FHIR R4 search.html#prefix
 
 use super::plan::{Bound, Bounds, End, Operator};
@@ -19,9 +24,9 @@ pub enum Prefix {
     Gt,
     /// Reaches below it.
     Lt,
-    /// Reaches above it or lies within.
+    /// Reaches above it or overlaps it.
     Ge,
-    /// Reaches below it or lies within.
+    /// Reaches below it or overlaps it.
     Le,
     /// Starts after it.
     Sa,
@@ -60,8 +65,8 @@ pub fn half_open(prefix: Prefix, from: i64, until: i64, nearly: i64) -> Bounds<i
         Prefix::Ne => either(low(Operator::Less, from), high(Operator::Greater, until)),
         Prefix::Gt => one([high(Operator::Greater, until)]),
         Prefix::Lt => one([low(Operator::Less, from)]),
-        Prefix::Ge => either(low(Operator::AtLeast, from), high(Operator::Greater, until)),
-        Prefix::Le => either(low(Operator::Less, from), high(Operator::AtMost, until)),
+        Prefix::Ge => one([high(Operator::Greater, from)]),
+        Prefix::Le => one([low(Operator::Less, until)]),
         Prefix::Sa => one([low(Operator::AtLeast, until)]),
         Prefix::Eb => one([low(Operator::Less, from), high(Operator::AtMost, from)]),
         Prefix::Ap => one([
@@ -69,6 +74,28 @@ pub fn half_open(prefix: Prefix, from: i64, until: i64, nearly: i64) -> Bounds<i
             high(Operator::Greater, from.saturating_sub(nearly)),
         ]),
     }
+}
+
+/// The same for a time whose fraction is nothing but zeros, as programs write times: a
+/// row of the whole second, `[from, second)`, is equal to it too, as `FHIRPath` has it.
+pub fn zero_filled(prefix: Prefix, from: i64, until: i64, second: i64) -> Bounds<i64> {
+    let mut bounds = half_open(prefix, from, until, 0);
+    match prefix {
+        Prefix::Eq => bounds.any.push(vec![
+            low(Operator::AtLeast, from),
+            low(Operator::AtMost, from),
+            high(Operator::AtMost, second),
+        ]),
+        Prefix::Ne => {
+            bounds.any = vec![
+                vec![low(Operator::Less, from)],
+                vec![low(Operator::Greater, from), high(Operator::Greater, until)],
+                vec![high(Operator::Greater, second)],
+            ];
+        }
+        _ => {}
+    }
+    bounds
 }
 
 /// Rows `[low, high]`, mostly points, against a number.
@@ -171,11 +198,11 @@ mod tests {
             (1, 8, vec![Ne, Lt, Le, Eb]),
             (20, 21, vec![Ne, Gt, Ge, Sa, Ap]),
             (22, 30, vec![Ne, Gt, Ge, Sa]),
-            (5, 15, vec![Ne, Lt, Le, Ap]),
-            (15, 25, vec![Ne, Gt, Ge, Ap]),
+            (5, 15, vec![Ne, Lt, Ge, Le, Ap]),
+            (15, 25, vec![Ne, Gt, Ge, Le, Ap]),
             (5, 25, vec![Ne, Gt, Lt, Ge, Le, Ap]),
-            (i64::MIN, 15, vec![Ne, Lt, Le, Ap]),
-            (15, i64::MAX, vec![Ne, Gt, Ge, Ap]),
+            (i64::MIN, 15, vec![Ne, Lt, Ge, Le, Ap]),
+            (15, i64::MAX, vec![Ne, Gt, Ge, Le, Ap]),
         ] {
             assert_eq!(found(low, high), expected, "[{low}, {high})");
         }
@@ -188,10 +215,23 @@ mod tests {
             let within = low >= 10 && high <= 20;
             assert_eq!(says(Prefix::Eq), within);
             assert_eq!(says(Prefix::Ne), !within);
-            assert_eq!(says(Prefix::Ge), says(Prefix::Gt) || within);
-            assert_eq!(says(Prefix::Le), says(Prefix::Lt) || within);
+            let overlaps = low < 20 && high > 10;
+            assert_eq!(says(Prefix::Ge), says(Prefix::Gt) || overlaps);
+            assert_eq!(says(Prefix::Le), says(Prefix::Lt) || overlaps);
             assert!(!says(Prefix::Sa) || says(Prefix::Gt));
             assert!(!says(Prefix::Eb) || says(Prefix::Lt));
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_zeros_is_the_second_too() {
+        for (low, high) in (0..30).flat_map(|low| (low + 1..31).map(move |high| (low, high))) {
+            let says = |prefix| zero_filled(prefix, 10, 12, 20).holds(&low, &high);
+            let equal = (low >= 10 && high <= 12) || (low == 10 && high <= 20);
+            assert_eq!((says(Prefix::Eq), says(Prefix::Ne)), (equal, !equal), "[{low}, {high})");
+            for prefix in [Prefix::Gt, Prefix::Lt, Prefix::Ge, Prefix::Le, Prefix::Sa, Prefix::Eb] {
+                assert_eq!(says(prefix), half_open(prefix, 10, 12, 0).holds(&low, &high), "{prefix:?}");
+            }
         }
     }
 

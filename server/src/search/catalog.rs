@@ -16,7 +16,7 @@ use techo_profiles::path::{Expression, PathError};
 use super::derived::{Derived, derive};
 use super::kinds::Kind;
 use super::own::{Life, OwnParameter};
-use super::reach::{Reach, reach};
+use super::reach::{Reach, named, reach};
 use super::reason::Reason;
 use super::row::ParamKey;
 use super::trail::{Trail, branches};
@@ -77,6 +77,8 @@ pub struct Parameter {
     pub targets: Vec<u16>,
     /// Those that its values can be to by type and id.
     pub reach: Reach,
+    /// Those that its values can name by a canonical URL.
+    pub named: Vec<u16>,
     /// The parts of a composite.
     pub parts: Vec<Part>,
     /// When it holds.
@@ -172,8 +174,8 @@ impl Catalog {
 }
 
 impl Parameter {
-    /// Whether its values name their targets by canonical URLs alone, which are not
-    /// followed but by a chain into what the record itself contains.
+    /// Whether its values name their targets by canonical URLs alone, which no chain
+    /// follows but into what the record itself contains.
     pub fn leads_nowhere(&self) -> bool {
         self.reach.as_ref().is_some_and(Vec::is_empty)
     }
@@ -181,6 +183,15 @@ impl Parameter {
     /// Whether one of its values can be to a resource of this type, by type and id.
     pub fn leads_to(&self, kind: u16) -> bool {
         self.reach.as_ref().is_none_or(|reach| reach.contains(&kind))
+    }
+
+    /// Whether one of its values can name a resource of this type, in whichever way; of
+    /// any, if none is given.
+    pub fn names(&self, kind: Option<u16>) -> bool {
+        match kind {
+            Some(kind) => self.leads_to(kind) || self.named.contains(&kind),
+            None => !self.leads_nowhere() || !self.named.is_empty(),
+        }
     }
 
     /// Whether this is the system of its elements that carry none: of a code,
@@ -367,9 +378,11 @@ impl Maker<'_> {
             ParameterKind::Composite => self.parts(definition, &key, &paths)?,
             _ => Vec::new(),
         };
-        let reach = match definition.kind {
-            ParameterKind::Reference => reach(self.definitions, self.name, definition),
-            _ => None,
+        let (reach, named) = match definition.kind {
+            ParameterKind::Reference => {
+                (reach(self.definitions, self.name, definition), named(self.definitions, self.name, definition))
+            }
+            _ => (None, Vec::new()),
         };
         let types = types(&mut paths.iter());
         let may_be_typed = types.as_ref().is_none_or(|types| types.iter().any(|name| &**name == "Identifier"));
@@ -385,6 +398,7 @@ impl Maker<'_> {
             types,
             targets,
             reach,
+            named,
             parts,
             life,
         }))

@@ -88,7 +88,8 @@ pub fn extract(
     Ok(Extracted { rows, clinical, words: Words::default(), contained })
 }
 
-/// What the references of these parameters point at here: type number and id.
+/// What the references of these parameters point at here: type number and id; and what
+/// their canonical URLs name: 0 and the URL, with its version if it has one.
 ///
 /// * `params`: keys of reference parameters of `resource_type`.
 pub fn references(
@@ -108,11 +109,16 @@ pub fn references(
             extractor.parameter(parameter)?;
         }
     }
-    let local_target = |row: Row| match row.cell {
-        Cell::Reference { kind, id } if kind != 0 => Some((kind, id)),
+    let target = |row: Row| match row.cell {
+        Cell::Reference { kind, id } if kind != 0 || id.contains(':') => Some((kind, id)),
         _ => None,
     };
-    Ok(extractor.rows.into_iter().filter_map(local_target).collect())
+    let mut found: BTreeSet<(u16, Box<str>)> = extractor.rows.into_iter().filter_map(target).collect();
+    let versioned = found.iter().filter(|(kind, _)| *kind == 0).filter_map(|(_, text)| text.split_once('|'));
+    for url in versioned.map(|(url, _)| Box::from(url)).collect::<Vec<Box<str>>>() {
+        found.remove(&(0, url));
+    }
+    Ok(found)
 }
 
 /// What rows depend on, as a number: two epochs that differ make different rows.

@@ -420,6 +420,8 @@ pub struct Include {
     pub source: Box<str>,
     /// The reference indexes of `source`: one, or all that come into question for `*`.
     pub params: Vec<ParamKey>,
+    /// The numbers of the types that these may name by canonical URLs.
+    pub named: Vec<u16>,
     /// Only targets of this type, by number; any if `None`.
     pub target: Option<u16>,
     /// `:iterate`: also from included resources.

@@ -4,12 +4,13 @@
 //! together: `patient` may be a Group, `depends-on` anything at all. What can stand
 //! in the elements is less. Their own definitions say which types a Reference may be
 //! to, and writing holds to them; a canonical names its target by an address and not
-//! by type and id, so that neither includes nor `_has` follow it.
+//! by type and id, so that chains and `_has` do not follow it. Includes do, to types
+//! that have addresses ([`named`]).
 //!
 //! Source: FHIR R4 references.html#canonical, search.html#include
 
 use techo_profiles::Definitions;
-use techo_profiles::definitions::{ElementDef, SearchParameter};
+use techo_profiles::definitions::{ElementDef, ParameterKind, SearchParameter};
 
 use super::trail::{Trail, branches};
 
@@ -23,6 +24,38 @@ pub fn reach(definitions: &Definitions, name: &str, definition: &SearchParameter
     let found = along(definitions, trails.iter().map(Option::as_ref));
     let declared: Vec<u16> = definition.targets.iter().filter_map(|name| definitions.type_number(name)).collect();
     if declared.is_empty() { found } else { Some(common(declared, found.as_deref())) }
+}
+
+/// What includes can bring by a definition's references and canonical URLs.
+pub fn brought(definitions: &Definitions, name: &str, definition: &SearchParameter) -> Reach {
+    let mut all = reach(definitions, name, definition)?;
+    all.extend(named(definitions, name, definition));
+    Some(all)
+}
+
+/// The numbers of the types that a definition's canonical URLs can name, sorted: no
+/// others than those that are found by a URL of their own.
+pub fn named(definitions: &Definitions, name: &str, definition: &SearchParameter) -> Vec<u16> {
+    let has_address =
+        |kind: &&str| definitions.parameter(kind, "url").is_some_and(|url| url.kind == ParameterKind::Uri);
+    let addressed = || definitions.resource_types().iter().copied().filter(has_address);
+    let numbers = |names: &mut dyn Iterator<Item = &str>| -> Vec<u16> {
+        names.filter_map(|name| definitions.type_number(name)).collect()
+    };
+    let trails =
+        branches(definition.expression_for(name)).into_iter().filter_map(|one| Trail::of(definitions, name, one));
+    let mut found = Vec::new();
+    for trail in trails.filter(|trail| trail.types().iter().any(|kind| &**kind == CANONICAL)) {
+        for path in trail.ends() {
+            found.extend(targets(definitions, path, CANONICAL).unwrap_or_else(|| numbers(&mut addressed())));
+        }
+    }
+    let declared = numbers(&mut definition.targets.iter().map(String::as_str));
+    let all = numbers(&mut addressed());
+    found.retain(|kind| all.contains(kind) && (declared.is_empty() || declared.contains(kind)));
+    found.sort_unstable();
+    found.dedup();
+    found
 }
 
 /// What the elements can be to that these trails end at; one that is not known may
@@ -51,10 +84,10 @@ fn of(definitions: &Definitions, trail: &Trail) -> Reach {
     let mut found = Vec::new();
     for name in trail.types() {
         match &**name {
-            "canonical" | "uri" | "url" => {}
-            "Reference" => {
+            CANONICAL | "uri" | "url" => {}
+            REFERENCE => {
                 for path in trail.ends() {
-                    found.extend(targets(definitions, path)?);
+                    found.extend(targets(definitions, path, REFERENCE)?);
                 }
             }
             // An extension's value, or a resource held inline.
@@ -64,20 +97,21 @@ fn of(definitions: &Definitions, trail: &Trail) -> Reach {
     Some(found)
 }
 
-/// What the references of an element may be to.
+/// What the references of an element may be to, or its canonical URLs.
 ///
 /// * `path`: `Observation.subject`, `Observation.value`
-fn targets(definitions: &Definitions, path: &str) -> Reach {
+/// * `by`: the type of which of these.
+fn targets(definitions: &Definitions, path: &str, by: &str) -> Reach {
     let facts = definitions.type_def(path.split('.').next().unwrap_or(path))?;
     let element = facts.element(path).or_else(|| facts.element(&format!("{path}[x]")))?;
-    let profiles: Vec<&str> = references(element).collect();
+    let profiles: Vec<&str> = profiles(element, by).collect();
     // None named, or one that is no type: any.
     let number = |url: &&str| definitions.type_number(url.rsplit('/').next().unwrap_or(url));
     if profiles.is_empty() { None } else { profiles.iter().map(number).collect() }
 }
 
-fn references(element: &ElementDef) -> impl Iterator<Item = &str> {
-    let types = element.types.iter().filter(|one| &*one.code == "Reference");
+fn profiles<'e>(element: &'e ElementDef, by: &str) -> impl Iterator<Item = &'e str> {
+    let types = element.types.iter().filter(move |one| &*one.code == by);
     types.flat_map(|one| one.target_profiles.iter().map(|url| &**url))
 }
 
@@ -88,10 +122,11 @@ fn common(declared: Vec<u16>, found: Option<&[u16]>) -> Vec<u16> {
     both
 }
 
+const CANONICAL: &str = "canonical";
+const REFERENCE: &str = "Reference";
+
 #[cfg(test)]
 mod tests {
-    use techo_profiles::definitions::ParameterKind;
-
     use super::*;
 
     #[test]
@@ -116,6 +151,27 @@ mod tests {
         }
         let target = definitions.parameter("Provenance", "target").expect("a parameter of R4");
         assert_eq!(reach(definitions, "Provenance", target).map(|all| all.len()), Some(target.targets.len()));
+    }
+
+    #[test]
+    fn a_canonical_url_names_types_that_have_one() {
+        let definitions = Definitions::embedded();
+        for (name, code, expected) in [
+            ("QuestionnaireResponse", "questionnaire", vec!["Questionnaire"]),
+            ("PlanDefinition", "definition", vec!["ActivityDefinition", "PlanDefinition", "Questionnaire"]),
+            ("ConceptMap", "source", vec!["ValueSet"]),
+            ("Observation", "subject", vec![]),
+            ("Observation", "code", vec![]),
+        ] {
+            let definition = definitions.parameter(name, code).expect("a parameter of R4");
+            let found = named(definitions, name, definition);
+            let names: Vec<&str> = found.iter().filter_map(|one| definitions.type_name(*one)).collect();
+            assert_eq!(names, expected, "{name} {code}");
+        }
+        // Declared for anything: what of it has an address.
+        let any = definitions.parameter("Library", "depends-on").expect("a parameter of R4");
+        let any = named(definitions, "Library", any);
+        assert!(any.len() > 20 && any.len() < 60, "{}", any.len());
     }
 
     #[test]

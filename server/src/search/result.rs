@@ -13,7 +13,6 @@ use super::kinds::Kind;
 use super::parse::Reader;
 use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Total};
 use super::reason::Reason;
-use super::row::ParamKey;
 use super::shape::{Summary, elements};
 
 /// One result parameter.
@@ -205,15 +204,12 @@ impl Asked {
             let parameter = known
                 .filter(|parameter| is_reference(parameter.kind))
                 .ok_or_else(|| Reason::IncludeBy { source: source.into(), code: code.into() })?;
-            if parameter.leads_nowhere() {
-                return Err(Reason::Canonical { code: code.into() });
-            }
             if !self.reaches(reader, parameter, target) {
                 return Err(self.unreached(reader, parameter, (source, code), parts.get(2).copied()));
             }
-            vec![parameter.key.clone()]
+            vec![parameter]
         };
-        plan.includes.push(self.of(source, params, target));
+        plan.includes.push(self.of(source, &params, target));
         Ok(())
     }
 
@@ -229,7 +225,7 @@ impl Asked {
         let target = target.filter(|target| !target.is_empty());
         let number = target.and_then(|target| reader.catalog.definitions().type_number(target));
         match target {
-            Some(target) if self.reverse && number.is_some_and(|number| parameter.leads_to(number)) => {
+            Some(target) if self.reverse && number.is_some_and(|number| parameter.names(Some(number))) => {
                 Reason::IncludeFrom { types: results, source: target.into() }
             }
             _ => Reason::IncludeTo {
@@ -247,23 +243,28 @@ impl Asked {
         for source in sources {
             let params = references(reader, source, |parameter| self.reaches(reader, parameter, None));
             if !params.is_empty() {
-                plan.includes.push(self.of(source, params, None));
+                plan.includes.push(self.of(source, &params, None));
             }
         }
     }
 
-    fn of(&self, source: &str, params: Vec<ParamKey>, target: Option<u16>) -> Include {
-        Include { reverse: self.reverse, source: source.into(), params, target, iterate: self.iterate }
+    fn of(&self, source: &str, parameters: &[&Parameter], target: Option<u16>) -> Include {
+        let params = parameters.iter().map(|parameter| parameter.key.clone()).collect();
+        let mut named: Vec<u16> = parameters.iter().flat_map(|parameter| &parameter.named).copied().collect();
+        named.retain(|kind| target.is_none_or(|target| target == *kind));
+        named.sort_unstable();
+        named.dedup();
+        Include { reverse: self.reverse, source: source.into(), params, named, target, iterate: self.iterate }
     }
 
     /// Whether what the parameter refers to can be among the results: asked of a
     /// `_revinclude` that begins with them.
     fn reaches(&self, reader: &Reader<'_>, parameter: &Parameter, target: Option<u16>) -> bool {
         if !self.reverse || self.iterate {
-            return target.map_or(!parameter.leads_nowhere(), |target| parameter.leads_to(target));
+            return parameter.names(target);
         }
         let mut searched = reader.types.iter().filter_map(|name| reader.catalog.definitions().type_number(name));
-        searched.any(|kind| parameter.leads_to(kind) && target.is_none_or(|target| target == kind))
+        searched.any(|kind| parameter.names(Some(kind)) && target.is_none_or(|target| target == kind))
     }
 }
 
@@ -277,11 +278,10 @@ fn is_reference(kind: &Kind) -> bool {
 }
 
 /// The reference indexes of a type that `wanted` lets through.
-fn references(reader: &Reader<'_>, source: &str, wanted: impl Fn(&Parameter) -> bool) -> Vec<ParamKey> {
+fn references<'r>(reader: &Reader<'r>, source: &str, wanted: impl Fn(&Parameter) -> bool) -> Vec<&'r Parameter> {
     let index = reader.catalog.of_type(source);
     let all = index.into_iter().flat_map(|index| &index.parameters);
-    let some = all.filter(|parameter| is_reference(parameter.kind) && wanted(parameter));
-    some.map(|parameter| parameter.key.clone()).collect()
+    all.filter(|parameter| is_reference(parameter.kind) && wanted(parameter)).collect()
 }
 
 const MOST_KEYS: usize = 5;

@@ -87,11 +87,14 @@ impl Shape {
     }
 }
 
-/// `name,Type.name`: elements of `kinds`, or of any type by its name.
+/// `name,Type.name`: elements of `kinds`, or of any type by its name. An element of
+/// several types is asked for by its base name; `value[x]`, as the definitions write
+/// it, is taken for that.
 pub fn elements(definitions: &Definitions, kinds: &[&str], value: &str) -> Result<Vec<Box<str>>, Reason> {
-    let is_element = |kind: &str, name: &str| {
-        use techo_profiles::path::Model;
-        definitions.part(kind, name).is_some() || !definitions.spellings(kind, name).is_empty()
+    use techo_profiles::path::Model;
+    let is_element = |kind: &str, name: &str| match name.strip_suffix(CHOICE) {
+        Some(base) => definitions.spellings(kind, base).iter().any(|spelling| *spelling != base),
+        None => definitions.part(kind, name).is_some() || !definitions.spellings(kind, name).is_empty(),
     };
     let mut found: Vec<Box<str>> = Vec::new();
     for name in value.split(',') {
@@ -106,11 +109,13 @@ pub fn elements(definitions: &Definitions, kinds: &[&str], value: &str) -> Resul
         if found.len() >= MOST {
             return Err(Reason::ManyElements { most: MOST });
         }
-        found.push(name.into());
+        found.push(name.strip_suffix(CHOICE).unwrap_or(name).into());
     }
     Ok(found)
 }
 
+/// How the definitions mark an element of several types.
+const CHOICE: &str = "[x]";
 /// The most elements that may be named.
 const MOST: usize = 200;
 
@@ -131,6 +136,7 @@ mod tests {
             (vec![("_summary", "true")], Summary::True, vec![]),
             (vec![("_summary", "count"), ("other", "x")], Summary::Count, vec![]),
             (vec![("_elements", "value,valueQuantity,code")], Summary::False, vec!["value", "valueQuantity", "code"]),
+            (vec![("_elements", "value[x],Patient.deceased[x]")], Summary::False, vec!["value", "Patient.deceased"]),
             (vec![("_elements", "Patient.name"), ("_summary", "false")], Summary::False, vec!["Patient.name"]),
         ] {
             let shape = asked("Observation", &query).expect("good");
@@ -145,6 +151,10 @@ mod tests {
             (vec![("_summary", "true"), ("_summary", "true")], "invalid"),
             (vec![("_elements", "nothing")], "value"),
             (vec![("_elements", "")], "value"),
+            (vec![("_elements", "code[x]")], "value"),
+            (vec![("_elements", "valueQuantity[x]")], "value"),
+            (vec![("_elements", "value[x][x]")], "value"),
+            (vec![("_elements", "[x]")], "value"),
             (vec![("_elements", "code,")], "value"),
             (vec![("_elements", "code.coding")], "value"),
             (vec![("_elements", "Nothing.code")], "value"),

@@ -335,7 +335,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Live records of `source` of which one of the references `params` names one of
-    /// `ids` of type `target`.
+    /// `ids` of type `target`; of type 0, canonical URLs as they are written: what names
+    /// a version has a row without it too, which names no other.
     pub async fn referring(
         &self,
         (source, params): (&str, &[ParamKey]),
@@ -346,7 +347,14 @@ impl<'a> Reader<'a> {
         let params = params.iter().map(|param| select::param("t", param, Table::Reference)).collect();
         let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM (SELECT DISTINCT t.rid AS rid FROM reference t WHERE "));
         sql.push(Sql::or(params)).text(" AND t.kind = ").bind(i16::try_from(target).unwrap_or(0));
-        sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string)).text(") d");
+        sql.text(" AND t.id IN ").list(ids.iter().map(ToString::to_string));
+        if target == 0 {
+            sql.text(
+                " AND NOT EXISTS (SELECT 1 FROM reference o WHERE o.rid = t.rid AND o.param = t.param AND o.kind = 0 \
+                 AND o.id >= t.id || '|' AND o.id < t.id || '}')",
+            );
+        }
+        sql.text(") d");
         sql.step("resource", "r", Sql::new("r.rid = d.rid")).text(" WHERE r.kind = ");
         sql.bind(i16::try_from(number).unwrap_or(0)).text(" AND r.deleted = 0 AND ");
         sql.push(visible(self.view, source, number, "r", false));

@@ -101,6 +101,16 @@ fn values_compare_and_compute() {
         ("@2020-03-01T00:30 - 1 hour", "2020-02-29T23:30"),
         ("@9999-12-31 + 1 day", ""),
         ("2147483647 + 1", ""),
+        ("-2147483648", "-2147483648"),
+        ("- 2147483648 is Integer", "true"),
+        ("(-2147483648).abs()", ""),
+        ("--2147483648", ""),
+        ("-2147483648 - 1", ""),
+        ("-2147483648 div -1", ""),
+        ("-2147483648 = -2147483647 - 1", "true"),
+        ("-2147483648 'mg'", "-2147483648 'mg'"),
+        ("-2147483648.5", "-2147483648.5"),
+        ("-2147483647.abs()", "-2147483647"),
         ("today() - 1 year", "2025-11-22"),
         ("1 year = 12 months", "true"),
         ("1 year = 365 days", ""),
@@ -119,6 +129,16 @@ fn values_compare_and_compute() {
         ("'2020'.replaceMatches('(20)(20)', '$2-$1')", "20-20"),
         ("1.power(2) is Integer", "true"),
     ]);
+}
+
+/// A path binds closer than the sign before it: this one begins with 2147483648.
+#[test]
+fn an_integer_beyond_the_greatest_is_none() {
+    for expression in ["2147483648", "-2147483648.abs()", "-2147483648[0]", "-2147483649", "2 - 2147483648"] {
+        let error = Expression::parse(expression).expect_err(expression);
+        assert_eq!(error.reason, Reason::Syntax, "{expression}");
+        assert!(error.text.contains("out of range"), "{expression}: {}", error.text);
+    }
 }
 
 struct Store(Json);

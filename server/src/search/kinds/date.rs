@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use techo_profiles::json::Json;
 
 use super::{Cells, Element, Kind, Question};
-use crate::search::bounds::{Prefix, half_open};
+use crate::search::bounds::{Prefix, half_open, zero_filled};
 use crate::search::plan::{Match, SortColumn};
 use crate::search::reason::Reason;
 use crate::search::row::{Cell, Span, Table};
@@ -63,9 +63,20 @@ fn timing(json: &Json, zone: &TimeZone) -> Option<Span> {
 fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let (prefix, text) = question.prefixed();
     let asked = span(text, question.setting.local.zone())?;
+    if let (Prefix::Eq | Prefix::Ne, Some(second)) = (prefix, second_of(text, question.setting.local.zone())) {
+        return Ok(vec![Match::Date(zero_filled(prefix, asked.low, asked.high, second.high))]);
+    }
     // A tenth of the time between then and now, as FHIR recommends.
     let gap = if question.now >= asked.high { question.now - asked.high } else { (asked.low - question.now).max(0) };
     Ok(vec![Match::Date(half_open(prefix, asked.low, asked.high, gap / 10))])
+}
+
+/// The whole second of a time that is written with a fraction of nothing but zeros.
+fn second_of(text: &str, zone: &TimeZone) -> Option<Span> {
+    let (whole, rest) = text.split_once('.')?;
+    let zeros = rest.bytes().take_while(|byte| *byte == b'0').count();
+    let offset = rest.get(zeros..).filter(|offset| !offset.starts_with(|sign: char| sign.is_ascii_digit()))?;
+    span(&format!("{whole}{offset}"), zone).ok()
 }
 
 /// What overlaps a date: `po` of `_filter`.
@@ -124,6 +135,18 @@ mod tests {
             ("gt2024-02-10", "date", json!("2024-02-10"), false),
             ("gt2024-02-10", "date", json!("2024-02"), true),
             ("lt2024-02-10T12:00", "dateTime", json!("2024-02-10T11:59:59+09:00"), true),
+            ("ge2024-02-10", "Period", json!({"start": "2024-02-01", "end": "2024-02-10"}), true),
+            ("ge2024-02-10", "Period", json!({"start": "2024-02-01", "end": "2024-02-09"}), false),
+            ("le2024-02-10", "Period", json!({"start": "2024-02-10", "end": "2024-02-20"}), true),
+            ("le2024-02-10", "Period", json!({"start": "2024-02-11", "end": "2024-02-20"}), false),
+            ("2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00:00Z"), true),
+            ("2024-02-10T19:00:00.0+09:00", "instant", json!("2024-02-10T10:00:00Z"), true),
+            ("2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00:00.500Z"), false),
+            ("2024-02-10T10:00:00.500Z", "dateTime", json!("2024-02-10T10:00:00Z"), false),
+            ("2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00Z"), false),
+            ("ne2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00:00Z"), false),
+            ("ne2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00:00.5Z"), true),
+            ("gt2024-02-10T10:00:00.000Z", "dateTime", json!("2024-02-10T10:00:00.5Z"), true),
             ("sa2024-02-10", "Period", json!({"start": "2024-02-11"}), true),
             ("eb2024-02-10", "Period", json!({"start": "2024-02-01", "end": "2024-02-10"}), false),
         ] {

@@ -112,6 +112,7 @@ fn results_are_shaped() {
         reverse,
         source: source.into(),
         params: vec![param.into()],
+        named: vec![],
         target,
         iterate: false,
     };
