@@ -1,9 +1,11 @@
-//! The people of one file, placed on every core.
+//! The people of one file, placed on every core but the writer's.
 //!
-//! Making, checking and indexing records is work for a processor, and most of what an
-//! import costs. So each core takes the next person when it has room, and keeps a few at
-//! hand whose writes wait for a commit that they share. A person's drafts live only while
-//! it is her turn. What became of all is told in the order of the file.
+//! Making, checking and indexing records is work for a processor, and more than half of
+//! what an import costs. So each core takes the next person when it has room; one core is
+//! left to the writer, which would otherwise have to share its own and keep all waiting. A
+//! core plans one person after the other, so that the writer need not wait for a burst of
+//! them, and keeps many at hand whose writes wait for a commit that they share. What became
+//! of all is told in the order of the file.
 //!
 //! The threads are the import's own, so that whoever waits for it can stop waiting: at
 //! the end of a request's time, or when its client has left. Then nobody else is begun;

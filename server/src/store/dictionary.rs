@@ -16,7 +16,8 @@ use super::error::StoreError;
 /// A coding's system and code; the system is empty where there is none.
 pub type Coding = (String, String);
 
-/// Numbers given so far, as far as this process has asked.
+/// Numbers given so far, as far as this process has asked. Anyone may write a new text: the
+/// hash is one that nobody can make collide.
 #[derive(Debug, Default)]
 pub struct Dictionary {
     systems: RwLock<HashMap<String, i64>>,
