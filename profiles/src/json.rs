@@ -16,6 +16,8 @@ mod write;
 
 use std::ops::Range;
 
+use smol_str::SmolStr;
+
 pub use parse::{Fault, ParseError, Place};
 pub use write::{pretty, splice};
 
@@ -38,9 +40,9 @@ pub enum Value {
     /// `true` or `false`
     Bool(bool),
     /// The number's own text: `1.10` stays `1.10`.
-    Number(Box<str>),
+    Number(SmolStr),
     /// The string, unescaped.
-    String(Box<str>),
+    String(SmolStr),
     /// The items in order.
     Array(Vec<Json>),
     /// The members in the order they were written, names unique.
@@ -51,7 +53,7 @@ pub enum Value {
 #[derive(Clone, Debug)]
 pub struct Member {
     /// The name, unescaped.
-    pub name: Box<str>,
+    pub name: SmolStr,
     /// The value.
     pub value: Json,
     /// Byte offset of the name's opening quote; 0 in a built tree.
@@ -228,7 +230,7 @@ impl Json {
 
     /// An object of these members, in this order. A name given twice keeps its
     /// first place and its last value.
-    pub fn object<N: Into<Box<str>>>(members: impl IntoIterator<Item = (N, Json)>) -> Self {
+    pub fn object<N: Into<SmolStr>>(members: impl IntoIterator<Item = (N, Json)>) -> Self {
         let mut object = Self::built(Value::Object(Vec::new()));
         for (name, value) in members {
             object.set(name, value);
@@ -248,7 +250,7 @@ impl Json {
 
     /// Sets a member, in its old place or at the end. Does nothing to a value
     /// that is no object.
-    pub fn set(&mut self, name: impl Into<Box<str>>, value: Json) {
+    pub fn set(&mut self, name: impl Into<SmolStr>, value: Json) {
         let name = name.into();
         if let Value::Object(members) = &mut self.value {
             match members.iter_mut().find(|member| member.name == name) {
@@ -260,14 +262,14 @@ impl Json {
 
     /// [`Json::set`], for chains.
     #[must_use]
-    pub fn with(mut self, name: impl Into<Box<str>>, value: impl Into<Json>) -> Self {
+    pub fn with(mut self, name: impl Into<SmolStr>, value: impl Into<Json>) -> Self {
         self.set(name, value.into());
         self
     }
 
     /// [`Json::with`] where there is a value; unchanged where there is none.
     #[must_use]
-    pub fn with_some(self, name: impl Into<Box<str>>, value: Option<impl Into<Json>>) -> Self {
+    pub fn with_some(self, name: impl Into<SmolStr>, value: Option<impl Into<Json>>) -> Self {
         match value {
             Some(value) => self.with(name, value),
             None => self,

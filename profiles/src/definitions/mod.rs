@@ -21,7 +21,7 @@ mod structure;
 pub(crate) use pack::{Item, Kind, write};
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
@@ -37,6 +37,7 @@ pub use structure::{
     choice_name,
 };
 
+use foldhash::HashMap;
 use serde::de::DeserializeOwned;
 
 #[cfg(not(feature = "pack"))]
@@ -82,7 +83,7 @@ impl Definitions {
     fn open(bytes: &'static [u8]) -> Result<Self, PackError> {
         let pack = Pack::open(bytes)?;
         let mut resource_types: Vec<&'static str> = Vec::new();
-        let (mut types, mut profiles, mut parameters_of) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let (mut types, mut profiles, mut parameters_of) = (HashMap::default(), HashMap::default(), HashMap::default());
         for (position, entry) in pack.entries.iter().enumerate() {
             let made = || Type {
                 position,

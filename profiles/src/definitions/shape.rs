@@ -3,7 +3,7 @@
 //! Of each type asked for, the children of each of its element paths are put into
 //! tables once, by the names that JSON and `FHIRPath` use for them.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::{Definitions, ElementDef, Kind, Type, TypeDef, choice_name};
 use crate::path::model::{Model, Property};
@@ -46,7 +46,7 @@ pub struct Part<'a> {
 
 impl Shapes {
     fn of(facts: &TypeDef) -> Self {
-        let mut by_path: HashMap<Box<str>, Shape> = HashMap::new();
+        let mut by_path: HashMap<Box<str>, Shape> = HashMap::default();
         for element in &facts.elements {
             let Some(parent) = element.parent() else { continue };
             by_path.entry(parent.into()).or_default().add(element);

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use smol_str::SmolStr;
+
 use super::{Json, MAX_DEPTH, Member, Value};
 
 /// Objects larger than this look their names up in a set.
@@ -28,7 +30,7 @@ pub enum Fault {
     Expected(&'static str, &'static str),
     /// A name twice in one object.
     #[error("the name \"{0}\" stands twice in one object")]
-    Duplicate(Box<str>),
+    Duplicate(SmolStr),
     /// More than [`MAX_DEPTH`] levels.
     #[error("nested deeper than {MAX_DEPTH} levels")]
     TooDeep,
@@ -172,7 +174,7 @@ impl Parser<'_> {
         }
         self.at += 1;
         let mut members = Vec::<Member>::new();
-        let mut seen = HashSet::<Box<str>>::new();
+        let mut seen = HashSet::<SmolStr>::new();
         self.space();
         if self.peek() == Some(b'}') {
             self.at += 1;
@@ -246,7 +248,7 @@ impl Parser<'_> {
         }
     }
 
-    fn number(&mut self) -> Result<Box<str>, ParseError> {
+    fn number(&mut self) -> Result<SmolStr, ParseError> {
         let start = self.at;
         if self.peek() == Some(b'-') {
             self.at += 1;
@@ -280,7 +282,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<Box<str>, ParseError> {
+    fn string(&mut self) -> Result<SmolStr, ParseError> {
         self.at += 1;
         let start = self.at;
         let mut unescaped: Option<String> = None;

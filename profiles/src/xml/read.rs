@@ -1,5 +1,7 @@
 //! FHIR XML → [`Json`], along the rules of each type.
 
+use smol_str::SmolStr;
+
 use super::scan::{Attribute, Event, Scanner, Tag};
 use super::text::is_space;
 use super::{FHIR, Fault, XHTML, XSI, XmlError, div};
@@ -49,7 +51,7 @@ struct Found<'d> {
 /// One element with its repetitions.
 struct Field<'d> {
     slot: &'d Slot,
-    name: Box<str>,
+    name: SmolStr,
     /// Of each repetition the value, and what stands beside it.
     items: Vec<(Option<Json>, Option<Json>)>,
     at: usize,
@@ -277,7 +279,7 @@ impl<'d> Found<'d> {
             let is_list = self.place.node.elements[field.slot.element].is_list;
             let span = field.at..field.at;
             let (values, beside): (Vec<_>, Vec<_>) = field.items.into_iter().unzip();
-            let beside_name: Box<str> = format!("_{}", field.name).into();
+            let beside_name = SmolStr::from(format!("_{}", field.name));
             for (name, items) in [(field.name, values), (beside_name, beside)] {
                 if let Some(value) = joined(items, is_list) {
                     let value = if is_list { value.placed(span.clone()) } else { value };

@@ -1,9 +1,11 @@
-//! The people of one file, placed on every core.
+//! The people of one file, placed on every core but the writer's.
 //!
-//! Making, checking and indexing records is work for a processor, and most of what an
-//! import costs. So each core takes the next person when it has room, and keeps a few at
-//! hand whose writes wait for a commit that they share. A person's drafts live only while
-//! it is her turn. What became of all is told in the order of the file.
+//! Making, checking and indexing records is work for a processor, and more than half of
+//! what an import costs. So each core takes the next person when it has room; one core is
+//! left to the writer, which would otherwise have to share its own and keep all waiting. A
+//! core plans one person after the other, so that the writer need not wait for a burst of
+//! them, and keeps many at hand whose writes wait for a commit that they share. What became
+//! of all is told in the order of the file.
 //!
 //! The threads are the import's own, so that whoever waits for it can stop waiting: at
 //! the end of a request's time, or when its client has left. Then nobody else is begun;
@@ -18,15 +20,17 @@ use std::vec;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::draft::{Issue, Waiting};
 use super::place::Placing;
 use super::report::FileReport;
 use crate::interaction::Error;
 
-/// People at hand, over all cores.
-const SIDE_BY_SIDE: usize = 48;
+/// People at hand, over all cores: most of them wait to be written.
+const SIDE_BY_SIDE: usize = 96;
+/// People that one core plans at a time, so that another goes on while one asks the database.
+const PLANNED: usize = 2;
 
 /// What became of one person.
 pub(super) struct Placed {
@@ -48,7 +52,7 @@ pub(super) async fn place(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Vec<Placed>, Error> {
     let total = people.len();
-    let hands = available_parallelism().map_or(1, NonZero::get).clamp(1, total.max(1));
+    let hands = available_parallelism().map_or(1, NonZero::get).saturating_sub(1).clamp(1, total.max(1));
     let queue = Mutex::new(people.into_iter().enumerate());
     let each = SIDE_BY_SIDE.div_ceil(hands);
     let crew = Leave(Arc::new(Crew { placing, each, queue, left: AtomicBool::new(false) }));
@@ -96,12 +100,13 @@ struct Crew {
 impl Crew {
     /// What one core does.
     async fn work(&self, tell: &mpsc::UnboundedSender<Told>) {
+        let turns = Semaphore::new(PLANNED);
         let mut at_hand = FuturesUnordered::new();
         loop {
             while at_hand.len() < self.each
                 && let Some((at, waiting)) = self.next()
             {
-                at_hand.push(self.one(at, waiting));
+                at_hand.push(self.one(at, waiting, &turns));
             }
             let Some(told) = at_hand.next().await else { return };
             if let Some(told) = told {
@@ -112,13 +117,15 @@ impl Crew {
     }
 
     /// `None` if nobody waits any more.
-    async fn one(&self, at: usize, waiting: Waiting) -> Option<Told> {
+    async fn one(&self, at: usize, waiting: Waiting, turns: &Semaphore) -> Option<Told> {
+        // Nobody closes it.
+        let turn = turns.acquire().await.ok()?;
         if self.left.load(Ordering::Relaxed) {
             return None;
         }
         let mut issues = Vec::new();
         let report = match waiting(&mut issues) {
-            Some(drafts) => self.placing.person(&drafts).await,
+            Some(drafts) => self.placing.person(&drafts, turn).await,
             None => Ok(FileReport::new("", "")),
         };
         Some((at, report.map(|report| Placed { issues, report })))

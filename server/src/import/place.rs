@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use techo_profiles::json::{Json, Value};
-use tokio::sync::{MutexGuard, OnceCell};
+use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
 use super::report::FileReport;
@@ -98,7 +98,10 @@ impl Placing {
 
 impl Placing {
     /// Places all that the file says of one person; what became of it.
-    pub async fn person(&self, drafts: &PersonDrafts) -> Result<FileReport, Error> {
+    ///
+    /// * `turn`: of those who plan; it ends when what was planned waits to be written.
+    pub async fn person(&self, drafts: &PersonDrafts, turn: SemaphorePermit<'_>) -> Result<FileReport, Error> {
+        let mut turn = Some(turn);
         for _ in 0..TRIES {
             let mut attempt = FileReport::new("", "");
             let Some(mut plan) = self.subject(drafts, &mut attempt).await? else { return Ok(attempt) };
@@ -108,7 +111,9 @@ impl Placing {
                 self.provenance(&mut plan).await?;
                 let record = self.audit(&plan);
                 plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
-                let written = self.app.write(std::mem::take(&mut plan.set)).await;
+                let writing = self.app.write(std::mem::take(&mut plan.set));
+                drop(turn.take());
+                let written = writing.await;
                 drop(plan);
                 match written? {
                     Ok(_) => {}

@@ -416,7 +416,7 @@ impl App {
             rows.push(IndexRow::Contained {
                 place: i32::try_from(held.place).map_err(|_| missing())?,
                 kind: i16::try_from(held.kind).map_err(|_| missing())?,
-                id: held.id.to_string(),
+                id: (*held.id).to_owned(),
                 holder: number,
             });
         }
@@ -428,7 +428,7 @@ impl App {
         // What is named of a type that is none can be seen by nobody.
         let number =
             |kind| self.definitions.type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(-1);
-        let named = named.iter().map(|(kind, id)| IndexRow::Named { kind: number(kind), id: id.to_string() });
+        let named = named.iter().map(|(kind, id)| IndexRow::Named { kind: number(kind), id: (**id).to_owned() });
         let mut rows: Vec<IndexRow> = named.collect();
         if !(narrative.is_empty() && content.is_empty()) {
             rows.push(IndexRow::Words { narrative: narrative.clone(), content: content.clone() });
@@ -497,10 +497,10 @@ fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
     Some(match &row.cell {
         Cell::Token { system, code } => IndexRow::Token { param, code: dictionary.code(system, code)?, grp },
         Cell::Identifier { system, value } => {
-            IndexRow::Ident { param, value: value.to_string(), system: dictionary.system(system)?, grp }
+            IndexRow::Ident { param, value: (**value).to_owned(), system: dictionary.system(system)?, grp }
         }
         Cell::String { folded, original } => {
-            IndexRow::String { param, folded: folded.to_string(), grp, original: original.to_string() }
+            IndexRow::String { param, folded: (**folded).to_owned(), grp, original: (**original).to_owned() }
         }
         Cell::Date { low, high } => IndexRow::Date { param, low: *low, high: *high, grp },
         Cell::Number { low, high } => IndexRow::Number { param, low: low.to_bits(), high: high.to_bits(), grp },
@@ -516,9 +516,9 @@ fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
                 cell.canonical_high.to_bits(),
             ),
         },
-        Cell::Uri(value) => IndexRow::Uri { param, value: value.to_string(), grp },
+        Cell::Uri(value) => IndexRow::Uri { param, value: (**value).to_owned(), grp },
         Cell::Reference { kind, id } => {
-            IndexRow::Reference { param, kind: i16::try_from(*kind).ok()?, id: id.to_string(), grp }
+            IndexRow::Reference { param, kind: i16::try_from(*kind).ok()?, id: (**id).to_owned(), grp }
         }
     })
 }

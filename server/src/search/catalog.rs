@@ -6,9 +6,9 @@
 //! defines itself lies over R4's own; rows of a definition have a key of their own, so
 //! that two of one name never mix.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use foldhash::HashMap;
 use techo_profiles::Definitions;
 use techo_profiles::definitions::{ParameterKind, SearchParameter};
 use techo_profiles::path::{Expression, PathError};
@@ -247,10 +247,10 @@ impl TypeIndex {
             name,
             parameters: Vec::new(),
             shadow: Vec::new(),
-            by_member: HashMap::new(),
+            by_member: HashMap::default(),
             always: Vec::new(),
             patient: Vec::new(),
-            derived: HashMap::new(),
+            derived: HashMap::default(),
             broken: Vec::new(),
         };
         for definition in definitions.parameters(name) {

@@ -9,7 +9,7 @@
 //! Rows of the record itself have `grp` 0 and those of its components 1 and more, so
 //! the parts of a composite stay together in the others' rows too.
 
-use std::collections::HashMap;
+use foldhash::HashMap;
 
 use super::catalog::{Parameter, Path, part_key};
 use super::row::ParamKey;
@@ -26,7 +26,7 @@ pub struct Derived {
 
 /// By the key of a parameter or part, what answers it.
 pub(super) fn derive(parameters: &[Parameter]) -> HashMap<ParamKey, Derived> {
-    let mut known = HashMap::new();
+    let mut known = HashMap::default();
     // The shorter first: an index that holds rows answers longer ones.
     let mut order: Vec<&Parameter> = parameters.iter().collect();
     order.sort_by_key(|parameter| (parameter.paths.len(), aims(parameter).is_some()));

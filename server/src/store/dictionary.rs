@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock};
 
 use sea_orm::ConnectionTrait;
+use tokio::sync::Mutex;
 
 use super::db::{Db, statement};
 use super::error::StoreError;
@@ -15,13 +16,16 @@ use super::error::StoreError;
 /// A coding's system and code; the system is empty where there is none.
 pub type Coding = (String, String);
 
-/// Numbers given so far, as far as this process has asked.
+/// Numbers given so far, as far as this process has asked. Anyone may write a new text: the
+/// hash is one that nobody can make collide.
 #[derive(Debug, Default)]
 pub struct Dictionary {
     systems: RwLock<HashMap<String, i64>>,
     /// By system, then by code.
     codes: RwLock<HashMap<String, HashMap<String, i64>>>,
     parameters: RwLock<HashMap<String, i32>>,
+    /// Held while numbers are given.
+    turn: Mutex<()>,
 }
 
 /// Texts that a write needs numbers for, and that have none yet as far as is known.
@@ -34,6 +38,18 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
+    /// Only what has no number yet is wanted still.
+    fn recall(&mut self) {
+        let dictionary = self.dictionary;
+        self.systems.retain(|uri| dictionary.system(uri).is_none());
+        self.codes.retain(|(system, code)| dictionary.code(system, code).is_none());
+        self.parameters.retain(|name| dictionary.parameter(name).is_none());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.systems.is_empty() && self.codes.is_empty() && self.parameters.is_empty()
+    }
+
     /// Asks for a system URI.
     pub fn system(&mut self, uri: &str) {
         if self.dictionary.system(uri).is_none() {
@@ -67,9 +83,15 @@ impl Dictionary {
     /// Makes sure that every wanted text has its number.
     ///
     /// Sorted inserts in one transaction: two servers that intern the same
-    /// texts wait for each other instead of deadlocking.
-    pub async fn intern(&self, db: &Db, wanted: Wanted<'_>) -> Result<(), StoreError> {
-        if wanted.systems.is_empty() && wanted.codes.is_empty() && wanted.parameters.is_empty() {
+    /// texts wait for each other instead of deadlocking. In one process those who
+    /// want the same come in turn, and find that it was done.
+    pub async fn intern(&self, db: &Db, mut wanted: Wanted<'_>) -> Result<(), StoreError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.turn.lock().await;
+        wanted.recall();
+        if wanted.is_empty() {
             return Ok(());
         }
         let transaction = db.begin().await?;

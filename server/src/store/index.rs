@@ -248,30 +248,33 @@ impl<'a> Changes<'a> {
     /// What is to be taken out, and what is to be put in.
     ///
     /// New rows go in by their order in the tables: neighbours come onto one page.
-    pub(super) fn gather(mut self, gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
-        self.added.sort_unstable();
-        self.added.dedup();
-        for (number, keys) in by_table(self.removed) {
-            let table = &TABLES[number];
+    pub(super) fn gather(self, gone: &mut Rows<'_>, rows: &mut Rows<'_>) {
+        for (table, removed) in by_table(self.removed) {
             let positions: Vec<usize> =
                 table.key.iter().filter_map(|key| table.columns.iter().position(|column| column == key)).collect();
-            let keys =
-                keys.into_iter().map(|values| positions.iter().map(|&at| values[at].clone()).collect()).collect();
-            gone.delete((table.name, table.key), keys);
+            let key = |(row, rid): (&IndexRow, i64)| {
+                let values = row.values(rid);
+                positions.iter().map(|&at| values[at].clone()).collect()
+            };
+            gone.delete((table.name, table.key), removed.into_iter().map(key).collect());
         }
-        for (number, values) in by_table(self.added) {
-            let table = &TABLES[number];
+        for (table, mut added) in by_table(self.added) {
+            added.sort_unstable();
+            added.dedup();
+            let values = added.into_iter().map(|(row, rid)| row.values(rid)).collect();
             rows.insert((table.name, table.columns), values, "ON CONFLICT DO NOTHING");
         }
     }
 }
 
-fn by_table(rows: Vec<(&IndexRow, i64)>) -> impl Iterator<Item = (usize, Vec<Vec<Value>>)> {
-    let mut tables: [Vec<Vec<Value>>; TABLES.len()] = Default::default();
+type OfRecord<'a> = (&'a IndexRow, i64);
+
+fn by_table(rows: Vec<OfRecord<'_>>) -> impl Iterator<Item = (&'static Table, Vec<OfRecord<'_>>)> {
+    let mut tables: [Vec<OfRecord<'_>>; TABLES.len()] = Default::default();
     for (row, rid) in rows {
-        tables[row.table()].push(row.values(rid));
+        tables[row.table()].push((row, rid));
     }
-    tables.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty())
+    TABLES.iter().zip(tables).filter(|(_, rows)| !rows.is_empty())
 }
 
 /// Takes out every index row of these records by a scan: for records indexed

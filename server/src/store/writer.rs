@@ -32,7 +32,7 @@ use crate::clock::Clock;
 /// Sets that may wait; more are answered 503.
 const QUEUE: usize = 4096;
 /// Puts a batch gathers before it commits.
-const BATCH: usize = 512;
+const BATCH: usize = 2048;
 /// How long nothing is written before memory is given back.
 const REST: Duration = Duration::from_secs(2);
 

@@ -1,5 +1,7 @@
 //! Where an element stands in the tree that spells it.
 
+use smol_str::SmolStr;
+
 use super::{Reason, is_empty};
 use crate::json::{Json, Member, Value};
 use crate::path::{Model, Node};
@@ -10,7 +12,7 @@ pub(super) type Pair = (Option<Json>, Option<Json>);
 /// One step down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    Member(Box<str>),
+    Member(SmolStr),
     Item(usize),
 }
 
@@ -20,7 +22,7 @@ pub(super) struct Place {
     /// The way to the object that it is in.
     pub(super) parent: Vec<Step>,
     /// Its JSON name there, without `_`; empty for the resource itself.
-    pub(super) key: Box<str>,
+    pub(super) key: SmolStr,
     /// Its place in a list; 0 for one that is none.
     pub(super) index: usize,
     pub(super) is_list: bool,
@@ -49,7 +51,7 @@ impl Place {
             way.pop();
         }
         let Some(Step::Member(name)) = way.pop() else { return None };
-        let key: Box<str> = if node.json().is_none() { name.strip_prefix('_')?.into() } else { name };
+        let key: SmolStr = if node.json().is_none() { name.strip_prefix('_')?.into() } else { name };
         let is_list = model.property(type_at(model, root, &way), &key).is_some_and(|property| property.is_list);
         Some(Self { parent: way, key, index: index.unwrap_or(0), is_list, type_name })
     }

@@ -1,6 +1,8 @@
 //! The value of an operation: a typed value, a resource, or parts that build an
 //! element without a type of its own (`Patient.contact`).
 
+use smol_str::SmolStr;
+
 use super::place::{self, Pair};
 use super::{Reason, Room};
 use crate::definitions::choice_name;
@@ -10,7 +12,7 @@ use crate::path::Model;
 /// An element that is to be put in.
 pub(super) struct Given {
     /// The JSON name under which it goes: `valueQuantity` for the choice `value`.
-    pub(super) key: Box<str>,
+    pub(super) key: SmolStr,
     pub(super) is_list: bool,
     pub(super) pair: Pair,
 }
