@@ -191,7 +191,7 @@ fn valued<'a>(parameter: &Parameter, part: &'a Json) -> Option<Value<'a>> {
         return part.get("resource").filter(|json| json.str("resourceType").is_some()).map(Value::Tree);
     }
     let said = |kind: &&str| part.get(&techo_profiles::definitions::choice_name("value", kind));
-    let alike = || TEXTS.iter().filter(|_| TEXTS.contains(&parameter.kind)).find_map(|kind| said(kind));
+    let alike = || TEXTS.iter().filter(|_| TEXTS.contains(&parameter.kind)).find_map(said);
     let value = said(&parameter.kind).or_else(alike)?;
     let Some(kind) = Primitive::named(parameter.kind) else {
         return value.is_object().then_some(Value::Tree(value));
