@@ -4,12 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use techo_profiles::definitions::{CodeSystemFacts, Concept};
 
+use crate::property::Properties;
+
 /// A code system ready to be asked.
 #[derive(Debug)]
 pub struct CodeSystem {
     facts: CodeSystemFacts,
     /// Positions in the facts, by code, in lower case where case does not count.
     places: HashMap<Box<str>, usize>,
+    /// What its concepts are said to be, where that was read.
+    properties: Option<Properties>,
 }
 
 impl CodeSystem {
@@ -21,7 +25,27 @@ impl CodeSystem {
             (code, at)
         };
         let places = facts.concepts.iter().enumerate().map(place).collect();
-        Self { facts, places }
+        Self { facts, places, properties: None }
+    }
+
+    /// The same, with what its concepts are said to be.
+    pub(crate) fn with(self, properties: Properties) -> Self {
+        Self { properties: Some(properties), ..self }
+    }
+
+    /// What its concepts are said to be, if that is known.
+    pub(crate) fn properties(&self) -> Option<&Properties> {
+        self.properties.as_ref()
+    }
+
+    /// Whether the code is known and no longer to be used.
+    pub(crate) fn is_inactive(&self, code: &str) -> bool {
+        self.place(code).is_some_and(|at| {
+            let status = self.facts.concepts[at].status.as_deref();
+            let said =
+                self.properties.as_ref().is_some_and(|known| known.of(at, "inactive").any(|value| value == "true"));
+            said || matches!(status, Some("retired" | "inactive"))
+        })
     }
 
     /// What the system is made of.
@@ -39,7 +63,7 @@ impl CodeSystem {
         self.place(code).map(|at| &self.facts.concepts[at])
     }
 
-    fn place(&self, code: &str) -> Option<usize> {
+    pub(crate) fn place(&self, code: &str) -> Option<usize> {
         if self.facts.case_sensitive == Some(false) {
             return self.places.get(code.to_lowercase().as_str()).copied();
         }

@@ -8,7 +8,7 @@ use techo_profiles::{
     json::Json,
 };
 
-use crate::{CodeSystem, local, value_set::ValueSet};
+use crate::{CodeSystem, ExpandError, Expansion, ValueSet, expand, local};
 
 /// Answers about codes.
 pub struct Terminology {
@@ -45,13 +45,22 @@ impl Terminology {
         cell.get()
     }
 
-    pub(crate) fn value_set(&self, url: &str) -> Option<&ValueSet> {
+    /// The value set with that canonical URL, a `|version` at its end let pass.
+    pub fn value_set(&self, url: &str) -> Option<&ValueSet> {
         let (url, cell) = find(&self.sets, url)?;
         if cell.get().is_none() {
             let facts = self.definitions.value_set(url)?;
             let _ = cell.set(ValueSet::new(facts));
         }
         cell.get()
+    }
+
+    /// Lists the codes of a value set.
+    ///
+    /// # Errors
+    /// [`ExpandError`] if not all of its codes can be known.
+    pub fn expand(&self, url: &str) -> Result<Expansion, ExpandError> {
+        expand::expand(self, url)
     }
 
     /// Our own CodeSystem resources, as they are served.

@@ -13,14 +13,24 @@ use techo_profiles::{
     definitions::{PartFilter, SetPart, ValueSetFacts},
 };
 
-use crate::{Terminology, external};
+use crate::{Terminology, external, filter::Test};
 
 /// A value set ready to be asked.
 #[derive(Debug)]
-pub(crate) struct ValueSet {
+pub struct ValueSet {
     pub(crate) facts: ValueSetFacts,
     include: Vec<HashSet<Box<str>>>,
     exclude: Vec<HashSet<Box<str>>>,
+    /// It leaves out codes that are no longer to be used.
+    pub(crate) active_only: bool,
+    /// It has no composition: it is what its publisher listed.
+    pub(crate) listed_alone: bool,
+    /// It came with the program. What HL7 listed counts where the composition cannot be
+    /// worked out, and versions that HL7's sets name, which are not always those of the
+    /// same package, are let pass.
+    pub(crate) is_built_in: bool,
+    /// An element that means something that is not done here.
+    pub(crate) flaw: Option<Box<str>>,
 }
 
 impl ValueSet {
@@ -28,7 +38,19 @@ impl ValueSet {
         let listed = |part: &SetPart| part.concepts.iter().map(|concept| concept.code.clone()).collect();
         let (include, exclude) = (&facts.include, &facts.exclude);
         let (include, exclude) = (include.iter().map(listed).collect(), exclude.iter().map(listed).collect());
-        Self { facts, include, exclude }
+        Self { facts, include, exclude, active_only: false, listed_alone: false, is_built_in: true, flaw: None }
+    }
+
+    /// The canonical URL of the system that a part of it draws on.
+    pub(crate) fn system_of(&self, part: &SetPart) -> Option<String> {
+        let system = part.system.as_deref()?;
+        let version = part.version.as_deref().filter(|_| !self.is_built_in);
+        Some(version.map_or_else(|| system.to_owned(), |version| format!("{system}|{version}")))
+    }
+
+    /// The canonical URL of a set that it draws on.
+    pub(crate) fn import<'c>(&self, canonical: &'c str) -> &'c str {
+        if self.is_built_in { canonical.split('|').next().unwrap_or(canonical) } else { canonical }
     }
 
     /// Whether the code is in the set. `depth` counts the sets that led here.
@@ -85,30 +107,13 @@ pub(crate) fn in_system(all: &Terminology, system: &str, code: &str) -> Membersh
     }
 }
 
-pub(crate) fn passes(all: &Terminology, system: &str, filter: &PartFilter, code: &str) -> Membership {
+fn passes(all: &Terminology, system: &str, filter: &PartFilter, code: &str) -> Membership {
     let Some(found) = all.code_system(system) else {
         return Membership::Unknown;
     };
-    let known = in_system(all, system, code);
-    if known == Membership::No {
-        return Membership::No;
-    }
-    let below = || found.subsumes(&filter.value, code).map_or(Membership::Unknown, told);
-    match (&*filter.property, &*filter.op) {
-        ("concept" | "code", "is-a") => below(),
-        ("concept" | "code", "descendent-of") => both(below(), told(*filter.value != *code)),
-        ("concept" | "code", "is-not-a") => not(below()),
-        ("concept" | "code", "=") => told(*filter.value == *code),
-        ("concept" | "code", "in") => told(filter.value.split(',').any(|one| one.trim() == code)),
-        ("concept" | "code", "not-in") => told(!filter.value.split(',').any(|one| one.trim() == code)),
-        ("parent", "=") => match found.concept(code) {
-            Some(concept) => {
-                let mut parents = concept.parents.iter().map(|&at| &found.facts().concepts[at as usize].code);
-                told(parents.any(|parent| **parent == *filter.value))
-            }
-            None => Membership::Unknown,
-        },
-        _ => Membership::Unknown,
+    match in_system(all, system, code) {
+        Membership::No => Membership::No,
+        _ => Test::read(filter).map_or(Membership::Unknown, |test| test.holds(found, code)),
     }
 }
 

@@ -28,13 +28,13 @@ pub(crate) struct Condition {
 
 impl Condition {
     /// Reads a query such as `identifier=urn:x|1`.
-    pub(crate) fn read(call: &Call<'_>, kind: &str, query: &str) -> Result<Self, Error> {
+    pub(crate) async fn read(call: &Call<'_>, kind: &str, query: &str) -> Result<Self, Error> {
         call.may(Action::Search, kind)?;
         // A whole URL is taken too: what counts is behind its question mark. One in a
         // value, as in `url=https://x?y`, is no such.
         let query = query.split_once('?').filter(|(path, _)| !path.contains('=')).map_or(query, |(_, query)| query);
         let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let plan = call.plan(kind, &pairs, false)?;
+        let plan = call.plan(kind, &pairs, false).await?;
         if plan.filters.is_empty() {
             return Err(Error::Precondition(Issue::error(
                 "invalid",

@@ -18,7 +18,10 @@ use crate::store::{StoreError, WriteSet};
 pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&str>) -> Result<Reply, Error> {
     call.may(Action::Create, kind)?;
     let draft = Draft::read(call, kind, call.random.id(), body.to_vec())?;
-    let condition = unless.map(|query| Condition::read(call, kind, query)).transpose()?;
+    let condition = match unless {
+        Some(query) => Some(Condition::read(call, kind, query).await?),
+        None => None,
+    };
     let mut tries = Tries::of(call.app, &(kind, unless));
     while tries.again().await {
         let mut planned = planned(call, &draft, &HashMap::new()).await?;

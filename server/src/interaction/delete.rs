@@ -25,7 +25,7 @@ pub async fn delete(call: &Call<'_>, to: &Which, expected: Option<&Expected>) ->
     call.may(Action::Delete, to.kind())?;
     let condition = match to {
         Which::At(_) => None,
-        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query).await?),
     };
     let mut tries = Tries::of(call.app, to);
     while tries.again().await {

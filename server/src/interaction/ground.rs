@@ -102,7 +102,7 @@ impl Ground {
     }
 
     /// The plans of a query, one a type.
-    pub(super) fn plans(
+    pub(super) async fn plans(
         &self,
         call: &Call<'_>,
         kinds: &[String],
@@ -110,13 +110,14 @@ impl Ground {
     ) -> Result<Vec<Plan>, Error> {
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         if matches!(self, Self::Type(_)) || matches!(self, Self::Compartment(_, kind) if kind != "*") {
-            let mut plans = call.plans(&kinds, query)?;
+            let mut plans = call.plans(&kinds, query).await?;
             self.within(call, &mut plans)?;
             return Ok(plans);
         }
         let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
         let everywhere = matches!(self, Self::Types) && types.is_empty();
-        let mut plans = call.plans(&kinds, &rest).map_err(|error| if everywhere { of_all(error) } else { error })?;
+        let mut plans =
+            call.plans(&kinds, &rest).await.map_err(|error| if everywhere { of_all(error) } else { error })?;
         if let Some(first) = plans.first_mut() {
             if everywhere {
                 first.ignored.iter_mut().for_each(not_of_all);

@@ -32,6 +32,7 @@ pub mod strangers;
 pub mod subset;
 pub mod turns;
 pub mod update;
+pub(crate) mod vocabulary;
 
 use std::ops::Deref;
 use std::sync::Arc;

@@ -60,7 +60,7 @@ pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<
     let changes = Changes::read(patch)?;
     let condition = match to {
         Which::At(_) => None,
-        Which::Matching { kind, query } => Some(Condition::read(call, kind, query)?),
+        Which::Matching { kind, query } => Some(Condition::read(call, kind, query).await?),
     };
     let mut tries = Tries::of(call.app, to);
     while tries.again().await {

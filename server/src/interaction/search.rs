@@ -11,9 +11,11 @@ use techo_profiles::json::Json;
 use super::ground::Ground;
 use super::include::included;
 use super::redact::Seen;
+use super::vocabulary::Vocabulary;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
 use crate::consent::caller::Action;
+use crate::search::SearchError;
 use crate::search::contained::{self, Which};
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse;
@@ -47,7 +49,7 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
         call.may(Action::Search, "AuditEvent")?;
         return super::audit::search(call, ground, query).await;
     }
-    let (plans, place) = planned(call, ground, query)?;
+    let (plans, place) = planned(call, ground, query).await?;
     let plans = in_use(call, plans).await?;
     let first = plans.first().ok_or_else(|| Error::Internal("a search of no type".into()))?;
     let limit = first.count.unwrap_or(PAGE);
@@ -81,10 +83,14 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
 }
 
 /// The plans of a query, and the place where a page link leads to.
-fn planned(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Result<(Vec<Plan>, Option<Place>), Error> {
+async fn planned(
+    call: &Call<'_>,
+    ground: &Ground,
+    query: &[(String, String)],
+) -> Result<(Vec<Plan>, Option<Place>), Error> {
     let Some((_, sealed)) = query.iter().find(|(name, _)| name == "_page") else {
         let kinds = ground.kinds(call, query)?;
-        return Ok((ground.plans(call, &kinds, query)?, None));
+        return Ok((ground.plans(call, &kinds, query).await?, None));
     };
     // The link holds the whole query; a parameter beside it would be passed over.
     if query.iter().any(|(name, _)| !matches!(&**name, "_page" | "_format" | "_pretty")) {
@@ -94,7 +100,7 @@ fn planned(call: &Call<'_>, ground: &Ground, query: &[(String, String)]) -> Resu
     let (_, query) = cursor.query.split_once('?').filter(|(own, _)| *own == ground.path()).ok_or_else(foreign_page)?;
     let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let kinds = ground.kinds(call, &query)?;
-    let plans = ground.plans(call, &kinds, &query)?;
+    let plans = ground.plans(call, &kinds, &query).await?;
     if plans.first().is_none_or(|plan| plan.sort.len() != cursor.values.len()) {
         return Err(foreign_page());
     }
@@ -199,17 +205,30 @@ pub(super) fn page_link_as(url: &str, sealed: &str, query: &[(String, String)], 
 
 impl Call<'_> {
     /// The plan of a query.
-    pub(crate) fn plan(&self, kind: &str, query: &[(String, String)], lenient: bool) -> Result<Plan, Error> {
-        let local = self.local();
-        let scope = Scope { local: &local, now: self.now, lenient, terms: &self.codes };
-        Ok(parse::plan(self.definitions, kind, query, &scope)?)
+    pub(crate) async fn plan(&self, kind: &str, query: &[(String, String)], lenient: bool) -> Result<Plan, Error> {
+        self.read(lenient, &|scope| parse::plan(self.definitions, kind, query, scope)).await
     }
 
     /// The plans of a query on several types.
-    pub(super) fn plans(&self, kinds: &[&str], query: &[(String, String)]) -> Result<Vec<Plan>, Error> {
+    pub(super) async fn plans(&self, kinds: &[&str], query: &[(String, String)]) -> Result<Vec<Plan>, Error> {
+        self.read(self.lenient, &|scope| parse::plans(self.definitions, kinds, query, scope)).await
+    }
+
+    /// Reads a query, fetching what value sets and code systems it turns out to need.
+    async fn read<P>(
+        &self,
+        lenient: bool,
+        read: &(dyn Fn(&Scope<'_>) -> Result<P, SearchError> + Sync),
+    ) -> Result<P, Error> {
         let local = self.local();
-        let scope = Scope { local: &local, now: self.now, lenient: self.lenient, terms: &self.codes };
-        Ok(parse::plans(self.definitions, kinds, query, &scope)?)
+        let mut words = Vocabulary::new(&self.codes);
+        loop {
+            let found = read(&Scope { local: &local, now: self.now, lenient, terms: &words });
+            match words.lacking() {
+                Some(wanted) => words.fetch(self, wanted).await?,
+                None => return Ok(found?),
+            }
+        }
     }
 
     async fn push(

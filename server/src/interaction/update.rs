@@ -30,7 +30,7 @@ pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&
             same_id(&draft)?;
             Found::At(draft)
         }
-        Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query)?),
+        Which::Matching { kind, query } => Found::By(Condition::read(call, kind, query).await?),
     };
     let mut tries = Tries::of(call.app, to);
     while tries.again().await {

@@ -91,7 +91,7 @@ async fn of_all(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     call.may(Action::Search, "Patient")?;
     let (asked, first, place) = asked(call, "Patient", input)?;
     let behind = Position { keys: Vec::new(), rid: first - 1 };
-    let people = call.reader().search(&call.plan("Patient", &[], false)?, Some(&behind), PEOPLE).await?;
+    let people = call.reader().search(&call.plan("Patient", &[], false).await?, Some(&behind), PEOPLE).await?;
     let mut page = Page { everybody: true, ..Page::new(call, "Patient".to_owned(), asked) };
     for row in people.rows {
         let rid = row.rid;

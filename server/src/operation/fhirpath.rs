@@ -1,7 +1,8 @@
 //! `POST /fhir/$fhirpath`: what an expression yields on a resource that is sent along.
 //!
 //! `resolve()` follows a reference by an ordinary read of the caller's, audited as one:
-//! what she may not read is not there. Any good token will do; it keeps strangers from
+//! what she may not read is not there. `memberOf()` and `subsumes()` know the stored value sets
+//! and code systems that she may search, beside those of the program. Any good token will do; it keeps strangers from
 //! spending our time, and the evaluator's fuel keeps everybody from spending much of it.
 //!
 //! Each item is a part `result` with a value of its FHIR type. What `value[x]` has
@@ -24,6 +25,7 @@ use crate::consent::caller::Action;
 use crate::consent::subject::local;
 use crate::consent::view::CitizenKey;
 use crate::interaction::plan::parse;
+use crate::interaction::vocabulary::Vocabulary;
 use crate::interaction::{Call, Error, Issue, Known, Location, Reply, read};
 use crate::search::shape::Shape;
 use crate::search::unit::Ucum;
@@ -51,8 +53,17 @@ async fn fhirpath(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     let expression = Expression::shared(text).map_err(|error| unreadable(&error, &at))?;
     let mut fetched = Fetched::default();
     let mut disclosed = Vec::new();
+    let mut words = Vocabulary::new(&call.codes);
     loop {
-        let asked = match evaluated(call, &expression, resource, &fetched).map_err(|error| unevaluated(&error, &at))? {
+        let outcome = evaluated(call, &expression, resource, (&fetched, &words));
+        if let Some(wanted) = words.lacking() {
+            words.fetch(call, wanted).await?;
+            if words.is_over() {
+                return Err(Error::Unprocessable(vec![too_many_definitions().at(at)]));
+            }
+            continue;
+        }
+        let asked = match outcome.map_err(|error| unevaluated(&error, &at))? {
             Outcome::Answer(body) => return Ok(Reply { body: Some(body), disclosed, ..Reply::default() }),
             Outcome::Lacks(asked) => asked,
         };
@@ -80,12 +91,12 @@ fn evaluated(
     call: &Call<'_>,
     expression: &Expression,
     resource: &Json,
-    fetched: &Fetched,
+    (fetched, words): (&Fetched, &Vocabulary<'_>),
 ) -> Result<Outcome, PathError> {
     let now = call.clock.now();
     let offset = call.config.zone.to_offset(now).seconds() / 60;
     let now = DateTime::at(now, i16::try_from(offset).unwrap_or(0));
-    let knowledge = Knowledge { definitions: call.definitions, codes: &call.codes };
+    let knowledge = Knowledge { definitions: call.definitions, codes: words };
     let resolver = Resolver { fetched, lacks: RefCell::default() };
     let context = Context::new(call.definitions).now(now).units(&Ucum).terminology(&knowledge).profiles(&knowledge);
     let outcome = expression.evaluate(resource, &context.resolver(&resolver));
@@ -140,6 +151,14 @@ async fn fetch(
 
 /// References that one evaluation may follow.
 const MOST_FETCHED: usize = 100;
+
+fn too_many_definitions() -> Issue {
+    Issue::error(
+        "too-costly",
+        "The expression asks about too many value sets and code systems. Narrow it.",
+        "式が参照する値セットとコードシステムが多すぎます。絞り込んでください。",
+    )
+}
 
 fn too_many() -> Issue {
     Issue::error(

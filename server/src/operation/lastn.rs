@@ -65,7 +65,7 @@ async fn lastn(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         ));
     }
     let max = input.text("max").and_then(|max| max.parse().ok()).unwrap_or(1).min(MOST);
-    let plan = call.plan(KIND, &query, call.lenient)?;
+    let plan = call.plan(KIND, &query, call.lenient).await?;
     let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
     let rows = call.reader().latest(&plan, &ids, max, MOST + 1).await?;
     if rows.len() > MOST {

@@ -102,7 +102,7 @@ async fn active(call: &Call<'_>, person: &Person) -> Result<Vec<(String, Json)>,
         ("status".to_owned(), "active".to_owned()),
         ("_sort".to_owned(), "-_lastUpdated".to_owned()),
     ];
-    let page = call.store.reader(&call.view).search(&call.plan("Consent", &query, false)?, None, 1000).await?;
+    let page = call.store.reader(&call.view).search(&call.plan("Consent", &query, false).await?, None, 1000).await?;
     let bodies = page.rows.into_iter().filter_map(|row| Some((row.id, row.body?)));
     bodies.map(|(id, body)| Ok((id, plan::parse(&body)?))).collect()
 }

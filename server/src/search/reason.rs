@@ -186,8 +186,23 @@ reasons! {
         "what lies above and below that code of {system} is not known here",
         "{system}のこのコードの上位・下位の概念はこのサーバーでは分かりません";
     NoValueSet => Absent,
-        "there is no such value set here, or its members are not all known; name it by its URL",
-        "この値セットはこのサーバーにないか、全てのコードが分かっていません。URLで指定してください";
+        "there is no such value set here; name it by its URL, by URL|version, or as ValueSet/id",
+        "この値セットはこのサーバーにありません。URL、URL|version、またはValueSet/idで指定してください";
+    SetLacks { set: Box<str>, element: Box<str>, lacks: Box<str> } => Absent,
+        "the value set {set} draws on {lacks}, which is not here, or not all of it ({element})",
+        "値セット{set}が使う{lacks}がこのサーバーにないか、一部しかありません({element})";
+    SetUndecided { set: Box<str>, element: Box<str> } => ModifierUndone,
+        "{element} of the value set {set} cannot be worked out by this server",
+        "値セット{set}の{element}は、このサーバーでは解釈できません";
+    SetCircle { set: Box<str>, element: Box<str> } => ModifierUndone,
+        "the value set {set} draws on itself, or on too many others in a row ({element})",
+        "値セット{set}は自分自身を取り込んでいるか、取り込みの段数が多すぎます({element})";
+    ManyDefinitions { most: usize } => TooMuch,
+        "the value sets draw on more than {most} others and code systems",
+        "値セットが取り込む値セットとコードシステムが{most}個を超えます";
+    ManyVersions { most: usize } => TooMuch,
+        "of the value set, or of what it draws on, there are more than {most} versions; name one, as URL|version",
+        "値セットまたはそれが使う定義に、{most}個を超える版があります。URL|versionの形で版を指定してください";
     ManyCodes { most: usize } => TooMuch,
         "that comes to more than {most} codes",
         "該当するコードが{most}個を超えます";

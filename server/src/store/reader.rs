@@ -5,6 +5,7 @@
 
 mod changes;
 mod several;
+mod standing;
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use techo_profiles::{
     local::BASE,
 };
 
-use crate::ExpandError;
+use crate::Fault;
 
 fn terminology() -> Terminology {
     Terminology::new(Definitions::embedded(), BASE)
@@ -126,7 +126,9 @@ fn what_is_listed_is_a_member_and_the_reverse() {
     }
     assert!(listed > 1100 && refused > 0, "{listed} listed, {refused} refused");
     let set = "http://hl7.org/fhir/ValueSet/observation-codes";
-    assert_eq!(codes.expand(set), Err(ExpandError::UnknownSystem("http://loinc.org".to_owned())));
+    let refused = codes.expand(set).expect_err("LOINC is not here");
+    assert_eq!(refused.fault, Fault::UnknownSystem("http://loinc.org".to_owned()));
+    assert_eq!((refused.set.as_str(), refused.element.as_str()), (set, "ValueSet.compose.include[0].system"));
 }
 
 #[test]

@@ -85,7 +85,7 @@ impl Names {
             if self.known.contains_key(text) {
                 continue;
             }
-            let condition = Condition::read(call, kind, query)?;
+            let condition = Condition::read(call, kind, query).await?;
             let stored = condition.existing(call).await?.map(|found| Location { kind: kind.to_owned(), id: found.1 });
             let stored = stored.filter(|at| !going.contains(at)).map(|at| at.reference());
             let own = self.identified.iter().filter(|one| one.kind == kind);

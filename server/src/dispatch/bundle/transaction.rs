@@ -255,7 +255,7 @@ impl Transaction {
             }
             return Ok(());
         };
-        let condition = Condition::read(call, &entry.kind, query)?;
+        let condition = Condition::read(call, &entry.kind, query).await?;
         if entry.verb == Verb::Post {
             let found = condition.existing(call).await?;
             entry.id = Some(found.as_ref().map_or_else(|| call.random.id(), |one| one.1.clone()));

@@ -127,7 +127,7 @@ impl Records {
                 ("_sort".to_owned(), (*sort).to_owned()),
                 ("_count".to_owned(), MOST.to_string()),
             ];
-            let page = reader.search(&call.plan(kind, &query, false)?, None, 1000).await?;
+            let page = reader.search(&call.plan(kind, &query, false).await?, None, 1000).await?;
             records.cut |= page.next.is_some();
             for stored in page.rows {
                 let Some(body) = stored.body.as_deref() else { continue };

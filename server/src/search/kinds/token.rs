@@ -16,6 +16,7 @@
 use std::collections::BTreeMap;
 
 use techo_profiles::json::Json;
+use techo_terminology::expand::MOST_CODES;
 
 use super::string::{push_text, wanted};
 use super::{Cells, Element, Kind, Question, extension_value};
@@ -166,8 +167,8 @@ fn hierarchy(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
 /// `:in` and `:not-in`: all members of a value set.
 fn members(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let url = unescape(question.value)?;
-    let members = question.terms.members(&url).ok_or(Reason::NoValueSet)?;
-    of_systems(question, members.into_iter())
+    let members = question.terms.members(&url)?;
+    of_systems(question, members.pairs().iter().cloned())
 }
 
 /// The codes, by system; those of a system that the elements imply without it, too.
@@ -199,9 +200,6 @@ fn of_type(value: &str) -> Result<Match, Reason> {
         _ => Err(Reason::OfType),
     }
 }
-
-/// The most codes that a hierarchy or a value set may come to.
-const MOST_CODES: usize = 5000;
 
 /// `code`, `system|code`, `|code` (no system), `system|` (any code of it).
 pub(super) fn code_pattern(value: &str) -> Result<CodePattern, Reason> {

@@ -14,7 +14,7 @@ use crate::store::sql::Sql;
 use crate::store::visible::{possible, visible};
 
 use super::compartment;
-use super::matching::{by_table, name, one_of, param};
+use super::matching::{by_table, name, one_of, one_of_row, param};
 
 /// Whose eyes a statement looks through.
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ impl Scene<'_> {
                 Sql::or(any.iter().map(within).collect())
             }
             Filter::Indexed { param, any, negated } => {
-                let has = |(table, same): (Table, Vec<&Match>)| probe(&r, table, param, Some(one_of("t", &same)));
+                let has = |(table, same): (Table, Vec<&Match>)| probe(&r, table, param, Some(one_of_row("t", &same)));
                 not_if(*negated, Sql::or(by_table(any).into_iter().map(has).collect()))
             }
             Filter::Missing { parts, missing } => {

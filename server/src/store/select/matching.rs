@@ -4,6 +4,7 @@
 //! several rows of perhaps one table.
 
 use techo_profiles::Definitions;
+use techo_profiles::json::Json;
 
 use crate::search::catalog::Catalog;
 use crate::search::contained::MARK;
@@ -95,11 +96,30 @@ pub(super) fn one_of(t: &str, any: &[&Match]) -> Sql {
     Sql::or(any.iter().map(|one| matches(t, one)).collect())
 }
 
+/// The same of a row that was found already: of many codes the row's own is looked up,
+/// where an index would be asked for each of them.
+pub(super) fn one_of_row(t: &str, any: &[&Match]) -> Sql {
+    let of_row = |one: &&Match| match one {
+        Match::Codes { system, codes } => {
+            // A bare IN would become a join, and be asked of the index.
+            let mut sql = Sql::new(&format!("({t}.code IN ("));
+            sql.push(found(system, codes)).text(")) IS TRUE");
+            sql
+        }
+        other => matches(t, other),
+    };
+    Sql::or(any.iter().map(of_row).collect())
+}
+
 fn matches(t: &str, one: &Match) -> Sql {
     let column = |name: &str| format!("{t}.{name}");
     match one {
         Match::Token(pattern) => code(&column("code"), pattern),
-        Match::Codes { system, codes } => codes_of(&column("code"), system, codes),
+        Match::Codes { system, codes } => {
+            let mut sql = Sql::new(&column("code"));
+            sql.among(found(system, codes));
+            sql
+        }
         Match::Identifier(CodePattern { system, code }) => {
             let mut parts = Vec::new();
             if let Pattern::Is(value) = code {
@@ -219,11 +239,13 @@ pub(super) fn code(column: &str, pattern: &CodePattern) -> Sql {
     sql
 }
 
-fn codes_of(column: &str, system: &str, codes: &[Box<str>]) -> Sql {
-    let mut sql = Sql::new(column);
-    let mut found = Sql::new("SELECT c.id FROM code c WHERE c.code IN ");
-    found.list(codes.iter().map(ToString::to_string)).text(" AND ").push(of_system(system));
-    sql.among(found);
+/// The numbers of these codes. They are one value, however many they are: a statement
+/// may bind some ten thousand.
+fn found(system: &str, codes: &[Box<str>]) -> Sql {
+    let all = Json::array(codes.iter().map(|code| Json::from(&**code))).to_string();
+    let mut sql = Sql::new("SELECT c.id FROM code c WHERE c.code");
+    sql.either(" IN (SELECT value FROM json_each(", " = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(");
+    sql.bind(all).either("))", " AS jsonb))))").text(" AND ").push(of_system(system));
     sql
 }
 

@@ -59,6 +59,12 @@ const ASKED: &[(&str, &str)] = &[
     ("many", "Observation?code=http://loinc.org|29463-7&value-quantity=gt100"),
     ("many", "Observation?patient.identifier=urn:x|1"),
     ("app", "Practitioner?_has:Observation:performer:code=http://loinc.org|29463-7"),
+    ("publisher", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Observation?patient=p&category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Observation?patient=p&category:not-in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Patient?_has:Observation:patient:category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("app", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("many", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
 ];
 
 /// The statement of a search.
@@ -101,7 +107,11 @@ async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
 
 /// Reads a whole index or type: a scan of a table, or a search by what all its rows share.
 fn reads_all(step: &str) -> bool {
-    let is_set = |name: &str| name.starts_with(['d', 'u', '(']) || matches!(name, "h" | "CONSTANT" | "CONSTANT ROW");
+    let is_set = |name: &str| {
+        name.starts_with(['d', 'u', '(']) || matches!(name, "h" | "CONSTANT" | "CONSTANT ROW")
+            // The codes of a value set, which the query brings along.
+            || name.starts_with("json_each ")
+    };
     let scans = step.strip_prefix("SCAN ").is_some_and(|rest| !is_set(rest));
     scans
         || ["(kind=?)", "(param=?)", "(param=? AND kind=?)", "(custodian=?)"]
