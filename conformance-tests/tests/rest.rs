@@ -489,6 +489,36 @@ fn what_the_client_has_is_told_by_tags_and_dates_and_guards_no_write() {
     tester.get(&format!("{path}/_history/2")).refused(404);
 }
 
+/// A file as an editor leaves it ends with a line end, and may begin with one.
+#[test]
+fn white_space_around_a_body_is_not_stored() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("空白", "space-1", "2024-04-01").to_string();
+    let around = |body: &str| format!("\r\n\t {body} \n\n");
+    let made = tester.request("POST", "Patient").body(JSON, around(&body)).send().expect(201);
+    let who = made.json()["id"].as_str().expect("an id").to_owned();
+    assert!(made.text().starts_with('{') && made.text().ends_with('}'), "{:?}", made.text());
+    let path = format!("Patient/{who}");
+    assert_eq!(tester.get(&path).expect(200).text(), made.text());
+    assert_eq!(tester.ids("Patient?identifier=space-1"), std::slice::from_ref(&who));
+    let own = around(&made.text().replace("空白", "余白"));
+    let put = tester.request("PUT", &path).body(JSON, own).send().expect(200);
+    assert!(put.text().ends_with('}') && put.text().contains("余白"), "{:?}", put.text());
+    assert_eq!(tester.search(&format!("{path}/_history"))["entry"].as_array().map(Vec::len), Some(2));
+    assert_eq!(tester.search(&format!("{path}/$everything"))["entry"].as_array().map(Vec::len), Some(1));
+    // Within a Bundle, and as a Bundle.
+    let entry = format!("{{\"resource\":{},\"request\":{{\"method\":\"POST\",\"url\":\"Patient\"}}}}", around(&body));
+    let batch = around(&format!("{{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{entry}]}}"));
+    let answer = tester.request("POST", "").body(JSON, batch).send().expect(200).json();
+    assert_eq!(answer["entry"][0]["response"]["status"], "201 Created", "{answer}");
+    assert_eq!(tester.ids("Patient?identifier=space-1").len(), 2);
+    // Where something is wrong is told of the body as it was sent.
+    let wrong = tester.request("POST", "Patient").body(JSON, "\n\n{\"resourceType\":\"Patient\",\"no\":1}\n");
+    let wrong = wrong.send().refused(400).json();
+    assert!(wrong.to_string().contains("\"line 3"), "{wrong}");
+}
+
 #[test]
 fn a_deletion_shows_no_body_in_the_history() {
     let world = World::new();
