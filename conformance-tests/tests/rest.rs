@@ -426,6 +426,7 @@ fn every_refusal_of_a_path_or_method_is_an_operation_outcome() {
     tester.delete("metadata").refused(405);
     tester.get("Patient/%ff").refused(404);
     tester.get("Patient//").refused(404);
+    assert!(tester.get("Patient/_search?name=x").refused(405).text().contains("GET [type]?name=value"));
     tester.get("Nonsense/").refused(404);
     tester.get("Patient/x/y/z/q/").refused(404);
     let options = tester.request("OPTIONS", "Patient/x").send().expect(204);
