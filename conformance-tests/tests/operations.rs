@@ -179,6 +179,42 @@ fn an_operation_is_asked_at_its_level_by_its_method_with_its_parameters() {
     tester.request("POST", "$fhirpath").body("text/plain", "x").send().refused(415);
 }
 
+#[test]
+fn who_asks_otherwise_is_told_how() {
+    let world = World::new();
+    let tester = world.tester();
+    // Whoever asks at another level is told at which.
+    for (path, place) in [
+        ("$validate", "/fhir/[type]/$validate"),
+        ("Patient/$fhirpath", "/fhir/$fhirpath"),
+        ("Observation/x/$everything", "/fhir/Patient/[id]/$everything"),
+        ("Patient/x/_history/1/$meta-delete", "/fhir/[type]/[id]/$meta-delete"),
+    ] {
+        let text = tester.post(path, &json!({"resourceType": "Parameters"})).refused(404).text();
+        assert!(text.contains(place), "{path}: {text}");
+    }
+    // What is a text may be sent as one of another name; what is none is named.
+    let parameters = |name: &str, value: &Value| {
+        let mut body = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "resource", "resource": {"resourceType": "Patient"}}, {"name": name}]});
+        let part = body["parameter"][1].as_object_mut().expect("a part");
+        part.extend(value.as_object().expect("a value").clone());
+        body
+    };
+    let profile = "http://hl7.org/fhir/StructureDefinition/Patient";
+    for value in [json!({"valueUri": profile}), json!({"valueCanonical": profile}), json!({"valueString": profile})] {
+        tester.post("Patient/$validate", &parameters("profile", &value)).expect(200);
+    }
+    tester.post("Patient/$validate", &parameters("mode", &json!({"valueString": "create"}))).expect(200);
+    for value in [json!({"valueString": "two words "}), json!({"valueBoolean": true}), json!({})] {
+        let text = tester.post("Patient/$validate", &parameters("mode", &value)).refused(400).text();
+        assert!(text.contains("mode is of type code"), "{text}");
+    }
+    let latest = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "patient", "valueReference": {"reference": "Patient/x"}}]});
+    assert!(tester.post("Observation/$lastn", &latest).refused(400).text().contains("parameter patient is of type"));
+}
+
 /// Records of the audit log, when none of a write waits to be moved there.
 fn records(world: &World) -> u64 {
     for _ in 0..100 {

@@ -426,6 +426,7 @@ fn every_refusal_of_a_path_or_method_is_an_operation_outcome() {
     tester.delete("metadata").refused(405);
     tester.get("Patient/%ff").refused(404);
     tester.get("Patient//").refused(404);
+    assert!(tester.get("Patient/_search?name=x").refused(405).text().contains("GET [type]?name=value"));
     tester.get("Nonsense/").refused(404);
     tester.get("Patient/x/y/z/q/").refused(404);
     let options = tester.request("OPTIONS", "Patient/x").send().expect(204);
@@ -487,6 +488,36 @@ fn what_the_client_has_is_told_by_tags_and_dates_and_guards_no_write() {
     }
     tester.request("PUT", &path).header("If-None-Match", "*").fhir(&body).send().refused(412);
     tester.get(&format!("{path}/_history/2")).refused(404);
+}
+
+/// A file as an editor leaves it ends with a line end, and may begin with one.
+#[test]
+fn white_space_around_a_body_is_not_stored() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("空白", "space-1", "2024-04-01").to_string();
+    let around = |body: &str| format!("\r\n\t {body} \n\n");
+    let made = tester.request("POST", "Patient").body(JSON, around(&body)).send().expect(201);
+    let who = made.json()["id"].as_str().expect("an id").to_owned();
+    assert!(made.text().starts_with('{') && made.text().ends_with('}'), "{:?}", made.text());
+    let path = format!("Patient/{who}");
+    assert_eq!(tester.get(&path).expect(200).text(), made.text());
+    assert_eq!(tester.ids("Patient?identifier=space-1"), std::slice::from_ref(&who));
+    let own = around(&made.text().replace("空白", "余白"));
+    let put = tester.request("PUT", &path).body(JSON, own).send().expect(200);
+    assert!(put.text().ends_with('}') && put.text().contains("余白"), "{:?}", put.text());
+    assert_eq!(tester.search(&format!("{path}/_history"))["entry"].as_array().map(Vec::len), Some(2));
+    assert_eq!(tester.search(&format!("{path}/$everything"))["entry"].as_array().map(Vec::len), Some(1));
+    // Within a Bundle, and as a Bundle.
+    let entry = format!("{{\"resource\":{},\"request\":{{\"method\":\"POST\",\"url\":\"Patient\"}}}}", around(&body));
+    let batch = around(&format!("{{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{entry}]}}"));
+    let answer = tester.request("POST", "").body(JSON, batch).send().expect(200).json();
+    assert_eq!(answer["entry"][0]["response"]["status"], "201 Created", "{answer}");
+    assert_eq!(tester.ids("Patient?identifier=space-1").len(), 2);
+    // Where something is wrong is told of the body as it was sent.
+    let wrong = tester.request("POST", "Patient").body(JSON, "\n\n{\"resourceType\":\"Patient\",\"no\":1}\n");
+    let wrong = wrong.send().refused(400).json();
+    assert!(wrong.to_string().contains("\"line 3"), "{wrong}");
 }
 
 #[test]

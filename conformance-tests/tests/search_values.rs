@@ -154,6 +154,41 @@ fn prefixes_go_by_what_the_precision_leaves_open() {
     ]);
 }
 
+/// A reference by identifier alone is to nobody: which type it is of only its `type` tells.
+#[test]
+fn an_identifier_in_a_reference_is_found_as_far_as_its_type_is_known() {
+    let mut stock = Stock::new();
+    let mut body = patient("番号", "logical-1", "2024");
+    body["identifier"] = json!([{"system": "urn:mrn", "value": "logical-1"}]);
+    let who = stock.put("who", &body);
+    let identifier = json!({"system": "urn:mrn", "value": "logical-1"});
+    let mut put = |name: &str, subject: &serde_json::Value| {
+        let weight =
+            json!({"resourceType": "Observation", "status": "final", "code": {"text": "w"}, "subject": subject});
+        stock.put(name, &weight);
+    };
+    put("typed", &json!({"type": "Patient", "identifier": identifier}));
+    put("bare", &json!({"identifier": identifier}));
+    put("group", &json!({"type": "Group", "identifier": identifier}));
+    put("both", &json!({"reference": who["reference"], "identifier": identifier}));
+    let dose = json!({"resourceType": "Immunization", "status": "completed", "vaccineCode": {"text": "v"},
+        "patient": {"identifier": identifier}, "occurrenceDateTime": "2026-01-01"});
+    stock.put("dose", &dose);
+    stock.finds(&[
+        ("Observation", "subject:identifier", "urn:mrn|logical-1", "typed bare group both"),
+        ("Observation", "patient:identifier", "urn:mrn|logical-1", "typed both"),
+        ("Observation", "patient:identifier", "logical-1", "typed both"),
+        ("Immunization", "patient:identifier", "urn:mrn|logical-1", "dose"),
+        // It is no record that is referred to: no chain, no compartment.
+        ("Observation", "patient.identifier", "urn:mrn|logical-1", "both"),
+        ("Observation", "patient", "{who}", "both"),
+        ("Observation", "subject:Patient._id", "{who}", "both"),
+        ("Immunization", "patient", "{who}", ""),
+    ]);
+    let within = stock.tester.ids(&stock.filled("Patient/{who}/Observation?_count=50"));
+    assert_eq!(stock.names("Observation", &within), ["both"]);
+}
+
 /// A stay is found by the day it ends and by the day it begins, and a time by the same
 /// time with zeros behind it.
 #[test]

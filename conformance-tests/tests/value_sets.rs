@@ -180,7 +180,8 @@ fn what_cannot_be_told_whole_is_refused_with_its_place() {
         let lenient = stock.tester.request("GET", &format!("Observation?code:in={asked}"));
         lenient.header("prefer", "handling=lenient").send().refused(400);
     }
-    for value in ["ValueSet/nowhere", "ValueSet/{growth}/_history/1", "Patient/{ai}", "{growth}"] {
+    for value in ["ValueSet/nowhere", "ValueSet/{growth}/_history/1", "Patient/{ai}", "{growth}", "|1", "|", "x|", "#x"]
+    {
         stock.refuses(&[("Observation", "code:in", value, "not-found")]);
     }
     let japanese = stock.tester.request("GET", &format!("Observation?code:in={TOWN}/ValueSet/undeclared"));
@@ -360,6 +361,9 @@ fn expressions_ask_what_the_caller_may_search() {
         (format!("code.memberOf('{TOWN}/ValueSet/growth')"), json!(true)),
         (format!("code.coding[0].memberOf('{TOWN}/ValueSet/growth')"), json!(false)),
         (format!("code.memberOf('{TOWN}/ValueSet/nowhere')"), Value::Null),
+        ("code.memberOf('')".to_owned(), Value::Null),
+        ("code.memberOf('\\u0000')".to_owned(), Value::Null),
+        ("code.memberOf('a,b|1\\\\')".to_owned(), Value::Null),
         (format!("code.memberOf('{weights}') and code.memberOf('{TOWN}/ValueSet/growth')"), json!(true)),
     ] {
         assert_eq!(evaluated(&tester, &expression), expected, "{expression}");

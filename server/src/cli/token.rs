@@ -30,7 +30,7 @@ pub struct Args {
     /// Purpose of use, a code of v3-ActReason such as TREAT; the client's own if not said.
     #[arg(long, value_name = "CODE")]
     purpose: Option<String>,
-    /// Life in minutes.
+    /// Life in minutes, up to 60.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = clap::value_parser!(u32).range(1..=i64::from(LONGEST_TOKEN)))]
     minutes: u32,
 }

@@ -211,12 +211,21 @@ pub async fn not_allowed(method: Method, uri: Uri, headers: HeaderMap) -> Answer
         *response.status_mut() = StatusCode::NO_CONTENT;
         response
     } else {
-        refusal(&no_such_method(&method), negotiate::japanese(&headers))
+        let error = if uri.path().ends_with("/_search") { no_such_search() } else { no_such_method(&method) };
+        refusal(&error, negotiate::japanese(&headers))
     };
     if let Some(methods) = operation::allowed(uri.path()) {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     }
     response
+}
+
+fn no_such_search() -> Error {
+    Error::NotAllowed(Issue::error(
+        "not-supported",
+        "Search by GET [type]?name=value, or by POST [type]/_search with the parameters in a form.",
+        "検索は GET [type]?name=value、またはパラメータをフォームに入れた POST [type]/_search で行ってください。",
+    ))
 }
 
 fn no_such_method(method: &Method) -> Error {

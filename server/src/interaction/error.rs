@@ -104,6 +104,9 @@ pub enum Error {
     /// 404: no such type or operation.
     #[error("no such type")]
     UnknownType(String),
+    /// 404: an operation that there is, at another level.
+    #[error("asked elsewhere")]
+    Elsewhere(Issue),
     /// 405
     #[error("not allowed here")]
     NotAllowed(Issue),
@@ -196,6 +199,7 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
                 format!("{} はこのサーバーにない種別または操作です。/fhir/metadata を参照してください。", shown(kind)),
             )],
         ),
+        Error::Elsewhere(issue) => (404, vec![issue.clone()]),
         Error::NotAllowed(issue) => (405, vec![issue.clone()]),
         Error::NotAcceptable(issue) => (406, vec![issue.clone()]),
         Error::Unsupported(issue) => (415, vec![issue.clone()]),

@@ -1,4 +1,6 @@
-//! `id` and `meta` put into a body as it was received: all else stays byte for byte.
+//! `id` and `meta` put into a body as it was received: all else stays byte for byte. White
+//! space around it, such as the line end that an editor leaves behind a file, is no part
+//! of it.
 
 use techo_profiles::json::{Json, splice};
 
@@ -8,13 +10,15 @@ use crate::store::write::{Body, STAMP_WIDTH};
 ///
 /// * `resource`: `text`, parsed; an object with a `resourceType`.
 pub fn stamp(text: &[u8], resource: &Json, id: &str, version: i32) -> Body {
-    let mut edits = Vec::new();
+    let whole = resource.span();
+    let around = [0..whole.start, whole.end..text.len()].into_iter().filter(|range| !range.is_empty());
+    let mut edits: Vec<_> = around.map(|range| (range, Vec::new())).collect();
     let version = format!("\"{version}\"");
     let room = format!("\"{}\"", "0".repeat(STAMP_WIDTH));
     // Right behind `resourceType`, or at the very front.
     let (front, comma) = match resource.get("resourceType") {
         Some(kind) => (kind.span().end, true),
-        None => (resource.span().start + 1, false),
+        None => (whole.start + 1, false),
     };
     let mut inserted = String::new();
     match resource.get("id") {
@@ -92,6 +96,10 @@ mod tests {
             (
                 r#"{"resourceType":"P","id":"a long old id","meta":{"lastUpdated":"2020-01-01T00:00:00Z","versionId":"77"}}"#,
                 r#"{"resourceType":"P","id":"x","meta":{"lastUpdated":"@","versionId":"3"}}"#,
+            ),
+            (
+                "\r\n {\"active\":true,\n\"resourceType\":\"P\"}\n\n",
+                "{\"active\":true,\n\"resourceType\":\"P\",\"id\":\"x\",\"meta\":{\"versionId\":\"3\",\"lastUpdated\":\"@\"}}",
             ),
             (
                 r#"{"meta":{"versionId":"1000"},"resourceType":"P"}"#,

@@ -29,6 +29,7 @@ use crate::consent::caller::Action;
 use crate::consent::subject::local;
 use crate::search::Reason;
 use crate::search::parse::{Scope, plan};
+use crate::search::reason::Class;
 use crate::search::terms::{Members, Terms, related};
 use crate::store::StoreError;
 use crate::store::reader::Stored;
@@ -207,7 +208,12 @@ async fn found(call: &Call<'_>, kind: &str, name: &str) -> Result<Option<Vec<Sto
         let plan = {
             let local = call.local();
             let scope = Scope { local: &local, now: call.now, lenient: false, terms: &call.codes };
-            plan(call.definitions, kind, &query, &scope)?
+            plan(call.definitions, kind, &query, &scope)
+        };
+        let plan = match plan {
+            // No record has such a name.
+            Err(error) if error.reason.class() == Class::Value => return Ok(Some(Vec::new())),
+            plan => plan?,
         };
         let page = reader.search(&plan, None, MOST_VERSIONS).await?;
         if page.next.is_some() {

@@ -95,13 +95,16 @@ impl<'a> Input<'a> {
             let name = part.str("name").unwrap_or_default();
             match operation.parameters.iter().find(|one| one.name == name) {
                 Some(parameter) => {
-                    let value = valued(parameter, part).ok_or_else(|| unfit(parameter, &format!("{at}.value")))?;
+                    let value =
+                        valued(parameter, part).ok_or_else(|| unfit(parameter, name, &format!("{at}.value")))?;
                     let place = if parameter.kind == RESOURCE { "resource" } else { "value" };
                     self.add(parameter, format!("{at}.{place}"), value)?;
                 }
                 None if operation.searches() => {
-                    let value =
-                        part.str("valueString").ok_or_else(|| unfit(&Parameter::SEARCH, &format!("{at}.value")))?;
+                    let value = valued(&Parameter::SEARCH, part);
+                    let Some(Value::Text(value)) = value else {
+                        return Err(unfit(&Parameter::SEARCH, name, &format!("{at}.value")));
+                    };
                     self.search.push((name.to_owned(), value.to_owned()));
                 }
                 None if lenient => {}
@@ -175,15 +178,21 @@ const RESOURCE: &str = "Resource";
 /// The value of a parameter of the URL.
 fn text<'a>(parameter: &Parameter, value: &'a str, at: &str) -> Result<Value<'a>, Error> {
     let fits = Primitive::named(parameter.kind).is_some_and(|kind| kind.check(value).is_ok());
-    if fits { Ok(Value::Text(value)) } else { Err(unfit(parameter, at)) }
+    if fits { Ok(Value::Text(value)) } else { Err(unfit(parameter, parameter.name, at)) }
 }
+
+/// Types of text that programs use for one another: what one of them says may be said
+/// by any, if it is written as it should be.
+const TEXTS: &[&str] = &["string", "code", "uri", "canonical", "url", "id"];
 
 /// The value of a part of Parameters.
 fn valued<'a>(parameter: &Parameter, part: &'a Json) -> Option<Value<'a>> {
     if parameter.kind == RESOURCE {
         return part.get("resource").filter(|json| json.str("resourceType").is_some()).map(Value::Tree);
     }
-    let value = part.get(&techo_profiles::definitions::choice_name("value", parameter.kind))?;
+    let said = |kind: &&str| part.get(&techo_profiles::definitions::choice_name("value", kind));
+    let alike = || TEXTS.iter().filter(|_| TEXTS.contains(&parameter.kind)).find_map(said);
+    let value = said(&parameter.kind).or_else(alike)?;
     let Some(kind) = Primitive::named(parameter.kind) else {
         return value.is_object().then_some(Value::Tree(value));
     };
@@ -210,8 +219,9 @@ fn unknown(operation: &Operation, name: &str, at: &str) -> Error {
     ])
 }
 
-fn unfit(parameter: &Parameter, at: &str) -> Error {
-    let (name, kind) = (parameter.name, parameter.kind);
+/// * `name`: as it was sent.
+fn unfit(parameter: &Parameter, name: &str, at: &str) -> Error {
+    let (name, kind) = (name.chars().take(64).collect::<String>(), parameter.kind);
     Error::Invalid(vec![
         Issue::error(
             "value",

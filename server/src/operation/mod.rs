@@ -109,6 +109,17 @@ impl Level {
         }
     }
 
+    /// The path of an operation: `/fhir/Patient/[id]/$everything`.
+    fn path(self, name: &str) -> String {
+        let shown = |of: &'static str| if of == ANY { "[type]" } else { of };
+        match self {
+            Self::System => format!("/fhir/${name}"),
+            Self::Type(of) => format!("/fhir/{}/${name}", shown(of)),
+            Self::Instance(of) => format!("/fhir/{}/[id]/${name}", shown(of)),
+            Self::Version(of) => format!("/fhir/{}/[id]/_history/[version]/${name}", shown(of)),
+        }
+    }
+
     fn takes(self, target: &Target) -> bool {
         let fits = match self {
             Self::System => return *target == Target::System,
@@ -255,11 +266,12 @@ pub fn find(name: &str, on: &Target) -> Option<&'static Operation> {
 /// Carries an operation out.
 ///
 /// # Errors
-/// [`Error::UnknownType`] for what there is not, at any level but its own;
+/// [`Error::UnknownType`] for what there is not, [`Error::Elsewhere`] at any level but
+/// its own;
 /// [`Error::NotAllowed`] for `GET` of what changes something; whatever its gate,
 /// its parameters and itself refuse.
 pub async fn run(call: &Call<'_>, asked: &Invocation) -> Result<Reply, Error> {
-    let operation = find(&asked.name, &asked.on).ok_or_else(|| Error::UnknownType(asked.path()))?;
+    let operation = find(&asked.name, &asked.on).ok_or_else(|| not_here(asked))?;
     if operation.posted() && !asked.post {
         return Err(Error::NotAllowed(Issue::error(
             "not-supported",
@@ -272,4 +284,18 @@ pub async fn run(call: &Call<'_>, asked: &Invocation) -> Result<Reply, Error> {
     let input = Input::read(operation, asked, told.as_ref(), call.lenient)?;
     let call = call.doing(operation.gate.action(&asked.on));
     (operation.run)(&call, &input).await
+}
+
+/// Whoever asks at another level is told at which.
+fn not_here(asked: &Invocation) -> Error {
+    let named = OPERATIONS.iter().find(|one| one.name == asked.name);
+    let is_type = asked.on.kind().is_none_or(|kind| Definitions::embedded().type_number(kind).is_some());
+    let Some(operation) = named.filter(|_| is_type) else { return Error::UnknownType(asked.path()) };
+    let (name, levels) = (operation.name, operation.levels.iter());
+    let places = levels.map(|level| level.path(name)).collect::<Vec<_>>().join(", ");
+    Error::Elsewhere(Issue::error(
+        "not-supported",
+        format!("${name} is not asked here, but at {places}."),
+        format!("${name} はここではなく、{places} で要求してください。"),
+    ))
 }

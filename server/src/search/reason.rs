@@ -77,8 +77,8 @@ reasons! {
         "not all types have this search parameter; name those that are meant with _type",
         "この検索パラメータはすべての型にはありません。検索する型を_typeで指定してください";
     NotIndexed { resource_type: Box<str> } => Unready,
-        "not all records of {resource_type} are indexed by it yet; ask again when the reindex is done",
-        "{resource_type}の一部の記録はまだこのパラメータで索引付けされていません。再索引の完了後にやり直してください";
+        "not all records of {resource_type} are indexed by it yet; POST /fhir/$reindex does that and tells how far it is",
+        "{resource_type}の一部の記録はまだこのパラメータで索引付けされていません。POST /fhir/$reindex で索引付けと進み具合の確認ができます";
     UnknownType { name: Box<str> } => Misuse,
         "there is no resource type {name:?}",
         "{name}というリソース型はありません";

@@ -520,9 +520,10 @@ pub(super) fn stored(row: &Row, from: usize) -> Result<Stored, StoreError> {
     })
 }
 
-/// A body goes out as the bytes that are stored: what cannot be one is not sent.
+/// A body goes out as the bytes that are stored: what cannot be one is not sent. It may
+/// have been stored with white space around it.
 fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    match body.as_deref() {
+    match body.as_deref().map(<[u8]>::trim_ascii) {
         None | Some([b'{', .., b'}']) => Ok(body),
         Some(_) => Err(StoreError::Corrupt { table: "resource", column: "body", row: rid }),
     }

@@ -47,6 +47,7 @@ fn samples() -> Vec<Error> {
         Error::Forbidden(issue("forbidden")),
         Error::NotFound,
         Error::UnknownType("TYPE".into()),
+        Error::Elsewhere(issue("not-supported")),
         Error::NotAllowed(issue("not-supported")),
         Error::NotAcceptable(issue("not-supported")),
         Error::Conflict(issue(OWN)),
@@ -74,6 +75,7 @@ fn when(error: &Error) -> &'static str {
         }
         Error::NotFound => "absent or hidden, alike",
         Error::UnknownType(_) => "a type, operation or path that there is not",
+        Error::Elsewhere(_) => "an operation that is asked at another level, which the text names",
         Error::NotAllowed(_) => "a method that is not done here",
         Error::NotAcceptable(_) => "an answer in a media type that is not built",
         Error::Conflict(_) => "an id that someone else holds, or a transaction overtaken by another",
