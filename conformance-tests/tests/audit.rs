@@ -91,6 +91,27 @@ fn a_refused_read_is_on_record_too() {
     );
 }
 
+/// An expression that fails by what it has read, and a patch whose `test` fails, told of a
+/// record that stood nowhere.
+#[test]
+fn a_refusal_that_tells_of_a_record_is_on_hers() {
+    let world = World::new();
+    let mother = auditor(&world);
+    let town = world.importer();
+    let refused = || events(&mother, "").iter().filter(|event| event["outcome"] != "0").count();
+    let before = refused();
+    let resource = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+        "subject": {"reference": "Patient/pt-mei"}});
+    let expression = "iif(subject.resolve().gender = 'male', (1 | 2).single(), (1 | 2) + 1)";
+    let parameters = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": expression}, {"name": "resource", "resource": resource}]});
+    town.post("$fhirpath", &parameters).refused(422);
+    assert_eq!(refused(), before + 1, "of the expression");
+    let test = json!([{"op": "test", "path": "/gender", "value": "unknown"}]).to_string();
+    town.request("PATCH", "Patient/pt-mei").body("application/json-patch+json", &*test).send().refused(422);
+    assert_eq!(refused(), before + 2, "of the test");
+}
+
 #[test]
 fn only_her_own_side_reads_the_record() {
     let world = World::new();

@@ -379,6 +379,24 @@ fn a_reference_to_a_hidden_thing_loses_its_display() {
     }
 }
 
+/// Spelled with an escape, the name was not seen and stayed.
+#[test]
+fn a_display_in_escapes_is_a_display() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("呼名", "display-2", "2024-04-01"));
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    resource["subject"]["display"] = json!("呼名 花子");
+    let body = resource.to_string().replace("\"display\"", "\"displa\\u0079\"");
+    assert!(!body.contains("display\""), "{body}");
+    let sent = tester.request("POST", "Observation").body("application/fhir+json", &*body).send().expect(201);
+    let id = sent.json()["id"].as_str().expect("an id").to_owned();
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city"));
+    let seen = town.get(&format!("Observation/{id}")).expect(200).json();
+    assert_eq!(seen["subject"], json!({"reference": format!("Patient/{who}")}));
+    assert_eq!(tester.get(&format!("Observation/{id}")).json()["subject"]["display"], "呼名 花子");
+}
+
 /// Entries of a Bundle go through the same gates as requests: an operation, a search
 /// across types or in a compartment is no way round scopes, and none tells a hidden
 /// record from none.

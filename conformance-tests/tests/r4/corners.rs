@@ -126,7 +126,7 @@ fn addresses() -> Vec<Check> {
             get("Patient/p/Nonsense"),
             refused(404, "not-supported").holds("Patient/[id]/Nonsense"),
         ),
-        row("a refusal told the base", get("Patient/"), refused(404, "not-supported").lacks("fhir/Patient/ ")),
+        row("a slash at the end changed what was asked", get("Patient/?_id=p"), finds(&["p"])),
     ]
 }
 

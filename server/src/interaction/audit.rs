@@ -7,7 +7,7 @@
 //! Source: IHE Basic Audit Log Patterns
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use techo_profiles::json::Json;
 
@@ -23,6 +23,22 @@ use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
 use crate::store::stance::Ground;
 use crate::store::write::{Extra, Method, Put};
+
+/// Whose records a call has looked at on the way to its answer, and of which type: what
+/// it is refused with may tell of them too.
+#[derive(Debug, Default)]
+pub(crate) struct Looks(Mutex<Vec<(CitizenKey, String)>>);
+
+impl Looks {
+    /// These were looked at.
+    pub(crate) fn at(&self, records: &[(CitizenKey, String)]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(records);
+    }
+
+    fn take(&self) -> Vec<(CitizenKey, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
 
 impl App {
     /// Keeps the record of a request whose token is not, or no longer, good.
@@ -76,12 +92,16 @@ impl Call<'_> {
         };
         let mut record = self.record_of(kind, outcome);
         record.query = Some(asked(interaction).into());
+        let looked = self.looks.take();
         if let Ok(reply) = result {
             record.patients = self.disclosed(&reply.disclosed).await?;
             record.resource = reply.about.as_ref().map(|at| at.reference().into());
         }
         if result.is_err() {
-            record.patients = self.refused_about();
+            // A refusal tells of what was looked at before: how an expression fails, or a test.
+            record.patients = self.disclosed(&looked).await?;
+            let known: Vec<CitizenKey> = record.patients.iter().map(|one| one.citizen).collect();
+            record.patients.extend(self.refused_about().into_iter().filter(|one| !known.contains(&one.citizen)));
         }
         self.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
         Ok(())

@@ -88,6 +88,7 @@ impl App {
             lenient,
             japanese: false,
             give: None,
+            looks: Arc::default(),
             base: self.config.fhir_base(),
         }
     }
@@ -165,6 +166,7 @@ impl<'a> Call<'a> {
             lenient: self.lenient,
             japanese: self.japanese,
             give: self.give,
+            looks: self.looks.clone(),
             base: self.base.clone(),
         }
     }

@@ -42,6 +42,8 @@ pub use expected::{Expected, Known};
 pub use ground::Ground;
 pub use invocation::{Invocation, Target};
 
+use audit::Looks;
+
 use crate::app::{App, Standing};
 use crate::circles::Views;
 use crate::consent::View;
@@ -255,6 +257,8 @@ pub struct Call<'a> {
     pub japanese: bool,
     /// `Prefer: return=…`, for what is written by a Bundle.
     pub give: Option<Return>,
+    /// What it has looked at on the way to an answer.
+    pub(crate) looks: Arc<Looks>,
     /// The public base of FHIR URLs, without a slash at the end.
     pub base: String,
 }

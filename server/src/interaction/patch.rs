@@ -219,6 +219,8 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
             "このリソースは一部だけが開示されているため、PATCH では変更できません。",
         )]));
     }
+    let citizens = call.citizens_of(old).await?;
+    call.looks.at(&citizens.into_iter().map(|citizen| (citizen, kind.clone())).collect::<Vec<_>>());
     let mut resource = super::plan::parse(&body)?;
     changes.apply(call, &mut resource)?;
     Ok(resource.to_string().into_bytes())

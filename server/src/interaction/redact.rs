@@ -32,8 +32,9 @@ impl Call<'_> {
     }
 
     async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
-        // Most records name nobody: that is seen without taking them apart.
-        if memchr::memmem::find(&body, DISPLAY).is_none() {
+        // Most records name nobody: that is seen without taking them apart, where no name
+        // can be spelled by escapes.
+        if [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
             return Ok(body);
         }
         let resource = parsed(&body)?;
@@ -145,3 +146,4 @@ pub(super) fn named<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
 }
 
 const DISPLAY: &[u8] = b"display\"";
+const ESCAPE: &[u8] = b"\\u";

@@ -1,6 +1,6 @@
 //! Texts that repeat, as numbers: systems, codes, search parameters.
 //!
-//! A number is given once, in a short transaction of its own before the write
+//! A number is given once, in a transaction of its own before the write
 //! that needs it, and is remembered only after that commit: a write that rolls
 //! back never leaves a number behind that the database does not know.
 

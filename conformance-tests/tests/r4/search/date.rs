@@ -109,9 +109,9 @@ fn after() -> Vec<Check> {
         ),
         row("ge after an open end began", get("Observation?date=ge2013-03-14"), finds(&["year", "from"])),
         row(
-            "ge the last day of a period: it neither reaches above nor lies within",
+            "ge the last day of a period: it overlaps",
             get("Observation?date=ge2013-01-20"),
-            finds(&["year", "month", "from"]),
+            finds(&["year", "month", "week", "from"]),
         ),
         row("gt the last day of a period", get("Observation?date=gt2013-01-20"), finds(&["year", "month", "from"])),
         row(
@@ -139,7 +139,7 @@ fn before() -> Vec<Check> {
         row(
             "le a day: the day too",
             get("Observation?date=le2013-01-14"),
-            finds(&["year", "month", "day", "ten", "until"]),
+            finds(&["year", "month", "week", "day", "ten", "until"]),
         ),
         row(
             "le after an open period began",
@@ -155,7 +155,7 @@ fn before() -> Vec<Check> {
         row(
             "from and until",
             get("Observation?date=ge2013-01-14&date=le2013-01-14"),
-            finds(&["year", "month", "day", "ten"]),
+            finds(&["year", "month", "week", "day", "ten"]),
         ),
         row(
             "from and until, half open",

@@ -107,6 +107,8 @@ impl Written {
 
 /// Patients that are looked up at once.
 const LOOKED_UP: usize = 1000;
+/// What a body holds that refers to a version, or may do so in escapes.
+const VERSION: [&[u8]; 2] = [b"_history", b"\\u"];
 
 /// What stands after `"Patient/` in a body; whether it is the id of anyone is for the
 /// store to say.
@@ -217,7 +219,7 @@ impl Transaction {
                 return Err(within(entry.index, overlap()));
             }
         }
-        let versioned = entries.iter().any(|entry| contains(&entry.body, b"/_history/"));
+        let versioned = entries.iter().any(|entry| VERSION.iter().any(|sign| contains(&entry.body, sign)));
         for entry in entries.iter() {
             let (Some(id), Some(url)) = (&entry.id, &entry.full_url) else { continue };
             let at = Location { kind: entry.kind.clone(), id: id.clone() };
