@@ -180,6 +180,7 @@ impl<'s> Work<'s> {
             let place = place("exclude", at, part);
             let besides = self.besides(place, &part.value_sets)?;
             let listed: HashSet<&str> = part.concepts.iter().map(|one| &*one.code).collect();
+            self.look(place, codes.len())?;
             let mut kept = Vec::with_capacity(codes.len());
             for one in codes {
                 if !(of_part(part, &listed, &one) && self.meets(place, &besides, &one)?) {
@@ -245,6 +246,11 @@ impl<'s> Work<'s> {
         Ok(met)
     }
 
+    fn look(&mut self, place: Part<'_>, looks: usize) -> Result<(), ExpandError> {
+        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+        Ok(())
+    }
+
     fn spend(&mut self, place: Part<'_>, codes: usize) -> Result<(), ExpandError> {
         self.listed = self.listed.checked_sub(codes).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
         Ok(())
@@ -276,8 +282,7 @@ impl<'s> Work<'s> {
     }
 
     fn meets(&mut self, place: Part<'_>, besides: &Besides<'_>, one: &Expanded) -> Result<bool, ExpandError> {
-        let looks = 1 + besides.filters.len() + besides.sets.len();
-        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+        self.look(place, 1 + besides.filters.len() + besides.sets.len())?;
         for (at, test) in &besides.filters {
             match besides.known.map_or(Membership::Unknown, |known| test.holds(known, &one.code)) {
                 Membership::Yes => {}

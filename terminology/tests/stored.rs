@@ -249,6 +249,20 @@ fn there_is_a_limit_to_how_many() {
     assert_eq!(error.fault, Fault::TooLarge);
 }
 
+/// A set of many codes and many excludes that touch none of them kept a processor for minutes.
+#[test]
+fn excludes_of_another_system_count_too() {
+    let concepts = Json::array((0..9_000).map(|code| json!({"code": (format!("c{code}"))})));
+    let other = || json!({"system": "urn:other", "concept": [{"code": "x"}]});
+    let excluding = |count: usize| {
+        let excludes = Json::array((0..count).map(|_| other()));
+        let include = json!({"system": "urn:s", "concept": (concepts.clone())});
+        [set("urn:x", json!({"include": [(include)], "exclude": (excludes)}))]
+    };
+    assert_eq!(codes(&excluding(100), "urn:x").expect("within the limit").len(), 9_000);
+    assert_eq!(codes(&excluding(1_000), "urn:x").expect_err("beyond it").fault, Fault::TooLarge);
+}
+
 /// The rule of sets, on every pair of a few parts: an include adds, an exclude takes away.
 #[test]
 fn parts_add_and_take_away_like_sets() {
