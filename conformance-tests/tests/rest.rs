@@ -549,6 +549,31 @@ fn a_byte_order_mark_is_not_stored_into_the_middle_of_a_bundle() {
     assert_eq!(found.json()["total"], 1);
 }
 
+/// One body of ordinary size, and the server is there for others at once.
+#[test]
+fn more_codings_than_can_be_indexed_are_refused_at_once() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("符", "codings-many", "2024-04-01"));
+    let coded = |count: usize| {
+        let mut body = weight(&who, "2026-01-02", "7.1");
+        body["code"]["coding"] =
+            (0..count).map(|number| json!({"system": "urn:many", "code": format!("c{number}")})).collect();
+        body
+    };
+    let begun = std::time::Instant::now();
+    let refused = tester.request("POST", "Observation").fhir(&coded(60_000)).send().expect(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly", "{refused}");
+    assert_eq!(refused["issue"][0]["expression"][0], "Observation", "{refused}");
+    // Comparing each with each would take minutes here.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+    let kept = tester.create(&coded(500));
+    let mut more = coded(60_000);
+    more["id"] = kept.rsplit('/').next().into();
+    tester.request("PUT", &kept).fhir(&more).send().expect(422);
+    assert_eq!(tester.get(&kept).expect(200).json()["meta"]["versionId"], "1");
+}
+
 #[test]
 fn more_contained_resources_than_can_be_indexed_are_refused() {
     let world = World::new();

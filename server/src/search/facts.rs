@@ -5,7 +5,7 @@
 //!
 //! Source: FHIR R4 fivews.html
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use techo_profiles::json::Json;
 
@@ -27,11 +27,11 @@ pub(super) fn clinical(resource_type: &str, resource: &Json, setting: Setting<'_
 
 /// The codings of the first of [`CODES`] that is there.
 fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Codings::default();
     for name in clinical_elements(resource_type) {
         each_at(resource, name, &mut |json| add_concept(json, &mut found));
-        if !found.is_empty() {
-            return found;
+        if !found.list.is_empty() {
+            return found.list;
         }
     }
     // A medicine may be named by a contained Medication.
@@ -43,7 +43,7 @@ fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
             add_concept(code, &mut found);
         }
     }
-    found
+    found.list
 }
 
 /// The elements that may hold the clinical code; the first that is there does.
@@ -58,20 +58,27 @@ pub(super) fn is_subject(element: &str) -> bool {
 }
 
 fn categories(resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Codings::default();
     if let Some(category) = resource.get("category") {
         category.each().iter().for_each(|json| add_concept(json, &mut found));
     }
-    found
+    found.list
+}
+
+/// Codings in order, each once. Who sends many must not make each be compared with each.
+#[derive(Default)]
+struct Codings {
+    list: Vec<Coding>,
+    seen: HashSet<Coding>,
 }
 
 /// A `CodeableConcept`, a Coding, or a code.
-fn add_concept(json: &Json, found: &mut Vec<Coding>) {
+fn add_concept(json: &Json, found: &mut Codings) {
     let mut add = |system: Option<&str>, code: Option<&str>| {
         if let Some(code) = code {
             let coding = Coding { system: system.unwrap_or_default().into(), code: code.into() };
-            if !found.contains(&coding) {
-                found.push(coding);
+            if found.seen.insert(coding.clone()) {
+                found.list.push(coding);
             }
         }
     };
