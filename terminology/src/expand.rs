@@ -180,14 +180,19 @@ impl<'s> Work<'s> {
             let place = place("exclude", at, part);
             let besides = self.besides(place, &part.value_sets)?;
             let listed: HashSet<&str> = part.concepts.iter().map(|one| &*one.code).collect();
+            // To find out that a code is none of the part's is work too.
             self.look(place, codes.len())?;
-            let mut kept = Vec::with_capacity(codes.len());
-            for one in codes {
-                if !(of_part(part, &listed, &one) && self.meets(place, &besides, &one)?) {
-                    kept.push(one);
+            let mut outcome = Ok(());
+            codes.retain(|one: &Expanded| {
+                if outcome.is_err() || !of_part(part, &listed, one) {
+                    return true;
                 }
-            }
-            codes = kept;
+                let met = self.meets(place, &besides, one);
+                let excluded = matches!(met, Ok(true));
+                outcome = met.map(|_| ());
+                !excluded
+            });
+            outcome?;
         }
         if set.active_only {
             codes.retain(|one| !one.is_inactive);
@@ -246,13 +251,13 @@ impl<'s> Work<'s> {
         Ok(met)
     }
 
-    fn look(&mut self, place: Part<'_>, looks: usize) -> Result<(), ExpandError> {
-        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+    fn spend(&mut self, place: Part<'_>, codes: usize) -> Result<(), ExpandError> {
+        self.listed = self.listed.checked_sub(codes).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
         Ok(())
     }
 
-    fn spend(&mut self, place: Part<'_>, codes: usize) -> Result<(), ExpandError> {
-        self.listed = self.listed.checked_sub(codes).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+    fn look(&mut self, place: Part<'_>, looks: usize) -> Result<(), ExpandError> {
+        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
         Ok(())
     }
 
