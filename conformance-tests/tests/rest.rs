@@ -561,3 +561,20 @@ fn more_contained_resources_than_can_be_indexed_are_refused() {
     assert_eq!(refused["issue"][0]["code"], "too-costly", "{refused}");
     assert_eq!(refused["issue"][0]["expression"][0], "Observation.contained", "{refused}");
 }
+
+/// Each coding was compared with each other, and all of them got numbers while nobody else wrote.
+#[test]
+fn a_record_of_very_many_codings_held_up_everybody() {
+    let world = World::new();
+    let tester = world.tester();
+    let resource = |count: usize| {
+        let codings: Vec<Value> =
+            (0..count).map(|n| json!({"system": "urn:x:many", "code": format!("c{n}")})).collect();
+        json!({"resourceType": "Basic", "code": {"coding": codings}})
+    };
+    let refused = tester.post("Basic", &resource(100_001)).refused(422).json();
+    assert_eq!(refused["issue"][0]["code"], "too-costly");
+    assert_eq!(refused["issue"][0]["expression"], json!(["Basic"]));
+    let id = tester.create(&resource(3_000));
+    assert_eq!(tester.ids("Basic?code=urn:x:many|c2999"), [id]);
+}

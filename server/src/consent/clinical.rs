@@ -6,6 +6,7 @@
 //! [`codings`], for the store as for this; the clinical time comes from
 //! `search/facts.rs`, which indexes it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use techo_profiles::json::Json;
@@ -66,7 +67,7 @@ pub fn codings(resource: &Json) -> Vec<Coding> {
     for member in resource.members().iter().filter(|member| &*member.name != "meta") {
         collect(&member.value, &mut found);
     }
-    found
+    once(found)
 }
 
 /// The codings in `category`.
@@ -81,7 +82,14 @@ pub fn categories(resource: &Json) -> Vec<Coding> {
             collect(part, &mut found);
         }
     }
-    found
+    once(found)
+}
+
+/// Each of them once, in their order.
+fn once(mut codings: Vec<Coding>) -> Vec<Coding> {
+    let mut seen = HashSet::new();
+    codings.retain(|coding| seen.insert(coding.clone()));
+    codings
 }
 
 impl Predicate {
@@ -160,10 +168,7 @@ fn collect(json: &Json, found: &mut Vec<Coding>) {
 
 fn add(coding: &Json, found: &mut Vec<Coding>) {
     if let Some(code) = coding.str("code") {
-        let own = (coding.str("system").map(Into::into), code.into());
-        if !found.contains(&own) {
-            found.push(own);
-        }
+        found.push((coding.str("system").map(Into::into), code.into()));
     }
 }
 

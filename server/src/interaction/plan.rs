@@ -3,7 +3,7 @@
 //! Every path that stores something goes through [`Draft`]: create, update,
 //! the entries of a transaction, and the importers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use techo_profiles::json::{Json, Place};
 
@@ -151,6 +151,9 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
+        if extracted.rows.len() > MOST_ROWS {
+            return Err(too_large(&self.at.kind));
+        }
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.beside(&self.resource, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
@@ -229,6 +232,13 @@ fn unindexed(kind: &str, error: &IndexError) -> Error {
         IndexError::TooMany(_) => kind.to_owned(),
         other => return Error::Internal(format!("index of {kind}: {other}")),
     };
+    too_large(at)
+}
+
+/// Index rows that one version may have: a code system of so many codes.
+const MOST_ROWS: usize = 100_000;
+
+fn too_large(at: impl Into<String>) -> Error {
     let text = "The resource has more parts than can be indexed. Split it.";
     let text_ja = "リソースの要素が多すぎて索引にできません。分割してください。";
     Error::Unprocessable(vec![Issue::error("too-costly", text, text_ja).at(at)])
@@ -255,33 +265,30 @@ impl App {
     /// Every actor that a provision names at any depth, and `*` for a provision that
     /// names none: by these rows a Consent is found for whoever it may concern. R4's
     /// own parameter `actor` covers the outermost provision only.
-    fn actors(&self, provision: Option<&Json>) -> Vec<Row> {
-        let Some(provision) = provision else { return Vec::new() };
-        let row = |kind: u16, id: &str| Row {
-            param: ACTOR_ANY.into(),
-            grp: 0,
-            cell: Cell::Reference { kind, id: id.into() },
-        };
-        let mut rows: Vec<Row> = Vec::new();
+    fn actors(&self, provision: Option<&Json>) -> impl Iterator<Item = Row> {
+        let mut found = BTreeSet::new();
+        if let Some(provision) = provision {
+            self.add_actors(provision, &mut found);
+        }
+        let row = |(kind, id)| Row { param: ACTOR_ANY.into(), grp: 0, cell: Cell::Reference { kind, id } };
+        found.into_iter().map(row)
+    }
+
+    fn add_actors(&self, provision: &Json, found: &mut BTreeSet<(u16, Box<str>)>) {
+        let mut names_one = false;
         for actor in provision.list("actor") {
             let reference = actor.at(&["reference", "reference"]).and_then(Json::as_str);
-            if let Some((kind, id)) = reference.and_then(|text| text.split_once('/')) {
-                rows.extend(self.definitions.type_number(kind).map(|kind| row(kind, id)));
+            if let Some((kind, id)) = reference.and_then(|text| text.split_once('/'))
+                && let Some(kind) = self.definitions.type_number(kind)
+            {
+                names_one = true;
+                found.insert((kind, id.into()));
             }
         }
-        if rows.is_empty() {
-            rows.push(row(0, "*"));
+        if !names_one {
+            found.insert((0, "*".into()));
         }
-        for nested in provision.list("provision") {
-            rows.extend(self.actors(Some(nested)));
-        }
-        let mut unique: Vec<Row> = Vec::new();
-        for row in rows {
-            if !unique.contains(&row) {
-                unique.push(row);
-            }
-        }
-        unique
+        provision.list("provision").iter().for_each(|nested| self.add_actors(nested, found));
     }
 
     /// Refuses what breaks FHIR's structure.

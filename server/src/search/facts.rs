@@ -5,7 +5,7 @@
 //!
 //! Source: FHIR R4 fivews.html
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use techo_profiles::json::Json;
 
@@ -31,7 +31,7 @@ fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
     for name in clinical_elements(resource_type) {
         each_at(resource, name, &mut |json| add_concept(json, &mut found));
         if !found.is_empty() {
-            return found;
+            return once(found);
         }
     }
     // A medicine may be named by a contained Medication.
@@ -43,7 +43,7 @@ fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
             add_concept(code, &mut found);
         }
     }
-    found
+    once(found)
 }
 
 /// The elements that may hold the clinical code; the first that is there does.
@@ -62,17 +62,21 @@ fn categories(resource: &Json) -> Vec<Coding> {
     if let Some(category) = resource.get("category") {
         category.each().iter().for_each(|json| add_concept(json, &mut found));
     }
-    found
+    once(found)
+}
+
+/// Each of them once, in their order.
+fn once(mut codings: Vec<Coding>) -> Vec<Coding> {
+    let mut seen = HashSet::new();
+    codings.retain(|coding| seen.insert(coding.clone()));
+    codings
 }
 
 /// A `CodeableConcept`, a Coding, or a code.
 fn add_concept(json: &Json, found: &mut Vec<Coding>) {
     let mut add = |system: Option<&str>, code: Option<&str>| {
         if let Some(code) = code {
-            let coding = Coding { system: system.unwrap_or_default().into(), code: code.into() };
-            if !found.contains(&coding) {
-                found.push(coding);
-            }
+            found.push(Coding { system: system.unwrap_or_default().into(), code: code.into() });
         }
     };
     add(None, json.as_str());

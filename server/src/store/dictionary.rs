@@ -1,6 +1,6 @@
 //! Texts that repeat, as numbers: systems, codes, search parameters.
 //!
-//! A number is given once, in a transaction of its own before the write
+//! A number is given once, in a short transaction of its own before the write
 //! that needs it, and is remembered only after that commit: a write that rolls
 //! back never leaves a number behind that the database does not know.
 
@@ -12,6 +12,9 @@ use tokio::sync::Mutex;
 
 use super::db::{Db, statement};
 use super::error::StoreError;
+
+/// Codes that get their numbers in one transaction: others write in between.
+const AT_ONCE: usize = 500;
 
 /// A coding's system and code; the system is empty where there is none.
 pub type Coding = (String, String);
@@ -82,7 +85,7 @@ impl Dictionary {
 
     /// Makes sure that every wanted text has its number.
     ///
-    /// Sorted inserts in one transaction: two servers that intern the same
+    /// Sorted inserts in few transactions: two servers that intern the same
     /// texts wait for each other instead of deadlocking. In one process those who
     /// want the same come in turn, and find that it was done.
     pub async fn intern(&self, db: &Db, mut wanted: Wanted<'_>) -> Result<(), StoreError> {
@@ -94,41 +97,57 @@ impl Dictionary {
         if wanted.is_empty() {
             return Ok(());
         }
+        self.give(db, &wanted.systems, &wanted.parameters).await?;
+        let codes: Vec<&Coding> = wanted.codes.iter().collect();
+        for some in codes.chunks(AT_ONCE) {
+            self.give_codes(db, some).await?;
+        }
+        Ok(())
+    }
+
+    async fn give(&self, db: &Db, uris: &BTreeSet<String>, names: &BTreeSet<String>) -> Result<(), StoreError> {
+        if uris.is_empty() && names.is_empty() {
+            return Ok(());
+        }
         let transaction = db.begin().await?;
         let backend = db.backend();
         let mut systems = Vec::new();
-        for uri in &wanted.systems {
+        for uri in uris {
             let id = id_of(&*transaction, backend, "system", "uri", uri).await?;
             systems.push((uri.clone(), id));
         }
-        let known =
-            |uri: &str| systems.iter().find(|(name, _)| name == uri).map(|(_, id)| *id).or_else(|| self.system(uri));
-        let mut codes = Vec::new();
-        for (system, code) in &wanted.codes {
-            let system_id = known(system).ok_or(StoreError::Missing { table: "system", what: "interned system" })?;
-            let values = [system_id.into(), code.as_str().into()];
-            let insert = "INSERT INTO code (system, code) VALUES (?, ?) ON CONFLICT DO NOTHING";
-            transaction.execute_raw(statement(backend, insert, values.clone())).await?;
-            let select = "SELECT id FROM code WHERE system = ? AND code = ?";
-            let row = transaction.query_one_raw(statement(backend, select, values)).await?;
-            let row = row.ok_or(StoreError::Missing { table: "code", what: "interned code" })?;
-            codes.push(((system.clone(), code.clone()), row.try_get_by_index::<i64>(0)?));
-        }
         let mut parameters = Vec::new();
-        for name in &wanted.parameters {
+        for name in names {
             let id = id_of(&*transaction, backend, "parameter", "name", name).await?;
             let id = i32::try_from(id).map_err(|_| StoreError::Missing { table: "parameter", what: "small id" })?;
             parameters.push((name.clone(), id));
         }
         transaction.commit().await?;
         self.systems.write().unwrap_or_else(PoisonError::into_inner).extend(systems);
-        {
-            let mut known = self.codes.write().unwrap_or_else(PoisonError::into_inner);
-            for ((system, code), id) in codes {
-                known.entry(system).or_default().insert(code, id);
-            }
-        }
         self.parameters.write().unwrap_or_else(PoisonError::into_inner).extend(parameters);
+        Ok(())
+    }
+
+    /// The systems have their numbers.
+    async fn give_codes(&self, db: &Db, wanted: &[&Coding]) -> Result<(), StoreError> {
+        let transaction = db.begin().await?;
+        let backend = db.backend();
+        let mut codes = Vec::new();
+        for (system, code) in wanted {
+            let missing = StoreError::Missing { table: "system", what: "interned system" };
+            let values = [self.system(system).ok_or(missing)?.into(), code.as_str().into()];
+            let insert = "INSERT INTO code (system, code) VALUES (?, ?) ON CONFLICT DO NOTHING";
+            transaction.execute_raw(statement(backend, insert, values.clone())).await?;
+            let select = "SELECT id FROM code WHERE system = ? AND code = ?";
+            let row = transaction.query_one_raw(statement(backend, select, values)).await?;
+            let row = row.ok_or(StoreError::Missing { table: "code", what: "interned code" })?;
+            codes.push((system, code, row.try_get_by_index::<i64>(0)?));
+        }
+        transaction.commit().await?;
+        let mut known = self.codes.write().unwrap_or_else(PoisonError::into_inner);
+        for (system, code, id) in codes {
+            known.entry(system.clone()).or_default().insert(code.clone(), id);
+        }
         Ok(())
     }
 
