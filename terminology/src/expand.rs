@@ -180,13 +180,19 @@ impl<'s> Work<'s> {
             let place = place("exclude", at, part);
             let besides = self.besides(place, &part.value_sets)?;
             let listed: HashSet<&str> = part.concepts.iter().map(|one| &*one.code).collect();
-            let mut kept = Vec::with_capacity(codes.len());
-            for one in codes {
-                if !(of_part(part, &listed, &one) && self.meets(place, &besides, &one)?) {
-                    kept.push(one);
+            // To find out that a code is none of the part's is work too.
+            self.look(place, codes.len())?;
+            let mut outcome = Ok(());
+            codes.retain(|one: &Expanded| {
+                if outcome.is_err() || !of_part(part, &listed, one) {
+                    return true;
                 }
-            }
-            codes = kept;
+                let met = self.meets(place, &besides, one);
+                let excluded = matches!(met, Ok(true));
+                outcome = met.map(|_| ());
+                !excluded
+            });
+            outcome?;
         }
         if set.active_only {
             codes.retain(|one| !one.is_inactive);
@@ -250,6 +256,11 @@ impl<'s> Work<'s> {
         Ok(())
     }
 
+    fn look(&mut self, place: Part<'_>, looks: usize) -> Result<(), ExpandError> {
+        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+        Ok(())
+    }
+
     /// * `sets`: the last of the part's sets, that are still to be looked at.
     fn besides(&mut self, place: Part<'s>, sets: &'s [Box<str>]) -> Result<Besides<'s>, ExpandError> {
         let part = place.own;
@@ -276,8 +287,7 @@ impl<'s> Work<'s> {
     }
 
     fn meets(&mut self, place: Part<'_>, besides: &Besides<'_>, one: &Expanded) -> Result<bool, ExpandError> {
-        let looks = 1 + besides.filters.len() + besides.sets.len();
-        self.looks = self.looks.checked_sub(looks).ok_or_else(|| place.wrong("", Fault::TooLarge))?;
+        self.look(place, 1 + besides.filters.len() + besides.sets.len())?;
         for (at, test) in &besides.filters {
             match besides.known.map_or(Membership::Unknown, |known| test.holds(known, &one.code)) {
                 Membership::Yes => {}

@@ -249,6 +249,19 @@ fn there_is_a_limit_to_how_many() {
     assert_eq!(error.fault, Fault::TooLarge);
 }
 
+/// That a code is none of an exclude's must be found out as well, for each of them.
+#[test]
+fn excludes_of_another_system_are_work_too() {
+    let codes_of = Json::array((0..10_000).map(|code| json!({"code": (format!("c{code}"))})));
+    let included = json!({"system": "urn:s", "concept": (codes_of)});
+    let less = |excludes: usize| {
+        let excludes = Json::array((0..excludes).map(|_| json!({"system": "urn:other"})));
+        codes(&[set("urn:x", json!({"include": [(included.clone())], "exclude": (excludes)}))], "urn:x")
+    };
+    assert_eq!(less(100).expect("a few").len(), 10_000);
+    assert_eq!(less(300).expect_err("many").fault, Fault::TooLarge);
+}
+
 /// The rule of sets, on every pair of a few parts: an include adds, an exclude takes away.
 #[test]
 fn parts_add_and_take_away_like_sets() {

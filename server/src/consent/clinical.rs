@@ -63,33 +63,33 @@ impl Facts {
 
 /// Every coding of a resource, outside `meta`: `provision.code` means any of them (§3).
 pub fn codings(resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     for member in resource.members().iter().filter(|member| &*member.name != "meta") {
         collect(&member.value, &mut found);
     }
-    once(found)
+    found.list
 }
 
 /// The codings in `category`.
 pub fn categories(resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Found::default();
     if let Some(category) = resource.get("category") {
         for part in category.each() {
             // AllergyIntolerance.category is a plain code.
             if let Some(code) = part.as_str() {
-                found.push((None, code.into()));
+                found.list.push((None, code.into()));
             }
             collect(part, &mut found);
         }
     }
-    once(found)
+    found.list
 }
 
-/// Each of them once, in their order.
-fn once(mut codings: Vec<Coding>) -> Vec<Coding> {
-    let mut seen = HashSet::new();
-    codings.retain(|coding| seen.insert(coding.clone()));
-    codings
+/// Codings in order, each once. Who sends many must not make each be compared with each.
+#[derive(Default)]
+struct Found {
+    list: Vec<Coding>,
+    seen: HashSet<Coding>,
 }
 
 impl Predicate {
@@ -151,7 +151,7 @@ fn coded(codings: &[Coding], system: Option<&str>, code: &str) -> bool {
 
 /// Every object that reads as a Coding: a `code`, mostly with a `system`, and no
 /// `value` (a Quantity has a code too).
-fn collect(json: &Json, found: &mut Vec<Coding>) {
+fn collect(json: &Json, found: &mut Found) {
     for part in json.each() {
         // Items of `coding` may lack a system; a Coding that stands alone is known by having one.
         for coding in part.list("coding") {
@@ -166,9 +166,12 @@ fn collect(json: &Json, found: &mut Vec<Coding>) {
     }
 }
 
-fn add(coding: &Json, found: &mut Vec<Coding>) {
+fn add(coding: &Json, found: &mut Found) {
     if let Some(code) = coding.str("code") {
-        found.push((coding.str("system").map(Into::into), code.into()));
+        let own: Coding = (coding.str("system").map(Into::into), code.into());
+        if found.seen.insert(own.clone()) {
+            found.list.push(own);
+        }
     }
 }
 

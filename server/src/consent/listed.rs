@@ -5,6 +5,8 @@
 //! To add a type: an arm in [`listed`], its name in [`LISTING`], and the same in
 //! `consent/brute.rs`, which shares no code with this.
 
+use std::collections::HashSet;
+
 use techo_profiles::json::Json;
 
 use super::subject::local;
@@ -20,11 +22,11 @@ pub const DEPTH: usize = 3;
 ///
 /// * `base`: this server's own base without a slash at the end.
 pub fn listed<'a>(resource: &'a Json, base: &str) -> Vec<(&'a str, &'a str)> {
-    let mut found = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     let mut add = |reference: Option<&'a Json>| {
         for one in reference.map_or(&[][..], Json::each) {
             let place = one.str("reference").and_then(|text| local(text, base));
-            found.extend(place.filter(|place| !found.contains(place)).into_iter().collect::<Vec<_>>());
+            found.extend(place.filter(|place| seen.insert(*place)));
         }
     };
     let mut parts = |name: &str, inner: &str| resource.list(name).iter().for_each(|part| add(part.get(inner)));

@@ -8,6 +8,8 @@
 //!
 //! To add a type that keeps its subject elsewhere: one arm in [`special`].
 
+use std::collections::HashSet;
+
 use techo_profiles::json::{Json, Value};
 
 /// The elements that hold a subject, in every type.
@@ -156,7 +158,7 @@ impl Subjects {
     ///   references below it count like relative ones, others do not count.
     pub fn of(resource: &Json, base: &str) -> Self {
         if let Some(found) = special(resource, base) {
-            return found;
+            return found.each_once();
         }
         let mut found = Self::default();
         for name in SUBJECT_ROLES {
@@ -171,7 +173,15 @@ impl Subjects {
                 found.collect(resource.get(name), base, true);
             }
         }
-        found
+        found.each_once()
+    }
+
+    fn each_once(mut self) -> Self {
+        for list in [&mut self.patients, &mut self.through] {
+            let mut seen = HashSet::new();
+            list.retain(|one| seen.insert(one.clone()));
+        }
+        self
     }
 
     /// Whether nobody's consent decides: the row is for its custodian alone, or
@@ -189,7 +199,7 @@ impl Subjects {
     fn collect(&mut self, element: Option<&Json>, base: &str, deep: bool) {
         for part in element.map_or(&[][..], Json::each) {
             if let Some(("Patient", id)) = part.str("reference").and_then(|text| local(text, base)) {
-                push(&mut self.patients, id);
+                self.patients.push(id.into());
             }
             if deep {
                 for member in part.members() {
@@ -205,8 +215,8 @@ impl Subjects {
     fn follow(&mut self, element: Option<&Json>, base: &str) {
         for part in element.map_or(&[][..], Json::each) {
             match part.str("reference").and_then(|text| local(text, base)) {
-                Some(("Patient", id)) => push(&mut self.patients, id),
-                Some((kind, id)) if !SHARED.contains(&kind) => push(&mut self.through, &format!("{kind}/{id}")),
+                Some(("Patient", id)) => self.patients.push(id.into()),
+                Some((kind, id)) if !SHARED.contains(&kind) => self.through.push(format!("{kind}/{id}").into()),
                 _ => {}
             }
         }
@@ -235,12 +245,6 @@ fn special(resource: &Json, base: &str) -> Option<Subjects> {
 
 fn named<'a>(resource: &'a Json, names: &'static [&str]) -> impl Iterator<Item = &'a Json> {
     names.iter().filter_map(|name| resource.get(name))
-}
-
-fn push(list: &mut Vec<Box<str>>, text: &str) {
-    if !list.iter().any(|one| **one == *text) {
-        list.push(text.into());
-    }
 }
 
 /// Type and id of a reference to a resource on this server; its version does not

@@ -151,9 +151,7 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
-        if extracted.rows.len() > MOST_ROWS {
-            return Err(too_large(&self.at.kind));
-        }
+        bounded(&self.at.kind, &extracted, subjects.len())?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.beside(&self.resource, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
@@ -224,6 +222,19 @@ impl Draft {
     }
 }
 
+/// Refuses what would come to more than [`MOST_ROWS`]. Asked of what is written, never of
+/// what is stored: that can be made smaller, deleted and indexed anew.
+fn bounded(kind: &str, extracted: &Extracted, subjects: usize) -> Result<(), Error> {
+    // A clinical code has a row for each subject.
+    let clinical = extracted.clinical.codes.len().saturating_mul(subjects);
+    let rows = extracted.rows.len().saturating_add(clinical);
+    if rows > MOST_ROWS { Err(too_many_parts(kind.to_owned())) } else { Ok(()) }
+}
+
+/// Index rows that one resource may come to: enough for a code system of tens of
+/// thousands of codes, and written within a second or two.
+const MOST_ROWS: usize = 50_000;
+
 /// That a resource has too many parts is its sender's doing; that it does not fit the
 /// definitions, though it was validated, is not.
 fn unindexed(kind: &str, error: &IndexError) -> Error {
@@ -232,13 +243,10 @@ fn unindexed(kind: &str, error: &IndexError) -> Error {
         IndexError::TooMany(_) => kind.to_owned(),
         other => return Error::Internal(format!("index of {kind}: {other}")),
     };
-    too_large(at)
+    too_many_parts(at)
 }
 
-/// Index rows that one version may have: a code system of so many codes.
-const MOST_ROWS: usize = 100_000;
-
-fn too_large(at: impl Into<String>) -> Error {
+fn too_many_parts(at: String) -> Error {
     let text = "The resource has more parts than can be indexed. Split it.";
     let text_ja = "リソースの要素が多すぎて索引にできません。分割してください。";
     Error::Unprocessable(vec![Issue::error("too-costly", text, text_ja).at(at)])
@@ -395,10 +403,9 @@ impl App {
         };
         rows.extend(subject_rows(subjects));
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
-        let known = |id: &str| {
-            let (_, citizen) = about.subjects.iter().find(|(patient, _)| patient == id)?;
-            citizen.as_ref().map(|citizen| citizen.key)
-        };
+        let pairs = about.subjects.iter().filter_map(|(id, citizen)| Some((id.as_str(), citizen.as_ref()?.key)));
+        let keys: HashMap<&str, CitizenKey> = pairs.collect();
+        let known = |id: &str| keys.get(id).copied();
         let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
         let mut members: Vec<CitizenKey> = ids.iter().filter_map(|id| known(id)).collect();
         let others: Vec<&str> = ids.into_iter().filter(|id| known(id).is_none()).collect();

@@ -40,6 +40,8 @@ const MOST_DEFINITIONS: usize = 64;
 const MOST_NAMED: usize = 16;
 /// Versions of one definition among which the newest is looked for.
 const MOST_VERSIONS: u32 = 20;
+/// Bytes of definitions that one question may have read.
+const MOST_BYTES: usize = 32 << 20;
 /// Codes that all conditions of one question may come to together.
 const MOST_GIVEN: usize = 10 * MOST_CODES;
 /// Times that definitions which change meanwhile are read anew.
@@ -55,6 +57,7 @@ pub(crate) struct Vocabulary<'c> {
     /// Row and version of all that was fetched.
     read: Vec<(i64, i32)>,
     named: usize,
+    bytes: usize,
     tries: usize,
     lacking: Mutex<Option<Definition>>,
     listed: Mutex<HashMap<Box<str>, Listed>>,
@@ -69,6 +72,7 @@ impl<'c> Vocabulary<'c> {
             shelves: Shelves::new(base),
             read: Vec::new(),
             named: 0,
+            bytes: 0,
             tries: 0,
             lacking: Mutex::default(),
             listed: Mutex::default(),
@@ -85,7 +89,7 @@ impl<'c> Vocabulary<'c> {
 
     /// Whether more was asked for than one question may.
     pub(crate) fn is_over(&self) -> bool {
-        self.named > MOST_NAMED || self.shelves.len() > MOST_DEFINITIONS
+        self.named > MOST_NAMED || self.shelves.len() > MOST_DEFINITIONS || self.bytes > MOST_BYTES
     }
 
     /// Fetches a definition and all that it draws on, through the caller's eyes.
@@ -138,6 +142,10 @@ impl<'c> Vocabulary<'c> {
             self.put(wanted, None);
             return Ok(false);
         };
+        self.bytes += found.iter().filter_map(|row| row.body.as_deref()).map(<[u8]>::len).sum::<usize>();
+        if self.is_over() {
+            return Ok(true);
+        }
         let mut bodies = Vec::with_capacity(found.len());
         for row in &found {
             bodies.push(row.body.as_deref().map(parse).transpose()?.unwrap_or_else(Json::null));

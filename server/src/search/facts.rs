@@ -27,11 +27,11 @@ pub(super) fn clinical(resource_type: &str, resource: &Json, setting: Setting<'_
 
 /// The codings of the first of [`CODES`] that is there.
 fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Codings::default();
     for name in clinical_elements(resource_type) {
         each_at(resource, name, &mut |json| add_concept(json, &mut found));
-        if !found.is_empty() {
-            return once(found);
+        if !found.list.is_empty() {
+            return found.list;
         }
     }
     // A medicine may be named by a contained Medication.
@@ -43,7 +43,7 @@ fn codes(resource_type: &str, resource: &Json) -> Vec<Coding> {
             add_concept(code, &mut found);
         }
     }
-    once(found)
+    found.list
 }
 
 /// The elements that may hold the clinical code; the first that is there does.
@@ -58,25 +58,28 @@ pub(super) fn is_subject(element: &str) -> bool {
 }
 
 fn categories(resource: &Json) -> Vec<Coding> {
-    let mut found = Vec::new();
+    let mut found = Codings::default();
     if let Some(category) = resource.get("category") {
         category.each().iter().for_each(|json| add_concept(json, &mut found));
     }
-    once(found)
+    found.list
 }
 
-/// Each of them once, in their order.
-fn once(mut codings: Vec<Coding>) -> Vec<Coding> {
-    let mut seen = HashSet::new();
-    codings.retain(|coding| seen.insert(coding.clone()));
-    codings
+/// Codings in order, each once. Who sends many must not make each be compared with each.
+#[derive(Default)]
+struct Codings {
+    list: Vec<Coding>,
+    seen: HashSet<Coding>,
 }
 
 /// A `CodeableConcept`, a Coding, or a code.
-fn add_concept(json: &Json, found: &mut Vec<Coding>) {
+fn add_concept(json: &Json, found: &mut Codings) {
     let mut add = |system: Option<&str>, code: Option<&str>| {
         if let Some(code) = code {
-            found.push(Coding { system: system.unwrap_or_default().into(), code: code.into() });
+            let coding = Coding { system: system.unwrap_or_default().into(), code: code.into() };
+            if found.seen.insert(coding.clone()) {
+                found.list.push(coding);
+            }
         }
     };
     add(None, json.as_str());

@@ -5,6 +5,7 @@
 //! one text: a history row and a tombstone keep theirs, when their index rows
 //! are long gone.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use crate::consent::view::{CitizenKey, CustodianKey};
@@ -126,16 +127,13 @@ pub(super) const LABEL: usize = 13;
 
 /// The labels of all these codes, each by its system and by itself.
 pub fn labels<'a>(codes: impl IntoIterator<Item = (Role, &'a str, &'a str)>) -> String {
-    let mut hashed: Vec<(&str, &str, [[u8; LABEL - 1]; 2])> = Vec::new();
+    let mut hashed: HashMap<(&str, &str), [[u8; LABEL - 1]; 2]> = HashMap::new();
     let mut found: Vec<(char, [u8; LABEL - 1])> = Vec::new();
     for (role, system, code) in codes {
         // A category is a code too.
-        let known = hashed.iter().find(|known| (known.0, known.1) == (system, code)).map(|known| known.2);
-        let both = known.unwrap_or_else(|| {
-            let both = [Some(system), None].map(|system| digits(&named(system, code)));
-            hashed.push((system, code, both));
-            both
-        });
+        let both = *hashed
+            .entry((system, code))
+            .or_insert_with(|| [Some(system), None].map(|system| digits(&named(system, code))));
         found.extend(both.map(|digits| (role.letter(), digits)));
     }
     found.sort_unstable();
