@@ -151,15 +151,15 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
-        bounded(&self.at.kind, &extracted, subjects.len())?;
-        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        new.extend(app.beside(&self.resource, &subjects).await?);
-        let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
             Some(old) if !stale => app.rows_of(old).await?,
             _ => Vec::new(),
         };
+        bounded(&self.at.kind, &extracted, subjects.len(), before.len())?;
+        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
+        new.extend(app.beside(&self.resource, &subjects).await?);
+        let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
         let version = old.map_or(1, |old| old.version + 1);
         Ok(Put {
             rid,
@@ -223,12 +223,14 @@ impl Draft {
 }
 
 /// Refuses what would come to more than [`MOST_ROWS`]. Asked of what is written, never of
-/// what is stored: that can be made smaller, deleted and indexed anew.
-fn bounded(kind: &str, extracted: &Extracted, subjects: usize) -> Result<(), Error> {
+/// what is stored: that can be changed as long as it does not grow, deleted and indexed anew.
+///
+/// * `before`: index rows of the version before.
+fn bounded(kind: &str, extracted: &Extracted, subjects: usize, before: usize) -> Result<(), Error> {
     // A clinical code has a row for each subject.
     let clinical = extracted.clinical.codes.len().saturating_mul(subjects);
     let rows = extracted.rows.len().saturating_add(clinical);
-    if rows > MOST_ROWS { Err(too_many_parts(kind.to_owned())) } else { Ok(()) }
+    if rows > MOST_ROWS.max(before) { Err(too_many_parts(kind.to_owned())) } else { Ok(()) }
 }
 
 /// Index rows that one resource may come to: enough for a code system of tens of
