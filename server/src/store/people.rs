@@ -56,7 +56,7 @@ impl Store {
         }
         // On PostgreSQL nearly every write is about somebody whom the last change has left as she was.
         let watched = !self.db.asks_beside();
-        let mut found = if watched {
+        let mut found = if watched && self.states.may_know(patients) {
             let state = self.states.now(&self.db).await?;
             self.states.citizens(&state, patients)
         } else {

@@ -44,6 +44,12 @@ impl States {
         Ok(latest.1.clone())
     }
 
+    /// Whether all these Patients are remembered, as of whatever state.
+    pub(super) fn may_know(&self, patients: &[&str]) -> bool {
+        let known = self.citizens.lock().unwrap_or_else(PoisonError::into_inner);
+        patients.iter().all(|id| known.1.contains_key(*id))
+    }
+
     /// Of these Patients those who were found in this state.
     pub(super) fn citizens(&self, state: &str, patients: &[&str]) -> HashMap<String, Citizen> {
         let known = self.citizens.lock().unwrap_or_else(PoisonError::into_inner);
