@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::{Json, Place};
 
 pub use super::body::{parse, parse_either, parse_xml};
-use super::redact::named;
+use super::redact::{named, nameless};
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
@@ -264,12 +264,25 @@ impl App {
     fn extract_at(&self, kind: &str, resource: &Json, generation: i64) -> Result<Extracted, Error> {
         let mut extracted = index::extract(self.definitions, kind, resource, &self.local_at(generation))
             .map_err(|error| unindexed(kind, &error))?;
+        extracted.rows.extend(self.own_index(kind, resource, generation)?);
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
         let base = self.config.fhir_base();
         extracted.words = words::of(self.definitions, kind, resource, &|json| named(json, &base));
         Ok(extracted)
+    }
+
+    /// The rows by this installation's parameters. Their author may write any expression, so
+    /// it finds only what nobody loses who sees the record.
+    fn own_index(&self, kind: &str, resource: &Json, generation: i64) -> Result<Vec<Row>, Error> {
+        if self.catalog().own().is_empty() {
+            return Ok(Vec::new());
+        }
+        let left = nameless(resource, &self.config.fhir_base(), &|_, _| true);
+        let left = left.as_ref().unwrap_or(resource);
+        index::extract_own(self.definitions, kind, left, &self.local_at(generation))
+            .map_err(|error| unindexed(kind, &error))
     }
 
     /// Every actor that a provision names at any depth, and `*` for a provision that
@@ -458,8 +471,7 @@ impl App {
     /// alone, as of a generation.
     pub async fn own_rows(&self, stored: &Stored, resource: &Json, generation: i64) -> Result<Vec<IndexRow>, Error> {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
-        let rows = index::extract_own(self.definitions, kind, resource, &self.local_at(generation))
-            .map_err(|error| unindexed(kind, &error))?;
+        let rows = self.own_index(kind, resource, generation)?;
         let extracted = Extracted { rows, ..Extracted::default() };
         let dictionary = self.store.dictionary();
         dictionary.intern(self.store.db(), wanted(dictionary, &extracted)).await?;
