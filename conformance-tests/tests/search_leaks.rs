@@ -448,10 +448,10 @@ fn a_parameter_of_ones_own_finds_nothing_that_is_cut_out() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     for turn in 0..2 {
-        for number in 0..expressions.len() {
+        for (number, (_, expression)) in expressions.iter().enumerate() {
             let found = town.ids(&format!("Observation?patient={who}&own-{number}:missing=false"));
             let expected = if number == 8 { std::slice::from_ref(&id) } else { &[] };
-            assert_eq!(found, expected, "{} in turn {turn}", expressions[number].1);
+            assert_eq!(found, expected, "{expression} in turn {turn}");
         }
         assert!(town.ids(&format!("Observation?patient={who}&own-0=統合")).is_empty());
         let mut again = tester.get(&format!("Observation/{id}")).expect(200).json();

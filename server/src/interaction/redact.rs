@@ -8,6 +8,7 @@
 //! Whatever takes a part out of a record, or an answer from its content, takes it from
 //! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use techo_profiles::json::{Json, Value};
@@ -46,9 +47,8 @@ impl Call<'_> {
         for (kind, id) in places {
             let at = Location { kind: kind.to_owned(), id: id.to_owned() };
             let place = at.reference();
-            if !seen.contains_key(&place) {
-                let visible = self.sees(&at).await?;
-                seen.insert(place, visible);
+            if let Entry::Vacant(unknown) = seen.entry(place) {
+                unknown.insert(self.sees(&at).await?);
             }
         }
         let hidden = |kind: &str, id: &str| seen.get(&format!("{kind}/{id}")) != Some(&true);
@@ -158,9 +158,15 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
         json.remove("_display");
     }
     match json.value_mut() {
-        Value::Array(items) => items.iter_mut().for_each(|item| taken |= take_names(item, base, hidden)),
+        Value::Array(items) => {
+            for item in items {
+                taken |= take_names(item, base, hidden);
+            }
+        }
         Value::Object(members) => {
-            members.iter_mut().for_each(|member| taken |= take_names(&mut member.value, base, hidden));
+            for member in members {
+                taken |= take_names(&mut member.value, base, hidden);
+            }
         }
         _ => {}
     }

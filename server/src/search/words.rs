@@ -51,7 +51,9 @@ pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named
     let mut reader = Reader { definitions, named, found: Vec::new(), lines: Vec::new(), inner: Vec::new() };
     reader.element(resource_type, resource, true);
     if reader.found.is_empty() {
-        std::mem::take(&mut reader.inner).into_iter().for_each(|line| reader.push(line));
+        for line in std::mem::take(&mut reader.inner) {
+            reader.push(line);
+        }
     }
     let div = resource.at(&["text", "div"]).and_then(Json::as_str).unwrap_or_default();
     let narrative = xhtml::texts(div).iter().map(|text| line(text)).collect::<String>();
