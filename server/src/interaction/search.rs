@@ -10,7 +10,7 @@ use techo_profiles::json::Json;
 
 use super::ground::Ground;
 use super::include::included;
-use super::redact::Seen;
+use super::redact::{self, Seen};
 use super::vocabulary::Vocabulary;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
@@ -255,11 +255,12 @@ impl Call<'_> {
         (kind, row, place): (&str, &Stored, u32),
     ) -> Result<(), Error> {
         let Some(body) = &row.body else { return Ok(()) };
-        let holder = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let body = self.redacted(row, body.clone(), seen).await?;
+        let holder = Json::parse(&body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
         let inner =
             contained::at(&holder, place).and_then(|inner| Some((inner, inner.str("resourceType")?, inner.str("id")?)));
         let (inner, own, id) = inner.ok_or_else(|| Error::Internal("nothing is contained there".into()))?;
-        let text = self.redacted(row, body[inner.span()].to_vec(), seen).await?;
+        let text = redact::part(&holder, &body, inner);
         let text = subset::cut(self.definitions, own, text, (shape, true))?;
         bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), MATCH);
         for citizen in self.citizens_of(row).await? {
