@@ -4,6 +4,8 @@
 //! not show is not fetched, not counted, and takes no room on a page.
 
 mod changes;
+#[cfg(test)]
+mod mistold;
 mod several;
 mod standing;
 
@@ -393,22 +395,6 @@ impl<'a> Reader<'a> {
     /// * `id`: what holds of the id.
     fn where_id(&self, kind: &str, number: u16, id: Sql) -> Sql {
         where_id(number, id, visible(self.view, kind, number, "r", false))
-    }
-
-    /// Of these records those of which [`plainly`] says another thing than [`visible`],
-    /// though [`intricate`](super::visible::intricate) does not own to it.
-    #[cfg(test)]
-    pub(crate) async fn mistold(&self, kind: &str, ids: &[&str]) -> Result<Vec<Stored>, StoreError> {
-        let Some(number) = self.number(kind) else { return Ok(Vec::new()) };
-        let mut among = Sql::new("IN ");
-        among.list(ids.iter().map(ToString::to_string));
-        let shown = || visible(self.view, kind, number, "r", false);
-        let plain = || plainly(self.view, kind, number, "r");
-        let mut wrong = Sql::new("(");
-        wrong.push(plain()).text(" AND NOT ").push(shown()).text(" OR NOT ");
-        wrong.push(super::visible::intricate("r")).text(" AND ").push(shown()).text(" AND NOT ").push(plain());
-        wrong.text(")");
-        self.rows(where_id(number, among, wrong)).await
     }
 
     fn number(&self, kind: &str) -> Option<u16> {

@@ -28,7 +28,7 @@ use crate::search::plan::{CodePattern, Filter, Match, Pattern, Place, Plan};
 use crate::search::row::Table;
 
 use super::sql::Sql;
-use super::visible::{few_citizens, intricate, plainly};
+use super::visible::{few_citizens, intricate, perhaps};
 use filter::{Parts, Row, Scene, together};
 use matching::{by_table, code, name, one_of};
 
@@ -54,22 +54,29 @@ pub(super) fn of_one_code(kind: u16, view: &View, columns: Sql) -> Sql {
     one_code(row, columns, shown)
 }
 
-/// Row numbers of the same, of those that are plainly visible ([`plainly`]), with a column
-/// `intricate` in each: whether there are others of which that does not tell.
+/// Row numbers of the same, of those that are visible as far as is told without asking what
+/// they list ([`perhaps`]), with a column `intricate` in each: whether there are others among
+/// them than those of which that tells.
 ///
 /// * `whole`: with a column of how many there are.
 pub(super) fn of_one_code_plainly(kind: u16, view: &View, whole: bool) -> Sql {
     let row = Row { depth: 0, held: false, kind };
-    let name = Definitions::embedded().type_name(kind).unwrap_or_default();
-    let mut shown = Sql::new("r.kind = ");
-    shown.bind(row.key()).text(" AND ").push(Scene { view, beside: view }.there("r"));
-    shown.text(" AND (").push(plainly(view, name, kind, "r")).text(" OR ").push(intricate("r")).text(")");
     let mut columns = Sql::new("r.rid AS rid, bool_or(");
     columns.push(intricate("r")).text(") OVER () AS intricate");
     if whole {
         columns.text(", COUNT(*) OVER () AS whole");
     }
-    one_code(row, columns, shown)
+    one_code(row, columns, perhaps_shown(kind, view))
+}
+
+/// Of the rows `r` those that are looked at.
+pub(super) fn perhaps_shown(kind: u16, view: &View) -> Sql {
+    let row = Row { depth: 0, held: false, kind };
+    let name = Definitions::embedded().type_name(kind).unwrap_or_default();
+    let mut shown = Sql::new("r.kind = ");
+    shown.bind(row.key()).text(" AND ").push(Scene { view, beside: view }.there("r"));
+    shown.text(" AND ").push(perhaps(view, name, kind, "r"));
+    shown
 }
 
 /// * `shown`: which of them.

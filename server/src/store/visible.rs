@@ -28,7 +28,10 @@ pub(super) fn visible(view: &View, kind: &str, number: u16, name: &str, past: bo
 
 fn spelled(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql {
     let whose = format!("{name}.citizen");
-    let row = Row { name, kind: Some(kind), past, plain: false, outer: None, whose: &whose, now: view.now() };
+    whole(view, Row::of(view, (kind, name, &whose), past, Listed::Asked), number)
+}
+
+fn whole(view: &View, row: Row<'_>, number: u16) -> Sql {
     let mut any: Vec<Sql> = view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect();
     any.extend(shared_by_several(view, row));
     Sql::or(any)
@@ -41,8 +44,19 @@ fn spelled(view: &View, kind: &str, number: u16, name: &str, past: bool) -> Sql 
 /// rows with several subjects, or that list others, is most of a condition.
 pub(super) fn plainly(view: &View, kind: &str, number: u16, name: &str) -> Sql {
     let whose = format!("{name}.citizen");
-    let row = Row { name, kind: Some(kind), past: false, plain: true, outer: None, whose: &whose, now: view.now() };
+    let row = Row::of(view, (kind, name, &whose), false, Listed::Hidden);
     Sql::or(view.branches().iter().filter_map(|branch| reached(branch, row, number)).collect())
+}
+
+/// The same as [`visible`] of a current version, as if all that it lists could be seen:
+/// whoever is shown a row is shown it by this too. Only of rows that list others it
+/// may say too much.
+///
+/// Rows that are asked about once more are chosen by it: were it every [`intricate`]
+/// one, the time of an answer would tell that a hidden one is there.
+pub(super) fn perhaps(view: &View, kind: &str, number: u16, name: &str) -> Sql {
+    let whose = format!("{name}.citizen");
+    whole(view, Row::of(view, (kind, name, &whose), false, Listed::Seen), number)
 }
 
 /// A row may be visible though it is not [`plainly`]: it has several subjects, or lists others.
@@ -215,14 +229,33 @@ struct Row<'a> {
     kind: Option<&'a str>,
     /// It is one of `history`.
     past: bool,
-    /// It may be left out if it lists others.
-    plain: bool,
+    /// What is made of the rows that it lists.
+    listed: Listed,
     /// The row that lists it.
     outer: Option<&'a str>,
     /// The citizen whose Consents count.
     whose: &'a str,
     /// The instant at which they have to stand.
     now: i64,
+}
+
+impl<'a> Row<'a> {
+    /// * `is`: its type, what the statement calls it, and whose Consents count.
+    fn of(view: &View, is: (&'a str, &'a str, &'a str), past: bool, listed: Listed) -> Self {
+        let (kind, name, whose) = is;
+        Row { name, kind: Some(kind), past, listed, outer: None, whose, now: view.now() }
+    }
+}
+
+/// What a row lists.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Listed {
+    /// Is asked about.
+    Asked,
+    /// Is taken for hidden, all of it.
+    Hidden,
+    /// Is taken for visible, all of it.
+    Seen,
 }
 
 /// A predicate over a row.
@@ -240,8 +273,8 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
         Predicate::Any(parts) => Sql::or(parts.iter().map(|part| holds(part, row)).collect()),
         Predicate::Not(inner) => {
             let mut sql = Sql::new("NOT ");
-            // What is left out inside would be let in.
-            sql.push(holds(inner, Row { plain: false, ..row }));
+            // What is taken for hidden inside would be let in, and the other way round.
+            sql.push(holds(inner, Row { listed: Listed::Asked, ..row }));
             sql
         }
         Predicate::Type(wanted) => match row.kind {
@@ -296,9 +329,12 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
 /// kept: where it listed anything, it is not shown.
 fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     let name = row.name;
+    if row.listed == Listed::Seen && !row.past {
+        return Sql::new("1 = 1");
+    }
     let mut sql = Sql::new(&format!("({name}.labels NOT LIKE "));
     sql.bind(format!("%{LISTS}%"));
-    if !row.past && !row.plain {
+    if !row.past && row.listed == Listed::Asked {
         // Each step has names of its own, so that a list of lists can be followed.
         let (list, inner) = (format!("{name}l"), format!("{name}i"));
         let whose = format!("{inner}.citizen");

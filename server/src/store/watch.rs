@@ -242,7 +242,7 @@ struct Standing {
 }
 
 /// `SELECT` the state of all that is watched.
-const STATE: &str = "SELECT w.state FROM watched w WHERE w.id = 1";
+pub(super) const STATE: &str = "SELECT w.state FROM watched w WHERE w.id = 1";
 
 impl Question {
     pub(super) fn new(fresh: Sql, turns: Sql) -> Self {
@@ -369,6 +369,23 @@ impl Guard<'_> {
         self.state.as_deref()
     }
 
+    /// Whether the decision is known to stand in this state, which all that is watched has now.
+    pub(super) fn holds_in(&self, now: &str) -> bool {
+        let holds = self.state.as_deref() == Some(now);
+        if holds {
+            self.warrant.confirm();
+        } else {
+            self.forget();
+        }
+        holds
+    }
+
+    /// Who comes next asks the whole question at once.
+    fn forget(&self) {
+        let mut standing = self.warrant.question.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        standing.take_if(|one| self.state.as_ref().is_none_or(|state| *state == one.state));
+    }
+
     /// Its own columns, which come first, and how many.
     fn columns(&self) -> (&'static str, usize) {
         if self.state.is_some() { ("g.fresh", OF_GUARD) } else { ("g.fresh, g.state, g.turn", 3) }
@@ -405,12 +422,11 @@ impl Guard<'_> {
     pub(super) fn confirmed(&self, mut rows: Vec<Row>) -> Result<Option<(Vec<Row>, usize)>, DbErr> {
         let (_, from) = self.columns();
         let Some(first) = rows.first() else { return Ok(None) };
-        let mut standing = self.warrant.question.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
         if !first.get::<bool>(0)? {
-            // Who comes next asks the whole question at once.
-            standing.take_if(|one| self.state.as_ref().is_none_or(|state| *state == one.state));
+            self.forget();
             return Ok(None);
         }
+        let mut standing = self.warrant.question.0.standing.lock().unwrap_or_else(PoisonError::into_inner);
         if self.state.is_none()
             && let Some(state) = first.get::<Option<String>>(1)?
         {

@@ -7,9 +7,12 @@ use std::sync::Mutex;
 use sea_orm::{ConnectionTrait, TransactionTrait};
 use techo_migrations::{Migrator, MigratorTrait};
 
+use super::super::Store;
 use super::super::db::Db;
 use super::super::error::StoreError;
+use super::super::states::States;
 use super::*;
+use crate::clock::Clock;
 
 /// A database of a test's own.
 struct World {
@@ -356,5 +359,72 @@ async fn one_state_is_never_that_of_two_marks() {
     futures_util::future::join(all, readers).await;
     let states = seen.get_mut().expect("no panic").len();
     assert!(states > 20, "only {states} states were seen");
+    world.end().await;
+}
+
+/// Who asks after a commit is not told what was found before it, whoever else asks.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs TECHO_TEST_POSTGRES"]
+async fn a_state_that_many_ask_for_is_none_of_before() {
+    let world = World::new("shared").await;
+    let other = world.another().await;
+    let (states, asked) = (States::default(), AtomicU64::new(0));
+    let writing = AtomicBool::new(true);
+    let ask = || async {
+        while writing.load(Ordering::Acquire) {
+            states.now(&world.db).await.expect("a state");
+            asked.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    let write = async {
+        for turn in 0..400 {
+            let change = format!("UPDATE watched SET state = 'turn {turn}'");
+            other.write().await.execute_unprepared(&change).await.expect("committed");
+            assert_eq!(states.now(&world.db).await.expect("a state"), format!("turn {turn}"));
+        }
+        writing.store(false, Ordering::Release);
+    };
+    tokio::join!(write, ask(), ask(), ask(), ask(), ask(), ask());
+    assert!(asked.into_inner() > 400, "others asked meanwhile");
+    world.end().await;
+}
+
+/// What a write is told without looking into the tables is what is in them.
+#[tokio::test]
+#[ignore = "needs TECHO_TEST_POSTGRES"]
+async fn a_write_hears_of_every_change() {
+    let world = World::new("writes").await;
+    world.write(ROWS).await;
+    let store = Store::open(world.db.clone(), Clock::fixed(jiff::Timestamp::UNIX_EPOCH), 1).await.expect("a store");
+    let keeper = async || {
+        let mut found = BTreeSet::new();
+        // The second time she may be remembered; beside another who is not there she never is alone.
+        for asked in [&["child"][..], &["child"], &["child", "nobody"], &["child"]] {
+            let citizens = store.citizens(asked).await.expect("the database works");
+            found.insert(citizens.get("child").map(|citizen| (citizen.key, citizen.custodian)));
+        }
+        assert_eq!(found.len(), 1, "the same each time: {found:?}");
+        found.pop_first().flatten()
+    };
+    assert_eq!(keeper().await, Some((5, 7)));
+    let other = world.another().await;
+    for (change, found) in [
+        ("UPDATE resource SET custodian = 8 WHERE rid = 5", Some((5, 8))),
+        ("UPDATE resource SET deleted = 1 WHERE rid = 5", None),
+        ("UPDATE resource SET deleted = 0, custodian = 9 WHERE rid = 5", Some((5, 9))),
+        ("DELETE FROM resource WHERE rid = 5", None),
+    ] {
+        let question = decided(&world.db, &watch(), 10).await;
+        for _ in 0..3 {
+            assert!(store.stands(&question.warrant(10)).await.expect("the database works"));
+        }
+        other.write().await.execute_unprepared(change).await.expect(change);
+        assert_eq!(keeper().await, found, "{change}");
+        if change.contains("deleted") || change.contains("DELETE") {
+            let warrant = question.warrant(10);
+            assert!(!store.stands(&warrant).await.expect("the database works"), "{change}");
+            assert!(!warrant.confirmed(), "{change}");
+        }
+    }
     world.end().await;
 }
