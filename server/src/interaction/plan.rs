@@ -22,13 +22,13 @@ use crate::consent::{clinical, label};
 use crate::search::index::{self, IndexError};
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
-use crate::store::WriteSet;
 use crate::store::dictionary::{Dictionary, Wanted};
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::index::IndexRow;
 use crate::store::people::{ACTOR_ANY, Citizen};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
+use crate::store::{StoreError, WriteSet};
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -151,11 +151,12 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
-        let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
-            Some(old) if !stale => app.rows_of(old).await?,
-            _ => Vec::new(),
+            Some(old) => app.rows_before(old).await?,
+            None => Some(Vec::new()),
         };
+        let sweep = before.is_none();
+        let before = before.unwrap_or_default();
         bounded(&self.at.kind, &extracted, subjects.len(), before.len())?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.beside(&self.resource, &subjects).await?);
@@ -171,7 +172,7 @@ impl Draft {
             facts,
             old: before,
             new,
-            sweep: stale,
+            sweep,
             rules: planned(generation, old.map(|old| old.rules)),
         })
     }
@@ -316,11 +317,22 @@ impl App {
         if issues.is_empty() { Ok(()) } else { Err(Error::Invalid(issues)) }
     }
 
+    /// The index rows of a version that is replaced; `None` if they cannot be told from its
+    /// body, and are to be found by a scan: they are of an older epoch, or it makes no sense.
+    pub(super) async fn rows_before(&self, old: &Stored) -> Result<Option<Vec<IndexRow>>, Error> {
+        if old.epoch != self.store.epoch() {
+            return Ok(None);
+        }
+        match self.rows_of(old).await {
+            Err(Error::Store(StoreError::Corrupt { column: "body", .. })) => Ok(None),
+            rows => rows.map(Some),
+        }
+    }
+
     /// The index rows of a stored version, extracted again from its body.
     pub async fn rows_of(&self, stored: &Stored) -> Result<Vec<IndexRow>, Error> {
         let subjects = self.store.subjects_of(stored).await?;
-        let Some(body) = &stored.body else { return Ok(subject_rows(&subjects)) };
-        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let Some(resource) = stored.json()? else { return Ok(subject_rows(&subjects)) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
@@ -370,8 +382,7 @@ impl App {
     /// * `imported`: an importer made it. Then its tag counts, as long as the row
     ///   took it over: a client's later tag does not.
     pub fn facts_again(&self, stored: &Stored, before: &Facts, imported: bool) -> Result<Facts, Error> {
-        let Some(body) = &stored.body else { return Ok(before.clone()) };
-        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let Some(resource) = stored.json()? else { return Ok(before.clone()) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default().to_owned();
         let extracted = self.extract(&kind, &resource)?;
         let notebook = label::tagged(&resource).filter(|said| imported && *said == before.domain);

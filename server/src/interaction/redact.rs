@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use techo_profiles::json::{Json, splice};
+use techo_profiles::json::{Json, ParseError, splice};
 
 use super::{Call, Error, Location, subset};
 use crate::consent::caller::Action;
@@ -24,22 +24,23 @@ const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 impl Call<'_> {
     /// The body of a version as this caller may have it.
     pub(crate) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+        let unreadable = |_: ParseError| Error::Store(found.unreadable());
         if self.action == Action::Read && self.is_only_named(found).await? {
-            return identity(&body);
+            return identity(&body).map_err(unreadable);
         }
         let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
-        if whole { Ok(body) } else { self.without_names(body, seen).await }
-    }
-
-    async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
         // Most records name nobody: that is seen without taking them apart, where no name
         // can be spelled by escapes.
-        if [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
+        if whole || [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
             return Ok(body);
         }
-        let resource = parsed(&body)?;
+        let resource = Json::parse(&body).map_err(unreadable)?;
+        self.without_names(body, &resource, seen).await
+    }
+
+    async fn without_names(&self, body: Vec<u8>, resource: &Json, seen: &mut Seen) -> Result<Vec<u8>, Error> {
         let mut references = Vec::new();
-        names(&resource, &self.base, &mut references);
+        names(resource, &self.base, &mut references);
         let mut edits = Vec::new();
         for (reference, at) in references {
             let place = at.reference();
@@ -58,7 +59,8 @@ impl Call<'_> {
         if edits.is_empty() {
             return Ok(body);
         }
-        let mut resource = parsed(&splice(&body, edits))?;
+        let mut resource = Json::parse(&splice(&body, edits))
+            .map_err(|_| Error::Internal("what was taken out leaves no JSON".into()))?;
         // The narratives may say what the elements no longer do.
         resource.remove("text");
         if resource.list("contained").iter().any(|inner| inner.get("text").is_some()) {
@@ -97,13 +99,9 @@ impl Call<'_> {
     }
 }
 
-fn parsed(body: &[u8]) -> Result<Json, Error> {
-    Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))
-}
-
 /// A resource of which only who it is goes out.
-fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let resource = parsed(body)?;
+fn identity(body: &[u8]) -> Result<Vec<u8>, ParseError> {
+    let resource = Json::parse(body)?;
     let kept = resource
         .members()
         .iter()
