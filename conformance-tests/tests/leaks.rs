@@ -397,6 +397,40 @@ fn a_display_in_escapes_is_a_display() {
     assert_eq!(tester.get(&format!("Observation/{id}")).json()["subject"]["display"], "呼名 花子");
 }
 
+/// A base in capitals or with a slash too many was taken for another server's; a name below
+/// another name, in an extension of the reference, was not looked for.
+#[test]
+fn a_display_stays_nowhere() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("呼名", "display-3", "2024-04-01"));
+    let illness = tester.create(&json!({"resourceType": "Condition", "code": {"text": "内緒"},
+        "subject": {"reference": format!("Patient/{who}")}}));
+    let base = &world.base;
+    let (scheme, rest) = base.split_once("://").expect("a base");
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    let named = |reference: String| json!({"reference": reference, "display": "内緒の話"});
+    resource["focus"] = json!([
+        named(format!("{}://{rest}/Condition/{illness}", scheme.to_uppercase())),
+        named(format!("{base}//Condition/{illness}")),
+        named(format!("{base}/Condition/{illness}/_history/1")),
+    ]);
+    // In one that she sees.
+    resource["performer"] = json!([{"reference": "Organization/org-city", "display": "市", "extension": [
+        {"url": "https://example.org/why", "valueReference": named(format!("Condition/{illness}"))}]}]);
+    // In one that she does not.
+    resource["encounter"] = json!({"reference": "Encounter/nowhere", "display": "内緒の話", "extension": [
+        {"url": "https://example.org/why", "valueReference": named(format!("Condition/{illness}"))}]});
+    let id = tester.create(&resource);
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city"));
+    let seen = town.get(&format!("Observation/{id}")).expect(200).text();
+    assert!(!seen.contains("内緒") && seen.contains("市"), "{seen}");
+    assert_eq!(tester.get(&format!("Observation/{id}")).text().matches("内緒の話").count(), 6);
+    assert!(town.ids(&format!("Observation?patient={who}&_content=内緒")).is_empty());
+    let focus = format!("Observation?patient={who}&focus=Condition/{illness}");
+    assert_eq!(tester.ids(&focus), [id], "however its base is spelled");
+}
+
 /// Entries of a Bundle go through the same gates as requests: an operation, a search
 /// across types or in a compartment is no way round scopes, and none tells a hidden
 /// record from none.

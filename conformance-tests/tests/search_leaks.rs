@@ -375,6 +375,91 @@ fn what_is_contained_names_nobody_who_is_hidden() {
     }
 }
 
+/// A record that names a hidden one beside a narrative, and contains another narrative; and
+/// its citizen, who shares such records with the town.
+fn telling(tester: &Caller, number: &str) -> (String, String) {
+    let who = tester.create(&patient("語名", number, "2024-04-01"));
+    let illness = tester.create(&json!({"resourceType": "Condition", "code": {"text": "内緒"},
+        "subject": {"reference": format!("Patient/{who}")}}));
+    let narrative = |text: &str| json!({"status": "generated", "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{text}</div>")});
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    resource["text"] = narrative("秘話");
+    resource["contained"] = json!([{"resourceType": "Encounter", "id": "e", "status": "finished",
+        "class": {"code": number}, "text": narrative("外来通院")}]);
+    resource["encounter"] = json!({"reference": "#e"});
+    resource["focus"] = json!([{"reference": format!("Condition/{illness}"), "display": "統合失調"}]);
+    let id = tester.create(&resource);
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city"));
+    (who, id)
+}
+
+/// It was cut in the holder and given whole beside it, and found by its words.
+#[test]
+fn a_contained_narrative_goes_with_a_display_of_its_holder() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let (who, id) = telling(&tester, "telling-1");
+    for query in ["", "&_containedType=contained", "&_containedType=contained&_elements=text"] {
+        for which in ["true", "both"] {
+            let query = format!("Encounter?class=telling-1&_contained={which}{query}");
+            let (whole, part) = (tester.get(&query).expect(200).text(), town.get(&query).expect(200).text());
+            assert!(whole.contains("外来通院"), "{query}: {whole}");
+            assert!(!part.contains("外来") && part.contains("REDACTED") && part.contains("\"e\""), "{query}: {part}");
+        }
+    }
+    for text in ["外来", "通院", "秘話", "統合"] {
+        let count = |caller: &Caller| caller.ids(&format!("Observation?patient={who}&_content={text}")).len();
+        // What may be cut is no word for anybody; her own narrative is one for whom it is given to.
+        assert_eq!((count(&town), count(&tester)), (0, usize::from(text == "秘話")), "{text}");
+    }
+    assert_eq!(town.ids(&format!("Observation?patient={who}")), [id]);
+}
+
+/// Its author may write any expression: it found the names and narratives that recipients
+/// are not given, letter by letter.
+#[test]
+fn a_parameter_of_ones_own_finds_nothing_that_is_cut_out() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let (who, id) = telling(&tester, "telling-2");
+    let expressions = [
+        ("string", "Observation.focus.display"),
+        ("token", "Observation.focus.display"),
+        ("string", "Observation.descendants().ofType(Reference).display"),
+        ("string", "Observation.focus.select(display)"),
+        ("string", "Observation.text.div.toString()"),
+        ("token", "Observation.contained.text.status"),
+        ("token", "Observation.iif(focus.display.startsWith('統合'), status)"),
+        ("token", "Observation.where(focus.display.exists()).status"),
+        // Not cut, so that the others are known to have been evaluated.
+        ("token", "Observation.focus.reference.exists()"),
+    ];
+    for (number, (kind, expression)) in expressions.iter().enumerate() {
+        let code = format!("own-{number}");
+        tester.create(&json!({"resourceType": "SearchParameter", "url": format!("https://example.org/{code}"),
+            "name": "Own", "status": "active", "description": "Of its own.", "code": code,
+            "base": ["Observation"], "type": kind, "expression": expression}));
+    }
+    // By rows that were added, and by rows of a write.
+    let started = std::time::Instant::now();
+    tester.post("$reindex", &json!({"resourceType": "Parameters"})).expect(200);
+    while tester.get("Observation?own-8:missing=false").status != 200 {
+        assert!(started.elapsed() < std::time::Duration::from_mins(1), "it is indexed");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    for turn in 0..2 {
+        for (number, (_, expression)) in expressions.iter().enumerate() {
+            let found = town.ids(&format!("Observation?patient={who}&own-{number}:missing=false"));
+            let expected = if number == 8 { std::slice::from_ref(&id) } else { &[] };
+            assert_eq!(found, expected, "{expression} in turn {turn}");
+        }
+        assert!(town.ids(&format!("Observation?patient={who}&own-0=統合")).is_empty());
+        let mut again = tester.get(&format!("Observation/{id}")).expect(200).json();
+        again["issued"] = json!("2026-01-11T00:00:00Z");
+        tester.put(&format!("Observation/{id}"), &again).expect(200);
+    }
+}
+
 /// A hidden step of a hierarchy leads nowhere: what it is a part of stands in it alone.
 #[test]
 fn a_hidden_step_of_a_hierarchy_leads_nowhere() {

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod auth;
+pub mod base;
 pub mod circles;
 pub mod cli;
 pub mod clock;

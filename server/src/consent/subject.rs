@@ -12,6 +12,8 @@ use std::collections::HashSet;
 
 use techo_profiles::json::{Json, Value};
 
+use crate::base::below;
+
 /// The elements that hold a subject, in every type.
 const SUBJECT_ROLES: &[&str] = &["subject", "patient", "for", "beneficiary", "individual"];
 
@@ -250,10 +252,7 @@ fn named<'a>(resource: &'a Json, names: &'static [&str]) -> impl Iterator<Item =
 /// Type and id of a reference to a resource on this server; its version does not
 /// count, nor a fragment, which names a part of it. `None` for contained, logical, conditional and foreign ones.
 pub fn local<'a>(reference: &'a str, base: &str) -> Option<(&'a str, &'a str)> {
-    let relative = match reference.strip_prefix(base) {
-        Some(rest) if !base.is_empty() => rest.strip_prefix('/')?,
-        _ => reference,
-    };
+    let relative = if base.is_empty() { reference } else { below(reference, base)? };
     let mut parts = relative.split('#').next()?.split('/');
     let (kind, id) = (parts.next()?, parts.next()?);
     match (parts.next(), parts.next(), parts.next()) {
@@ -314,6 +313,11 @@ mod tests {
                 "a",
             ),
             (r#"{"resourceType":"Immunization","patient":{"reference":"https://other.example/fhir/Patient/a"}}"#, ""),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"HTTPS://Own.example/fhir//Patient/a"}}"#, "a"),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"https://own.example/FHIR/Patient/a"}}"#, ""),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"https://own.example/fhirPatient/a"}}"#, ""),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"https://own.example/fhir"}}"#, ""),
+            (r#"{"resourceType":"Immunization","patient":{"reference":"urn:uuid:a"}}"#, ""),
             (r##"{"resourceType":"Immunization","patient":{"reference":"#p"}}"##, ""),
             (r#"{"resourceType":"Immunization","patient":{"reference":"Patient/a#p"}}"#, "a"),
             (r#"{"resourceType":"Immunization","patient":{"identifier":{"value":"1"}}}"#, ""),

@@ -7,7 +7,7 @@
 //! Source: FHIR R4 http.html#delete, #3.1.0.7.1
 
 use super::conditional::Condition;
-use super::plan::subject_rows;
+use super::indexed::subject_rows;
 use super::stamp::stamp;
 use super::turns::Tries;
 use super::update::precondition;

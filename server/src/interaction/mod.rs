@@ -20,6 +20,7 @@ pub mod ground;
 pub mod guard;
 pub mod history;
 mod include;
+mod indexed;
 pub mod invocation;
 pub mod parameter;
 pub mod patch;

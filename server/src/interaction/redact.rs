@@ -4,10 +4,14 @@
 //! language, nothing else (`consent.md` §10). For a recipient a reference to what
 //! she cannot see keeps its opaque id and loses its `display`, whether that is
 //! hidden or is not there (§4.6): a name could stand in it.
+//!
+//! Whatever takes a part out of a record, or an answer from its content, takes it from
+//! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
-use techo_profiles::json::{Json, ParseError, splice};
+use techo_profiles::json::{Json, ParseError, Value};
 
 use super::{Call, Error, Location, subset};
 use crate::consent::caller::Action;
@@ -35,44 +39,20 @@ impl Call<'_> {
             return Ok(body);
         }
         let resource = Json::parse(&body).map_err(unreadable)?;
-        self.without_names(body, &resource, seen).await
-    }
-
-    async fn without_names(&self, body: Vec<u8>, resource: &Json, seen: &mut Seen) -> Result<Vec<u8>, Error> {
-        let mut references = Vec::new();
-        names(resource, &self.base, &mut references);
-        let mut edits = Vec::new();
-        for (reference, at) in references {
+        let mut places = BTreeSet::new();
+        names(&resource, &self.base, &mut places);
+        for (kind, id) in places {
+            let at = Location { kind: kind.to_owned(), id: id.to_owned() };
             let place = at.reference();
-            let visible = match seen.get(&place) {
-                Some(visible) => *visible,
-                None => self.sees(&at).await?,
-            };
-            seen.insert(place, visible);
-            if !visible {
-                let mut nameless = reference.clone();
-                nameless.remove("display");
-                nameless.remove("_display");
-                edits.push((reference.span(), nameless.to_string().into_bytes()));
+            if let Entry::Vacant(unknown) = seen.entry(place) {
+                unknown.insert(self.sees(&at).await?);
             }
         }
-        if edits.is_empty() {
-            return Ok(body);
-        }
-        let mut resource = Json::parse(&splice(&body, edits))
-            .map_err(|_| Error::Internal("what was taken out leaves no JSON".into()))?;
-        // The narratives may say what the elements no longer do.
-        resource.remove("text");
-        if resource.list("contained").iter().any(|inner| inner.get("text").is_some()) {
-            let nameless = |inner: &Json| {
-                let mut inner = inner.clone();
-                inner.remove("text");
-                inner
-            };
-            let contained = Json::array(resource.list("contained").iter().map(nameless));
-            resource.set("contained", contained);
-        }
-        Ok(tagged(resource, &[subset::SUBSETTED, "REDACTED"]).to_string().into_bytes())
+        let hidden = |kind: &str, id: &str| seen.get(&format!("{kind}/{id}")) != Some(&true);
+        Ok(match nameless(&resource, &self.base, &hidden) {
+            Some(left) => tagged(left, LEFT).to_string().into_bytes(),
+            None => body,
+        })
     }
 
     /// Whether this version is visible because it is who the caller is, and for no
@@ -110,6 +90,19 @@ fn identity(body: &[u8]) -> Result<Vec<u8>, ParseError> {
     Ok(tagged(Json::object(kept), &[subset::SUBSETTED]).to_string().into_bytes())
 }
 
+/// A contained resource of what is left of its holder, which says of it too that something
+/// was taken out.
+///
+/// * `body`: the holder's text, which `inner` is a part of.
+pub(super) fn part(holder: &Json, body: &[u8], inner: &Json) -> Vec<u8> {
+    let tags = holder.get("meta").map_or(&[][..], |meta| meta.list("tag"));
+    let is_left = tags.iter().any(|tag| tag.str("system") == Some(subset::SYSTEM) && tag.str("code") == Some(REDACTED));
+    if is_left {
+        return tagged(inner.clone(), LEFT).to_string().into_bytes();
+    }
+    body[inner.span()].to_vec()
+}
+
 /// Says that something was taken out.
 fn tagged(mut resource: Json, codes: &[&str]) -> Json {
     // What is contained in a record may have none.
@@ -126,14 +119,51 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
     resource
 }
 
-/// The references with a `display` to resources here that somebody may hide.
-fn names<'j>(json: &'j Json, base: &str, found: &mut Vec<(&'j Json, Location)>) {
-    if let Some((kind, id)) = named(json, base) {
-        found.push((json, Location { kind: kind.to_owned(), id: id.to_owned() }));
-        return;
-    }
+/// Where the references with a `display` lead, at any depth, as far as somebody may hide it.
+fn names<'j>(json: &'j Json, base: &str, found: &mut BTreeSet<(&'j str, &'j str)>) {
+    found.extend(named(json, base));
     json.items().iter().for_each(|item| names(item, base, found));
     json.members().iter().for_each(|member| names(&member.value, base, found));
+}
+
+/// What is left of a resource for whom those places are hidden: their references lose
+/// `display`, and where one does, the narratives go too, as they may say what the elements
+/// no longer do. `None` where nothing is taken out.
+///
+/// * `hidden`: of a type and an id.
+pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Option<Json> {
+    let mut left = resource.clone();
+    if !take_names(&mut left, base, hidden) {
+        return None;
+    }
+    left.remove("text");
+    if let Some(contained) = left.get_mut("contained") {
+        contained.items_mut().iter_mut().for_each(|inner| drop(inner.remove("text")));
+    }
+    Some(left)
+}
+
+/// Whether there was any.
+fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> bool {
+    let mut taken = named(json, base).is_some_and(|(kind, id)| hidden(kind, id));
+    if taken {
+        json.remove("display");
+        json.remove("_display");
+    }
+    match json.value_mut() {
+        Value::Array(items) => {
+            for item in items {
+                taken |= take_names(item, base, hidden);
+            }
+        }
+        Value::Object(members) => {
+            for member in members {
+                taken |= take_names(&mut member.value, base, hidden);
+            }
+        }
+        _ => {}
+    }
+    taken
 }
 
 /// The place that a reference with a `display` leads to, if somebody may hide it:
@@ -143,5 +173,8 @@ pub(super) fn named<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
     local(json.str("reference")?, base).filter(|(kind, _)| !SHARED.contains(kind))
 }
 
+const REDACTED: &str = "REDACTED";
+/// The tags of what something was taken out of.
+const LEFT: &[&str] = &[subset::SUBSETTED, REDACTED];
 const DISPLAY: &[u8] = b"display\"";
 const ESCAPE: &[u8] = b"\\u";

@@ -10,7 +10,7 @@ use techo_profiles::json::Json;
 
 use super::ground::Ground;
 use super::include::included;
-use super::redact::Seen;
+use super::redact::{self, Seen};
 use super::vocabulary::Vocabulary;
 use super::{Call, Error, Issue, Reply, subset};
 use crate::consent::View;
@@ -262,12 +262,14 @@ impl Call<'_> {
         shape: &Shape,
         (kind, row, place): (&str, &Stored, u32),
     ) -> Result<(), Error> {
+        let Some(body) = row.body().transpose() else { return Ok(()) };
         self.tells(reply, kind, row).await?;
-        let (Some(body), Some(holder)) = (row.body()?, row.json()?) else { return Ok(()) };
+        let body = self.redacted(row, body?.to_vec(), seen).await?;
+        let holder = Json::parse(&body).map_err(|_| row.unreadable())?;
         let inner =
             contained::at(&holder, place).and_then(|inner| Some((inner, inner.str("resourceType")?, inner.str("id")?)));
         let (inner, own, id) = inner.ok_or_else(|| Error::Internal("nothing is contained there".into()))?;
-        let text = self.redacted(row, body[inner.span()].to_vec(), seen).await?;
+        let text = redact::part(&holder, &body, inner);
         let text = subset::cut(self.definitions, own, text, (shape, true)).map_err(|_| row.unreadable())?;
         bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), MATCH);
         Ok(())

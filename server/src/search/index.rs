@@ -27,7 +27,7 @@ use super::words::Words;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 8;
+pub const INDEX_EPOCH: u32 = 9;
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -52,7 +52,7 @@ pub enum IndexError {
     ManyContained(u32),
 }
 
-/// The index rows and facts of a resource.
+/// The index rows by R4's own parameters, and the facts of a resource.
 ///
 /// # Errors
 /// [`IndexError`], naming the parameter.
@@ -72,7 +72,6 @@ pub fn extract(
     let mut extractor = Extractor::new(definitions, index, resource, setting);
     extractor.rows.reserve(32);
     extractor.given(index)?;
-    extractor.own(index, local.generation());
     let mut rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
     clinical.compartment = compartment(index, resource, &rows, definitions);
@@ -81,7 +80,6 @@ pub fn extract(
         let index = contained::index_of(local.catalog(definitions), inner)?;
         let mut extractor = Extractor::new(definitions, index, inner, setting);
         extractor.given(index)?;
-        extractor.own(index, local.generation());
         rows.extend(extractor.rows.into_iter().map(|row| contained::row(row, held)));
     }
     let contained = contained.into_iter().map(|(held, _)| held).collect();
@@ -164,7 +162,10 @@ struct Extractor<'a> {
     rows: Vec<Row>,
 }
 
-/// The index rows by own parameters alone, as of the generation of `local`.
+/// The index rows by this installation's parameters, as of the generation of `local`. Their
+/// expressions may go anywhere.
+///
+/// * `resource`: what everybody gets of it who sees it.
 ///
 /// # Errors
 /// [`IndexError::NoType`]

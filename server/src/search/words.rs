@@ -15,9 +15,9 @@
 //! that nothing is found across two of them.
 //!
 //! On its way out a resource may lose the `display` of a reference, and its
-//! narrative with it (`interaction/redact.rs`). Such a display is therefore no word
-//! at all, and what it stood beside is kept, for the store to ask whether the
-//! caller would get the narrative.
+//! narratives with it (`interaction/redact.rs`). Such a display is therefore no word
+//! at all, nor is the narrative of what is contained beside one; and what it stood
+//! beside is kept, for the store to ask whether the caller would get the narrative.
 //!
 //! A change here must raise [`super::index::INDEX_EPOCH`].
 
@@ -48,8 +48,13 @@ pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
 
 /// The words of a resource.
 pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named: Named<'_>) -> Words {
-    let mut reader = Reader { definitions, named, found: Vec::new(), lines: Vec::new() };
+    let mut reader = Reader { definitions, named, found: Vec::new(), lines: Vec::new(), inner: Vec::new() };
     reader.element(resource_type, resource, true);
+    if reader.found.is_empty() {
+        for line in std::mem::take(&mut reader.inner) {
+            reader.push(line);
+        }
+    }
     let div = resource.at(&["text", "div"]).and_then(Json::as_str).unwrap_or_default();
     let narrative = xhtml::texts(div).iter().map(|text| line(text)).collect::<String>();
     let mut found = if narrative.is_empty() { Vec::new() } else { reader.found };
@@ -91,6 +96,8 @@ struct Reader<'a> {
     named: Named<'a>,
     found: Vec<(Box<str>, Box<str>)>,
     lines: Vec<String>,
+    /// What narratives of contained resources say.
+    inner: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -127,7 +134,7 @@ impl Reader<'_> {
     fn value(&mut self, type_name: &str, json: &Json) {
         match (type_name, json.as_str()) {
             ("string" | "markdown", Some(text)) => self.push(line(text)),
-            ("xhtml", Some(div)) => xhtml::texts(div).iter().for_each(|text| self.push(line(text))),
+            ("xhtml", Some(div)) => self.inner.extend(xhtml::texts(div).iter().map(|text| line(text))),
             (_, Some(_)) => {}
             (_, None) => {
                 let own = json.str("resourceType").filter(|name| self.definitions.is_resource(name));
@@ -206,8 +213,29 @@ mod tests {
         }));
         assert_eq!(found.narrative, " 要約\n");
         let lines: Vec<&str> = found.content.lines().collect();
-        assert_eq!(lines, [" 札", " 内側", " 内田", " うちだ", " 太字", " 体重", " 名だけ", " 朝 fasting"]);
+        assert_eq!(lines, [" 札", " 内田", " うちだ", " 太字", " 体重", " 名だけ", " 朝 fasting"]);
         assert_eq!(found.named, [("Patient".into(), "p".into())]);
+    }
+
+    #[test]
+    fn the_narrative_of_what_is_contained_was_found_by_whom_it_is_not_given_to() {
+        let holder = |display: &str| {
+            let reference = json!({"reference": "Condition/c"}).with("display", display);
+            read(
+                &json!({"resourceType": "Observation", "status": "final", "code": {"text": "体重"},
+                "contained": [{"resourceType": "Encounter", "id": "e", "status": "finished",
+                    "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">内側</div>"}}]})
+                .with("focus", Json::array([reference])),
+            )
+        };
+        assert_eq!(holder("隠し名").content, " 体重\n");
+        let mut unnamed = holder("隠し名");
+        assert!(unnamed.named.is_empty(), "it has no narrative of its own");
+        let told = json!({"resourceType": "Observation", "status": "final", "code": {"text": "体重"},
+            "contained": [{"resourceType": "Encounter", "id": "e", "status": "finished",
+                "text": {"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">内側</div>"}}]});
+        unnamed.content.push_str(" 内側\n");
+        assert_eq!(read(&told), unnamed);
     }
 
     #[test]

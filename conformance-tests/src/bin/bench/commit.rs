@@ -2,7 +2,11 @@
 //! rows included, inserted once more by a bare group commit.
 //!
 //! They go into a copy of the database under new numbers and ids, in the order in which
-//! the server wrote them, so that they touch as many pages as its own did.
+//! the server wrote them, so that they touch as many pages as its own did. Each database is
+//! written the way that is quickest with it: SQLite by calling it ([`sqlite`]), PostgreSQL
+//! by multi-row inserts.
+
+pub(crate) mod sqlite;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -61,9 +65,10 @@ pub(crate) async fn drop_copy(db: &DatabaseConnection) -> Result<(), DbErr> {
     db.execute_unprepared(&format!("DROP SCHEMA IF EXISTS {COPY} CASCADE")).await.map(|_| ())
 }
 
-/// Writes the records after number `since` once more, `batch` records a commit; records a second.
+/// Writes the records after number `since` once more into PostgreSQL, `batch` records a commit;
+/// records a second.
 ///
-/// * `copy`: a database of its own, with the same tables and rows.
+/// * `copy`: tables of its own, with the same rows.
 pub(crate) async fn group_commit(
     copy: &DatabaseConnection,
     since: i64,

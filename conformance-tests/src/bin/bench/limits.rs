@@ -29,6 +29,10 @@ const PLACE: &str = "SELECT rid, CAST(kind AS BIGINT) FROM resource WHERE id = ?
 
 const KEY: &str = "SELECT rid FROM resource WHERE kind = ? AND id = ?";
 
+/// How SQLite is set, as the server sets it.
+pub(crate) const PRAGMAS: [(&str, &str); 4] =
+    [("wal_autocheckpoint", "8000"), ("cache_size", "-16000"), ("mmap_size", "268435456"), ("temp_store", "memory")];
+
 /// Opens the database as the server does.
 ///
 /// * `url`: `sqlite:PATH` or `postgres://…`
@@ -41,15 +45,12 @@ pub(crate) fn options(url: &str, connections: u32) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).min_connections(1).test_before_acquire(false).sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
-        sqlite
+        let sqlite = sqlite
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
-            .statement_cache_capacity(512)
-            .pragma("wal_autocheckpoint", "8000")
-            .pragma("cache_size", "-16000")
-            .pragma("mmap_size", "268435456")
-            .pragma("temp_store", "memory")
+            .statement_cache_capacity(512);
+        PRAGMAS.iter().fold(sqlite, |sqlite, (name, value)| sqlite.pragma(*name, *value))
     });
     options
 }

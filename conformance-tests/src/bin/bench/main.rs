@@ -347,7 +347,8 @@ impl Bench {
         let made = u64::try_from(after - before).unwrap_or(0);
         let said = (answer.status != 200).then(|| format!("{} {}", answer.status, answer.text()));
         let figure = Run { done: made, seconds, wrong: u64::from(said.is_some()), said, ..Run::default() };
-        let limit = self.commit_limit(since, 500);
+        // As many as the server's writer gathers.
+        let limit = self.commit_limit(since, 2048);
         let work = format!("`$import`, {} children × 5 visits, {made} resources", self.options.children);
         self.table.rate(&work, &figure, 1.0, Some(limit));
     }
@@ -429,10 +430,8 @@ impl Bare {
             let _ = std::fs::remove_file(format!("{}{end}", copy.display()));
         }
         self.db.execute_unprepared(&format!("VACUUM INTO '{}'", copy.display())).await?;
-        let bare = limits::open(&format!("sqlite:{}", copy.display()), 1).await?;
-        let rate = commit::group_commit(&bare, since, batch, time).await;
-        bare.close().await?;
-        rate
+        commit::sqlite::group_commit(&copy, since, batch, time)
+            .map_err(|error| sea_orm::DbErr::Custom(error.to_string()))
     }
 }
 

@@ -15,6 +15,7 @@ use techo_profiles::json::Json;
 use super::string::push_text;
 use super::token::code_pattern;
 use super::{Cells, Element, Kind, Question, Setting, extension_value};
+use crate::base::below;
 use crate::search::escape::unescape;
 use crate::search::fold::bounded;
 use crate::search::modifier::Modifier;
@@ -81,10 +82,7 @@ fn push(kind: u16, id: &str, cells: &mut Cells<'_>) {
 /// The type number and id that a reference to this server names; `None` for any
 /// other.
 pub fn place<'a>(reference: &'a str, setting: Setting<'_>) -> Option<(u16, &'a str)> {
-    let relative = match reference.strip_prefix(setting.local.base()) {
-        Some(rest) => rest.strip_prefix('/')?,
-        None => reference,
-    };
+    let relative = below(reference, setting.local.base())?;
     // A fragment names a part of the same resource.
     let mut parts = relative.split('#').next()?.split('/');
     let kind = (setting.type_number)(parts.next()?)?;
