@@ -115,7 +115,9 @@ pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Er
         return Ok(None);
     }
     let whole = app.capabilities().to_vec();
-    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
+    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true))
+        .map(Some)
+        .map_err(|_| Error::Internal("what the server says of itself is no JSON".into()))
 }
 
 /// The statement as the answer of a Bundle's entry.

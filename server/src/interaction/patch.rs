@@ -210,7 +210,7 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     readable(call, &kind)?;
     let view = call.view_for(Action::Read);
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
-    let body = old.body.clone().ok_or_else(|| Error::Internal("a live record without a body".into()))?;
+    let body = old.body()?.ok_or_else(|| Error::Internal("a live record without a body".into()))?.to_vec();
     let shown = call.redacted(old, body.clone(), &mut Seen::new()).await?;
     if shown != body {
         return Err(Error::Unprocessable(vec![Issue::error(

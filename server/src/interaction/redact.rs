@@ -11,7 +11,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use techo_profiles::json::{Json, Value};
+use techo_profiles::json::{Json, ParseError, Value};
 
 use super::{Call, Error, Location, subset};
 use crate::consent::caller::Action;
@@ -28,20 +28,17 @@ const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 impl Call<'_> {
     /// The body of a version as this caller may have it.
     pub(crate) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+        let unreadable = |_: ParseError| Error::Store(found.unreadable());
         if self.action == Action::Read && self.is_only_named(found).await? {
-            return identity(&body);
+            return identity(&body).map_err(unreadable);
         }
         let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
-        if whole { Ok(body) } else { self.without_names(body, seen).await }
-    }
-
-    async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
         // Most records name nobody: that is seen without taking them apart, where no name
         // can be spelled by escapes.
-        if [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
+        if whole || [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
             return Ok(body);
         }
-        let resource = parsed(&body)?;
+        let resource = Json::parse(&body).map_err(unreadable)?;
         let mut places = BTreeSet::new();
         names(&resource, &self.base, &mut places);
         for (kind, id) in places {
@@ -82,13 +79,9 @@ impl Call<'_> {
     }
 }
 
-fn parsed(body: &[u8]) -> Result<Json, Error> {
-    Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))
-}
-
 /// A resource of which only who it is goes out.
-fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let resource = parsed(body)?;
+fn identity(body: &[u8]) -> Result<Vec<u8>, ParseError> {
+    let resource = Json::parse(body)?;
     let kept = resource
         .members()
         .iter()
