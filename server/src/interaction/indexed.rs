@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::Json;
 
 use super::plan::About;
-use super::redact::{named, nameless};
+use super::redact::{nameless, place};
 use super::{Error, Issue};
 use crate::app::App;
 use crate::consent::listed::listed;
@@ -38,7 +38,7 @@ impl App {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
         let base = self.config.fhir_base();
-        extracted.words = words::of(self.definitions, kind, resource, &|json| named(json, &base));
+        extracted.words = words::of(self.definitions, kind, resource, &|json| place(json, &base));
         Ok(extracted)
     }
 
