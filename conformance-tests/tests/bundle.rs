@@ -193,6 +193,23 @@ fn binary(patch: &Value) -> Value {
 }
 
 #[test]
+fn a_full_url_that_names_another_resource_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    let there = tester.create(&patient("名", "full-url", "2024-04-01"));
+    let mut put = entry("PUT", &format!("Patient/{there}"), Some(&tester.get(&format!("Patient/{there}")).json()));
+    put["fullUrl"] = json!(format!("{}/Patient/other-id", world.base));
+    let answer = tester.post("", &bundle("transaction", &[put.clone()])).refused(400).json();
+    assert_eq!(answer["issue"][0]["expression"][0], "Bundle.entry[0].fullUrl", "{answer}");
+    put["fullUrl"] = json!(format!("{}/Patient/{there}", world.base));
+    tester.post("", &bundle("transaction", &[put])).expect(200);
+    let relative = [entry("GET", &format!("/fhir/Patient/{there}"), None), entry("GET", "/Patient", None)];
+    let answer = tester.post("", &bundle("batch", &relative)).expect(200).json();
+    assert_eq!([status(&answer, 0), status(&answer, 1)], ["400", "200"]);
+    assert!(answer["entry"][0]["response"]["outcome"].to_string().contains("is relative to"), "{answer}");
+}
+
+#[test]
 fn patches_are_entries_in_both_languages() {
     let world = World::new();
     let tester = world.tester();

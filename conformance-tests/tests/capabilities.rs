@@ -133,6 +133,7 @@ fn every_claimed_search_parameter_answers() {
         for parameter in resource["searchParam"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().expect("a name");
             let value = match parameter["type"].as_str() {
+                Some("token") => "true",
                 Some("date") => "2026-01-01",
                 Some("number") => "0.5",
                 Some("quantity") => "5.4|http://unitsofmeasure.org|mg",

@@ -179,6 +179,17 @@ fn what_could_not_be_indexed_by_is_refused_with_its_place() {
     }
     let refused = tester.post("SearchParameter", &definition("w", "x", "Patient.name.where(uses = 'x')")).refused(422);
     assert!(refused.text().contains("at byte 19"), "{}", refused.text());
+    // What resolve() would find is not in the record, but for its type.
+    for (kind, expression) in [
+        ("string", "Observation.subject.resolve().name"),
+        ("token", "Observation.where(subject.resolve().active).status"),
+    ] {
+        let mut wrong = definition("w", "x", expression);
+        wrong["base"] = json!(["Observation"]);
+        wrong["type"] = json!(kind);
+        let refused = tester.post("SearchParameter", &wrong).refused(422).json();
+        assert_eq!(refused["issue"][0]["expression"][0], "SearchParameter.expression", "{refused}");
+    }
     // A draft defines nothing yet.
     let mut draft = definition("w", "x", "Patient.nonsense");
     draft["status"] = json!("draft");

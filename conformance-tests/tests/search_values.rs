@@ -299,6 +299,19 @@ fn a_filter_is_a_whole_expression() {
 }
 
 #[test]
+fn a_boolean_is_asked_for_with_true_or_false_alone() {
+    let stock = clinic();
+    for query in ["active=yes", "active=TRUE", "active:not=yes", "active=true,yes", "_filter=active eq yes"] {
+        let (name, value) = query.split_once('=').expect("a pair");
+        let answer = stock.tester.get(&format!("Patient?{name}={}", encode(value))).refused(400);
+        assert!(answer.text().contains("true or false"), "{query}: {}", answer.text());
+    }
+    for query in ["active=true", "active=false", "active:not=true", "active:missing=true"] {
+        stock.tester.get(&format!("Patient?{query}")).expect(200);
+    }
+}
+
+#[test]
 fn a_filter_that_makes_no_sense_is_refused() {
     let stock = clinic();
     stock.refuses(&[

@@ -170,6 +170,9 @@ impl Settings {
     pub fn config(self) -> Result<Config, ConfigError> {
         let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 8080)));
         let mut config = Config::new(self.data.unwrap_or_else(|| PathBuf::from("techo-data")), listen);
+        if let Some(url) = &self.database {
+            known_database(url)?;
+        }
         config.database = self.database;
         config.tls = match (self.tls_certificate, self.tls_key) {
             (Some(certificate), Some(key)) => Some(Tls { certificate, key }),
@@ -212,6 +215,11 @@ pub enum ConfigError {
     /// A certificate without its key, or the other way round.
     #[error("--tls-certificate and --tls-key go together")]
     HalfTls,
+    /// No database of this kind is supported. The rest of the URL may hold a password.
+    #[error(
+        "{0}: databases are sqlite: and postgres:, such as sqlite:/var/lib/techo/techo.db or postgres://host/techo"
+    )]
+    Database(String),
     /// Nothing could be found in no time.
     #[error("--search-seconds is 1 or more")]
     SearchTime,
@@ -227,6 +235,18 @@ pub enum ConfigError {
     /// TLS is spoken, and the public origin says it is not.
     #[error("--base-url must begin with https:// where TLS is spoken, or cookies would be sent without it")]
     PlainOrigin,
+}
+
+/// Refuses the URL of a database that is none of ours.
+///
+/// # Errors
+/// [`ConfigError::Database`]
+pub fn known_database(url: &str) -> Result<(), ConfigError> {
+    match url.split_once(':') {
+        Some(("sqlite" | "postgres" | "postgresql", _)) => Ok(()),
+        Some((scheme, _)) => Err(ConfigError::Database(format!("{scheme}:"))),
+        None => Err(ConfigError::Database("--database without a kind".to_owned())),
+    }
 }
 
 impl Limits {

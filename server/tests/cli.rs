@@ -143,6 +143,8 @@ fn bad_usage_ends_with_2() {
         &["user", "add", "--name", "x", "--patient", "a", "--practitioner", "b"],
         &["user", "add", "--name", "x y"],
         &["token", "--client", "importer", "--scope", "nonsense/*.rs"],
+        &["token", "--client", "importer", "--scope", "system/Foo.rs"],
+        &["serve", "--database", "mysql://u:secret@x"],
         &["token", "--client", "importer", "--scope", "system/*.rs", "--minutes", "61"],
         &["token", "--client", "importer", "--scope", "system/*.rs", "--minutes", "0"],
         &["token", "--client", "importer", "--scope", "system/*.rs", "--purpose", "NONSENSE"],
@@ -183,6 +185,34 @@ fn what_fails_ends_with_1_and_says_what_to_do() {
         assert!(said(&output).contains("techo migrate"), "{arguments:?}: {}", said(&output));
         assert!(!nowhere.data.exists(), "{arguments:?} makes nothing");
     }
+}
+
+#[test]
+fn a_database_that_cannot_be_used_is_told_at_once_without_its_password() {
+    let place = Place::new();
+    let begun = std::time::Instant::now();
+    for (url, code, word) in [
+        ("postgres://me:secret@127.0.0.1:1/x", 1, "127.0.0.1:1"),
+        ("postgres://me:secret@127.0.0.1:port/x", 1, "--database"),
+        ("mysql://me:secret@x", 2, "sqlite: and postgres:"),
+    ] {
+        let output = place.run(&["serve", "--database", url]);
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{url}: {text}");
+        assert!(text.contains(word) && !text.contains("secret"), "{url}: {text}");
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_backup_to_where_nothing_can_be_written_says_so() {
+    let place = Place::with_importer();
+    let before = place.json(&["audit-verify", "--json"], 0);
+    let output = place.run(&["backup", "/proc/x"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("/proc/x cannot be written"), "{}", said(&output));
+    let after = place.json(&["audit-verify", "--json"], 0);
+    assert_eq!(after["chains"][0]["records"], before["chains"][0]["records"], "no backup is recorded");
 }
 
 #[test]

@@ -32,6 +32,50 @@ impl Expression {
     pub fn calls(&self, names: &[&str]) -> Option<(usize, &'static str)> {
         calls(&self.tree, names)
     }
+
+    /// The byte of the first `resolve()` that is asked for more than the type of what it
+    /// finds, which the reference itself tells: `resolve() is Patient`, `.is(Patient)`, and
+    /// `.ofType(Patient)` with nothing of it read.
+    pub fn fetches(&self) -> Option<usize> {
+        fetches(&self.tree)
+    }
+}
+
+fn fetches(expr: &Expr) -> Option<usize> {
+    let any = |all: &[Expr]| all.iter().find_map(fetches);
+    match &expr.kind {
+        Kind::Empty | Kind::Literal(_) | Kind::This | Kind::Index | Kind::Total | Kind::Variable(_) => None,
+        Kind::Path { start, steps } => start.as_deref().and_then(fetches).or_else(|| fetching(steps, false)),
+        Kind::Union(branches) => any(branches),
+        // `a.resolve() is T`
+        Kind::Is(operand, _) => match &operand.kind {
+            Kind::Path { start, steps } => start.as_deref().and_then(fetches).or_else(|| fetching(steps, true)),
+            _ => fetches(operand),
+        },
+        Kind::As(operand, _) | Kind::Negate(operand) | Kind::Plus(operand) => fetches(operand),
+        Kind::Binary(_, left, right) => fetches(left).or_else(|| fetches(right)),
+    }
+}
+
+/// * `typed`: `is` follows the last step.
+fn fetching(steps: &[Step], typed: bool) -> Option<usize> {
+    let name = |at: usize| match steps.get(at) {
+        Some(Step::Call(call)) => Some(call.function.name),
+        _ => None,
+    };
+    steps.iter().enumerate().find_map(|(at, step)| match step {
+        Step::Member(..) => None,
+        Step::Index(index) => fetches(index),
+        Step::Call(call) if call.function.name == "resolve" => {
+            let by_type = match name(at + 1) {
+                Some("is") => true,
+                Some("ofType") => at + 2 == steps.len() || matches!(name(at + 2), Some("exists" | "empty")),
+                _ => typed && at + 1 == steps.len(),
+            };
+            (!by_type).then_some(call.at)
+        }
+        Step::Call(call) => call.arguments.iter().find_map(fetches),
+    })
 }
 
 fn calls(expr: &Expr, names: &[&str]) -> Option<(usize, &'static str)> {
@@ -324,6 +368,27 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_resolve_is_asked_for_beyond_the_type_is_found() {
+        for (text, expected) in [
+            ("subject.resolve().name", Some(8)),
+            ("where(subject.resolve().active).status", Some(14)),
+            ("(subject.resolve()).name", Some(9)),
+            ("subject.resolve()", Some(8)),
+            ("subject.resolve() as Patient", Some(8)),
+            ("subject.resolve().ofType(Patient).name", Some(8)),
+            ("subject.resolve().name is HumanName", Some(8)),
+            ("status | subject.resolve().active", Some(17)),
+            ("subject.where(resolve() is Patient)", None),
+            ("subject.where(resolve().is(Patient))", None),
+            ("subject.where(resolve().ofType(Patient).exists())", None),
+            ("subject.where(resolve() is Patient or resolve() is Group)", None),
+            ("subject.reference", None),
+        ] {
+            assert_eq!(Expression::parse(text).expect(text).fetches(), expected, "{text}");
+        }
+    }
+
     /// None of R4's own expressions is refused where it belongs.
     #[test]
     fn every_search_parameter_of_r4_passes() {
@@ -334,6 +399,7 @@ mod tests {
                 if let Some(expression) = (!text.is_empty()).then(|| Expression::parse(text).expect(text)) {
                     let found = expression.types(definitions, kind);
                     assert!(found.is_ok(), "{kind} {}: {text} {found:?}", parameter.code);
+                    assert_eq!(expression.fetches(), None, "{kind} {}: {text}", parameter.code);
                 }
             }
         }

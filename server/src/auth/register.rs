@@ -2,6 +2,8 @@
 //!
 //! A secret or password is made here, answered once, and kept as a hash.
 
+use techo_profiles::Definitions;
+
 use super::client::{BadRow, Client, ClientKind, Purposes};
 use super::jwks::{self, JwksError};
 use super::person::{AccountKind, Relation};
@@ -370,6 +372,14 @@ fn check_keys(kind: ClientKind, keys: Option<&NewKeys>) -> Result<(), RegisterEr
 /// Every scope must make sense here: an operator's slip is better found now.
 fn checked_scopes(text: &str) -> Result<Scopes, RegisterError> {
     let (scopes, unknown) = Scopes::parse(text);
+    let definitions = Definitions::embedded();
+    let nowhere = scopes.iter().find(|scope| {
+        let kind = scope.resource().and_then(|scope| scope.kind.as_deref());
+        kind.is_some_and(|kind| definitions.type_number(kind).is_none())
+    });
+    if let Some(scope) = nowhere {
+        return Err(RegisterError::Scope(scope.text().to_owned(), ScopeError::Kind));
+    }
     match unknown.into_iter().next() {
         Some((word, error)) => Err(RegisterError::Scope(word, error)),
         None => Ok(scopes),

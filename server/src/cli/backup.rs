@@ -69,6 +69,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
     if args.file.exists() {
         return Err(Failure(format!("{} is there already; name another file", args.file.display())));
     }
+    writable(&args.file)?;
     // In the log, and so in the backup, that it was made.
     open::recorded(&app, open::act(&app, Kind::Operator, "backup", None)).await?;
     let part = beside(&args.file, "part");
@@ -90,6 +91,13 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
         show::line(format!("{}: {files} files, {bytes} bytes", args.file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses before anything is done where no file can be made.
+fn writable(file: &Path) -> Result<(), Failure> {
+    let part = beside(file, "part");
+    let tried = fs::File::create(&part).and_then(|_| fs::remove_file(&part));
+    tried.map_err(|error| Failure(format!("{} cannot be written: {error}; name another file", file.display())))
 }
 
 async fn write(app: &App, database: &Path, part: &Path, copy: &Path, quiet: bool) -> Result<usize, Failure> {

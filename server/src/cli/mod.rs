@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Settings};
+use crate::config::{Config, ConfigError, Settings, known_database};
 
 /// Techo: FHIR R4 for personal health records, with consent inside every query.
 #[derive(Debug, Parser)]
@@ -152,6 +152,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn carry_out(cli: Cli) -> Result<ExitCode, Failure> {
+    if let Some(Err(error)) = cli.place.database.as_deref().map(known_database) {
+        return Ok(show::usage(error));
+    }
     match cli.command {
         Command::Demo(args) => demo::run(&cli.place, args).await,
         Command::Serve(args) => serve::run(&cli.place, args).await,

@@ -107,10 +107,7 @@ pub fn read(definitions: &Definitions, resource: &Json) -> Result<SearchParamete
 fn applied(definitions: &Definitions, parameter: &SearchParameter, kind: &str) -> Result<(), Fault> {
     // What is told of its place is told of the whole expression, so that is read first.
     let whole = Expression::parse(&parameter.expression).map_err(Fault::Path)?;
-    if let Some((at, name)) = whole.calls(ELSEWHERE) {
-        let text = format!("{name}() is not to be had where records are indexed");
-        return Err(Fault::Path(PathError { reason: PathReason::Missing, at, text }));
-    }
+    recorded(&whole).map_err(Fault::Path)?;
     let text = parameter.expression_for(kind);
     if text.is_empty() {
         return Err(Fault::Element("expression"));
@@ -129,6 +126,19 @@ fn applied(definitions: &Definitions, parameter: &SearchParameter, kind: &str) -
     Err(Fault::Type { kind: parameter.kind.name(), found: found.into_iter().collect::<Vec<_>>().join(", ") })
 }
 
+/// Refuses what is not told by the record alone.
+fn recorded(expression: &Expression) -> Result<(), PathError> {
+    let missing = |at, text| Err(PathError { reason: PathReason::Missing, at, text });
+    if let Some((at, name)) = expression.calls(ELSEWHERE) {
+        return missing(at, format!("{name}() is not to be had where records are indexed"));
+    }
+    if let Some(at) = expression.fetches() {
+        let text = "resolve() tells only the type where records are indexed: resolve() is Patient";
+        return missing(at, text.to_owned());
+    }
+    Ok(())
+}
+
 fn parts(definitions: &Definitions, parameter: &SearchParameter, starts: &BTreeSet<String>) -> Result<(), Fault> {
     for (number, component) in parameter.components.iter().enumerate() {
         let known = definitions.all_parameters().iter().find(|known| known.url == component.definition);
@@ -137,6 +147,7 @@ fn parts(definitions: &Definitions, parameter: &SearchParameter, starts: &BTreeS
         }
         let fault = |error| Fault::Component(number, Some(error));
         let expression = Expression::parse(&component.expression).map_err(fault)?;
+        recorded(&expression).map_err(fault)?;
         for start in starts {
             expression.types(definitions, start).map_err(fault)?;
         }
@@ -239,6 +250,8 @@ mod tests {
             ("when", "date", "Observation", "Observation.issued | Observation.effective"),
             ("note", "string", "Observation", "Observation.note.text"),
             ("old", "token", "Patient", "Patient.birthDate < @1950-01-01"),
+            ("who", "reference", "Observation", "Observation.subject.where(resolve() is Patient)"),
+            ("who", "reference", "Observation", "Observation.subject.where(resolve().is(Patient))"),
         ] {
             assert!(read(Definitions::embedded(), &definition(code, kind, base, expression)).is_ok(), "{expression}");
         }
@@ -252,6 +265,8 @@ mod tests {
             ("x", "token", "Patient", "Patient.name.where(", 19),
             ("x", "token", "Patient", "Patient.gender.nonsense()", 15),
             ("x", "token", "Patient", "Patient.birthDate < today() - 18 years", 20),
+            ("x", "string", "Observation", "Observation.subject.resolve().name", 20),
+            ("x", "token", "Observation", "Observation.where(subject.resolve().active).status", 26),
         ] {
             match fault(&definition(code, kind, base, expression)) {
                 Fault::Path(error) => assert_eq!(error.at, at, "{expression}: {error}"),

@@ -176,6 +176,9 @@ reasons! {
     NoCode => Value,
         "a code is wanted",
         "コードを指定してください";
+    Truth => Value,
+        "true or false is wanted",
+        "trueかfalseを指定してください";
     CodeAbove => Value,
         "with :above and :below a code is written system|code",
         ":aboveと:belowではコードをsystem|codeと書きます";

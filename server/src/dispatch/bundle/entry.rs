@@ -69,6 +69,10 @@ impl Entry {
         let url = url.strip_prefix(base).unwrap_or(url);
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let path = path.trim_matches('/');
+        let root = base.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, root)| root);
+        if path.split('/').next().is_some_and(|first| !first.is_empty() && first == root) {
+            return Err(below_base(root));
+        }
         let resource = json.get("resource");
         let text = resource.map(|resource| body[resource.span()].to_vec()).unwrap_or_default();
         let known = known(request, verb)?;
@@ -85,6 +89,17 @@ impl Entry {
             }
             None => written(path, verb, query).ok_or_else(not_here)?,
         };
+        let full_url = json.str("fullUrl");
+        if let (Verb::Put | Verb::Patch, Some(id)) = (verb, &id)
+            && let Some(said) = full_url.and_then(|full| full.strip_prefix(base)?.strip_prefix('/'))
+            && said != format!("{kind}/{id}")
+        {
+            return Err(fault(
+                "fullUrl names another resource than request.url.",
+                "fullUrl と request.url が別のリソースを指しています。",
+                "fullUrl",
+            ));
+        }
         if resource.is_none() && matches!(verb, Verb::Post | Verb::Put | Verb::Patch) {
             return Err(fault("The entry needs a resource.", "entry に resource が必要です。", "resource"));
         }
@@ -92,7 +107,7 @@ impl Entry {
         let is_body = asked.is_none() && changes.is_none();
         Ok(Self {
             index,
-            full_url: json.str("fullUrl").map(str::to_owned),
+            full_url: full_url.map(str::to_owned),
             verb,
             head,
             kind,
@@ -282,7 +297,60 @@ pub(super) fn not_here() -> Error {
     )
 }
 
+/// The URL begins with the path of our base.
+fn below_base(root: &str) -> Error {
+    fault(
+        &format!("The url is relative to this server's base: Patient/1, not /{root}/Patient/1."),
+        &format!("url はこのサーバーのベースからの相対で、/{root}/Patient/1 ではなく Patient/1 と書いてください。"),
+        "request.url",
+    )
+}
+
 /// A fault of the entry itself.
 pub(super) fn fault(text: &str, text_ja: &str, expression: &str) -> Error {
     Error::Invalid(vec![Issue::error("invalid", text, text_ja).at(expression)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where an entry is refused; empty where it is not.
+    fn refused(full: &str, method: &str, url: &str) -> String {
+        let body = format!(
+            r#"{{"fullUrl": "{full}", "resource": {{"resourceType": "Parameters"}}, "request": {{"method": "{method}", "url": "{url}"}}}}"#
+        );
+        let json = Json::parse(body.as_bytes()).expect("JSON");
+        match Entry::read(body.as_bytes(), "https://here.example/fhir", 0, &json) {
+            Ok(_) => String::new(),
+            Err(Error::Invalid(issues)) => issues[0].expression.clone().unwrap_or_default(),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_full_url_below_our_base_names_what_is_written() {
+        for (full, method, url, at) in [
+            ("https://here.example/fhir/Patient/b", "PUT", "Patient/a", "fullUrl"),
+            ("https://here.example/fhir/Patient/b", "PATCH", "Patient/a", "fullUrl"),
+            ("https://here.example/fhir/Group/a", "PUT", "Patient/a", "fullUrl"),
+            ("https://here.example/fhir/Patient/a", "PUT", "Patient/a", ""),
+            ("https://here.example/fhir/Patient/a", "PUT", "https://here.example/fhir/Patient/a", ""),
+            ("https://here.example/fhir/Patient/b", "POST", "Patient", ""),
+            ("https://here.example/fhir/Patient/b", "PUT", "Patient?identifier=x", ""),
+            ("https://elsewhere.example/fhir/Patient/b", "PUT", "Patient/a", ""),
+            ("urn:uuid:00000000-0000-4000-8000-000000000001", "PUT", "Patient/a", ""),
+        ] {
+            assert_eq!(refused(full, method, url), at, "{full} {method} {url}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_relative_to_the_base() {
+        for (url, at) in
+            [("/fhir/Patient/a", "request.url"), ("fhir", "request.url"), ("/Patient/a", ""), ("Patient/fhir", "")]
+        {
+            assert_eq!(refused("urn:x", "GET", url), at, "{url}");
+        }
+    }
 }

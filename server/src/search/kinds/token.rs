@@ -127,6 +127,13 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
     let pattern = code_pattern(question.value)?;
     let mut matches = Vec::new();
     let types = question.types;
+    if let (Pattern::Is(code), Some(types)) = (&pattern.code, types)
+        && !types.is_empty()
+        && types.iter().all(|name| &**name == "boolean")
+        && !matches!(&**code, "true" | "false")
+    {
+        return Err(Reason::Truth);
+    }
     if types.is_none_or(|types| types.iter().any(|name| &**name != "Identifier")) {
         if question.may_be("ContactPoint")
             && let Pattern::Is(code) = &pattern.code
@@ -319,6 +326,33 @@ mod tests {
         assert_eq!(tables(Some(&["CodeableConcept", "code"])), [Table::Token]);
         assert_eq!(tables(Some(&["ContactPoint"])), [Table::Token, Table::Token]);
         assert_eq!(tables(None), [Table::Token, Table::Token, Table::Identifier]);
+    }
+
+    #[test]
+    fn a_boolean_that_is_neither_true_nor_false_is_refused() {
+        let asked = |value: &str, modifier: Modifier<'_>, types: &[&str]| {
+            let types: Vec<Box<str>> = types.iter().map(|&name| name.into()).collect();
+            let question = Question {
+                value,
+                modifier,
+                setting: setting(),
+                now: 0,
+                types: Some(&types),
+                targets: &[],
+                implies: &|_| false,
+                terms: &crate::search::terms::NoTerms,
+            };
+            parse(&question)
+        };
+        for modifier in [Modifier::None, Modifier::Not] {
+            for value in ["yes", "TRUE", "1", "x|True"] {
+                assert_eq!(asked(value, modifier, &["boolean"]), Err(Reason::Truth), "{value}");
+                assert!(asked(value, modifier, &["boolean", "code"]).is_ok(), "{value}");
+            }
+            for value in ["true", "false", "|true", "http://terminology.hl7.org/CodeSystem/special-values|true"] {
+                assert!(asked(value, modifier, &["boolean"]).is_ok(), "{value}");
+            }
+        }
     }
 
     #[test]

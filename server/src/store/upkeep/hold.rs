@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::SqliteConnectOptions;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr};
 use techo_migrations::{Migrator, MigratorTrait};
@@ -45,6 +47,14 @@ pub enum HoldError {
         path: PathBuf,
         /// Why.
         cause: io::Error,
+    },
+    /// The database server.
+    #[error("the PostgreSQL server at {at} cannot be used: {cause}")]
+    Unreachable {
+        /// Host and port, or socket; no user and no password.
+        at: String,
+        /// Why.
+        cause: String,
     },
     /// The database.
     #[error("database: {0}")]
@@ -190,6 +200,7 @@ impl Lock {
     async fn of(config: &Config) -> Result<Self, HoldError> {
         let url = config.database_url();
         if url.starts_with("postgres") {
+            reached(&url).await?;
             let mut options = ConnectOptions::new(url);
             // One connection that nobody recycles: the lock is its session's.
             options.max_connections(1).min_connections(1).sqlx_logging(false);
@@ -252,6 +263,30 @@ impl Lock {
     }
 }
 
+/// One connection by itself: a pool tries again and again, and says at last only that
+/// it waited.
+async fn reached(url: &str) -> Result<(), HoldError> {
+    // What cannot be read is not repeated: it may hold a password.
+    let options = PgConnectOptions::from_str(url).map_err(|_| HoldError::Unreachable {
+        at: "--database".to_owned(),
+        cause: "the URL cannot be read; write postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned(),
+    })?;
+    let at = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let cause = match tokio::time::timeout(REACH, PgConnection::connect_with(&options)).await {
+        Ok(Ok(connection)) => {
+            // It has shown what it should; how it ends changes nothing.
+            let _ = connection.close().await;
+            return Ok(());
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} seconds", REACH.as_secs()),
+    };
+    Err(HoldError::Unreachable { at, cause })
+}
+
 async fn ask(session: &DatabaseConnection, how: Use) -> Result<bool, DbErr> {
     let sql = match how {
         Use::Shared => "SELECT pg_try_advisory_lock_shared(?)",
@@ -289,6 +324,8 @@ const KEY: i64 = 0x0074_6563_686f;
 /// How long [`hold`] waits for a migration, in all a quarter of a minute.
 const TRIES: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(100);
+/// How long a database server may take for its first answer.
+const REACH: Duration = Duration::from_secs(10);
 /// How often a session is looked after.
 const LOOK: Duration = Duration::from_secs(30);
 
