@@ -39,8 +39,8 @@ pub(in crate::interaction) async fn search(
         // One more tells whether there is another page.
         limit: if asked.limit == 0 { 0 } else { asked.limit + 1 },
     };
-    let mut found = call.audit.entries(&filter).await.map_err(audit)?;
-    let total = if asked.total { Some(call.audit.count(&filter).await.map_err(audit)?) } else { None };
+    let mut found = call.audit.entries(&filter).await.map_err(|error| audit(&error))?;
+    let total = if asked.total { Some(call.audit.count(&filter).await.map_err(|error| audit(&error))?) } else { None };
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let more = found.len() > limit;
     found.truncate(limit);
@@ -217,7 +217,7 @@ fn instants(text: &str, zone: &jiff::tz::TimeZone) -> Option<(Option<i64>, Optio
     })
 }
 
-fn audit(error: AuditError) -> Error {
+fn audit(error: &AuditError) -> Error {
     Error::Store(StoreError::Audit(error.to_string()))
 }
 
