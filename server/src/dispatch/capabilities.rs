@@ -29,7 +29,8 @@ pub const INTERACTIONS: &[&str] =
 pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
-const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
+const AUDIT_PARAMETERS: &[(&str, &str)] =
+    &[("_id", "token"), ("_lastUpdated", "date"), ("date", "date"), ("patient", "reference")];
 
 /// The search parameters of all types that no definition stands for.
 const EVERYWHERE: &[(&str, &str, &str)] = &[

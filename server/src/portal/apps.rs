@@ -293,7 +293,15 @@ pub(super) fn machine_time(micros: i64, app: &App) -> String {
 /// The latest use of these people's records by each app and person.
 async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<(CitizenKey, String), i64>, Error> {
     let citizens: Vec<i64> = people.iter().map(|person| person.key).collect();
-    let filter = Filter { citizens: &citizens, from: None, until: None, kinds: USES, after: None, limit: LOOKED_BACK };
+    let filter = Filter {
+        citizens: &citizens,
+        from: None,
+        until: None,
+        kinds: USES,
+        only: None,
+        after: None,
+        limit: LOOKED_BACK,
+    };
     let found = call.audit.entries(&filter).await.map_err(|error| StoreError::Audit(error.to_string()))?;
     let mut used = HashMap::new();
     for one in found {
