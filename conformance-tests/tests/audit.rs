@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use techo_conformance_tests::postgres;
 use techo_conformance_tests::server::{Server, on_postgres};
-use techo_conformance_tests::world::{Ask, Caller, World};
+use techo_conformance_tests::world::{Ask, Caller, World, link};
 
 fn auditor(world: &World) -> Caller {
     world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/AuditEvent.rs").of("pt-mei"))
@@ -125,7 +125,7 @@ fn only_her_own_side_reads_the_record() {
     let hers = auditor(&world);
     let within = hers.search("Patient/pt-mei/AuditEvent?_count=1");
     assert_eq!(within["entry"].as_array().map(Vec::len), Some(1), "{within}");
-    assert!(within["link"][0]["url"].as_str().is_some_and(|url| url.ends_with("/Patient/pt-mei/AuditEvent")));
+    assert!(within["link"][0]["url"].as_str().is_some_and(|url| url.ends_with("/Patient/pt-mei/AuditEvent?_count=1")));
     let about = hers.search("Patient/pt-mei/AuditEvent?_count=200&date=ge2026-01-01").to_string();
     assert!(about.contains("Patient/pt-mei") && !about.contains("pt-stranger"));
     for (caller, who) in [(&hers, "pt-stranger"), (&hers, "pt-nobody"), (&stranger, "pt-mei"), (&stranger, "pt-nobody")]
@@ -146,6 +146,148 @@ fn only_her_own_side_reads_the_record() {
     stranger.get(&format!("AuditEvent/{id}")).refused(404);
     let deleted = mother.delete(&format!("AuditEvent/{id}"));
     assert!(deleted.status >= 400, "nobody deletes the record: {}", deleted.status);
+}
+
+/// By links alone, while new events come: each one that was there, once, in order.
+#[test]
+fn she_walks_all_events_by_links() {
+    let world = World::new();
+    let mother = auditor(&world);
+    let app = world.mother_for_daughter();
+    for _ in 0..10 {
+        app.get("Patient/pt-mei").expect(200);
+    }
+    for start in ["AuditEvent?patient=pt-mei", "Patient/pt-mei/AuditEvent?date=ge2020"] {
+        let whole = mother.ids(&format!("{start}&_count=1000"));
+        assert!(whole.len() > 9, "{}", whole.len());
+        let mut url = format!("{start}&_count=3");
+        let mut walked = Vec::new();
+        let mut pages = 0;
+        loop {
+            let page = mother.search(&url);
+            let ids = techo_conformance_tests::world::ids(&page, "match");
+            assert!(ids.len() <= 3, "{page}");
+            assert_eq!(link(&page, "self").is_some_and(|own| own.ends_with(&format!("{start}&_count=3"))), pages == 0);
+            let first = link(&page, "first").unwrap_or_else(|| panic!("no first: {page}"));
+            assert!(first.ends_with(&format!("{start}&_count=3")), "{first}");
+            walked.extend(ids);
+            pages += 1;
+            app.get("Patient/pt-mei").expect(200);
+            match link(&page, "next") {
+                Some(next) => next.clone_into(&mut url),
+                None => break,
+            }
+        }
+        // The search for the whole is on record itself, and newer than all that it found.
+        assert_eq!(walked[1..], whole, "{start}");
+        assert_eq!(pages, walked.len().div_ceil(3));
+    }
+    let one = mother.search("AuditEvent?patient=pt-mei&_count=0");
+    assert!(link(&one, "next").is_none() && one["entry"].is_null() && one["total"].as_u64() > Some(9), "{one}");
+}
+
+#[test]
+fn pages_lead_beyond_a_thousand_events() {
+    let world = World::new();
+    let app = world.mother_for_daughter();
+    let entry = json!({"request": {"method": "GET", "url": "Patient/pt-mei"}});
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": vec![entry; 60]});
+    for _ in 0..18 {
+        app.post("", &bundle).expect(200);
+    }
+    let mother = auditor(&world);
+    let total = mother.search("AuditEvent?patient=pt-mei&_count=0")["total"].as_u64().unwrap_or_default();
+    assert!(total > 1050, "{total}");
+    let pages = mother.walk("AuditEvent?patient=pt-mei&_count=5000", "next");
+    // A search that shows no event is none of hers.
+    assert_eq!(pages.iter().map(|page| page.len() as u64).collect::<Vec<_>>(), [1000, total - 1000]);
+}
+
+#[test]
+fn no_page_holds_anothers_events() {
+    let world = World::new();
+    let hers = auditor(&world);
+    let stranger =
+        world.approve(&Ask::new("app-secret", "stranger", "launch/patient patient/AuditEvent.rs").of("pt-stranger"));
+    for _ in 0..4 {
+        hers.search("AuditEvent?_count=1");
+        stranger.search("AuditEvent?_count=1");
+    }
+    let pairs = [(&hers, "pt-mei", "pt-stranger"), (&stranger, "pt-stranger", "pt-mei")];
+    for (caller, own, other) in pairs {
+        let queries = [
+            "AuditEvent?_count=2".to_owned(),
+            format!("AuditEvent?patient={own},{other}&_count=2"),
+            format!("AuditEvent?patient=Patient/{other},pt-nobody,Patient/{own}&_count=2"),
+        ];
+        for query in queries {
+            let mut url = query.clone();
+            let mut seen = 0;
+            loop {
+                let page = caller.search(&url);
+                for entry in page["entry"].as_array().into_iter().flatten() {
+                    let text = entry.to_string();
+                    assert!(text.contains(&format!("Patient/{own}")), "{query}: {text}");
+                    assert!(!text.contains(&format!("Patient/{other}")), "{query}: {text}");
+                    seen += 1;
+                }
+                match link(&page, "next") {
+                    Some(next) => next.clone_into(&mut url),
+                    None => break,
+                }
+            }
+            assert!(seen > 4, "{query}: {seen}");
+        }
+        let none = caller.search(&format!("AuditEvent?patient={other},pt-nobody&_count=2"));
+        assert!(none["total"] == 0 && none["entry"].is_null() && link(&none, "next").is_none(), "{none}");
+    }
+    // A link is its caller's alone, and stands for the whole query.
+    let page = hers.search("AuditEvent?_count=2");
+    let next = link(&page, "next").unwrap_or_default();
+    stranger.get(next).refused(400);
+    hers.get(&format!("{next}&patient=pt-mei")).refused(400);
+    hers.get(&next.replace("/AuditEvent?", "/Patient/pt-mei/AuditEvent?")).refused(400);
+    hers.get("AuditEvent?_page=nonsense").refused(400);
+}
+
+#[test]
+fn events_are_found_by_id_and_by_either_of_two() {
+    let world = World::new();
+    let hers = auditor(&world);
+    world.mother_for_daughter().get("Patient/pt-mei").expect(200);
+    let stranger =
+        world.approve(&Ask::new("app-secret", "stranger", "launch/patient patient/AuditEvent.rs").of("pt-stranger"));
+    stranger.search("AuditEvent");
+    let foreign = stranger.ids("AuditEvent?_count=1").remove(0);
+    let all = hers.ids("AuditEvent?patient=pt-mei");
+    let (one, two) = (&all[0], &all[1]);
+    assert_eq!(hers.ids(&format!("AuditEvent?_id={two}")), std::slice::from_ref(two));
+    assert_eq!(hers.ids(&format!("AuditEvent?_id={two},{one},nonsense,{foreign}")), [one.clone(), two.clone()]);
+    assert_eq!(hers.ids(&format!("AuditEvent?_id={two},{one}&_id={one}&patient=pt-mei")), std::slice::from_ref(one));
+    for nothing in [format!("_id={foreign}"), "_id=nonsense".into(), format!("_id={one}&_id={two}")] {
+        let found = hers.search(&format!("AuditEvent?{nothing}"));
+        assert!(found["total"] == 0 && found["entry"].is_null(), "{nothing}: {found}");
+    }
+    let total = |query: &str| hers.search(&format!("AuditEvent?_count=0&{query}"))["total"].clone();
+    let until = "date=lt2020-01-01";
+    assert_eq!(total(until), 0);
+    assert_eq!(total(&format!("{until}&date=ge2019-01-01&date=lt2100")), 0, "dates narrow each other");
+    assert_eq!(total("_lastUpdated=lt2020-01-01"), 0);
+    assert!(total("_lastUpdated=ge2020-01-01").as_u64() > Some(1));
+    assert!(total("patient=pt-mei,pt-mei").as_u64() > Some(1), "either of one and the same");
+    let own = hers.search("AuditEvent?patient=pt-mei&date=ge2020&_format=json");
+    assert!(link(&own, "self").is_some_and(|own| own.ends_with("/AuditEvent?patient=pt-mei&date=ge2020")), "{own}");
+    assert!(hers.search("AuditEvent?_total=none")["total"].is_null());
+    for refused in ["date=2026-01-01,2026-01-02", "_total=some", "agent=x", "_count=x", "date=ne2026"] {
+        hers.get(&format!("AuditEvent?{refused}")).refused(400);
+    }
+    // What is claimed is what is taken.
+    let statement = hers.get("metadata").expect(200).json();
+    let kinds = statement["rest"][0]["resource"].as_array().cloned().unwrap_or_default();
+    let kind = kinds.iter().find(|kind| kind["type"] == "AuditEvent");
+    let names = kind.and_then(|kind| kind["searchParam"].as_array()).cloned().unwrap_or_default();
+    let names: Vec<&str> = names.iter().filter_map(|one| one["name"].as_str()).collect();
+    assert_eq!(names, ["_id", "_lastUpdated", "date", "patient"]);
 }
 
 #[test]

@@ -431,6 +431,69 @@ fn a_display_stays_nowhere() {
     assert_eq!(tester.ids(&focus), [id], "however its base is spelled");
 }
 
+/// A narrative spelled out what stood behind a reference without a `display`.
+#[test]
+fn a_narrative_goes_with_any_reference_to_a_hidden_thing() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("語部", "narrative-1", "2024-04-01"));
+    let visit = tester.create(&json!({"resourceType": "Encounter", "status": "finished",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"},
+        "subject": {"reference": format!("Patient/{who}")}}));
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    resource["encounter"] = json!({"reference": format!("Encounter/{visit}")});
+    resource["text"] =
+        json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">精神科外来</div>"});
+    let id = tester.create(&resource);
+    let share = |class: &str| consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city");
+    let told = |shown: bool| {
+        let seen = town.get(&format!("Observation/{id}")).expect(200).text();
+        assert_eq!((seen.contains("精神科"), seen.contains("REDACTED")), (shown, !shown), "{seen}");
+        for parameter in ["_text", "_content"] {
+            let found = town.ids(&format!("Observation?patient={who}&{parameter}=精神科"));
+            assert_eq!(found.len(), usize::from(shown), "{parameter}");
+        }
+    };
+    tester.create(&share("Observation"));
+    told(false);
+    tester.create(&share("Patient"));
+    told(false);
+    tester.create(&share("Encounter"));
+    told(true);
+}
+
+/// She sent it back without the tag, and what she had not been shown was gone.
+#[test]
+fn what_is_shown_in_part_is_not_replaced() {
+    let mut world = World::new();
+    let scope = "openid fhirUser user/*.cruds";
+    let redirect = Ask::new("app-public", "dr-sato", scope).redirect;
+    let new = ["client", "add", "--id", "clinic-app", "--kind", "public", "--redirect", &redirect];
+    let added = world.server.command(&[&new[..], &["--org", "org-sakura-clinic", "--scope", scope]].concat());
+    assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
+    let known = world.client("app-public").clone();
+    world.server.info["clients"]["clinic-app"] = known;
+    let doctor = world.approve(&Ask::new("clinic-app", "dr-sato", scope));
+    let tester = world.tester();
+    let who = tester.create(&patient("分部", "partly-1", "2024-04-01"));
+    let shared = consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-sakura-clinic");
+    tester.create(&shared);
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    let whole = tester.create(&resource);
+    resource["encounter"] = json!({"reference": "Encounter/nowhere", "display": "内科外来"});
+    let part = tester.create(&resource);
+    let mut body = weight(&who, "2026-01-10", "6.2");
+    for (id, status) in [(&whole, 200), (&part, 422)] {
+        body["id"] = json!(id);
+        doctor.put(&format!("Observation/{id}"), &body).expect(status);
+        doctor.put(&format!("Observation?_id={id}"), &body).expect(status);
+        let entry = json!({"resource": body, "request": {"method": "PUT", "url": format!("Observation/{id}")}});
+        doctor.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).expect(status);
+    }
+    let kept = tester.get(&format!("Observation/{part}")).expect(200);
+    assert_eq!((kept.header("ETag"), &kept.json()["encounter"]["display"]), (Some("W/\"1\""), &json!("内科外来")));
+}
+
 /// Entries of a Bundle go through the same gates as requests: an operation, a search
 /// across types or in a compartment is no way round scopes, and none tells a hidden
 /// record from none.

@@ -302,6 +302,7 @@ fn what_is_cut_out_is_not_found() {
     let open = tester.create(&plain);
     let share = |class: &str| consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city");
     tester.create(&share("Observation"));
+    tester.create(&share("Patient"));
     let ask = |caller: &Caller, name: &str, word: &str| caller.ids(&format!("Observation?{name}={}", encode(word)));
     for query in QUERIES {
         alike(&town, "墨塗花子", "無塗花子", query);

@@ -99,7 +99,7 @@ impl Scene {
 
     async fn read_bare(&self) -> usize {
         let found = self.server.app.store.reader(&self.view).current("Observation", &self.id).await.expect("a read");
-        found.and_then(|found| found.body).expect("a record").len()
+        found.map(|found| found.size()).expect("a record")
     }
 
     async fn read(&self) -> usize {
@@ -117,7 +117,7 @@ impl Scene {
         let base = app.config.fhir_base();
         let mut bundle = Bundle::new("searchset");
         for row in &page.rows {
-            bundle.push(&base, "Observation", &row.id, row.body.as_deref(), "\"search\":{\"mode\":\"match\"}");
+            bundle.push(&base, "Observation", &row.id, row.body().expect("a body"), "\"search\":{\"mode\":\"match\"}");
         }
         bundle.finish(Some(page.rows.len() as u64), &self.view).len()
     }

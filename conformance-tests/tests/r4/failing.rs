@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
-use serde_json::json;
+use serde_json::{Value, json};
 use techo_conformance_tests::http::Response;
 use techo_conformance_tests::postgres;
 use techo_conformance_tests::sample::patient;
@@ -70,6 +70,78 @@ fn a_stored_body_that_is_none_is_500_and_spoils_no_other() {
     refused_in_both(|language| read(&broken, language), 500, "exception");
     assert!(!read(&broken, "en").text().contains("body"), "the place is for the operator's log");
     read(&whole, "en").expect(200);
+}
+
+/// Spoils the stored bodies of these records.
+fn spoil(world: &World, ids: &[&String], bytes: &str) {
+    let literal = if on_postgres() { format!("'\\x{bytes}'") } else { format!("x'{bytes}'") };
+    let ids: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    let statement = format!("UPDATE resource SET body = {literal} WHERE id IN ({})", ids.join(", "));
+    wait(async {
+        database(&world.server).await.execute_unprepared(&statement).await.expect("some rows are broken");
+    });
+}
+
+fn entries(bundle: &Value) -> &[Value] {
+    bundle["entry"].as_array().map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn a_page_is_not_lost_for_one_bad_row_and_its_writer_may_replace_or_delete_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("障", "page", "2024-04-01"));
+    let height = |value: u32| {
+        json!({
+            "resourceType": "Observation", "status": "final", "subject": {"reference": format!("Patient/{who}")},
+            "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2"}]},
+            "valueQuantity": {"value": value, "unit": "cm", "system": "http://unitsofmeasure.org", "code": "cm"}
+        })
+    };
+    let made: Vec<String> = (51..55).map(|value| tester.create(&height(value))).collect();
+    spoil(&world, &[&made[0]], "00");
+    spoil(&world, &[&made[1]], "7b787d");
+    let page = format!("Observation?subject=Patient/{who}&_elements=status");
+    let told = |path: &str, count: usize, bad: &[&String]| {
+        let bundle = tester.request("GET", path).header("Accept-Language", "ja").send().expect(200).json();
+        let (outcomes, whole): (Vec<&Value>, Vec<&Value>) =
+            entries(&bundle).iter().partition(|entry| entry["search"]["mode"] == "outcome");
+        assert_eq!(whole.len(), count, "{path}: {bundle:#}");
+        assert_eq!(outcomes.len(), usize::from(!bad.is_empty()), "{path}: {bundle:#}");
+        let issues = outcomes.first().map_or(&json!([]), |one| &one["resource"]["issue"]).clone();
+        let mut texts: Vec<&str> =
+            issues.as_array().expect("issues").iter().filter_map(|one| one["details"]["text"].as_str()).collect();
+        texts.sort_by_key(|text| bad.iter().position(|id| text.contains(id.as_str())));
+        assert_eq!(texts.len(), bad.len(), "{issues:#}");
+        for (text, id) in texts.iter().zip(bad) {
+            assert!(text.contains(&format!("Observation/{id} は")), "{text}");
+        }
+    };
+    let (first, second) = (&made[0], &made[1]);
+    told(&page, 2, &[first, second]);
+    let with_her = format!("Patient?_id={who}&_revinclude=Observation:subject&_elements=Observation.status");
+    told(&with_her, 3, &[first, second]);
+    // Where nothing is cut or taken out, a body is looked at no closer than for its braces.
+    spoil(&world, &[second], "00");
+    told(&format!("Patient/{who}/$everything"), 3, &[first, second]);
+    told(&format!("Observation/$lastn?patient={who}&code=8302-2&max=9"), 2, &[first, second]);
+    let past = tester.get(&format!("Observation/{first}/_history")).expect(200).json();
+    let entry = &entries(&past)[0];
+    assert_eq!(entry["response"]["outcome"]["resourceType"], "OperationOutcome", "{past:#}");
+    assert!(entry.get("resource").is_none(), "{past:#}");
+    tester.get(&format!("Observation/{first}")).refused(500);
+
+    // Replaced, it is found by what it says now, and no longer by what it said.
+    let mut next = height(77);
+    next["id"] = json!(first);
+    tester.put(&format!("Observation/{first}"), &next).expect(200);
+    told(&page, 3, &[second]);
+    let found = |value: u32| tester.ids(&format!("Observation?subject=Patient/{who}&value-quantity={value}"));
+    assert_eq!((found(51), found(77)), (vec![], vec![first.clone()]));
+    tester.delete(&format!("Observation/{second}")).expect(204);
+    told(&page, 3, &[]);
+    tester.get(&format!("Observation/{second}")).refused(410);
+    assert_eq!(found(52), Vec::<String>::new());
 }
 
 #[test]

@@ -29,7 +29,8 @@ pub const INTERACTIONS: &[&str] =
 pub const READ_ONLY: &[&str] = RENDERED;
 
 /// The search parameters of AuditEvent.
-const AUDIT_PARAMETERS: &[(&str, &str)] = &[("date", "date"), ("patient", "reference")];
+const AUDIT_PARAMETERS: &[(&str, &str)] =
+    &[("_id", "token"), ("_lastUpdated", "date"), ("date", "date"), ("patient", "reference")];
 
 /// The search parameters of all types that no definition stands for.
 const EVERYWHERE: &[(&str, &str, &str)] = &[
@@ -115,7 +116,9 @@ pub fn part(app: &App, query: &[(String, String)]) -> Result<Option<Vec<u8>>, Er
         return Ok(None);
     }
     let whole = app.capabilities().to_vec();
-    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true)).map(Some)
+    subset::cut(app.definitions, "CapabilityStatement", whole, (&shape, true))
+        .map(Some)
+        .map_err(|_| Error::Internal("what the server says of itself is no JSON".into()))
 }
 
 /// The statement as the answer of a Bundle's entry.

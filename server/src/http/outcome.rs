@@ -7,20 +7,15 @@ use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderValue, Response, StatusCode};
-use techo_profiles::json::Json;
 
-use crate::interaction::{Error, Issue};
+pub use crate::interaction::outcome;
+
+use crate::interaction::Error;
 
 /// The media type of every FHIR answer as handlers give it; XML is made of it afterwards.
 pub const FHIR_JSON: &str = "application/fhir+json; charset=utf-8";
 
 const INVALID_TOKEN: &str = "Bearer realm=\"techo\", error=\"invalid_token\"";
-
-/// An OperationOutcome of these issues.
-pub fn outcome(issues: &[Issue], japanese: bool) -> Json {
-    let issues = issues.iter().map(|issue| issue.json(japanese));
-    Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))])
-}
 
 /// The language of an outcome's texts.
 pub fn language(japanese: bool) -> HeaderValue {

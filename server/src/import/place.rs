@@ -331,7 +331,7 @@ impl Placing {
         }
         if source.action == Action::Withdraw {
             let stored =
-                before.as_ref().and_then(|known| known.stored.as_ref()).and_then(|stored| stored.body.as_ref());
+                before.as_ref().and_then(|known| known.stored.as_ref()).map(Stored::body).transpose()?.flatten();
             let Some(body) = stored else {
                 let text = Text::new("There is no earlier record to take back.", "取り消す元の記録が見つかりません。");
                 self.refuse(report, source.at, "withdraw-unknown", text);

@@ -44,7 +44,7 @@ pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) ->
             Ok(None) | Err(Error::Conflict(_)) => return Err(Error::NotFound),
             found => found?.filter(|old| !old.is_deleted()).ok_or(Error::Gone)?,
         };
-        let body = old.body.clone().ok_or(Error::Gone)?;
+        let body = old.body()?.ok_or(Error::Gone)?.to_vec();
         let mut reply = Reply { about: Some(at.clone()), count: 1, ..Reply::default() };
         let Some(text) = edited(&body, by, change)? else {
             reply.version = Some((old.version, old.updated));

@@ -11,16 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use techo_profiles::json::Json;
 
-use super::ground;
-use super::search::Bundle;
-use super::{Call, Error, Interaction, Issue, Location, Reply, Status, Which};
+use super::{Call, Error, Interaction, Location, Reply, Status, Which};
 use crate::app::{App, names};
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
-use crate::search::time::span;
 use crate::secret;
 use crate::store::StoreError;
-use crate::store::audit::{Consented, Detail, Disclosed, Filter, Found, Kind, Layer, Outcome, Party, Record, Server};
+use crate::store::audit::{Consented, Detail, Disclosed, Found, Kind, Layer, Outcome, Party, Record, Server};
 use crate::store::stance::Ground;
 use crate::store::write::{Extra, Method, Put};
 
@@ -39,6 +36,9 @@ impl Looks {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+mod search;
+pub(super) use search::search;
 
 impl App {
     /// Keeps the record of a request whose token is not, or no longer, good.
@@ -291,82 +291,6 @@ pub(super) async fn read(call: &Call<'_>, at: &Location) -> Result<Reply, Error>
     })
 }
 
-/// `GET AuditEvent?patient=…&date=…`, and the same in a Patient's compartment.
-pub(super) async fn search(
-    call: &Call<'_>,
-    ground: &ground::Ground,
-    query: &[(String, String)],
-) -> Result<Reply, Error> {
-    let mut citizens = call.audited();
-    if let ground::Ground::Compartment(at, _) = ground {
-        let wanted = call.store.citizens(&[&at.id]).await?.get(&at.id).map(|citizen| citizen.key);
-        citizens.retain(|citizen| Some(*citizen) == wanted);
-    }
-    let mut limit = 50;
-    let (mut from, mut until) = (None, None);
-    for (name, value) in query {
-        match name.as_str() {
-            "patient" | "patient.identifier" => {
-                let id = value.strip_prefix("Patient/").unwrap_or(value);
-                let wanted = call.store.citizens(&[id]).await?.get(id).map(|citizen| citizen.key);
-                citizens.retain(|citizen| Some(*citizen) == wanted);
-            }
-            "date" => {
-                let (lower, upper) = instants(value, &call.config.zone).ok_or_else(|| bad("date"))?;
-                from = lower.or(from);
-                until = upper.or(until);
-            }
-            "_count" => limit = value.parse().map_err(|_| bad("_count")).map(|count: u32| count.min(1000))?,
-            "_format" | "_pretty" | "_total" => {}
-            "_sort" if value == "-date" || value == "-_lastUpdated" => {}
-            other if call.lenient => tracing::debug!(length = other.len(), "parameter passed over"),
-            other => return Err(bad(other)),
-        }
-    }
-    let filter = Filter { citizens: &citizens, from, until, kinds: &[], after: None, limit };
-    let audit = |error: crate::store::audit::AuditError| Error::Store(StoreError::Audit(error.to_string()));
-    let found = call.audit.entries(&filter).await.map_err(audit)?;
-    let total = call.audit.count(&filter).await.map_err(audit)?;
-    let mut bundle = Bundle::new("searchset");
-    bundle.link("self", &ground.url(&call.base));
-    let mut reply = Reply { count: found.len(), ..Reply::default() };
-    for one in &found {
-        let event = event(call, one).to_string();
-        bundle.push(&call.base, "AuditEvent", &one.id, Some(event.as_bytes()), "\"search\":{\"mode\":\"match\"}");
-        reply.disclosed.push((one.citizen, "AuditEvent".into()));
-    }
-    reply.body = Some(bundle.finish(Some(total), &call.view));
-    Ok(reply)
-}
-
-/// A date with its prefix as bounds: first instant, and the instant after the last.
-fn instants(text: &str, zone: &jiff::tz::TimeZone) -> Option<(Option<i64>, Option<i64>)> {
-    let (prefix, date) = match text.get(..2) {
-        Some(prefix @ ("eq" | "ge" | "gt" | "le" | "lt" | "sa" | "eb")) => (prefix, &text[2..]),
-        _ => ("eq", text),
-    };
-    let span = span(date, zone).ok()?;
-    Some(match prefix {
-        "ge" => (Some(span.low), None),
-        "gt" | "sa" => (Some(span.high), None),
-        "le" => (None, Some(span.high)),
-        "lt" | "eb" => (None, Some(span.low)),
-        _ => (Some(span.low), Some(span.high)),
-    })
-}
-
 fn event(call: &Call<'_>, found: &Found) -> Json {
     found.event(&Server { base: &call.base, name: "Techo" }, Detail::Hers)
-}
-
-fn bad(name: &str) -> Error {
-    let name: String = name.chars().take(64).collect();
-    Error::Invalid(vec![
-        Issue::error(
-            "not-supported",
-            format!("AuditEvent is searched by patient, date and _count; {name} is not understood."),
-            format!("AuditEvent の検索条件は patient, date, _count です。{name} は使えません。"),
-        )
-        .at(name),
-    ])
 }

@@ -8,6 +8,7 @@
 
 use super::conditional::Condition;
 use super::indexed::subject_rows;
+use super::stamp::stamp;
 use super::turns::Tries;
 use super::update::precondition;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
@@ -137,8 +138,11 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         )));
     }
     let subjects = call.store.subjects_of(&old).await?;
-    let withdraws = old.custody == Custody::Published && !subjects.is_empty();
-    let stale = old.epoch != call.store.epoch();
+    // Of a body that makes no sense there is nothing that could stay the citizen's to read.
+    let published = old.custody == Custody::Published && !subjects.is_empty();
+    let kept = if published { old.json().ok().flatten() } else { None };
+    let withdraws = kept.is_some();
+    let before = if withdraws { Some(Vec::new()) } else { call.rows_before(&old).await? };
     let generation = call.catalog().generation();
     Ok(Put {
         rid: old.rid,
@@ -146,12 +150,14 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         id: old.id.clone(),
         expected: Some(old.version),
         method: if withdraws { Method::Withdraw } else { Method::Delete },
-        body: old.body.clone().filter(|_| withdraws).map(|bytes| restamped(&bytes, &old)).transpose()?,
+        body: kept
+            .zip(old.body().ok().flatten())
+            .map(|(resource, bytes)| stamp(bytes, &resource, &old.id, old.version + 1)),
         facts: tombstone(&old, subjects.clone(), call).await?,
-        old: if stale || withdraws { Vec::new() } else { call.rows_of(&old).await? },
         // The citizen still finds what was withdrawn: its index rows stay.
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
-        sweep: stale && !withdraws,
+        sweep: before.is_none(),
+        old: before.unwrap_or_default(),
         rules: Rules { after: if withdraws { old.rules } else { generation }, ..by_rules(generation, Some(old.rules)) },
     })
 }
@@ -159,9 +165,4 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
 /// A tombstone keeps what decides who may know of it.
 async fn tombstone(old: &Stored, subjects: Vec<i64>, call: &Call<'_>) -> Result<Facts, Error> {
     Ok(Facts { subjects, ..call.store.facts(old).await? })
-}
-
-fn restamped(bytes: &[u8], old: &Stored) -> Result<crate::store::write::Body, Error> {
-    let resource = super::plan::parse(bytes)?;
-    Ok(super::stamp::stamp(bytes, &resource, &old.id, old.version + 1))
 }

@@ -64,6 +64,12 @@ impl Issue {
     }
 }
 
+/// An OperationOutcome of these issues.
+pub fn outcome(issues: &[Issue], japanese: bool) -> Json {
+    let issues = issues.iter().map(|issue| issue.json(japanese));
+    Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))])
+}
+
 /// A line and column in words, for `diagnostics`.
 pub fn placed_at((line, column): (usize, usize), japanese: bool) -> String {
     if japanese { format!("{line}行目、{column}文字目") } else { format!("line {line}, column {column}") }

@@ -265,7 +265,7 @@ async fn of_one(
     }
     let mut found = Vec::new();
     for stored in app.store.reader(&own_work()).many("Consent", &ids).await? {
-        let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
+        let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
         // It may have changed between the two statements.
         if app.filed(&plan::parse(body)?)?.is_some_and(|filed| meant(&filed)) {
             found.push(stored);
@@ -275,7 +275,7 @@ async fn of_one(
 }
 
 fn is_active(stored: &Stored) -> Result<bool, Error> {
-    match stored.body.as_deref().filter(|_| !stored.is_deleted()) {
+    match stored.body()?.filter(|_| !stored.is_deleted()) {
         Some(body) => Ok(plan::parse(body)?.str("status") == Some("active")),
         None => Ok(false),
     }
@@ -283,7 +283,7 @@ fn is_active(stored: &Stored) -> Result<bool, Error> {
 
 /// The next version of an active Consent, inactive and otherwise as it was; and whose it is.
 async fn inactive(app: &App, stored: &Stored) -> Result<(Vec<i64>, crate::store::write::Put), Error> {
-    let body = stored.body.as_deref().ok_or_else(|| Error::Internal("a Consent without a body".into()))?;
+    let body = stored.body()?.ok_or_else(|| Error::Internal("a Consent without a body".into()))?;
     let status = plan::parse(body)?.get("status").map(Json::span);
     let status = status.ok_or_else(|| Error::Internal("a Consent without a status".into()))?;
     let text = splice(body, vec![(status, b"\"inactive\"".to_vec())]);

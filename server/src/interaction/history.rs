@@ -10,9 +10,10 @@
 use techo_profiles::json::Json;
 
 use super::audit::RENDERED;
+use super::error::outcome;
 use super::read::no_count;
 use super::redact::Seen;
-use super::search::{Bundle, foreign_page, page_link};
+use super::search::{Bundle, damaged, foreign_page, page_link};
 use super::{Call, Error, Issue, Location, Past, Reply, subset};
 use crate::consent::caller::Action;
 use crate::consent::gate::Access;
@@ -50,9 +51,10 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     let mut seen = Seen::new();
     for version in &versions {
         let at = Location { kind: call.type_name(version.kind), id: version.id.clone() };
-        let body = call.shown(version, &mut seen).await?;
-        let body = body.map(|body| subset::cut(call.definitions, &at.kind, body, (&asked.shape, true))).transpose()?;
-        bundle.push(&call.base, &at.kind, &at.id, body.as_deref(), &event(&at, version));
+        let mut body = None;
+        let shown = put_in(call, (&at.kind, version), &asked.shape, &mut seen, &mut body).await;
+        let damage = damaged(&at.kind, version, shown)?.map(|issue| outcome(&[issue], call.japanese));
+        bundle.push(&call.base, &at.kind, &at.id, body.as_deref(), &event(&at, version, damage));
         for citizen in call.citizens_of(version).await? {
             reply.disclosed.push((citizen, at.kind.clone()));
         }
@@ -61,6 +63,19 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     reply.about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };
     reply.body = Some(bundle.finish(None, &call.view));
     Ok(reply)
+}
+
+/// Puts the body of a version, as it is shown, into `body`.
+async fn put_in(
+    call: &Call<'_>,
+    (kind, version): (&str, &Stored),
+    shape: &Shape,
+    seen: &mut Seen,
+    body: &mut Option<Vec<u8>>,
+) -> Result<(), Error> {
+    let Some(shown) = call.shown(version, seen).await? else { return Ok(()) };
+    *body = Some(subset::cut(call.definitions, kind, shown, (shape, true)).map_err(|_| version.unreadable())?);
+    Ok(())
 }
 
 /// How many versions there are, and none of them: as a search with `_count=0` has it.
@@ -229,7 +244,8 @@ impl Asked {
     }
 }
 
-fn event(at: &Location, version: &Stored) -> String {
+/// * `damage`: why there is no body though there should be one.
+fn event(at: &Location, version: &Stored, damage: Option<Json>) -> String {
     let (verb, status) = Method::told(version.method);
     let url = if verb == "POST" { at.kind.clone() } else { at.reference() };
     let request = Json::object([("method", Json::from(verb)), ("url", Json::from(url))]);
@@ -237,7 +253,8 @@ fn event(at: &Location, version: &Stored) -> String {
         ("status", Json::from(status)),
         ("etag", Json::from(format!("W/\"{}\"", version.version))),
         ("lastModified", Json::from(instant(version.updated))),
-    ]);
+    ])
+    .with_some("outcome", damage);
     format!("\"request\":{request},\"response\":{response}")
 }
 

@@ -19,6 +19,7 @@ use crate::consent::caller::Action;
 use crate::search::fold::bounded;
 use crate::search::index;
 use crate::search::plan::{Filter, Include, Match, Plan, Total};
+use crate::store::StoreError;
 use crate::store::reader::Stored;
 
 /// The most resources that are added to a page.
@@ -217,9 +218,13 @@ impl<'c, 'a> Gathering<'c, 'a> {
     }
 }
 
+/// What a row refers to is not known where its body makes no sense.
 fn parsed(row: &Stored) -> Result<Option<Json>, Error> {
-    let parsed = row.body.as_ref().map(|body| Json::parse(body));
-    parsed.transpose().map_err(|_| Error::Internal("stored body is no JSON".into()))
+    match row.json() {
+        // The page tells of it.
+        Err(StoreError::Corrupt { .. }) => Ok(None),
+        parsed => Ok(parsed?),
+    }
 }
 
 /// `http://x/Q|2.0#part` → the URL, and the version if there is one.

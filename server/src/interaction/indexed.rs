@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::Json;
 
 use super::plan::About;
-use super::redact::{named, nameless};
+use super::redact::{nameless, place};
 use super::{Error, Issue};
 use crate::app::App;
 use crate::consent::listed::listed;
@@ -17,6 +17,7 @@ use crate::consent::view::CitizenKey;
 use crate::search::index::{self, IndexError};
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
+use crate::store::StoreError;
 use crate::store::dictionary::{Dictionary, Wanted};
 use crate::store::index::IndexRow;
 use crate::store::people::ACTOR_ANY;
@@ -37,7 +38,7 @@ impl App {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
         let base = self.config.fhir_base();
-        extracted.words = words::of(self.definitions, kind, resource, &|json| named(json, &base));
+        extracted.words = words::of(self.definitions, kind, resource, &|json| place(json, &base));
         Ok(extracted)
     }
 
@@ -82,11 +83,22 @@ impl App {
         provision.list("provision").iter().for_each(|nested| self.add_actors(nested, found));
     }
 
+    /// The index rows of a version that is replaced; `None` if they cannot be told from its
+    /// body, and are to be found by a scan: they are of an older epoch, or it makes no sense.
+    pub(super) async fn rows_before(&self, old: &Stored) -> Result<Option<Vec<IndexRow>>, Error> {
+        if old.epoch != self.store.epoch() {
+            return Ok(None);
+        }
+        match self.rows_of(old).await {
+            Err(Error::Store(StoreError::Corrupt { column: "body", .. })) => Ok(None),
+            rows => rows.map(Some),
+        }
+    }
+
     /// The index rows of a stored version, extracted again from its body.
     pub async fn rows_of(&self, stored: &Stored) -> Result<Vec<IndexRow>, Error> {
         let subjects = self.store.subjects_of(stored).await?;
-        let Some(body) = &stored.body else { return Ok(subject_rows(&subjects)) };
-        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let Some(resource) = stored.json()? else { return Ok(subject_rows(&subjects)) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;

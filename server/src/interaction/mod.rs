@@ -38,7 +38,7 @@ pub(crate) mod vocabulary;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use error::{Error, Issue};
+pub use error::{Error, Issue, outcome};
 pub use expected::{Expected, Known};
 pub use ground::Ground;
 pub use invocation::{Invocation, Target};

@@ -14,7 +14,6 @@ use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 
 use super::conditional::Condition;
 use super::plan::Draft;
-use super::redact::Seen;
 use super::turns::Tries;
 use super::update::{Planned, next, precondition, same_id, whole};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
@@ -210,15 +209,8 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     readable(call, &kind)?;
     let view = call.view_for(Action::Read);
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
-    let body = old.body.clone().ok_or_else(|| Error::Internal("a live record without a body".into()))?;
-    let shown = call.redacted(old, body.clone(), &mut Seen::new()).await?;
-    if shown != body {
-        return Err(Error::Unprocessable(vec![Issue::error(
-            "business-rule",
-            "You are shown this resource in part, so that you cannot patch it.",
-            "このリソースは一部だけが開示されているため、PATCH では変更できません。",
-        )]));
-    }
+    let body = old.body()?.ok_or_else(|| Error::Internal("a live record without a body".into()))?.to_vec();
+    call.shown_whole(old).await?;
     let citizens = call.citizens_of(old).await?;
     call.looks.at(&citizens.into_iter().map(|citizen| (citizen, kind.clone())).collect::<Vec<_>>());
     let mut resource = super::plan::parse(&body)?;
@@ -252,7 +244,7 @@ fn spoiled(error: Error) -> Error {
 pub(crate) async fn told(call: &Call<'_>, at: &Location, version: i32) -> Result<Option<Vec<u8>>, Error> {
     let reading = call.doing(Action::Read);
     match reading.reader().version(&at.kind, &at.id, version).await? {
-        Some(found) => reading.shown(&found, &mut Seen::new()).await,
+        Some(found) => reading.shown(&found, &mut super::redact::Seen::new()).await,
         None => Ok(None),
     }
 }

@@ -146,11 +146,12 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
-        let stale = old.is_some_and(|old| old.epoch != app.store.epoch());
         let before = match old {
-            Some(old) if !stale => app.rows_of(old).await?,
-            _ => Vec::new(),
+            Some(old) => app.rows_before(old).await?,
+            None => Some(Vec::new()),
         };
+        let sweep = before.is_none();
+        let before = before.unwrap_or_default();
         bounded(&self.at.kind, &extracted, subjects.len(), before.len())?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.beside(&self.resource, &subjects).await?);
@@ -166,7 +167,7 @@ impl Draft {
             facts,
             old: before,
             new,
-            sweep: stale,
+            sweep,
             rules: planned(generation, old.map(|old| old.rules)),
         })
     }
@@ -225,8 +226,7 @@ impl App {
     /// * `imported`: an importer made it. Then its tag counts, as long as the row
     ///   took it over: a client's later tag does not.
     pub fn facts_again(&self, stored: &Stored, before: &Facts, imported: bool) -> Result<Facts, Error> {
-        let Some(body) = &stored.body else { return Ok(before.clone()) };
-        let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let Some(resource) = stored.json()? else { return Ok(before.clone()) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default().to_owned();
         let extracted = self.extract(&kind, &resource)?;
         let notebook = label::tagged(&resource).filter(|said| imported && *said == before.domain);

@@ -2,6 +2,8 @@
 //!
 //! Source: FHIR R4 http.html#read, #vread, #cread
 
+use techo_profiles::json::ParseError;
+
 use super::redact::Seen;
 use super::{Call, Error, Known, Location, Reply, Status, subset};
 use crate::consent::caller::Action;
@@ -54,10 +56,14 @@ impl Reply {
     /// The one resource that it holds, cut to a shape.
     fn cut(mut self, call: &Call<'_>, shape: &Shape) -> Result<Self, Error> {
         if let (Some(at), Some(body)) = (&self.about, self.body.take()) {
-            self.body = Some(subset::cut(call.definitions, &at.kind, body, (shape, true))?);
+            self.body = Some(subset::cut(call.definitions, &at.kind, body, (shape, true)).map_err(no_json)?);
         }
         Ok(self)
     }
+}
+
+fn no_json(_: ParseError) -> Error {
+    Error::Internal("a body is no JSON".into())
 }
 
 impl Call<'_> {
@@ -81,8 +87,8 @@ impl Call<'_> {
     /// What a publisher withdrew is gone for all but the citizen's own side.
     pub(crate) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
         let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
-        let Some(body) = found.body.clone().filter(|_| is_shown) else { return Ok(None) };
-        self.redacted(found, body, seen).await.map(Some)
+        let Some(body) = found.body()?.filter(|_| is_shown) else { return Ok(None) };
+        self.redacted(found, body.to_vec(), seen).await.map(Some)
     }
 
     /// Whose data a stored version is.

@@ -3,7 +3,8 @@
 //! A token with `fhirUser` may read the one resource it names: its id, name and
 //! language, nothing else (`consent.md` §10). For a recipient a reference to what
 //! she cannot see keeps its opaque id and loses its `display`, whether that is
-//! hidden or is not there (§4.6): a name could stand in it.
+//! hidden or is not there (§4.6): a name could stand in it. So could it in a narrative,
+//! which she gets only of a record all of whose references lead to what she sees.
 //!
 //! Whatever takes a part out of a record, or an answer from its content, takes it from
 //! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
@@ -11,9 +12,9 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
-use techo_profiles::json::{Json, Value};
+use techo_profiles::json::{Json, ParseError, Value};
 
-use super::{Call, Error, Location, subset};
+use super::{Call, Error, Issue, Location, subset};
 use crate::consent::caller::Action;
 use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
@@ -28,22 +29,19 @@ const IDENTITY: &[&str] = &["resourceType", "id", "meta", "language", "name"];
 impl Call<'_> {
     /// The body of a version as this caller may have it.
     pub(crate) async fn redacted(&self, found: &Stored, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
+        let unreadable = |_: ParseError| Error::Store(found.unreadable());
         if self.action == Action::Read && self.is_only_named(found).await? {
-            return identity(&body);
+            return identity(&body).map_err(unreadable);
         }
         let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
-        if whole { Ok(body) } else { self.without_names(body, seen).await }
-    }
-
-    async fn without_names(&self, body: Vec<u8>, seen: &mut Seen) -> Result<Vec<u8>, Error> {
-        // Most records name nobody: that is seen without taking them apart, where no name
-        // can be spelled by escapes.
-        if [DISPLAY, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
+        // Most records say nothing of others: that is seen without taking them apart, where no
+        // name can be spelled by escapes.
+        if whole || [DISPLAY, NARRATIVE, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
             return Ok(body);
         }
-        let resource = parsed(&body)?;
+        let resource = Json::parse(&body).map_err(unreadable)?;
         let mut places = BTreeSet::new();
-        names(&resource, &self.base, &mut places);
+        mentions(&resource, &self.base, has_narrative(&resource), &mut places);
         for (kind, id) in places {
             let at = Location { kind: kind.to_owned(), id: id.to_owned() };
             let place = at.reference();
@@ -56,6 +54,21 @@ impl Call<'_> {
             Some(left) => tagged(left, LEFT).to_string().into_bytes(),
             None => body,
         })
+    }
+
+    /// Refuses a change of a record that the caller is shown in part: she would write over
+    /// what she does not know of.
+    pub(super) async fn shown_whole(&self, old: &Stored) -> Result<(), Error> {
+        // What cannot be read is shown to nobody; its keeper may replace it.
+        let Ok(Some(body)) = old.body() else { return Ok(()) };
+        if self.redacted(old, body.to_vec(), &mut Seen::new()).await? == body {
+            return Ok(());
+        }
+        Err(Error::Unprocessable(vec![Issue::error(
+            "business-rule",
+            "You are shown this resource in part, so that you cannot change it.",
+            "このリソースは一部だけが開示されているため、変更できません。",
+        )]))
     }
 
     /// Whether this version is visible because it is who the caller is, and for no
@@ -82,13 +95,9 @@ impl Call<'_> {
     }
 }
 
-fn parsed(body: &[u8]) -> Result<Json, Error> {
-    Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))
-}
-
 /// A resource of which only who it is goes out.
-fn identity(body: &[u8]) -> Result<Vec<u8>, Error> {
-    let resource = parsed(body)?;
+fn identity(body: &[u8]) -> Result<Vec<u8>, ParseError> {
+    let resource = Json::parse(body)?;
     let kept = resource
         .members()
         .iter()
@@ -126,21 +135,29 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
     resource
 }
 
-/// Where the references with a `display` lead, at any depth, as far as somebody may hide it.
-fn names<'j>(json: &'j Json, base: &str, found: &mut BTreeSet<(&'j str, &'j str)>) {
-    found.extend(named(json, base));
-    json.items().iter().for_each(|item| names(item, base, found));
-    json.members().iter().for_each(|member| names(&member.value, base, found));
+/// Where references lead, at any depth, as far as somebody may hide it.
+///
+/// * `all`: those without a `display` too.
+fn mentions<'j>(json: &'j Json, base: &str, all: bool, found: &mut BTreeSet<(&'j str, &'j str)>) {
+    found.extend(place(json, base).filter(|_| all || is_named(json)));
+    json.items().iter().for_each(|item| mentions(item, base, all, found));
+    json.members().iter().for_each(|member| mentions(&member.value, base, all, found));
 }
 
-/// What is left of a resource for whom those places are hidden: their references lose
-/// `display`, and where one does, the narratives go too, as they may say what the elements
-/// no longer do. `None` where nothing is taken out.
+/// Whether the resource has one, or what it contains.
+fn has_narrative(resource: &Json) -> bool {
+    resource.get("text").is_some() || resource.list("contained").iter().any(|inner| inner.get("text").is_some())
+}
+
+/// What is left of a resource for whom those places are hidden: references to them lose
+/// `display`, and where there is one, the narratives go, as they may say what the elements do
+/// not. `None` where nothing is taken out.
 ///
 /// * `hidden`: of a type and an id.
 pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Option<Json> {
     let mut left = resource.clone();
-    if !take_names(&mut left, base, hidden) {
+    let found = take_names(&mut left, base, hidden);
+    if !(found.named || found.hidden && has_narrative(resource)) {
         return None;
     }
     left.remove("text");
@@ -150,38 +167,48 @@ pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) 
     Some(left)
 }
 
-/// Whether there was any.
-fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> bool {
-    let mut taken = named(json, base).is_some_and(|(kind, id)| hidden(kind, id));
-    if taken {
+/// What references there were.
+#[derive(Clone, Copy, Default)]
+struct Found {
+    /// One to a hidden place.
+    hidden: bool,
+    /// One to a hidden place with a `display`, which it has no more.
+    named: bool,
+}
+
+fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Found {
+    let mut found = Found::default();
+    if place(json, base).is_some_and(|(kind, id)| hidden(kind, id)) {
+        found = Found { hidden: true, named: is_named(json) };
         json.remove("display");
         json.remove("_display");
     }
+    let mut inside = |json: &mut Json| {
+        let Found { hidden, named } = take_names(json, base, hidden);
+        found.hidden |= hidden;
+        found.named |= named;
+    };
     match json.value_mut() {
-        Value::Array(items) => {
-            for item in items {
-                taken |= take_names(item, base, hidden);
-            }
-        }
-        Value::Object(members) => {
-            for member in members {
-                taken |= take_names(&mut member.value, base, hidden);
-            }
-        }
+        Value::Array(items) => items.iter_mut().for_each(inside),
+        Value::Object(members) => members.iter_mut().for_each(|member| inside(&mut member.value)),
         _ => {}
     }
-    taken
+    found
 }
 
-/// The place that a reference with a `display` leads to, if somebody may hide it:
-/// type and id.
-pub(super) fn named<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
-    json.get("display").or_else(|| json.get("_display"))?;
+/// The place that a reference leads to, if somebody may hide it: type and id.
+pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
     local(json.str("reference")?, base).filter(|(kind, _)| !SHARED.contains(kind))
+}
+
+/// Whether a reference says what it leads to.
+fn is_named(reference: &Json) -> bool {
+    reference.get("display").is_some() || reference.get("_display").is_some()
 }
 
 const REDACTED: &str = "REDACTED";
 /// The tags of what something was taken out of.
 const LEFT: &[&str] = &[subset::SUBSETTED, REDACTED];
 const DISPLAY: &[u8] = b"display\"";
+const NARRATIVE: &[u8] = b"div\"";
 const ESCAPE: &[u8] = b"\\u";

@@ -22,6 +22,7 @@ use crate::search::parse;
 use crate::search::parse::Scope;
 use crate::search::plan::{Plan, Total};
 use crate::search::shape::Shape;
+use crate::store::StoreError;
 use crate::store::reader::{Page, Position, Stored};
 
 /// Rows a page if the query does not say.
@@ -57,27 +58,28 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
     let page = call.reader().page(&plans, from, limit).await?;
     let total = total(call, &plans, &page, place.is_none() && limit > 0).await?;
     let mut bundle = Bundle::new("searchset");
-    bundle.entries.reserve(page.rows.iter().map(|row| row.body.as_ref().map_or(0, Vec::len) + BESIDE).sum());
+    bundle.entries.reserve(page.rows.iter().map(|row| row.size() + BESIDE).sum());
     link(call, (ground, query), first, &page, &mut bundle)?;
     let mut reply = Reply { count: page.rows.len(), ..Reply::default() };
+    let warning = |error| Issue { severity: "warning", ..super::error::search_issue(error) };
+    let mut issues: Vec<Issue> = first.ignored.iter().map(warning).collect();
     let mut seen = Seen::new();
     for (row, place) in page.rows.iter().zip(&page.places) {
         let kind = call.definitions.type_name(row.kind).unwrap_or_default();
         let into = (&mut bundle, &mut reply, &mut seen);
-        match place {
-            0 => call.push(into, &first.shape, (kind, row, true)).await?,
-            place => call.push_held(into, &first.shape, (kind, row, *place)).await?,
-        }
+        let pushed = match place {
+            0 => call.push(into, &first.shape, (kind, row, true)).await,
+            place => call.push_held(into, &first.shape, (kind, row, *place)).await,
+        };
+        issues.extend(damaged(kind, row, pushed)?);
     }
     let more = included(call, first, &page.rows).await?;
     for (kind, row) in &more.found {
-        call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, false)).await?;
+        let pushed = call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, false)).await;
+        issues.extend(damaged(kind, row, pushed)?);
     }
-    let warning = |error| Issue { severity: "warning", ..super::error::search_issue(error) };
-    let issues: Vec<Issue> = first.ignored.iter().map(warning).chain(more.left_out).collect();
-    if !issues.is_empty() {
-        bundle.push_outcome(&issues, call.japanese);
-    }
+    issues.extend(more.left_out);
+    bundle.push_outcome(&issues, call.japanese);
     reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
 }
@@ -231,19 +233,25 @@ impl Call<'_> {
         }
     }
 
-    async fn push(
+    pub(crate) async fn push(
         &self,
         (bundle, reply, seen): (&mut Bundle, &mut Reply, &mut Seen),
         shape: &Shape,
         (kind, row, matches): (&str, &Stored, bool),
     ) -> Result<(), Error> {
-        let Some(body) = &row.body else { return Ok(()) };
-        let body = self.redacted(row, body.clone(), seen).await?;
-        let body = subset::cut(self.definitions, kind, body, (shape, matches))?;
+        let Some(body) = row.body().transpose() else { return Ok(()) };
+        self.tells(reply, kind, row).await?;
+        let body = body?;
+        let body = self.redacted(row, body.to_vec(), seen).await?;
+        let body = subset::cut(self.definitions, kind, body, (shape, matches)).map_err(|_| row.unreadable())?;
         bundle.push(&self.base, kind, &row.id, Some(&body), if matches { MATCH } else { INCLUDE });
-        for citizen in self.citizens_of(row).await? {
-            reply.disclosed.push((citizen, kind.to_owned()));
-        }
+        Ok(())
+    }
+
+    /// That a record is there is told, whatever its body is.
+    async fn tells(&self, reply: &mut Reply, kind: &str, row: &Stored) -> Result<(), Error> {
+        let citizens = self.citizens_of(row).await?;
+        reply.disclosed.extend(citizens.into_iter().map(|citizen| (citizen, kind.to_owned())));
         Ok(())
     }
 
@@ -254,20 +262,38 @@ impl Call<'_> {
         shape: &Shape,
         (kind, row, place): (&str, &Stored, u32),
     ) -> Result<(), Error> {
-        let Some(body) = &row.body else { return Ok(()) };
-        let body = self.redacted(row, body.clone(), seen).await?;
-        let holder = Json::parse(&body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+        let Some(body) = row.body().transpose() else { return Ok(()) };
+        self.tells(reply, kind, row).await?;
+        let body = self.redacted(row, body?.to_vec(), seen).await?;
+        let holder = Json::parse(&body).map_err(|_| row.unreadable())?;
         let inner =
             contained::at(&holder, place).and_then(|inner| Some((inner, inner.str("resourceType")?, inner.str("id")?)));
         let (inner, own, id) = inner.ok_or_else(|| Error::Internal("nothing is contained there".into()))?;
         let text = redact::part(&holder, &body, inner);
-        let text = subset::cut(self.definitions, own, text, (shape, true))?;
+        let text = subset::cut(self.definitions, own, text, (shape, true)).map_err(|_| row.unreadable())?;
         bundle.push(&self.base, kind, &format!("{}#{id}", row.id), Some(&text), MATCH);
-        for citizen in self.citizens_of(row).await? {
-            reply.disclosed.push((citizen, kind.to_owned()));
-        }
         Ok(())
     }
+}
+
+/// A page is not lost for one row that cannot be put into it: what is said of that in its
+/// place. Nothing of its content is; its row is in the operator's log.
+///
+/// # Errors
+/// Whatever else there was.
+pub(crate) fn damaged(kind: &str, row: &Stored, pushed: Result<(), Error>) -> Result<Option<Issue>, Error> {
+    let Err(Error::Store(StoreError::Corrupt { row: rid, .. })) = pushed else { return pushed.map(|()| None) };
+    if rid != row.rid {
+        return pushed.map(|()| None);
+    }
+    tracing::error!(row = rid, "a stored body makes no sense");
+    let at = format!("{kind}/{}", row.id);
+    let issue = Issue::error(
+        "incomplete",
+        format!("{at} is stored damaged and cannot be shown. Whoever keeps it may replace or delete it."),
+        format!("{at} は保存されている内容が壊れているため表示できません。登録元は置き換えまたは削除ができます。"),
+    );
+    Ok(Some(Issue { severity: "warning", ..issue }))
 }
 
 /// A Bundle that grows by the stored bytes of its entries.
@@ -312,11 +338,13 @@ impl Bundle {
         }
     }
 
-    /// Adds what there is to say about the request itself.
-    fn push_outcome(&mut self, issues: &[Issue], japanese: bool) {
+    /// Adds what there is to say about the request itself, if anything.
+    pub(crate) fn push_outcome(&mut self, issues: &[Issue], japanese: bool) {
+        if issues.is_empty() {
+            return;
+        }
         self.comma();
-        let issues = issues.iter().map(|issue| issue.json(japanese));
-        let outcome = Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))]);
+        let outcome = super::error::outcome(issues, japanese);
         let entry = format!("{{\"resource\":{outcome},\"search\":{{\"mode\":\"outcome\"}}}}");
         self.entries.extend_from_slice(entry.as_bytes());
     }

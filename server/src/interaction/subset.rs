@@ -11,9 +11,8 @@
 //! Source: FHIR R4 search.html#summary, #elements
 
 use techo_profiles::Definitions;
-use techo_profiles::json::{Json, Member, Value};
+use techo_profiles::json::{Json, Member, ParseError, Value};
 
-use super::Error;
 use crate::search::shape::{Shape, Summary};
 
 /// `body` as `shape` wants it.
@@ -25,13 +24,13 @@ pub fn cut(
     kind: &str,
     body: Vec<u8>,
     (shape, asked): (&Shape, bool),
-) -> Result<Vec<u8>, Error> {
+) -> Result<Vec<u8>, ParseError> {
     let wanted: Vec<&str> = shape.elements.iter().filter_map(|name| of_type(name, kind, asked)).collect();
     let summary = match shape.summary {
         Summary::False | Summary::Count if wanted.is_empty() => return Ok(body),
         other => other,
     };
-    let resource = Json::parse(&body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+    let resource = Json::parse(&body)?;
     let cutter = Cutter { definitions, text: &body, kind, summary, wanted: &wanted };
     Ok(cutter.resource(&resource))
 }

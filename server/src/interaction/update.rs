@@ -110,8 +110,9 @@ pub(crate) async fn planned(
     if expected.is_some_and(|expected| !expected.fits(live.map(|old| old.version))) {
         return Err(precondition());
     }
-    if live.is_some() {
+    if let Some(live) = live {
         call.guarded(expected)?;
+        call.shown_whole(live).await?;
     }
     next(call, draft, old.as_ref(), pending).await
 }
@@ -185,6 +186,7 @@ pub(crate) async fn matched(
         if chosen.is_some_and(|chosen| chosen != old.id) {
             return Err(other_id(condition.kind()));
         }
+        call.shown_whole(&old).await?;
         let mut planned = next(call, &draft, Some(&old), pending).await?;
         planned.set.conditions.push(condition.only(call, old.rid)?);
         return Ok(planned);

@@ -142,13 +142,15 @@ impl<'c> Vocabulary<'c> {
             self.put(wanted, None);
             return Ok(false);
         };
-        self.bytes += found.iter().filter_map(|row| row.body.as_deref()).map(<[u8]>::len).sum::<usize>();
+        for row in &found {
+            self.bytes += row.body()?.map_or(0, <[u8]>::len);
+        }
         if self.is_over() {
             return Ok(true);
         }
         let mut bodies = Vec::with_capacity(found.len());
         for row in &found {
-            bodies.push(row.body.as_deref().map(parse).transpose()?.unwrap_or_else(Json::null));
+            bodies.push(row.body()?.map(parse).transpose()?.unwrap_or_else(Json::null));
         }
         let all: Vec<(&Json, i64)> = bodies.iter().zip(found.iter().map(|row| row.updated)).collect();
         let Some(place) = newest(&all) else {

@@ -11,8 +11,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use techo_profiles::json::Json;
-
 use crate::app::App;
 use crate::app::rules::EVERY;
 use crate::interaction::Error;
@@ -103,8 +101,7 @@ async fn raised(app: &App, walk: &Rebuild, mut records: Vec<Stored>) -> Result<(
 
 async fn raise(app: &App, target: i64, stored: &Stored) -> Result<Raised, Error> {
     let from = (stored.rid, stored.version, stored.rules);
-    let Some(body) = &stored.body else { return Ok(Raised { from, old: Vec::new(), new: Vec::new() }) };
-    let resource = Json::parse(body).map_err(|_| Error::Internal("stored body is no JSON".into()))?;
+    let Some(resource) = stored.json()? else { return Ok(Raised { from, old: Vec::new(), new: Vec::new() }) };
     let old = app.own_rows(stored, &resource, stored.rules).await?;
     let new = app.own_rows(stored, &resource, target).await?;
     Ok(Raised { from, old, new })

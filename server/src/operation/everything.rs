@@ -26,7 +26,7 @@ use crate::consent::caller::Action;
 use crate::consent::view::CitizenKey;
 use crate::interaction::audit::RENDERED;
 use crate::interaction::redact::Seen;
-use crate::interaction::search::{Bundle, foreign_page, page_link};
+use crate::interaction::search::{Bundle, damaged, foreign_page, page_link};
 use crate::interaction::{Call, Error, Issue, Location, Reply, Target};
 use crate::search::SearchError;
 use crate::search::page::query_string;
@@ -99,7 +99,15 @@ async fn of_all(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
             page.next = Some((rid, Place::Start));
             break;
         }
-        let Some(body) = call.shown(&row, &mut page.seen).await? else { continue };
+        let shown = call.shown(&row, &mut page.seen).await;
+        let body = match shown {
+            Ok(Some(body)) => body,
+            Ok(None) => continue,
+            Err(error) => {
+                page.lacks("Patient", &row, Err(error)).await?;
+                continue;
+            }
+        };
         // She with whom the page was to begin may have gone since.
         let place = if rid == first { place.clone() } else { Place::Start };
         page.fill(&Person { row, body }, place).await?;
@@ -228,6 +236,8 @@ struct Page<'a> {
     there: BTreeSet<i64>,
     /// With whom, and where with her, the next page begins.
     next: Option<(i64, Place)>,
+    /// What there is to say of rows that make no sense.
+    issues: Vec<Issue>,
 }
 
 impl<'a> Page<'a> {
@@ -243,6 +253,7 @@ impl<'a> Page<'a> {
             asked,
             there: BTreeSet::new(),
             next: None,
+            issues: Vec::new(),
         }
     }
 
@@ -266,7 +277,7 @@ impl<'a> Page<'a> {
             let last = rows.iter().take(room).next_back().map_or(after, |row| (row.kind, row.rid));
             for row in rows.iter().take(room) {
                 self.push(row, MATCH).await?;
-                mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
+                mentioned(text(row), &self.call.base, &mut places);
             }
             if rows.len() > room {
                 self.next = Some((citizen, Place::Member(last)));
@@ -291,7 +302,7 @@ impl<'a> Page<'a> {
         loop {
             let rows = self.call.reader().members(citizen, &self.asked.wanted, after, STEP).await?;
             for row in &rows {
-                mentioned(row.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
+                mentioned(text(row), &self.call.base, &mut places);
             }
             match rows.last() {
                 Some(last) if rows.len() == STEP => after = (last.kind, last.rid),
@@ -339,11 +350,25 @@ impl<'a> Page<'a> {
     }
 
     async fn push(&mut self, row: &Stored, mode: &str) -> Result<(), Error> {
-        let Some(body) = row.body.clone().filter(|_| self.there.insert(row.rid)) else { return Ok(()) };
+        if row.is_bodiless() || !self.there.insert(row.rid) {
+            return Ok(());
+        }
         let kind = self.call.type_name(row.kind);
-        let body = self.call.redacted(row, body, &mut self.seen).await?;
-        self.bundle.push(&self.call.base, &kind, &row.id, Some(&body), mode);
-        self.count(row, &kind).await
+        let pushed = self.put_in(row, &kind, mode).await;
+        self.lacks(&kind, row, pushed).await
+    }
+
+    async fn put_in(&mut self, row: &Stored, kind: &str, mode: &str) -> Result<(), Error> {
+        let Some(body) = row.body()? else { return Ok(()) };
+        let body = self.call.redacted(row, body.to_vec(), &mut self.seen).await?;
+        self.bundle.push(&self.call.base, kind, &row.id, Some(&body), mode);
+        Ok(())
+    }
+
+    /// Counts a record, whether or not it could be put in.
+    async fn lacks(&mut self, kind: &str, row: &Stored, pushed: Result<(), Error>) -> Result<(), Error> {
+        self.issues.extend(damaged(kind, row, pushed)?);
+        self.count(row, kind).await
     }
 
     async fn count(&mut self, row: &Stored, kind: &str) -> Result<(), Error> {
@@ -354,6 +379,7 @@ impl<'a> Page<'a> {
     }
 
     fn finish(mut self) -> Reply {
+        self.bundle.push_outcome(&self.issues, self.call.japanese);
         let path = format!("{}/{}/$everything", self.call.base, self.of);
         let query = query_string(&self.asked.query);
         self.bundle.link("self", &if query.is_empty() { path.clone() } else { format!("{path}?{query}") });
@@ -365,6 +391,12 @@ impl<'a> Page<'a> {
         self.reply.body = Some(self.bundle.finish(None, &self.call.view));
         self.reply
     }
+}
+
+/// What is looked through for references; none of what makes no sense, of which the page
+/// tells.
+fn text(row: &Stored) -> &[u8] {
+    row.body().ok().flatten().unwrap_or_default()
 }
 
 const MATCH: &str = "\"search\":{\"mode\":\"match\"}";

@@ -9,9 +9,10 @@
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::interaction::redact::Seen;
-use crate::interaction::search::Bundle;
+use crate::interaction::search::{Bundle, damaged};
 use crate::interaction::{Call, Error, Issue, Reply, is_id};
 use crate::search::page::query_string;
+use crate::search::shape::Shape;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
@@ -83,13 +84,13 @@ async fn lastn(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     bundle.link("self", &format!("{}/{KIND}/$lastn?{}", call.base, query_string(&used)));
     let mut reply = Reply { count: rows.len(), ..Reply::default() };
     let mut seen = Seen::new();
+    let mut issues = Vec::new();
     for row in &rows {
-        let Some(body) = row.body.clone() else { continue };
-        let body = call.redacted(row, body, &mut seen).await?;
-        bundle.push(&call.base, KIND, &row.id, Some(&body), "\"search\":{\"mode\":\"match\"}");
-        let citizens = call.citizens_of(row).await?;
-        reply.disclosed.extend(citizens.into_iter().map(|citizen| (citizen, KIND.to_owned())));
+        let shape = Shape::default();
+        let pushed = call.push((&mut bundle, &mut reply, &mut seen), &shape, (KIND, row, true)).await;
+        issues.extend(damaged(KIND, row, pushed)?);
     }
+    bundle.push_outcome(&issues, call.japanese);
     reply.body = Some(bundle.finish(Some(rows.len() as u64), &call.view));
     Ok(reply)
 }

@@ -108,7 +108,7 @@ async fn entries(
     let mut kept: Vec<Found> = Vec::new();
     let mut seen = 0;
     while seen < LOOKED_THROUGH {
-        let filter = Filter { citizens: &citizens, from: None, until: None, kinds: &[], after, limit: 200 };
+        let filter = Filter { citizens: &citizens, from: None, until: None, kinds: &[], only: None, after, limit: 200 };
         let found = call.audit.entries(&filter).await.map_err(|error| StoreError::Audit(error.to_string()))?;
         let last = found.len() < 200;
         seen += found.len();

@@ -22,11 +22,12 @@ use crate::consent::label;
 use crate::consent::policy::KIND_SYSTEM;
 use crate::consent::view::CitizenKey;
 use crate::interaction::filing::{self, EndedBy};
-use crate::interaction::{Call, Error, Ground, Interaction, is_id, plan};
+use crate::interaction::{Call, Error, Ground, Interaction, is_id};
 use crate::store::StoreError;
 use crate::store::account::GrantWithConsents;
 use crate::store::audit::{Filter, Kind, Party};
 use crate::store::entity::client;
+use crate::store::reader::Stored;
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -103,8 +104,8 @@ async fn active(call: &Call<'_>, person: &Person) -> Result<Vec<(String, Json)>,
         ("_sort".to_owned(), "-_lastUpdated".to_owned()),
     ];
     let page = call.store.reader(&call.view).search(&call.plan("Consent", &query, false).await?, None, 1000).await?;
-    let bodies = page.rows.into_iter().filter_map(|row| Some((row.id, row.body?)));
-    bodies.map(|(id, body)| Ok((id, plan::parse(&body)?))).collect()
+    let parsed = |row: Stored| Ok(row.json()?.map(|consent| (row.id, consent)));
+    page.rows.into_iter().filter_map(|row| parsed(row).transpose()).collect()
 }
 
 /// What an answer of the form asks for.
@@ -292,7 +293,15 @@ pub(super) fn machine_time(micros: i64, app: &App) -> String {
 /// The latest use of these people's records by each app and person.
 async fn used(call: &Call<'_>, people: &[&Person]) -> Result<HashMap<(CitizenKey, String), i64>, Error> {
     let citizens: Vec<i64> = people.iter().map(|person| person.key).collect();
-    let filter = Filter { citizens: &citizens, from: None, until: None, kinds: USES, after: None, limit: LOOKED_BACK };
+    let filter = Filter {
+        citizens: &citizens,
+        from: None,
+        until: None,
+        kinds: USES,
+        only: None,
+        after: None,
+        limit: LOOKED_BACK,
+    };
     let found = call.audit.entries(&filter).await.map_err(|error| StoreError::Audit(error.to_string()))?;
     let mut used = HashMap::new();
     for one in found {

@@ -109,7 +109,7 @@ pub async fn people(call: &Call<'_>, language: Language) -> Result<Vec<Person>, 
             continue;
         }
         for stored in call.store.reader(&call.view).many("Patient", &ids).await? {
-            let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
+            let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
             bodies.insert(stored.id.clone(), plan::parse(body)?);
         }
     }
@@ -183,7 +183,7 @@ pub async fn directory<'r>(
     for (kind, ids) in by_kind {
         for ids in ids.chunks(100) {
             for stored in call.store.reader(&call.view).many(kind, ids).await? {
-                let Some(body) = stored.body.as_deref().filter(|_| !stored.is_deleted()) else { continue };
+                let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
                 let resource = plan::parse(body)?;
                 let called = resource.str("name").map(str::to_owned).or_else(|| name(&resource, language.code()));
                 names.extend(called.map(|called| (format!("{kind}/{}", stored.id), called)));

@@ -14,10 +14,10 @@
 //! are "contains": of the second the blank is a part. Values stand in lines, so
 //! that nothing is found across two of them.
 //!
-//! On its way out a resource may lose the `display` of a reference, and its
-//! narratives with it (`interaction/redact.rs`). Such a display is therefore no word
-//! at all, nor is the narrative of what is contained beside one; and what it stood
-//! beside is kept, for the store to ask whether the caller would get the narrative.
+//! On its way out a resource may lose the `display` of a reference, and for a reference
+//! its narratives (`interaction/redact.rs`). Such a display is therefore no word at all,
+//! nor is the narrative of what is contained beside such a reference; and where it leads
+//! is kept, for the store to ask whether the caller would get the narrative.
 //!
 //! A change here must raise [`super::index::INDEX_EPOCH`].
 
@@ -39,11 +39,11 @@ pub struct Words {
     pub narrative: String,
     /// Its other texts.
     pub content: String,
-    /// Types and ids of the records that it names by `display`, if it has a narrative.
+    /// Types and ids of the records that it refers to, if it has a narrative.
     pub named: Vec<(Box<str>, Box<str>)>,
 }
 
-/// What is named in this element by a `display` that may be taken out: type and id.
+/// Where this reference leads, if somebody may hide that: type and id.
 pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
 
 /// The words of a resource.

@@ -8,6 +8,7 @@ mod changes;
 mod mistold;
 mod several;
 mod standing;
+mod stored;
 
 use std::sync::Arc;
 
@@ -15,8 +16,11 @@ use sea_orm::Value;
 use techo_profiles::Definitions;
 
 pub use changes::{Window, newest_first};
+use stored::OLD_COLUMNS;
+pub use stored::Stored;
+pub(super) use stored::{COLUMNS, stored};
 
-use crate::consent::view::{CitizenKey, CustodianKey, View};
+use crate::consent::view::View;
 use crate::search::contained::Which;
 use crate::search::page::{Direction, SortValue};
 use crate::search::plan::{Plan, SortBy, SortColumn, SortKey, Total};
@@ -24,7 +28,6 @@ use crate::search::row::{ParamKey, Table};
 
 use super::Store;
 use super::error::StoreError;
-use super::facts::Custody;
 use super::row::Row;
 use super::select;
 use super::sql::{Again, Ready, Sql};
@@ -38,47 +41,6 @@ pub struct Reader<'a> {
     store: &'a Store,
     view: &'a View,
     warrant: Option<&'a Warrant>,
-}
-
-/// One version of one record, as stored.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    /// The row.
-    pub rid: i64,
-    /// The resource type's number.
-    pub kind: u16,
-    /// The resource id.
-    pub id: String,
-    /// The version.
-    pub version: i32,
-    /// `meta.lastUpdated` in microseconds since 1970.
-    pub updated: i64,
-    /// 0 live, 1 deleted, 2 withdrawn by its publisher.
-    pub deleted: i16,
-    /// The sole subject.
-    pub citizen: Option<CitizenKey>,
-    /// Several citizens are the subject together.
-    pub several: bool,
-    /// Whose keeping it is in.
-    pub custodian: CustodianKey,
-    /// How it came to be there.
-    pub custody: Custody,
-    /// The interaction that made this version; see [`super::write::Method::told`].
-    pub method: i16,
-    /// The epoch of its index rows; 0 for an old version.
-    pub epoch: i32,
-    /// As of which generation of the own search parameters its index rows are; 0 for
-    /// an old version.
-    pub rules: i64,
-    /// The body; `None` for a deletion.
-    pub body: Option<Vec<u8>>,
-}
-
-impl Stored {
-    /// Whether this version says that the record is gone.
-    pub fn is_deleted(&self) -> bool {
-        self.deleted != 0
-    }
 }
 
 /// A page of a search.
@@ -104,12 +66,6 @@ pub struct Position {
     /// That row; in a search for what is contained, with the place in it.
     pub rid: i64,
 }
-
-pub(super) const COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                       r.custody, r.method, r.epoch, r.rules, r.body";
-const OLD_COLUMNS: &str = "r.rid, r.kind, r.id, r.version, r.updated, r.deleted, r.citizen, r.several, r.custodian, \
-                           r.custody, r.method, 0 AS epoch, \
-                           CAST(0 AS BIGINT) AS rules, r.body";
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a Store, view: &'a View) -> Self {
@@ -478,41 +434,6 @@ fn together(parts: Vec<Sql>, order: &select::Order, overlap: bool, limit: u32) -
 /// Whether a record may be found by several plans: as such, and for what it contains.
 fn overlap(plans: &[Plan]) -> bool {
     plans.len() > 1 && plans.iter().any(|plan| plan.contained.which != Which::Records && !plan.contained.alone)
-}
-
-/// A row of [`COLUMNS`], which begin at column `from`.
-pub(super) fn stored(row: &Row, from: usize) -> Result<Stored, StoreError> {
-    let rid: i64 = row.get(from)?;
-    let kind: i16 = row.get(from + 1)?;
-    Ok(Stored {
-        rid,
-        kind: u16::try_from(kind).map_err(|_| StoreError::Corrupt { table: "resource", column: "kind", row: rid })?,
-        id: row.get(from + 2)?,
-        version: row.get(from + 3)?,
-        updated: row.get(from + 4)?,
-        deleted: row.get(from + 5)?,
-        citizen: row.get(from + 6)?,
-        several: row.get::<i16>(from + 7)? != 0,
-        custodian: row.get(from + 8)?,
-        custody: Custody::of(row.get(from + 9)?).ok_or(StoreError::Corrupt {
-            table: "resource",
-            column: "custody",
-            row: rid,
-        })?,
-        method: row.get(from + 10)?,
-        epoch: row.get(from + 11)?,
-        rules: row.get::<i64>(from + 12)?,
-        body: whole(row.get(from + 13)?, rid)?,
-    })
-}
-
-/// A body goes out as the bytes that are stored: what cannot be one is not sent. It may
-/// have been stored with white space around it.
-fn whole(body: Option<Vec<u8>>, rid: i64) -> Result<Option<Vec<u8>>, StoreError> {
-    match body.as_deref().map(<[u8]>::trim_ascii) {
-        None | Some([b'{', .., b'}']) => Ok(body),
-        Some(_) => Err(StoreError::Corrupt { table: "resource", column: "body", row: rid }),
-    }
 }
 
 /// Columns before the sort keys.

@@ -130,7 +130,7 @@ impl Records {
             let page = reader.search(&call.plan(kind, &query, false).await?, None, 1000).await?;
             records.cut |= page.next.is_some();
             for stored in page.rows {
-                let Some(body) = stored.body.as_deref() else { continue };
+                let Some(body) = stored.body()? else { continue };
                 let subjects = call.store.subjects_of(&stored).await?;
                 records.disclosed.extend(subjects.into_iter().map(|one| (one, (*kind).to_owned())));
                 records.all.push(Found {

@@ -52,7 +52,7 @@ pub use log::{AuditLog, Options, Sync};
 pub use position::Position;
 pub use record::{Consented, Disclosed, Layer, NOBODY, Outcome, Party, Record};
 pub use row::WriteRow;
-pub use search::{Cursor, Filter, Found};
+pub use search::{Cursor, Filter, Found, Place};
 pub use verify::{Report, verify};
 
 use authentic::AuditKeys;

@@ -23,6 +23,8 @@ pub struct Filter<'a> {
     pub until: Option<i64>,
     /// Of these kinds; of any if empty.
     pub kinds: &'a [Kind],
+    /// Only these, of those citizens; all of them if not said.
+    pub only: Option<&'a [Place]>,
     /// Behind this entry.
     pub after: Option<Cursor>,
     /// At most so many.
@@ -45,6 +47,13 @@ pub struct Found {
     pub record: Record,
 }
 
+/// What an event id stands for: a record, and which of its patients. It grants nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    position: Position,
+    ordinal: u32,
+}
+
 /// A place in the order of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
@@ -56,7 +65,7 @@ pub struct Cursor {
 impl AuditLog {
     /// The entries of a filter, newest first, everything kept before this call included.
     pub async fn entries(&self, filter: &Filter<'_>) -> Result<Vec<Found>, AuditError> {
-        if filter.citizens.is_empty() || filter.limit == 0 {
+        if filter.finds_nothing() || filter.limit == 0 {
             return Ok(Vec::new());
         }
         self.catch_up().await?;
@@ -77,7 +86,7 @@ impl AuditLog {
 
     /// How many entries a filter finds, its `after` and `limit` aside.
     pub async fn count(&self, filter: &Filter<'_>) -> Result<u64, AuditError> {
-        if filter.citizens.is_empty() {
+        if filter.finds_nothing() {
             return Ok(0);
         }
         self.catch_up().await?;
@@ -102,6 +111,12 @@ impl AuditLog {
         };
         let cursor = Cursor { at: record.at, position, citizen };
         Ok(Some(self.found(cursor, ordinal, record)?))
+    }
+
+    /// What an event id stands for; `None` for an id that never was. Nothing is looked up.
+    pub fn place(&self, id: &str) -> Option<Place> {
+        let (position, ordinal) = self.0.keys.open_event_id(id)?;
+        Some(Place { position, ordinal })
     }
 
     async fn records(&self, positions: Vec<Position>) -> Result<HashMap<Position, Record>, AuditError> {
@@ -131,6 +146,10 @@ impl AuditLog {
 }
 
 impl Filter<'_> {
+    fn finds_nothing(&self) -> bool {
+        self.citizens.is_empty() || self.only.is_some_and(<[Place]>::is_empty)
+    }
+
     fn statement(&self) -> (String, Vec<Value>) {
         let (conditions, mut values) = self.conditions(true);
         values.push(i64::from(self.limit).into());
@@ -157,6 +176,12 @@ impl Filter<'_> {
             let _ = write!(sql, " AND kind IN ({})", vec!["?"; self.kinds.len()].join(", "));
             values.extend(self.kinds.iter().map(|kind| Value::from(i32::from(kind.number()))));
         }
+        if let Some(only) = self.only {
+            // Writing to a String cannot fail.
+            let rows = vec!["(?, ?, ?, ?)"; only.len()].join(", ");
+            let _ = write!(sql, " AND (chain, segment, place, ordinal) IN (VALUES {rows})");
+            values.extend(only.iter().flat_map(Place::values));
+        }
         if let Some(after) = self.after.filter(|_| paged) {
             // The first half lets the index begin at the right place.
             sql.push_str(" AND at <= ? AND (at, chain, segment, place, citizen) < (?, ?, ?, ?, ?)");
@@ -167,7 +192,17 @@ impl Filter<'_> {
     }
 }
 
+impl Place {
+    fn values(&self) -> [Value; 4] {
+        let Position { chain, segment, place } = self.position;
+        [chain.into(), i64::from(segment).into(), number_value(place), i64::from(self.ordinal).into()]
+    }
+}
+
 impl Cursor {
+    /// How many bytes it has.
+    pub const BYTES: usize = 36;
+
     /// As bytes, to be sealed into a link.
     pub fn bytes(&self) -> Vec<u8> {
         let Position { chain, segment, place } = self.position;

@@ -158,6 +158,22 @@ async fn pages_follow_on_without_gap_or_repeat() {
         assert_eq!((found.record.at, &found.id), (*at, id));
     }
     assert!(log.by_id("no-such-id").await.expect("asked").is_none());
+    // By id: each in whose events it is, though both be in one record, and nobody's else.
+    let places: Vec<Place> = seen.iter().filter_map(|(_, id)| log.place(id)).collect();
+    assert_eq!((places.len(), log.place("no-such-id")), (50, None));
+    for (citizen, number) in [(1, 40), (2, 10), (3, 0)] {
+        let mut sum = 0;
+        for place in &places {
+            let citizens = [citizen];
+            let only = Filter { only: Some(std::slice::from_ref(place)), ..of(&citizens) };
+            let found = log.entries(&only).await.expect("found");
+            assert_eq!(log.count(&only).await.expect("counted"), found.len() as u64);
+            assert!(found.iter().all(|one| one.citizen == citizen && log.place(&one.id) == Some(*place)));
+            sum += found.len();
+        }
+        assert_eq!(sum, number, "of {citizen}");
+    }
+    assert!(log.entries(&Filter { only: Some(&[]), ..of(&[1]) }).await.expect("found").is_empty());
 }
 
 #[tokio::test]

@@ -113,5 +113,5 @@ fn read(at: i64, citizens: &[i64]) -> Record {
 }
 
 fn of(citizens: &[i64]) -> Filter<'_> {
-    Filter { citizens, from: None, until: None, kinds: &[], after: None, limit: 1000 }
+    Filter { citizens, from: None, until: None, kinds: &[], only: None, after: None, limit: 1000 }
 }
