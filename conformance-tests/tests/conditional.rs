@@ -452,3 +452,24 @@ fn an_operator_may_require_if_match() {
     assert_eq!(careful.delete("Patient/pt-mei").status, 204, "hidden: as if it were not there");
     tester.put("Patient/strict", &body).expect(200);
 }
+
+/// The refusal tells that there are such records, and named none of their citizens.
+#[test]
+fn a_condition_that_several_match_is_on_their_citizens_record() {
+    let world = World::new();
+    let town = world.importer();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
+    let body = weight("pt-mei", "2026-01-10", "6.1");
+    town.create(&body);
+    town.create(&body);
+    let events = || mother.search("AuditEvent?patient=pt-mei&_count=1000")["total"].as_u64().expect("a total");
+    let before = events();
+    let condition = "patient=pt-mei&code=29463-7";
+    let create = town.request("POST", "Observation").header("If-None-Exist", condition);
+    create.body("application/fhir+json", body.to_string()).send().expect(412);
+    // The first question for them is one too.
+    assert_eq!(events(), before + 2);
+    town.put(&format!("Observation?{condition}"), &body).expect(412);
+    town.delete(&format!("Observation?{condition}")).expect(412);
+    assert_eq!(events(), before + 5);
+}

@@ -18,6 +18,7 @@ use crate::consent::view::{CitizenKey, Reach};
 use crate::secret;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Found, Kind, Layer, Outcome, Party, Record, Server};
+use crate::store::reader::Stored;
 use crate::store::stance::Ground;
 use crate::store::write::{Extra, Method, Put};
 
@@ -39,6 +40,18 @@ impl Looks {
 
 mod search;
 pub(super) use search::search;
+
+impl Call<'_> {
+    /// These records were looked at.
+    pub(super) async fn looked_at(&self, records: &[Stored]) -> Result<(), Error> {
+        for record in records {
+            let kind = self.type_name(record.kind);
+            let citizens = self.citizens_of(record).await?;
+            self.looks.at(&citizens.into_iter().map(|citizen| (citizen, kind.clone())).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+}
 
 impl App {
     /// Keeps the record of a request whose token is not, or no longer, good.

@@ -70,7 +70,7 @@ impl Condition {
         match &page.rows[..] {
             [] => Ok(None),
             [one] => Ok(Some((one.rid, one.id.clone(), one.version))),
-            _ => Err(several()),
+            several => Err(told(call, several, self::several()).await),
         }
     }
 
@@ -104,7 +104,7 @@ impl Condition {
         }
         let found = call.store.reader(&call.world()).search(&self.plan, None, MOST).await?;
         if found.next.is_some() {
-            return Err(too_many());
+            return Err(told(call, &found.rows, too_many()).await);
         }
         let mut all = Vec::new();
         for row in found.rows {
@@ -140,6 +140,14 @@ impl Condition {
         let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), parse::canonical(&self.plan));
         let hash = secret::hash(text.as_bytes());
         Ok(call.store.reader(&call.world()).condition(&self.plan, hash, rid, wanted)?)
+    }
+}
+
+/// The refusal, once these records are on record: it tells that they are there.
+async fn told(call: &Call<'_>, records: &[Stored], refusal: Error) -> Error {
+    match call.looked_at(records).await {
+        Ok(()) => refusal,
+        Err(error) => error,
     }
 }
 

@@ -211,8 +211,7 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
     let body = old.body()?.ok_or_else(|| Error::Internal("a live record without a body".into()))?.to_vec();
     call.shown_whole(old).await?;
-    let citizens = call.citizens_of(old).await?;
-    call.looks.at(&citizens.into_iter().map(|citizen| (citizen, kind.clone())).collect::<Vec<_>>());
+    call.looked_at(std::slice::from_ref(old)).await?;
     let mut resource = super::plan::parse(&body)?;
     changes.apply(call, &mut resource)?;
     Ok(resource.to_string().into_bytes())
