@@ -158,11 +158,18 @@ impl Part<'_> {
             }
             Act::Delete => {
                 let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
-                let pairs = self.columns.iter().zip(&names).zip(&types).map(|((column, name), of)| {
-                    // Compared byte by byte, as the columns are.
-                    let order = if *of == "text" { " COLLATE \"C\"" } else { "" };
-                    format!("t.{column} = u.{name}{order}")
-                });
+                let pairs =
+                    self.columns.iter().zip(&names).zip(&types).enumerate().map(|(at, ((column, name), of))| {
+                        // Each by the table's key. By the index of what belongs to a record, which
+                        // a table without statistics seems to be as good for, all rows of a record
+                        // would be looked at for each of them.
+                        if *column == "rid" && at > 0 {
+                            return format!("t.rid >= u.{name} AND t.rid <= u.{name}");
+                        }
+                        // Compared byte by byte, as the columns are.
+                        let order = if *of == "text" { " COLLATE \"C\"" } else { "" };
+                        format!("t.{column} = u.{name}{order}")
+                    });
                 let pairs = pairs.collect::<Vec<_>>().join(" AND ");
                 let names = names.join(", ");
                 format!("DELETE FROM {table} t USING unnest({unnest}) u ({names}) WHERE {holds} AND {pairs}")
