@@ -250,7 +250,7 @@ impl Asked {
 
     fn of(&self, source: &str, parameters: &[&Parameter], target: Option<u16>) -> Include {
         let params = parameters.iter().map(|parameter| parameter.key.clone()).collect();
-        let by_url = parameters.iter().flat_map(|one| one.named.iter().map(|kind| (one, *kind)));
+        let by_url = parameters.iter().flat_map(|one| one.named.iter().map(move |kind| (one, *kind)));
         // Back from a target an index is asked, which does not tell a Reference by its URL.
         let by_url = by_url.filter(|(one, kind)| !self.reverse || one.addresses(*kind));
         let by_url = by_url.map(|(one, kind)| (one.key.clone(), kind));
