@@ -94,7 +94,9 @@ fn a_reverse_chain_by_canonical_url_does_not_tell_of_hidden_sources() {
         assert_eq!(town.ids(&query.replace("{}", "hidden-1")), std::slice::from_ref(&form), "{query}");
     }
     for caller in &people {
-        queries.iter().for_each(|query| alike(caller, "hidden-1", "hidden-2", query));
+        for query in &queries {
+            alike(caller, "hidden-1", "hidden-2", query);
+        }
     }
     permit("deny");
     for query in &queries {

@@ -112,7 +112,7 @@ impl Ground {
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         if matches!(self, Self::Type(_)) || matches!(self, Self::Compartment(_, kind) if kind != "*") {
             let mut plans = call.plans(&kinds, query).await?;
-            self.within(call, &mut plans)?;
+            self.within(call, &mut plans);
             return Ok(plans);
         }
         let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
@@ -125,13 +125,13 @@ impl Ground {
             }
             first.used.extend(types.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
-        self.within(call, &mut plans)?;
+        self.within(call, &mut plans);
         Ok(plans)
     }
 
     /// Adds the condition of a compartment.
-    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) -> Result<(), Error> {
-        let Self::Compartment(at, _) = self else { return Ok(()) };
+    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) {
+        let Self::Compartment(at, _) = self else { return };
         let number = |name: &str| call.definitions.type_number(name).unwrap_or(0);
         let members = call.definitions.compartment(&at.kind).map(|compartment| &compartment.members);
         for plan in plans {
@@ -147,7 +147,6 @@ impl Ground {
                 Which::Held | Which::Both => contained::member(kind, &at.id, &params),
             });
         }
-        Ok(())
     }
 }
 

@@ -198,9 +198,10 @@ fn one(filter: &Filter, of: Of) -> Result<Filter, &'static str> {
         Filter::All(parts) => Filter::All(all(parts, of)?),
         Filter::Not(part) => Filter::Not(Box::new(one(part, of)?)),
         // It is changed with its holder, and referred to by that and by what that contains.
-        Filter::Updated { .. } if of == Of::Search => filter.clone(),
-        Filter::Has { .. } => filter.clone(),
+        // A chain is there already with both in its hands.
+        Filter::Updated { .. } | Filter::Has { .. } if of == Of::Search => filter.clone(),
         Filter::Updated { .. } => return Err("_lastUpdated"),
+        Filter::Has { .. } => return Err("_has, _list"),
         Filter::Compartment { kind, id, params, .. } => member(*kind, id, params),
         // What it says are words of the holder.
         Filter::Words { .. } => return Err("_text, _content"),

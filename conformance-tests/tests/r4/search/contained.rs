@@ -344,22 +344,12 @@ fn around() -> Vec<Check> {
             finds(&[]),
         ),
         row(
-            "by what stands beside it, and on to the holder",
-            get(&format!("Organization?_contained=true&_has:Medication:manufacturer:{}", by("_id=mixes"))),
-            finds(&["mixes"]),
-        ),
-        row(
             "both, referred to",
             get(&format!("Medication?_contained=both&{}", by("status=active"))),
             finds(&["real", "brews", "mixes", "both"]),
         ),
         row("an item of a List that holds it", listed("_list=kept"), finds(&["listed"])),
         row("of no such List", listed("_list=other"), finds(&[])),
-        row(
-            "a chain into it, and back",
-            get(&format!("MedicationRequest?medication.{}", by("_id=both"))),
-            finds(&["both"]),
-        ),
         row(
             "in a compartment by its own reference",
             get("Patient/p/Observation?_contained=true&_containedType=contained"),

@@ -19,7 +19,7 @@ use crate::store::visible::{few_citizens, possible, visible_as};
 
 use super::filter::{Row, Scene, placed};
 use super::matching::referring;
-use super::{BY_IDENTIFIER, UNINDEXED, cheapest, ids_of};
+use super::{BY_IDENTIFIER, UNINDEXED, cheapest, cost, ids_of};
 
 /// `columns` of the holders `r` that the plan chooses, or of these beside what they
 /// contain `c`: statements without an order, which have no row in common.
@@ -78,9 +78,10 @@ impl Scene<'_> {
     ///
     /// * `everybody`: there are no few people to begin with instead.
     fn by_index(self, plan: &Plan, row: Row, everybody: bool) -> Option<Sql> {
-        let (number, rank) = cheapest(&plan.filters)?;
         let good = if everybody { UNINDEXED - 1 } else { BY_IDENTIFIER };
-        if rank <= good { self.set_of(&plan.filters[number], row) } else { None }
+        let mut ranked: Vec<(u8, &Filter)> = plan.filters.iter().map(|one| (cost(one), one)).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().filter(|(rank, _)| *rank <= good).find_map(|(_, filter)| self.set_of(filter, row))
     }
 }
 
