@@ -81,6 +81,15 @@ pub fn seed() -> Vec<Value> {
             "result": [{"reference": "#z"}]}),
         ),
         resource(
+            "DiagnosticReport",
+            "two-seen",
+            json!({"status": "final", "code": (concept("report")), "contained": [
+                resource("Practitioner", "who", json!({"active": true})),
+                resource("Observation", "u", json!({"status": "final", "code": (concept("seen")), "performer": [{"reference": "#who"}]})),
+                resource("Observation", "v", json!({"status": "final", "code": (concept("unseen"))}))],
+            "result": [{"reference": "#u"}, {"reference": "#v"}]}),
+        ),
+        resource(
             "List",
             "kept",
             json!({"status": "current", "mode": "working",
@@ -341,6 +350,16 @@ fn around() -> Vec<Check> {
         row(
             "not by what does not",
             get("Organization?_contained=true&_containedType=contained&_has:Medication:manufacturer:code=brewed"),
+            finds(&[]),
+        ),
+        row(
+            "by one of two beside it",
+            get("Practitioner?_contained=true&_containedType=contained&_has:Observation:performer:code=seen"),
+            finds(&["who"]),
+        ),
+        row(
+            "not by the other",
+            get("Practitioner?_contained=true&_containedType=contained&_has:Observation:performer:code=unseen"),
             finds(&[]),
         ),
         row(
