@@ -412,6 +412,22 @@ fn a_document_leads_to_its_content_where_both_are_shared() {
 }
 
 #[test]
+fn pages_of_registered_apps_give_and_get_the_context() {
+    let world = World::new();
+    let tester = world.tester();
+    let path = format!("Binary/{}", tester.create(&binary("image/png", b"a", "Organization/org-test")));
+    let from_page = |method: &str| tester.request(method, &path).header("Origin", "http://127.0.0.1:9871");
+    let says = |answer: &Response, name: &str| {
+        answer.header(name).is_some_and(|names| names.split(", ").any(|one| one.eq_ignore_ascii_case(CONTEXT)))
+    };
+    let preflight = from_page("OPTIONS").header("Access-Control-Request-Method", "PUT").send().expect(204);
+    assert!(says(&preflight, "Access-Control-Allow-Headers"), "{:?}", preflight.headers);
+    let answer = from_page("GET").header("Accept", "image/*").send();
+    harmless(&answer, "image/png", b"a");
+    assert!(says(&answer, "Access-Control-Expose-Headers"), "{:?}", answer.headers);
+}
+
+#[test]
 fn content_that_comes_and_goes_is_on_record() {
     let world = World::new();
     let auditor = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/AuditEvent.rs").of("pt-mei"));
