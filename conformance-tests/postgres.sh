@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # A PostgreSQL cluster that lives as long as somebody holds this script's
 # standard input open: it prints its URL, waits for the end of input, and is
-# gone, files and all, even if whoever started it was killed.
+# gone, files and all, even if whoever started it was killed. A line of input
+# restarts it, as `pg_ctl` names the manner (`fast`, `immediate`), and is
+# answered with a line.
 set -euo pipefail
 trap '' INT
 
@@ -32,8 +34,10 @@ for _ in 1 2 3 4 5; do
     -o "-p $port -c listen_addresses=127.0.0.1 -c unix_socket_directories=$home -c max_connections=300" \
     start >/dev/null 2>&1; then
     echo "postgres://postgres@127.0.0.1:$port"
-    exec 1>&-
-    cat >/dev/null
+    while read -r manner; do
+      "${run[@]}" "$bin/pg_ctl" -D "$home/data" -w -l "$home/data/log" -m "$manner" restart </dev/null >/dev/null 2>&1
+      echo "$manner"
+    done
     exit 0
   fi
 done

@@ -4,15 +4,53 @@
 //! starts one for this process. The script holds the cluster as long as its
 //! standard input is open, which is as long as we live, however we end.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-struct Cluster {
+/// A cluster that somebody runs, or that ends with this.
+#[derive(Debug)]
+pub struct Cluster {
     url: String,
-    /// Holds the script's standard input open.
-    _keeper: Option<Child>,
+    keeper: Option<Keeper>,
+}
+
+/// The script. It has its standard input open as long as this is there.
+#[derive(Debug)]
+struct Keeper {
+    script: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Cluster {
+    /// One of one's own, which nobody minds that it is restarted.
+    pub fn start() -> Self {
+        start()
+    }
+
+    /// URL of an empty database on it.
+    pub fn database(&self, name: &str) -> String {
+        run(&format!("{}/postgres", self.url), &format!("CREATE DATABASE \"{name}\""));
+        format!("{}/{name}", self.url)
+    }
+
+    /// Restarts it, as `pg_ctl` names the manner; back once it takes connections.
+    pub fn restart(&mut self, manner: &str) {
+        let keeper = self.keeper.as_mut().expect("a cluster of one's own");
+        let input = keeper.script.stdin.as_mut().expect("its input is piped");
+        writeln!(input, "{manner}").expect("it reads");
+        let mut done = String::new();
+        keeper.said.read_line(&mut done).expect("its output is text");
+        assert_eq!(done.trim(), manner, "PostgreSQL did not restart");
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.script.stdin = None;
+        self.script.wait().ok();
+    }
 }
 
 /// URL of a fresh database: empty, or a copy of `template`.
@@ -53,6 +91,11 @@ pub fn url(name: &str) -> String {
 
 /// Runs one statement in the database `name`; its rows as text.
 pub fn sql(name: &str, statement: &str) -> String {
+    run(&url(name), statement)
+}
+
+/// The same in the database of a URL.
+pub fn run(url: &str, statement: &str) -> String {
     let output = Command::new("psql")
         .args([
             "--no-psqlrc",
@@ -63,7 +106,7 @@ pub fn sql(name: &str, statement: &str) -> String {
             "--command",
             statement,
         ])
-        .arg(url(name))
+        .arg(url)
         .output()
         .expect("psql is installed (package postgresql)");
     assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
@@ -73,7 +116,7 @@ pub fn sql(name: &str, statement: &str) -> String {
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| match std::env::var("TECHO_TEST_POSTGRES") {
-        Ok(url) => Cluster { url, _keeper: None },
+        Ok(url) => Cluster { url, keeper: None },
         Err(_) => start(),
     })
 }
@@ -86,7 +129,8 @@ fn start() -> Cluster {
         .expect("conformance-tests/postgres.sh can be run");
     let mut url = String::new();
     let stdout = keeper.stdout.take().expect("its output is piped");
-    BufReader::new(stdout).read_line(&mut url).expect("its output is text");
+    let mut said = BufReader::new(stdout);
+    said.read_line(&mut url).expect("its output is text");
     assert!(!url.trim().is_empty(), "no PostgreSQL cluster: install the package postgresql");
-    Cluster { url: url.trim().to_owned(), _keeper: Some(keeper) }
+    Cluster { url: url.trim().to_owned(), keeper: Some(Keeper { script: keeper, said }) }
 }

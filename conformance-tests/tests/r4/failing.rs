@@ -19,7 +19,7 @@ use techo_conformance_tests::server::{self, Server, on_postgres};
 use techo_conformance_tests::world::{Caller, World};
 
 /// The server's database, by a connection of our own.
-async fn database(server: &Server) -> DatabaseConnection {
+pub async fn database(server: &Server) -> DatabaseConnection {
     let url = server.database.clone();
     let url = url.unwrap_or_else(|| format!("sqlite://{}", server.data.join("techo.db").display()));
     let mut options = ConnectOptions::new(url);
@@ -27,7 +27,7 @@ async fn database(server: &Server) -> DatabaseConnection {
     Database::connect(options).await.expect("the server's database")
 }
 
-fn wait<T>(work: impl Future<Output = T>) -> T {
+pub fn wait<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
 }
 

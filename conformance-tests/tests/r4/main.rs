@@ -25,6 +25,7 @@ mod history;
 mod operations;
 mod patch;
 mod rest;
+mod restarted;
 mod run;
 mod search;
 mod seed;

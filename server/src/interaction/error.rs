@@ -288,6 +288,15 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
     };
     match error {
         StoreError::Busy | StoreError::Stopped | StoreError::OtherRules => (503, busy()),
+        StoreError::Unknown => {
+            let issue = Issue::error(
+                "transient",
+                "The connection to the database was lost before it said whether the change was made. Read first \
+                 whether it was, and ask again only if it was not.",
+                "データベースとの接続が切れたため、変更が反映されたかどうか不明です。先に反映されたかどうかを確認し、反映されていない場合に限りやり直してください。",
+            );
+            (503, vec![issue])
+        }
         StoreError::Database(database) => {
             let text = database.to_string();
             tracing::error!(error = %kind_of(&text), "database");

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx::Connection;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::checkpoint::{self, Checkpoints};
 use super::error::StoreError;
+use super::lost::{Losses, Reading};
 use super::pen::Hand;
 use super::readers::{Halt, Readers, Work};
 use super::row::Row;
@@ -28,11 +30,12 @@ use super::watch::{Guard, Warrant};
 /// Connections for reading, and those (on SQLite: the one) for writing.
 #[derive(Clone, Debug)]
 pub struct Db {
-    read: DatabaseConnection,
+    read: Reading,
     quick: Quick,
     time: Duration,
     write: DatabaseConnection,
     turn: Turn,
+    losses: Losses,
     backend: DatabaseBackend,
 }
 
@@ -49,7 +52,7 @@ enum Quick {
     /// On threads of our own.
     Sqlite { file: PathBuf, reads: Readers, searches: Readers },
     /// On the connections for reading; searches have some with a limit of time.
-    Postgres { searches: DatabaseConnection },
+    Postgres { searches: Reading },
 }
 
 /// How long a search may take if the operator does not say.
@@ -93,35 +96,36 @@ impl Db {
 
     /// The same, with searches that may take this long.
     pub async fn open_for(url: &str, time: Duration) -> Result<Self, DbErr> {
-        let turn = Turn::default();
+        let (turn, losses) = (Turn::default(), Losses::default());
+        let reading = |connection| Reading::new(connection, losses.clone());
         if url.starts_with("postgres") {
-            let connection = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None)).await?;
-            loses_nothing(&connection).await?;
-            let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time))).await?;
-            let (read, quick) = (connection.clone(), Quick::Postgres { searches });
-            return Ok(Self { read, quick, time, write: connection, turn, backend: DatabaseBackend::Postgres });
+            let write = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None, &losses)).await?;
+            loses_nothing(&write).await?;
+            let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time), &losses)).await?;
+            let (read, quick) = (reading(write.clone()), Quick::Postgres { searches: reading(searches) });
+            return Ok(Self { read, quick, time, write, turn, losses, backend: DatabaseBackend::Postgres });
         }
         let file = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
         // What writes first: it creates the file and switches it to WAL.
         let write = Database::connect(sqlite(url, 1)).await?;
-        let read = Database::connect(sqlite(url, SQLITE_CONNECTIONS)).await?;
+        let read = reading(Database::connect(sqlite(url, SQLITE_CONNECTIONS)).await?);
         let file = file.get_filename().to_owned();
         let readers = |count| Readers::start(&file, count, &[&[("cache_size", READER_CACHE)], OURS].concat());
         let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)?, file };
-        Ok(Self { read, quick, time, write, turn, backend: DatabaseBackend::Sqlite })
+        Ok(Self { read, quick, time, write, turn, losses, backend: DatabaseBackend::Sqlite })
     }
 
     /// All rows of a statement that cannot take long.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
-        let statement = sql.statement(self.backend);
         match &self.quick {
             Quick::Sqlite { reads, .. } => {
-                reads.rows(Work::Once(statement), None, None).await.map_err(|halt| match halt {
+                let work = Work::Once(sql.statement(self.backend));
+                reads.rows(work, None, None).await.map_err(|halt| match halt {
                     Halt::Failed(error) => error,
                     Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
                 })
             }
-            Quick::Postgres { .. } => fetched(&self.read, statement).await,
+            Quick::Postgres { .. } => fetched(&self.read, || sql.clone().statement(self.backend)).await,
         }
     }
 
@@ -131,13 +135,16 @@ impl Db {
     /// [`StoreError::TooCostly`] if it took longer than a search may, and was stopped in
     /// the database itself.
     pub(super) async fn searched(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
-        let statement = sql.statement(self.backend);
         match &self.quick {
-            Quick::Sqlite { searches, .. } => Ok(searches.rows(Work::Once(statement), Some(self.time), None).await?),
-            Quick::Postgres { searches } => fetched(searches, statement).await.map_err(|error| {
-                let stopped = error.to_string().contains("statement timeout");
-                if stopped { StoreError::TooCostly } else { error.into() }
-            }),
+            Quick::Sqlite { searches, .. } => {
+                Ok(searches.rows(Work::Once(sql.statement(self.backend)), Some(self.time), None).await?)
+            }
+            Quick::Postgres { searches } => {
+                fetched(searches, || sql.clone().statement(self.backend)).await.map_err(|error| {
+                    let stopped = error.to_string().contains("statement timeout");
+                    if stopped { StoreError::TooCostly } else { error.into() }
+                })
+            }
         }
     }
 
@@ -200,8 +207,8 @@ impl Db {
     /// * `warrant`: the decision that it rests on, where the database is asked beside it.
     pub(super) async fn again(&self, again: Again, warrant: Option<&Warrant>) -> Result<Vec<Row>, StoreError> {
         let Quick::Sqlite { reads, .. } = &self.quick else {
-            let statement = Statement::from_sql_and_values(self.backend, again.text(), again.values().cloned());
-            return Ok(fetched(&self.read, statement).await?);
+            let make = || Statement::from_sql_and_values(self.backend, again.text(), again.values().cloned());
+            return Ok(fetched(&self.read, make).await?);
         };
         let rows = reads.rows(Work::Again(again), None, warrant.map(Warrant::asks)).await?;
         if let Some(warrant) = warrant {
@@ -211,8 +218,13 @@ impl Db {
     }
 
     /// For reading.
-    pub fn read(&self) -> &DatabaseConnection {
+    pub fn read(&self) -> &Reading {
         &self.read
+    }
+
+    /// Where connections were found dead.
+    pub(super) fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// For single statements that write, each a transaction of its own. On SQLite all who
@@ -242,7 +254,11 @@ impl Db {
     pub(super) async fn transaction(&self) -> Result<DatabaseTransaction, DbErr> {
         let sqlite = (self.backend == DatabaseBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: sqlite, ..TransactionOptions::default() };
-        self.write.begin_with_options(options).await
+        match self.write.begin_with_options(options).await {
+            // Nothing was sent but the beginning.
+            Err(error) if self.losses.found(&error) => self.write.begin_with_options(options).await,
+            begun => begun,
+        }
     }
 
     /// A connection for SQLite's writer.
@@ -261,7 +277,7 @@ impl Db {
 
     /// Closes the connections of sea-orm's in order.
     pub async fn close(&self) {
-        for connection in [&self.read, &self.write] {
+        for connection in [self.read.connection(), &self.write] {
             // One that does not close in order closes when it is dropped.
             let _ = connection.clone().close().await;
         }
@@ -335,8 +351,8 @@ impl Deref for Change {
     }
 }
 
-async fn fetched(connection: &DatabaseConnection, statement: Statement) -> Result<Vec<Row>, DbErr> {
-    Ok(connection.query_all_raw(statement).await?.into_iter().map(Row::from).collect())
+async fn fetched(connection: &Reading, make: impl Fn() -> Statement) -> Result<Vec<Row>, DbErr> {
+    Ok(connection.all(make).await?.into_iter().map(Row::from).collect())
 }
 
 /// [`Db::statement`] for a connection that is at hand, such as a transaction.
@@ -395,13 +411,23 @@ const POSTGRES_SETTINGS: &[(&str, &str)] = &[
 /// Asked of the list of settings, for engines of the same protocol may lack some.
 ///
 /// * `time`: the longest that a statement may take, if there is a limit.
-fn postgres(url: &str, connections: u32, time: Option<Duration>) -> ConnectOptions {
+fn postgres(url: &str, connections: u32, time: Option<Duration>, losses: &Losses) -> ConnectOptions {
     let mut options = options(url, connections);
     let limit = time.map(|time| ("statement_timeout", time.as_millis().max(1).to_string()));
     let fixed = POSTGRES_SETTINGS.iter().map(|(name, value)| (*name, (*value).to_owned()));
     let (names, values): (Vec<&str>, Vec<String>) = fixed.chain(limit).unzip();
+    let losses = losses.clone();
     options.map_sqlx_postgres_pool_opts(move |pool| {
-        let (names, values) = (names.clone(), values.clone());
+        let (names, values, losses) = (names.clone(), values.clone(), losses.clone());
+        let pool = pool.before_acquire(move |connection, about| {
+            let doubted = losses.doubts(about.idle_for);
+            Box::pin(async move {
+                if doubted {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
         pool.after_connect(move |connection, _| {
             let (names, values) = (names.clone(), values.clone());
             Box::pin(async move {

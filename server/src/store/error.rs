@@ -10,6 +10,10 @@ pub enum StoreError {
     /// The database refused or could not be reached.
     #[error("database: {0}")]
     Database(#[from] DbErr),
+    /// The connection was lost after a write was sent and before the database said whether
+    /// it took effect. It is not sent again.
+    #[error("whether the write took effect is unknown")]
+    Unknown,
     /// A row with such a key is there already.
     #[error("a unique key is in use")]
     Taken,

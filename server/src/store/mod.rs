@@ -21,6 +21,7 @@ pub mod import;
 pub mod index;
 pub mod keys;
 mod latest;
+mod lost;
 pub mod meta;
 mod numbers;
 mod pen;

@@ -147,8 +147,10 @@ impl<P: Pen> Task<P> {
     async fn commit(&mut self, batch: Vec<Job>) {
         let (sets, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.set, job.answer)).unzip();
         let sets: Vec<&WriteSet> = sets.iter().collect();
-        let outcomes = match self.attempt(&sets).await {
+        let outcomes = match self.attempted(&sets).await {
             Ok(outcomes) => outcomes,
+            // Tried again, what took effect would take effect twice.
+            Err(StoreError::Unknown) => sets.iter().map(|_| Err(StoreError::Unknown)).collect(),
             Err(error) if sets.len() == 1 => vec![explained(error)],
             Err(error) => {
                 tracing::warn!(sets = sets.len(), %error, "a batch was rolled back; its sets are tried one by one");
@@ -168,13 +170,23 @@ impl<P: Pen> Task<P> {
         }
     }
 
+    /// The same once more where the first lost its connection before it could take effect.
+    async fn attempted(&mut self, sets: &[&WriteSet]) -> Result<Vec<Answer>, StoreError> {
+        match self.attempt(sets).await {
+            Err(StoreError::Database(error)) if self.db.losses().found(&error) => self.attempt(sets).await,
+            tried => tried,
+        }
+    }
+
     /// One transaction for all `sets`.
     async fn attempt(&mut self, sets: &[&WriteSet]) -> Result<Vec<Answer>, StoreError> {
         let now = self.clock.micros() / 1000 * 1000;
         let mut stamp = now.max(self.last);
         if self.db.backend() == DatabaseBackend::Postgres && sets.iter().all(|set| only_adds(set)) {
             // One statement is a transaction of its own.
-            Batch { connection: &*self.db.write().await, epoch: self.epoch }.apply(sets, stamp).await?;
+            let write = self.db.write().await;
+            let written = Batch { connection: &*write, epoch: self.epoch }.apply(sets, stamp).await;
+            written.map_err(|error| self.db.losses().told(error))?;
             self.last = stamp;
             return Ok(sets.iter().map(|_| Ok(Ok(Committed { stamp }))).collect());
         }
@@ -213,7 +225,7 @@ impl<P: Pen> Task<P> {
             });
         }
         batch.apply(&kept, stamp).await?;
-        transaction.commit().await?;
+        transaction.commit().await.map_err(|error| self.db.losses().told(error))?;
         self.last = stamp;
         Ok(answers)
     }

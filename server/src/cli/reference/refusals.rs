@@ -60,6 +60,7 @@ fn samples() -> Vec<Error> {
         Error::Slow,
         Error::Late,
         Error::Store(StoreError::Busy),
+        Error::Store(StoreError::Unknown),
         Error::Store(StoreError::TooCostly),
     ]
 }
@@ -90,6 +91,7 @@ fn when(error: &Error) -> &'static str {
         Error::Slow => "nothing more of a body came for too long",
         Error::Late => "it took longer than `--request-seconds`",
         Error::Internal(_) => "the server contradicts itself, or the audit record could not be kept",
+        Error::Store(StoreError::Unknown) => "the connection to PostgreSQL was lost while a change was being made",
         Error::Store(StoreError::TooCostly) => "a search that took too long and was stopped",
         Error::Store(_) => {
             "the write queue is full or the database does not answer; 500 for a stored row that makes no sense, 507 (`no-store`) for a full disk"

@@ -4,12 +4,13 @@
 //! begins a chain when it starts and leaves it when it ends. One statement
 //! appends a batch, and is committed before any of its requests is answered.
 
-use sea_orm::{ConnectionTrait, Value};
+use sea_orm::Value;
 
 use super::authentic::{AuditKeys, ChainKey};
 use super::files::{Entry, Fault, Reading, Stretch};
 use super::{AuditError, Head, Position, heads, number_column};
 use crate::store::db::Db;
+use crate::store::error::StoreError;
 use crate::store::rows::Rows;
 
 /// Processes that start at the same instant and want the same number.
@@ -40,14 +41,29 @@ impl Table {
 
     /// Appends records in order: all of them, or none.
     pub(super) async fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Position>, AuditError> {
-        let mut head = match self.head.take() {
+        let head = match self.head.take() {
             Some(head) => head,
             None => self.find_head().await?,
         };
-        let mut positions = Vec::with_capacity(records.len());
+        let after = match self.write(&head, records).await {
+            // The connection is gone. Whether they are in is for the database to say, and
+            // nobody else writes into this chain.
+            Err(StoreError::Database(error)) if self.db.losses().found(&error) => match self.find_head().await? {
+                found if found == head => self.write(&head, records).await?,
+                found => found,
+            },
+            written => written?,
+        };
+        let places = head.position.place..after.position.place;
+        self.head = Some(after);
+        Ok(places.map(|place| Position { place, ..head.position }).collect())
+    }
+
+    /// Writes records from a head on; the head after them.
+    async fn write(&self, from: &Head, records: &[&[u8]]) -> Result<Head, StoreError> {
+        let mut head = from.clone();
         let mut rows: Vec<Vec<Value>> = Vec::with_capacity(records.len());
         for record in records {
-            positions.push(head.position);
             head.mac = self.key.next(&head.mac, record);
             let place = number_value(head.position.place);
             rows.push(vec![self.chain.into(), place, head.mac.to_vec().into(), record.to_vec().into()]);
@@ -56,13 +72,12 @@ impl Table {
         let mut batch = Rows::default();
         batch.insert(("audit_log", &["chain", "number", "mac", "record"]), rows, "");
         batch.run(&*self.db.write().await).await?;
-        self.head = Some(head);
-        Ok(positions)
+        Ok(head)
     }
 
     async fn find_head(&self) -> Result<Head, AuditError> {
         let sql = "SELECT number, mac FROM audit_log WHERE chain = ? ORDER BY number DESC LIMIT 1";
-        let last = self.db.write().await.query_one_raw(self.db.statement(sql, [self.chain.into()])).await?;
+        let last = self.db.one(sql, [self.chain.into()]).await?;
         let Some(row) = last else { return Ok(Head::first_in_table(self.chain, &self.key)) };
         let place = number_column(&row, "audit_log", "number")? + 1;
         let mac: Vec<u8> = row.try_get("", "mac")?;

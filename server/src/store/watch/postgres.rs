@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use techo_migrations::{Migrator, MigratorTrait};
 
 use super::super::Store;
@@ -217,7 +217,7 @@ async fn what_the_question_looks_at_has_its_triggers() {
     let question = watch().question(&[1], "mark");
     let statement = question.at(7).statement(sea_orm::DatabaseBackend::Postgres);
     let nothing = vec!["NULL"; statement.values.map_or(0, |values| values.0.len())].join(", ");
-    let connection = world.db.read().begin().await.expect("a connection");
+    let connection = world.db.begin().await.expect("a connection");
     connection.execute_unprepared(&format!("PREPARE asked AS {}", statement.sql)).await.expect(&statement.sql);
     let explain = world.db.statement(&format!("EXPLAIN (FORMAT JSON) EXECUTE asked({nothing})"), []);
     let row = connection.query_one_raw(explain).await.expect("a plan").expect("a row");

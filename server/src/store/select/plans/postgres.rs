@@ -1,7 +1,7 @@
 //! The plans on PostgreSQL, of tables with many rows and no statistics: as on a
 //! database that was filled a moment ago. Prepared, as the server's statements are.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseBackend};
 use serde_json::Value;
 use techo_migrations::{Migrator, MigratorTrait};
 
@@ -80,7 +80,7 @@ fn reads_all(look: &str) -> bool {
 async fn plan_of(db: &Db, sql: Sql) -> Vec<String> {
     let statement = sql.statement(DatabaseBackend::Postgres);
     let nothing = vec!["NULL"; statement.values.map_or(0, |values| values.0.len())].join(", ");
-    let connection = db.read().begin().await.expect("a connection");
+    let connection = db.begin().await.expect("a connection");
     connection.execute_unprepared(&format!("PREPARE asked AS {}", statement.sql)).await.expect(&statement.sql);
     let sql = format!("EXPLAIN (FORMAT JSON) EXECUTE asked({nothing})");
     let row = connection.query_one_raw(db.statement(&sql, [])).await.expect("a plan").expect("a row");
