@@ -32,8 +32,8 @@ mod search;
 mod seed;
 
 use search::{
-    chain, composite, contained, date, everywhere, filter, fulltext, hierarchy, include, japanese, modifier, number,
-    paging, quantity, reference, shape, sort, string, token, uri,
+    canonical, chain, composite, contained, date, everywhere, filter, fulltext, hierarchy, include, japanese, modifier,
+    number, paging, quantity, reference, shape, sort, string, token, uri,
 };
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
@@ -79,6 +79,7 @@ subjects!(
     paging,
     include,
     fhirpath,
+    canonical,
     everything,
     patch,
     by_query,

@@ -27,7 +27,7 @@ mod write;
 
 pub use fault::{Fault, XmlError};
 pub use origin::origin;
-pub use read::read;
+pub use read::{read, root};
 pub(crate) use text::is_character;
 pub use text::referred;
 pub use write::{WriteError, write};

@@ -28,6 +28,15 @@ pub fn read(definitions: &Definitions, text: &[u8]) -> Result<Json, XmlError> {
     }
 }
 
+/// The namespace and the name of the outermost element; `None` where there is none that can
+/// be read. What follows is not looked at.
+pub fn root(text: &[u8]) -> Option<(String, String)> {
+    match Scanner::new(text).ok()?.next().ok()? {
+        Event::Open(tag) => Some((tag.space.into_owned(), tag.name.to_owned())),
+        Event::Close(_) | Event::Text { .. } | Event::End => None,
+    }
+}
+
 struct Reader<'d, 'a> {
     definitions: &'d Definitions,
     rules: &'d Rules,

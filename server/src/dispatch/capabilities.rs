@@ -28,6 +28,11 @@ pub const INTERACTIONS: &[&str] =
 /// Types that are answered in part: `AuditEvent`s are rendered from the log.
 pub const READ_ONLY: &[&str] = RENDERED;
 
+/// How Binaries differ from all other types.
+const CONTENT: &str = "A read or vread whose Accept names the Binary's own contentType, or a range of it, gives the \
+    content; Accept of */* or none gives FHIR JSON. A create or update with another Content-Type than those of FHIR takes \
+    the body for the content, and X-Security-Context for securityContext.reference.";
+
 /// The search parameters of AuditEvent.
 const AUDIT_PARAMETERS: &[(&str, &str)] =
     &[("_id", "token"), ("_lastUpdated", "date"), ("date", "date"), ("patient", "reference")];
@@ -161,6 +166,9 @@ fn resource(
         "conditionalDelete": (deletes.code()),
         "referencePolicy": ["literal", "local"]
     });
+    if kind == "Binary" {
+        resource.set("documentation", Json::from(CONTENT));
+    }
     let every = referring.iter().map(|_| Json::from("*"));
     let referring = every.chain(referring.into_iter().flatten().map(|name| Json::from(name.as_str())));
     // An empty array is no FHIR.

@@ -1,9 +1,11 @@
-//! XML, white space and compression, around handlers that know plain JSON alone.
+//! XML, the content of Binaries, white space and compression, around handlers that know
+//! plain JSON alone.
 //!
-//! On the way in: a packed body is unpacked, FHIR XML becomes FHIR JSON. Neither is
-//! done for a token that is not alive: strangers' bodies are not worth our time. On
-//! the way out: JSON becomes what `Accept`, `_format` and `_pretty` ask for, and is
-//! packed as `Accept-Encoding` asks. Refusals go the same way.
+//! On the way in: a packed body is unpacked, FHIR XML becomes FHIR JSON, and so does what
+//! comes in place of a Binary (`binary.rs`). None of it is done for a token that is not
+//! alive: strangers' bodies are not worth our time. On the way out: JSON becomes what
+//! `Accept`, `_format` and `_pretty` ask for, and is packed as `Accept-Encoding` asks.
+//! Refusals go the same way.
 //!
 //! What validation finds in JSON that was made of XML it places in that JSON; the
 //! answer's places are led back to the XML that the client has.
@@ -15,11 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, VARY};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use techo_profiles::json::{Json, Place, pretty};
 use techo_profiles::xml::{self, Layout};
 
+use super::binary::{self, Ranges, Sent};
 use super::encoding::{self, Coding};
 use super::fhir::{bearer, format, pairs};
 use super::negotiate::{self, Form};
@@ -88,6 +91,10 @@ where
     if request.method() == Method::HEAD {
         *request.method_mut() = Method::GET;
     }
+    // Whether what is read can be had in that type is known from the record alone.
+    if wish.content.is_some() {
+        request.headers_mut().remove(ACCEPT);
+    }
     let limits = edge.app.config.limits;
     let time = limits.of(request.uri().path());
     let work = async {
@@ -104,6 +111,8 @@ where
 /// What a request asks of its answer's form.
 pub struct Wish {
     rendering: Rendering,
+    /// Where a Binary's content may be wanted in place of the resource.
+    content: Option<Ranges>,
     coding: Option<Coding>,
     japanese: bool,
 }
@@ -115,6 +124,7 @@ impl Wish {
         let query = pairs(request.uri().query().unwrap_or_default());
         Self {
             rendering: Rendering::of(headers, &query),
+            content: Ranges::of(request),
             coding: Coding::wanted(headers),
             japanese: negotiate::japanese(headers),
         }
@@ -124,8 +134,14 @@ impl Wish {
     ///
     /// * `original`: the XML and the JSON made of it, where the request came as XML.
     pub async fn fulfil(self, answer: Answer, original: Option<Original>, edge: Option<&Edge>) -> Answer {
+        let answer = match self.content {
+            Some(ranges) if answer.status() == StatusCode::OK => {
+                ranges.fulfil(answer, self.coding, self.japanese).await
+            }
+            _ => answer,
+        };
         let media = answer.headers().get(CONTENT_TYPE).and_then(|media| media.to_str().ok()).unwrap_or_default();
-        if !media.starts_with("application/fhir+json") {
+        if !media.starts_with("application/fhir+json") || answer.extensions().get::<binary::Spelled>().is_some() {
             return answer;
         }
         let (mut head, body) = answer.into_parts();
@@ -205,7 +221,9 @@ fn lock(edge: &Edge) -> MutexGuard<'_, Kept> {
 }
 
 /// Work on whole bodies keeps no other request waiting.
-async fn heavy<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+pub(super) async fn heavy<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|_| Error::Internal("the form of a body".into()))?
 }
 
@@ -253,7 +271,8 @@ impl Original {
 async fn readable(app: &App, request: Request) -> Result<(Request, Option<Original>), Error> {
     let coding = encoding::received(request.headers())?;
     let is_xml = negotiate::sent(request.headers()) == Some(Form::Xml) && reads_fhir(&request);
-    if coding.is_none() && !is_xml {
+    let content = Sent::of(&request);
+    if coding.is_none() && !is_xml && content.is_none() {
         return Ok((request, None));
     }
     let (mut head, body) = request.into_parts();
@@ -265,19 +284,22 @@ async fn readable(app: &App, request: Request) -> Result<(Request, Option<Origin
     }
     let body = fhir::body_of(Request::from_parts(head.clone(), body)).await?;
     let media = HeaderValue::from_static(Form::Json.media());
-    let (body, original) = heavy(move || {
+    let (body, original, is_made) = heavy(move || {
         let body = match coding {
             Some(coding) => encoding::unpacked(coding, &body, BODY_LIMIT)?.into(),
             None => body,
         };
+        if let Some(resource) = content.map(|content| content.resource(&body)).transpose()?.flatten() {
+            return Ok((Bytes::from(resource), None, true));
+        }
         if !is_xml {
-            return Ok((body, None));
+            return Ok((body, None, false));
         }
         let json = Bytes::from(parse_xml(&body)?.to_string());
-        Ok((json.clone(), Some(Original { xml: body, json })))
+        Ok((json.clone(), Some(Original { xml: body, json }), true))
     })
     .await?;
-    if original.is_some() {
+    if is_made {
         head.headers.insert(CONTENT_TYPE, media);
     }
     Ok((Request::from_parts(head, Body::from(body)), original))

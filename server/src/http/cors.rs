@@ -17,10 +17,10 @@ use crate::store::account::Accounts;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
-    "authorization, content-type, content-encoding, accept, prefer, if-match, if-none-match, if-none-exist, if-modified-since, x-request-id",
+    "authorization, content-type, content-encoding, accept, prefer, if-match, if-none-match, if-none-exist, if-modified-since, x-request-id, x-security-context",
 );
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, X-Progress, X-Request-Id",
+    "ETag, Location, Content-Location, Last-Modified, Retry-After, WWW-Authenticate, X-Progress, X-Request-Id, X-Security-Context",
 );
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 

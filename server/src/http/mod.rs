@@ -3,6 +3,7 @@
 //! To add a route: a line in [`router`], a handler in the file of its area, and,
 //! for FHIR, an [`crate::interaction::Interaction`] to hand on.
 
+pub mod binary;
 pub mod content;
 pub mod cors;
 pub mod encoding;

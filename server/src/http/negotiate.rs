@@ -120,36 +120,53 @@ pub fn wanted(headers: &HeaderMap, format: Option<&str>) -> Result<Form, Error> 
             media => Form::named(media).ok_or_else(not_acceptable),
         };
     }
-    let accepted: Vec<&str> = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let accepted = accepted(headers);
     if accepted.is_empty() {
         return Ok(Form::Json);
     }
-    let ranges = || accepted.iter().flat_map(|value| value.split(','));
-    let (json, xml) = (quality(ranges(), Form::Json), quality(ranges(), Form::Xml));
-    match (json, xml) {
-        (json, xml) if xml > json => Ok(Form::Xml),
-        (json, _) if json > 0.0 => Ok(Form::Json),
-        _ => Err(not_acceptable()),
+    form_of(accepted.iter().copied()).ok_or_else(not_acceptable)
+}
+
+/// The ranges of `Accept`.
+pub fn accepted(headers: &HeaderMap) -> Vec<&str> {
+    let lines = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|line| line.split(',')).collect()
+}
+
+/// The form that these ranges want most, if they take any.
+pub fn form_of<'a>(ranges: impl Iterator<Item = &'a str> + Clone) -> Option<Form> {
+    match (quality(ranges.clone(), Form::Json), quality(ranges, Form::Xml)) {
+        (json, xml) if xml > json => Some(Form::Xml),
+        (json, _) if json > 0.0 => Some(Form::Json),
+        _ => None,
     }
 }
 
 /// How much a form is wanted, from 0 (refused) to 1.
-fn quality<'a>(ranges: impl Iterator<Item = &'a str>, form: Form) -> f32 {
+pub fn quality<'a>(ranges: impl Iterator<Item = &'a str>, form: Form) -> f32 {
+    best(ranges, |range, name| match name {
+        "" | "*/*" => Some(1),
+        "application/*" | "text/*" => Some(2),
+        _ => (Form::named(range) == Some(form)).then_some(3),
+    })
+    .1
+}
+
+/// How exactly the range says it that says it most exactly, and its weight.
+///
+/// * `exactness`: of a range and its name without parameters; `None` where it says
+///   something else.
+pub fn best<'a>(ranges: impl Iterator<Item = &'a str>, exactness: impl Fn(&str, &str) -> Option<u8>) -> (u8, f32) {
     let mut best = (0, 0.0_f32);
     for range in ranges {
-        let media = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let exactness = match &*media {
-            "" | "*/*" => 1,
-            "application/*" | "text/*" => 2,
-            _ if Form::named(range) == Some(form) => 3,
-            _ => continue,
-        };
+        let name = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let Some(exactness) = exactness(range, &name) else { continue };
         let weight = weight(range);
         if exactness > best.0 || (exactness == best.0 && weight > best.1) {
             best = (exactness, weight);
         }
     }
-    best.1
+    best
 }
 
 /// `…;q=0.5` → 0.5; 1 where nothing is said, 0 where it cannot be read.
