@@ -166,7 +166,10 @@ impl Part<'_> {
                     let wanted =
                         given().map(|(name, of)| format!("u.{name}{}", order(of))).collect::<Vec<_>>().join(", ");
                     let own = self.columns.iter().map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
-                    values.push(array(self.rows.iter().map(|row| &row[rid])).into());
+                    // Each record once: a list is looked through for each row that is found.
+                    let mut records: Vec<&Value> = self.rows.iter().map(|row| &row[rid]).collect();
+                    records.dedup();
+                    values.push(array(records.into_iter()).into());
                     return format!(
                         "DELETE FROM {table} t WHERE {holds} AND (({own}) IN \
                          (SELECT {wanted} FROM unnest({unnest}) u ({list}))) IS TRUE AND t.rid = ANY (CAST(? AS bigint[]))"
