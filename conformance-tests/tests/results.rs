@@ -540,12 +540,12 @@ fn canonical_urls_are_included_both_ways() {
         (by(&library, "_include=Library:depends-on"), vec![&first]),
         (by(&library, "_include=Library:*:Questionnaire"), vec![&first]),
         (by(&first, back), vec![&of_first, &of_any]),
-        (by(&second, &format!("{back}:Questionnaire")), vec![&of_any]),
+        (by(&second, &format!("{back}:Questionnaire")), vec![&of_second, &of_any]),
         (by(&bare, back), vec![&of_any]),
         (by(&base, back), vec![]),
         (by(&first, "_revinclude=Library:depends-on"), vec![&library]),
         (by(&second, "_revinclude=Library:depends-on"), vec![]),
-        (by(&second, "_revinclude=*"), vec![&of_any, &plan]),
+        (by(&second, "_revinclude=*"), vec![&of_second, &of_any, &plan]),
         (by(&activity, "_revinclude:iterate=PlanDefinition:definition"), vec![&plan, &above]),
     ];
     for (query, expected) in cases {

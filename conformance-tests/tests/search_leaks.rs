@@ -303,6 +303,9 @@ fn a_hidden_holder_tells_nothing_of_what_it_contains() {
         "MedicationRequest?medication.code={}",
         "MedicationRequest?medication:Medication.identifier={}&_total=accurate",
         "Patient?_has:MedicationRequest:patient:medication.code={}",
+        "Medication?_contained=true&_lastUpdated=gt2020&code={}",
+        "Medication?_contained=both&_containedType=contained&_has:MedicationRequest:medication:_lastUpdated=gt2020&code={}",
+        "Medication?_contained=true&_has:MedicationRequest:medication:medication.code={}",
     ];
     let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
     let narrow = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Medication.rs").of("pt-mei"));

@@ -31,8 +31,8 @@ mod search;
 mod seed;
 
 use search::{
-    chain, composite, contained, date, everywhere, filter, fulltext, hierarchy, include, japanese, modifier, number,
-    paging, quantity, reference, shape, sort, string, token, uri,
+    canonical, chain, composite, contained, date, everywhere, filter, fulltext, hierarchy, include, japanese, modifier,
+    number, paging, quantity, reference, shape, sort, string, token, uri,
 };
 
 /// One test for each subject, on a server of its own, and the sum of their rows.
@@ -78,6 +78,7 @@ subjects!(
     paging,
     include,
     fhirpath,
+    canonical,
     everything,
     patch,
     by_query,

@@ -13,8 +13,9 @@ use techo_profiles::path::Model;
 use super::{Call, Error, Issue, Location};
 use crate::consent::caller::Action;
 use crate::search::catalog::Catalog;
-use crate::search::contained::Which;
+use crate::search::contained::{self, Which};
 use crate::search::plan::{Filter, Plan};
+use crate::search::row::ParamKey;
 use crate::search::{Reason, SearchError};
 
 /// Where a search is asked.
@@ -111,7 +112,7 @@ impl Ground {
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         if matches!(self, Self::Type(_)) || matches!(self, Self::Compartment(_, kind) if kind != "*") {
             let mut plans = call.plans(&kinds, query).await?;
-            self.within(call, &mut plans)?;
+            self.within(call, &mut plans);
             return Ok(plans);
         }
         let (types, rest): (Vec<_>, Vec<_>) = query.iter().cloned().partition(|(name, _)| name == "_type");
@@ -124,31 +125,28 @@ impl Ground {
             }
             first.used.extend(types.iter().map(|(name, value)| (name.as_str().into(), value.as_str().into())));
         }
-        self.within(call, &mut plans)?;
+        self.within(call, &mut plans);
         Ok(plans)
     }
 
     /// Adds the condition of a compartment.
-    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) -> Result<(), Error> {
-        let Self::Compartment(at, _) = self else { return Ok(()) };
-        // What is contained is in none: what holds it is.
-        if plans.iter().any(|plan| plan.contained.which != Which::Records) {
-            return Err(SearchError::new("_contained", Reason::ContainedAlone).into());
-        }
+    fn within(&self, call: &Call<'_>, plans: &mut [Plan]) {
+        let Self::Compartment(at, _) = self else { return };
         let number = |name: &str| call.definitions.type_number(name).unwrap_or(0);
         let members = call.definitions.compartment(&at.kind).map(|compartment| &compartment.members);
         for plan in plans {
             let codes = members.and_then(|members| members.get(&*plan.resource_type));
             let index = Catalog::of(call.definitions).of_type(&plan.resource_type);
             let key = |code: &String| Some(index?.parameter(code)?.key.clone());
-            plan.filters.push(Filter::Compartment {
-                of: number(&plan.resource_type),
-                kind: number(&at.kind),
-                id: at.id.as_str().into(),
-                params: codes.into_iter().flatten().filter_map(key).collect(),
+            let params: Vec<ParamKey> = codes.into_iter().flatten().filter_map(key).collect();
+            let kind = number(&at.kind);
+            plan.filters.push(match plan.contained.which {
+                Which::Records => {
+                    Filter::Compartment { of: number(&plan.resource_type), kind, id: at.id.as_str().into(), params }
+                }
+                Which::Held | Which::Both => contained::member(kind, &at.id, &params),
             });
         }
-        Ok(())
     }
 }
 

@@ -16,8 +16,10 @@ use techo_profiles::json::Json;
 
 use super::{Call, Error, Issue};
 use crate::consent::caller::Action;
+use crate::search::address::{key, taken_apart};
 use crate::search::fold::bounded;
 use crate::search::index;
+use crate::search::kinds::reference::Lead;
 use crate::search::plan::{Filter, Include, Match, Plan, Total};
 use crate::store::StoreError;
 use crate::store::reader::Stored;
@@ -97,18 +99,21 @@ impl<'c, 'a> Gathering<'c, 'a> {
         let mut addresses: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| Some(row.kind) == source) {
             let Some(resource) = parsed(row)? else { continue };
-            let found = index::references(call.definitions, &include.source, &resource, &include.params, &call.local())
+            let found = index::leads(call.definitions, &include.source, &resource, &include.params, &call.local())
                 .map_err(|error| Error::Internal(error.to_string()))?;
-            for (kind, id) in found {
-                let (kinds, into) = match kind {
-                    0 => (&include.named[..], &mut addresses),
-                    _ => (std::slice::from_ref(&kind), &mut targets),
+            for (param, lead) in found {
+                let (kinds, id, into): (Vec<u16>, _, _) = match lead {
+                    Lead::Place(kind, id) => (vec![kind], id, &mut targets),
+                    Lead::Address(url) => {
+                        let named = include.named.iter().filter(|(by, _)| *by == param);
+                        (named.map(|(_, kind)| *kind).collect(), url, &mut addresses)
+                    }
                 };
-                for kind in kinds.iter().filter(|kind| include.target.is_none_or(|wanted| wanted == **kind)) {
+                for kind in kinds.into_iter().filter(|kind| include.target.is_none_or(|wanted| wanted == *kind)) {
                     if self.asked.len() >= FOLLOWED {
                         self.full = true;
-                    } else if self.asked.insert((*kind, id.clone())) {
-                        into.entry(*kind).or_default().push(id.clone());
+                    } else if self.asked.insert((kind, id.clone())) {
+                        into.entry(kind).or_default().push(id.clone());
                     }
                 }
             }
@@ -181,20 +186,23 @@ impl<'c, 'a> Gathering<'c, 'a> {
         if call.may(Action::Search, &include.source).is_err() {
             return Ok(());
         }
-        let mut targets: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
+        // By type and id, and by canonical URLs of that type.
+        let mut targets: BTreeMap<(u16, bool), Vec<Box<str>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted == row.kind)) {
-            targets.entry(row.kind).or_default().push(row.id.as_str().into());
-            if include.named.contains(&row.kind) {
-                targets.entry(0).or_default().extend(own_addresses(row)?);
+            targets.entry((row.kind, false)).or_default().push(row.id.as_str().into());
+            if include.named.iter().any(|(_, kind)| *kind == row.kind) {
+                targets.entry((row.kind, true)).or_default().extend(own_addresses(row)?);
             }
         }
-        for (kind, ids) in targets {
+        for ((kind, by_url), ids) in targets {
+            let named = include.named.iter().filter(|(_, named)| *named == kind).map(|(param, _)| param.clone());
+            let (kind, params) = if by_url { (0, named.collect()) } else { (kind, include.params.clone()) };
             for ids in ids.chunks(CHUNK) {
                 if self.full {
                     return Ok(());
                 }
                 let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
-                let source = (&*include.source, &include.params[..]);
+                let source = (&*include.source, &params[..]);
                 let rows = call.reader().referring(source, (kind, &ids), self.room()).await?;
                 self.add(&include.source, rows);
             }
@@ -227,19 +235,13 @@ fn parsed(row: &Stored) -> Result<Option<Json>, Error> {
     }
 }
 
-/// `http://x/Q|2.0#part` → the URL, and the version if there is one.
-fn taken_apart(address: &str) -> (&str, Option<&str>) {
-    let whole = address.split_once('#').map_or(address, |(whole, _)| whole);
-    whole.split_once('|').map_or((whole, None), |(url, version)| (url, Some(version)))
-}
-
 /// The canonical URLs that name a record, as an index keeps them.
 fn own_addresses(row: &Stored) -> Result<Vec<Box<str>>, Error> {
     let resource = parsed(row)?;
     let part = |name| resource.as_ref().and_then(|resource| resource.str(name));
     let Some(url) = part("url") else { return Ok(Vec::new()) };
-    let versioned = part("version").map(|version| bounded(&format!("{url}|{version}")));
-    Ok([bounded(url)].into_iter().chain(versioned).collect())
+    let versioned = part("version").map(|version| key(&format!("{url}|{version}")));
+    Ok([key(url)].into_iter().chain(versioned).collect())
 }
 
 fn incomplete() -> Issue {

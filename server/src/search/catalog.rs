@@ -174,10 +174,16 @@ impl Catalog {
 }
 
 impl Parameter {
-    /// Whether its values name their targets by canonical URLs alone, which no chain
-    /// follows but into what the record itself contains.
-    pub fn leads_nowhere(&self) -> bool {
+    /// Whether its values name nothing by type and id.
+    fn leads_nowhere(&self) -> bool {
         self.reach.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether chains follow its canonical URLs to this type: where an element might hold
+    /// a Reference too, an index cannot tell which of the two a URL is.
+    pub fn addresses(&self, kind: u16) -> bool {
+        let plain = |types: &[Box<str>]| types.iter().all(|name| matches!(&**name, "canonical" | "uri" | "url"));
+        self.named.contains(&kind) && self.types.as_deref().is_some_and(plain)
     }
 
     /// Whether one of its values can be to a resource of this type, by type and id.

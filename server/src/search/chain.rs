@@ -7,11 +7,15 @@
 //! | `_has:Observation:patient:code=…` | an Observation with that code has it as its patient |
 //! | `_list=…` | a List has it as an item |
 //!
+//! A step goes by type and id, by canonical URL, or to what the record contains: in
+//! whichever ways the parameter's elements can name a target ([`super::address`]).
+//!
 //! What stands behind the step is read like any parameter, chains included, so
 //! that all mixtures work. The store lets only visible rows take part at each step.
 //!
 //! Source: FHIR R4 search.html#chaining, search.html#has, search.html#list
 
+use super::address::Ways;
 use super::catalog::Parameter;
 use super::escape::split;
 use super::kinds::reference::is_id;
@@ -39,7 +43,8 @@ impl<'a> Reader<'a> {
         for target in self.targets(parameter, modifier)? {
             match self.step(target).and_then(|next| rest(&next)) {
                 Ok(filter) => {
-                    any.push(Filter::Chain { param: parameter.key.clone(), target, filters: all(filter) });
+                    let by = Ways::of(self.catalog, parameter, target);
+                    any.push(Filter::Chain { param: parameter.key.clone(), target, by, filters: all(filter) });
                 }
                 Err(reason @ Reason::Unknown { .. }) => unknown = Some(reason),
                 Err(reason) => return Err(reason),
@@ -55,10 +60,18 @@ impl<'a> Reader<'a> {
     /// The types that the step leads to.
     fn targets(&self, parameter: &Parameter, modifier: Modifier<'_>) -> Result<Vec<u16>, Reason> {
         let code = &parameter.code;
-        // A canonical `#q` leads into what the record contains, of the types declared.
-        let targets = parameter.reach.as_ref().filter(|reach| !reach.is_empty()).unwrap_or(&parameter.targets);
+        let mut targets = match &parameter.reach {
+            Some(reach) => [&reach[..], &parameter.named].concat(),
+            None => parameter.targets.clone(),
+        };
+        targets.sort_unstable();
+        targets.dedup();
+        if targets.is_empty() {
+            // A `#q` leads into what the record contains, of the types declared.
+            targets.clone_from(&parameter.targets);
+        }
         match modifier {
-            Modifier::None if (1..=MOST_TARGETS).contains(&targets.len()) => Ok(targets.clone()),
+            Modifier::None if (1..=MOST_TARGETS).contains(&targets.len()) => Ok(targets),
             Modifier::None => Err(Reason::ManyTargets { code: code.clone() }),
             Modifier::Type(name) => {
                 let number = self.catalog.definitions().type_number(name);
@@ -81,18 +94,16 @@ impl<'a> Reader<'a> {
         let number = number.ok_or_else(|| Reason::UnknownType { name: source.into() })?;
         let next = self.step(number)?;
         let here = self.catalog.definitions().type_number(self.index.name);
-        let points_here =
-            |one: &&Parameter| one.kind.name == "reference" && here.is_some_and(|here| one.leads_to(here));
-        let parameter = next.index.parameter(reference);
-        if parameter.is_some_and(Parameter::leads_nowhere) {
-            return Err(Reason::Canonical { code: reference.into() });
-        }
-        let parameter = parameter.filter(points_here).ok_or_else(|| {
+        let parameter = next.index.parameter(reference).filter(|one| one.kind.name == "reference");
+        let leads_here = |one: &&Parameter, here: &u16| one.names(Some(*here));
+        let found = parameter.zip(here).filter(|(one, here)| leads_here(one, here));
+        let (parameter, here) = found.ok_or_else(|| {
             let here = self.index.name.into();
             Reason::NoReverse { source: source.into(), code: reference.into(), here }
         })?;
         let filters = all(next.filter(rest, value)?);
-        Ok(Filter::Has { source: number, param: parameter.key.clone(), filters })
+        let by = Ways::of(self.catalog, parameter, here);
+        Ok(Filter::Has { source: number, param: parameter.key.clone(), by, filters })
     }
 
     /// `_list=42`: the Lists are looked at like any other resource.
@@ -115,7 +126,10 @@ impl<'a> Reader<'a> {
         let number = self.catalog.definitions().type_number("List").ok_or_else(missing)?;
         let next = self.step(number)?;
         let item = next.index.parameter("item").ok_or_else(missing)?;
-        Ok(Filter::Has { source: number, param: item.key.clone(), filters: vec![Filter::Id { any, negated: false }] })
+        // A List that a record contains is not the List of that id.
+        let by = Ways { place: true, address: None, within: false };
+        let filters = vec![Filter::Id { any, negated: false }];
+        Ok(Filter::Has { source: number, param: item.key.clone(), by, filters })
     }
 
     /// The reader of the type that one more step leads to.

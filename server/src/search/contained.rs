@@ -19,7 +19,7 @@ use super::catalog::{Catalog, TypeIndex};
 use super::error::SearchError;
 use super::index::IndexError;
 use super::kinds::reference::is_id;
-use super::plan::{Filter, Plan, SortBy, SortKey, Together};
+use super::plan::{Filter, Match, Plan, SortBy, SortKey, Together};
 use super::reason::Reason;
 use super::row::{Held, ParamKey, Row};
 
@@ -124,7 +124,7 @@ pub(super) fn asked(plan: Plan) -> Result<Vec<Plan>, SearchError> {
     if !alone && plan.sort.iter().any(own) {
         return Err(refused("_sort"));
     }
-    let filters = all(&plan.filters).map_err(refused)?;
+    let filters = all(&plan.filters, Of::Search).map_err(refused)?;
     let sort = plan.sort.iter().map(sorted).collect();
     let of = |which| Contained { which, alone };
     let held = Plan { filters, sort, contained: of(Which::Held), ..plan.clone() };
@@ -144,17 +144,35 @@ fn sorted(sort: &SortKey) -> SortKey {
     }
 }
 
-/// The same filters, asked of what is contained; `None` if one is of records alone.
+/// The same filters, asked of what is contained at a step of a chain; `None` if one is of
+/// records alone.
 pub fn held(filters: &[Filter]) -> Option<Vec<Filter>> {
-    all(filters).ok()
+    all(filters, Of::Step).ok()
 }
 
-fn all(filters: &[Filter]) -> Result<Vec<Filter>, &'static str> {
-    filters.iter().map(one).collect()
+/// The condition of a compartment for what is contained: its own references put it there,
+/// as CompartmentDefinition has it for its type. No compartment is of a contained resource.
+pub fn member(kind: u16, id: &str, params: &[ParamKey]) -> Filter {
+    let to = || vec![Match::Reference { kinds: vec![kind], id: id.into() }];
+    let by = |param: &ParamKey| Filter::Indexed { param: key(param), any: to(), negated: false };
+    Filter::Any(params.iter().map(by).collect())
+}
+
+/// What is asked for contained resources.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The search itself.
+    Search,
+    /// A step of a chain.
+    Step,
+}
+
+fn all(filters: &[Filter], of: Of) -> Result<Vec<Filter>, &'static str> {
+    filters.iter().map(|filter| one(filter, of)).collect()
 }
 
 /// The same asked of a contained resource, or what cannot be.
-fn one(filter: &Filter) -> Result<Filter, &'static str> {
+fn one(filter: &Filter, of: Of) -> Result<Filter, &'static str> {
     Ok(match filter {
         Filter::Id { .. } => filter.clone(),
         Filter::Indexed { param, any, negated } => {
@@ -165,8 +183,8 @@ fn one(filter: &Filter) -> Result<Filter, &'static str> {
             Filter::Missing { parts, missing: *missing }
         }
         Filter::Unequal { param, any } => Filter::Unequal { param: key(param), any: any.clone() },
-        Filter::Chain { param, target, filters } => {
-            Filter::Chain { param: key(param), target: *target, filters: filters.clone() }
+        Filter::Chain { param, target, by, filters } => {
+            Filter::Chain { param: key(param), target: *target, by: by.clone(), filters: filters.clone() }
         }
         Filter::Related { param, kind, id, by, up } => {
             Filter::Related { param: key(param), kind: *kind, id: id.clone(), by: by.clone(), up: *up }
@@ -176,14 +194,16 @@ fn one(filter: &Filter) -> Result<Filter, &'static str> {
             Filter::Together { any: any.iter().map(parts).collect() }
         }
         Filter::Near { params, any } => Filter::Near { params: params.each_ref().map(key), any: any.clone() },
-        Filter::Any(parts) => Filter::Any(all(parts)?),
-        Filter::All(parts) => Filter::All(all(parts)?),
-        Filter::Not(part) => Filter::Not(Box::new(one(part)?)),
-        // It has no stamp of its own, nothing refers to it but its holder, it is in no
-        // compartment, and what it says are words of the holder.
+        Filter::Any(parts) => Filter::Any(all(parts, of)?),
+        Filter::All(parts) => Filter::All(all(parts, of)?),
+        Filter::Not(part) => Filter::Not(Box::new(one(part, of)?)),
+        // It is changed with its holder, and referred to by that and by what that contains.
+        // A chain is there already with both in its hands.
+        Filter::Updated { .. } | Filter::Has { .. } if of == Of::Search => filter.clone(),
         Filter::Updated { .. } => return Err("_lastUpdated"),
         Filter::Has { .. } => return Err("_has, _list"),
-        Filter::Compartment { .. } => return Err("a compartment"),
+        Filter::Compartment { kind, id, params, .. } => member(*kind, id, params),
+        // What it says are words of the holder.
         Filter::Words { .. } => return Err("_text, _content"),
     })
 }

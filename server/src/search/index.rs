@@ -19,7 +19,8 @@ use super::catalog::{Parameter, Path, TypeIndex, part_key};
 use super::contained;
 use super::derived::Derived;
 use super::facts;
-use super::kinds::{Cells, Element, Kind, Setting, reference, small, special, token};
+use super::kinds::reference::{self, Lead, lead};
+use super::kinds::{Cells, Element, Kind, Setting, small, special, token};
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
 
 pub use super::kinds::Local;
@@ -27,7 +28,7 @@ use super::words::Words;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 10;
+pub const INDEX_EPOCH: u32 = 11;
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -86,35 +87,34 @@ pub fn extract(
     Ok(Extracted { rows, clinical, words: Words::default(), contained })
 }
 
-/// What the references of these parameters point at here: type number and id; and what
-/// their canonical URLs name: 0 and the URL, with its version if it has one.
+/// What the references of these parameters point at here, and what their canonical URLs
+/// name, each with the parameter that leads there.
 ///
 /// * `params`: keys of reference parameters of `resource_type`.
-pub fn references(
+pub fn leads(
     definitions: &'static Definitions,
     resource_type: &str,
     resource: &Json,
     params: &[ParamKey],
     local: &Local,
-) -> Result<BTreeSet<(u16, Box<str>)>, IndexError> {
+) -> Result<BTreeSet<(ParamKey, Lead)>, IndexError> {
     let index = local.catalog(definitions).of_type(resource_type);
     let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     let type_number = |name: &str| definitions.type_number(name);
-    let mut extractor = Extractor::new(definitions, index, resource, Setting { local, type_number: &type_number });
+    let setting = Setting { local, type_number: &type_number };
+    let root = Element { type_name: index.name, json: resource };
+    let mut found = BTreeSet::new();
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
         let parameter = &index.parameters[position];
-        if params.contains(&parameter.key) {
-            extractor.parameter(parameter)?;
+        if !params.contains(&parameter.key) {
+            continue;
         }
-    }
-    let target = |row: Row| match row.cell {
-        Cell::Reference { kind, id } if kind != 0 || id.contains(':') => Some((kind, id)),
-        _ => None,
-    };
-    let mut found: BTreeSet<(u16, Box<str>)> = extractor.rows.into_iter().filter_map(target).collect();
-    let versioned = found.iter().filter(|(kind, _)| *kind == 0).filter_map(|(_, text)| text.split_once('|'));
-    for url in versioned.map(|(url, _)| Box::from(url)).collect::<Vec<Box<str>>>() {
-        found.remove(&(0, url));
+        for path in &parameter.paths {
+            each(definitions, path, root, root, &mut |element| {
+                found.extend(lead(&element, setting).map(|lead| (parameter.key.clone(), lead)));
+            })
+            .map_err(|error| IndexError::Parameter { parameter: (*parameter.key).into(), error })?;
+        }
     }
     Ok(found)
 }

@@ -5,6 +5,7 @@
 //! [`kinds`]: one file each for token, string, date and so on. No SQL here; the
 //! store reads [`plan`] and [`row`].
 
+pub mod address;
 pub mod bounds;
 pub mod catalog;
 mod chain;

@@ -14,8 +14,8 @@
 //! | `Updated` | `r.updated >= start AND r.updated < end`, OR over the ranges |
 //! | `Indexed` | `[NOT] EXISTS (SELECT 1 FROM table WHERE param = ? AND rid = r.rid AND (match OR match …))` |
 //! | `Missing` | `[NOT] EXISTS` a row of the index in any of its tables, of a composite one of each part with the same rid and grp |
-//! | `Chain` | `EXISTS` a reference row of `param` to a row of type `target`, visible, for which all of `filters` hold |
-//! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` names `r`, and for which all of `filters` hold |
+//! | `Chain` | `EXISTS` a reference row of `param` that leads in one of its ways to a row of type `target`, visible, for which all of `filters` hold |
+//! | `Has` | `EXISTS` a visible row of type `source` whose reference `param` leads in one of its ways to `r`, and for which all of `filters` hold |
 //! | `Related` | `EXISTS` a reference row of `param` to `id`, or to what visible rows of its type lead to from there |
 //! | `Compartment` | `EXISTS` a row of the Patient's compartment, or a reference row of one of `params`; or `r` is its resource |
 //! | `Together` | `EXISTS` rows in all parts' indexes with the same rid and grp, each fulfilling one of its matches |
@@ -26,6 +26,7 @@
 
 use std::ops::Range;
 
+use super::address::Ways;
 use super::contained::Contained;
 use super::row::{ParamKey, Table};
 use super::shape::Shape;
@@ -101,6 +102,8 @@ pub enum Filter {
         param: ParamKey,
         /// The number of the type referred to.
         target: u16,
+        /// How the index leads there.
+        by: Ways,
         /// All must hold of one target.
         filters: Vec<Filter>,
     },
@@ -110,6 +113,8 @@ pub enum Filter {
         source: u16,
         /// That type's reference index.
         param: ParamKey,
+        /// How the index leads here.
+        by: Ways,
         /// All must hold of one source.
         filters: Vec<Filter>,
     },
@@ -420,8 +425,8 @@ pub struct Include {
     pub source: Box<str>,
     /// The reference indexes of `source`: one, or all that come into question for `*`.
     pub params: Vec<ParamKey>,
-    /// The numbers of the types that these may name by canonical URLs.
-    pub named: Vec<u16>,
+    /// Which of these name what type by canonical URLs: the index, and the type's number.
+    pub named: Vec<(ParamKey, u16)>,
     /// Only targets of this type, by number; any if `None`.
     pub target: Option<u16>,
     /// `:iterate`: also from included resources.

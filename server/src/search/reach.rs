@@ -4,8 +4,7 @@
 //! together: `patient` may be a Group, `depends-on` anything at all. What can stand
 //! in the elements is less. Their own definitions say which types a Reference may be
 //! to, and writing holds to them; a canonical names its target by an address and not
-//! by type and id, so that chains and `_has` do not follow it. Includes do, to types
-//! that have addresses ([`named`]).
+//! by type and id: it leads to types that have addresses ([`named`]).
 //!
 //! Source: FHIR R4 references.html#canonical, search.html#include
 
@@ -26,7 +25,7 @@ pub fn reach(definitions: &Definitions, name: &str, definition: &SearchParameter
     if declared.is_empty() { found } else { Some(common(declared, found.as_deref())) }
 }
 
-/// What includes can bring by a definition's references and canonical URLs.
+/// What a definition's references and canonical URLs can lead to.
 pub fn brought(definitions: &Definitions, name: &str, definition: &SearchParameter) -> Reach {
     let mut all = reach(definitions, name, definition)?;
     all.extend(named(definitions, name, definition));
@@ -36,8 +35,7 @@ pub fn brought(definitions: &Definitions, name: &str, definition: &SearchParamet
 /// The numbers of the types that a definition's canonical URLs can name, sorted: no
 /// others than those that are found by a URL of their own.
 pub fn named(definitions: &Definitions, name: &str, definition: &SearchParameter) -> Vec<u16> {
-    let has_address =
-        |kind: &&str| definitions.parameter(kind, "url").is_some_and(|url| url.kind == ParameterKind::Uri);
+    let has_address = |kind: &&str| is_canonical(definitions, kind);
     let addressed = || definitions.resource_types().iter().copied().filter(has_address);
     let numbers = |names: &mut dyn Iterator<Item = &str>| -> Vec<u16> {
         names.filter_map(|name| definitions.type_number(name)).collect()
@@ -56,6 +54,17 @@ pub fn named(definitions: &Definitions, name: &str, definition: &SearchParameter
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Whether resources of the type have a canonical URL, which searches find. The `url` of a
+/// Device is where it is reached.
+fn is_canonical(definitions: &Definitions, kind: &str) -> bool {
+    let is = |element: &str, type_name: &str| {
+        let facts = definitions.type_def(kind).and_then(|facts| facts.element(&format!("{kind}.{element}")));
+        facts.is_some_and(|element| element.types.iter().any(|one| &*one.code == type_name))
+    };
+    let url = definitions.parameter(kind, "url").filter(|url| url.kind == ParameterKind::Uri);
+    url.is_some() && is("url", "uri") && is("version", "string")
 }
 
 /// What the elements can be to that these trails end at; one that is not known may

@@ -259,9 +259,6 @@ reasons! {
     NotItsTarget { code: Box<str>, name: Box<str> } => Misuse,
         "{code} does not refer to {name}",
         "{code}は{name}を参照しません";
-    Canonical { code: Box<str> } => Undone,
-        "{code} names its targets by canonical URLs, which _has does not follow; _revinclude does",
-        "{code}の参照先はcanonical URLで示されるため、_hasでは辿れません。_revincludeでは辿れます";
     Has => Value,
         "a reverse chain is written _has:Type:reference:parameter",
         "逆方向の連鎖は_has:Type:reference:parameterと書きます";

@@ -250,10 +250,11 @@ impl Asked {
 
     fn of(&self, source: &str, parameters: &[&Parameter], target: Option<u16>) -> Include {
         let params = parameters.iter().map(|parameter| parameter.key.clone()).collect();
-        let mut named: Vec<u16> = parameters.iter().flat_map(|parameter| &parameter.named).copied().collect();
-        named.retain(|kind| target.is_none_or(|target| target == *kind));
-        named.sort_unstable();
-        named.dedup();
+        let by_url = parameters.iter().flat_map(|one| one.named.iter().map(move |kind| (one, *kind)));
+        // Back from a target an index is asked, which does not tell a Reference by its URL.
+        let by_url = by_url.filter(|(one, kind)| !self.reverse || one.addresses(*kind));
+        let by_url = by_url.map(|(one, kind)| (one.key.clone(), kind));
+        let named = by_url.filter(|(_, kind)| target.is_none_or(|target| target == *kind)).collect();
         Include { reverse: self.reverse, source: source.into(), params, named, target, iterate: self.iterate }
     }
 

@@ -9,6 +9,7 @@
 //! side. So the cost of a search about one person grows with her records, not
 //! with everybody's.
 
+mod address;
 mod compartment;
 mod contained;
 mod filter;
@@ -195,14 +196,38 @@ impl Scene<'_> {
             Filter::Near { params, any } => {
                 Some(union(any.iter().map(|circle| Parts::near(params, circle).set()).collect()))
             }
-            Filter::Chain { param: index, target, filters } => {
-                let mut sets = vec![self.chain_set(index, filters, row.next(*target))?];
-                if let Some(filters) = held(filters) {
+            Filter::Chain { param: index, target, by, filters } => {
+                let next = row.next(*target);
+                let mut sets = Vec::new();
+                if by.place {
+                    sets.push(self.chain_set(index, filters, next)?);
+                }
+                if let Some(address) = &by.address {
+                    sets.push(self.addressed_set((index, address), filters, next)?);
+                }
+                if let Some(filters) = held(filters).filter(|_| by.within) {
                     sets.push(self.chain_set_within(index, &filters, row, *target)?);
                 }
                 Some(union(sets))
             }
-            Filter::Has { source, param: index, filters } => self.has_set(index, filters, row, row.next(*source)),
+            Filter::Has { source, param: index, by, filters } if row.held => {
+                let mut sets = vec![self.holding_set(index, filters, row.next(*source))?];
+                if let Some(filters) = held(filters).filter(|_| by.within) {
+                    sets.push(self.beside_set(&filters, row, *source)?);
+                }
+                Some(union(sets))
+            }
+            Filter::Has { source, param: index, by, filters } => {
+                let next = row.next(*source);
+                let mut sets = Vec::new();
+                if by.place {
+                    sets.push(self.has_set(index, filters, row, next)?);
+                }
+                if let Some(address) = &by.address {
+                    sets.push(self.addressing_set((index, address), filters, next)?);
+                }
+                Some(union(sets))
+            }
             Filter::Related { .. } => self.related_set(filter),
             Filter::Compartment { of, kind, id, params } => Some(compartment::rows(*of, (*kind, id), params)),
             Filter::Any(parts) => {
@@ -241,7 +266,7 @@ impl Scene<'_> {
 
     /// The rows for which all filters hold: what stands after `FROM`, and the
     /// conditions. `None` if only looking at each row would tell.
-    fn rows_of(self, filters: &[Filter], row: Row) -> Option<(Sql, Sql)> {
+    pub(super) fn rows_of(self, filters: &[Filter], row: Row) -> Option<(Sql, Sql)> {
         let (n, d) = (row.name(), format!("d{}", row.depth));
         let (number, rank) = cheapest(filters)?;
         let Some(shown) = self.shown(row) else { return Some((Sql::new(&format!("resource {n}")), Sql::new("1 = 0"))) };

@@ -1,5 +1,6 @@
 //! Search, one table for each kind of parameter and each shape of a question.
 
+pub mod canonical;
 pub mod chain;
 pub mod composite;
 pub mod contained;

@@ -160,8 +160,25 @@ fn one_of_each_kind() {
 fn references_of_one_parameter() {
     let definitions = Definitions::embedded();
     let patient = definitions.type_number("Patient").expect("Patient");
-    let found = references(definitions, "Observation", &blood_pressure(), &["Observation.subject".into()], &local());
-    assert_eq!(found.ok(), Some(BTreeSet::from([(patient, "p1".into())])));
+    let subject: ParamKey = "Observation.subject".into();
+    let found = leads(definitions, "Observation", &blood_pressure(), std::slice::from_ref(&subject), &local());
+    assert_eq!(found.ok(), Some(BTreeSet::from([(subject, Lead::Place(patient, "p1".into()))])));
+}
+
+/// A Reference to a place elsewhere is no canonical URL, whatever it looks like.
+#[test]
+fn canonical_urls_lead_on_as_they_are_written() {
+    let long = format!("http://x/{}|2", "q".repeat(600));
+    let measure: ParamKey = "MeasureReport.measure".into();
+    let subject: ParamKey = "MeasureReport.subject".into();
+    let report = |url: &str| {
+        let report = json!({"resourceType": "MeasureReport", "measure": url, "subject": {"reference": "http://x/y"}});
+        leads(Definitions::embedded(), "MeasureReport", &report, &[measure.clone(), subject.clone()], &local()).ok()
+    };
+    for url in ["http://x/q", "http://x/q|1#p", &long] {
+        assert_eq!(report(url), Some(BTreeSet::from([(measure.clone(), Lead::Address(url.into()))])), "{url}");
+    }
+    assert_eq!(report("#q"), Some(BTreeSet::new()));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `Patient/p1`, also under this server's own base, with a version or a fragment | Patient, `p1` |
 //! | absolute elsewhere, `urn:…`, `#contained` | 0, as written |
-//! | canonical, uri | 0, as written, and again without `|version` |
+//! | canonical, uri | 0, as written, and again without `#part`, and without `|version` |
 //! | an identifier | ident row |
 //! | its display | string row |
 //!
@@ -16,6 +16,7 @@ use super::string::push_text;
 use super::token::code_pattern;
 use super::{Cells, Element, Kind, Question, Setting, extension_value};
 use crate::base::below;
+use crate::search::address::{key, whole};
 use crate::search::escape::unescape;
 use crate::search::fold::bounded;
 use crate::search::modifier::Modifier;
@@ -40,8 +41,12 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
         "Reference" => reference(json, cells),
         "canonical" | "uri" | "url" => {
             let Some(text) = json.as_str() else { return };
+            let whole = whole(text);
             push(0, text, cells);
-            if let Some((url, _)) = text.split_once('|') {
+            if whole != text {
+                push(0, whole, cells);
+            }
+            if let Some((url, _)) = whole.split_once('|') {
                 push(0, url, cells);
             }
         }
@@ -56,6 +61,32 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
                 push(kind, id, cells);
             }
         }
+    }
+}
+
+/// Where a value leads.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lead {
+    /// To a resource here: the number of its type, and its id.
+    Place(u16, Box<str>),
+    /// To what has this canonical URL, as it is written.
+    Address(Box<str>),
+}
+
+/// Where an element leads; `None` for what is elsewhere, or within the same resource.
+pub fn lead(element: &Element<'_>, setting: Setting<'_>) -> Option<Lead> {
+    let json = element.json;
+    let to = |(kind, id): (u16, &str)| Lead::Place(kind, id.into());
+    match element.type_name {
+        "Reference" => place(json.str("reference")?, setting).map(to),
+        "canonical" | "uri" | "url" => {
+            json.as_str().filter(|text| text.contains(':')).map(|text| Lead::Address(text.into()))
+        }
+        "Extension" => {
+            let (type_name, json) = extension_value(json)?;
+            lead(&Element { type_name: &type_name, json }, setting)
+        }
+        name => Some(to(((setting.type_number)(name)?, json.str("id")?))),
     }
 }
 
@@ -76,7 +107,7 @@ fn reference(json: &Json, cells: &mut Cells<'_>) {
 }
 
 fn push(kind: u16, id: &str, cells: &mut Cells<'_>) {
-    cells.push(Cell::Reference { kind, id: bounded(id) });
+    cells.push(Cell::Reference { kind, id: key(id) });
 }
 
 /// The type number and id that a reference to this server names; `None` for any
@@ -118,7 +149,7 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
             return Err(Reason::Reference);
         }
     };
-    Ok(vec![Match::Reference { kinds, id: bounded(id) }])
+    Ok(vec![Match::Reference { kinds, id: key(id) }])
 }
 
 /// `subject:Patient=p1`; `subject:Patient=Patient/p1` is forgiven.
@@ -175,6 +206,10 @@ mod tests {
         let display = Cell::String { folded: "花子".into(), original: "花子".into() };
         assert_eq!(cells(&KIND, "Reference", &logical), [ident, display]);
         assert_eq!(cells(&KIND, "canonical", &json!("http://x/Q|1")), [to(0, "http://x/Q|1"), to(0, "http://x/Q")]);
+        let part = [to(0, "http://x/Q|1#p"), to(0, "http://x/Q|1"), to(0, "http://x/Q")];
+        assert_eq!(cells(&KIND, "canonical", &json!("http://x/Q|1#p")), part);
+        assert_eq!(cells(&KIND, "canonical", &json!("http://x/Q#p")), [to(0, "http://x/Q#p"), to(0, "http://x/Q")]);
+        assert_eq!(cells(&KIND, "canonical", &json!("#q")), [to(0, "#q")]);
         assert_eq!(cells(&KIND, "Patient", &json!({"resourceType": "Patient", "id": "p1"})), [to(1, "p1")]);
         assert_eq!(cells(&KIND, "Attachment", &json!({"url": "x"})), []);
         let extension = json!({"url": "u", "valueReference": {"reference": "Patient/p1"}});

@@ -1,5 +1,6 @@
 //! Queries and the plans they become.
 
+use super::super::address::Ways;
 use super::super::plan::{CodePattern, Include, Match, Pattern, SortBy, SortColumn, SortKey, Total};
 use super::super::row::{ParamKey, Table};
 use super::super::shape::Summary;
@@ -309,7 +310,12 @@ fn chains_go_to_each_type_that_knows_the_parameter() {
     };
     assert_eq!(
         plan.filters[0],
-        Filter::Chain { param: "Observation.subject".into(), target: number("Patient"), filters: vec![indexed] }
+        Filter::Chain {
+            param: "Observation.subject".into(),
+            target: number("Patient"),
+            by: Ways { place: true, address: None, within: true },
+            filters: vec![indexed]
+        }
     );
     let Filter::Any(any) = &plan.filters[1] else { panic!("{:?}", plan.filters[1]) };
     let targets = any.iter().map(|one| match one {

@@ -6,18 +6,20 @@
 //! where the view shows everybody's.
 //!
 //! A chain leads into what is contained too: a reference `#m1` is to the resource of
-//! that id in the same holder, and the holder is shown already.
+//! that id in the same holder, and the holder is shown already. So does `_has` lead out of
+//! it: what refers to a contained resource is its holder, or stands beside it.
 
 use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, View};
+use crate::search::contained::MARK;
 use crate::search::plan::{Filter, Plan};
 use crate::store::sql::Sql;
 use crate::store::visible::{few_citizens, possible, visible_as};
 
 use super::filter::{Row, Scene, placed};
 use super::matching::referring;
-use super::{BY_IDENTIFIER, UNINDEXED, cheapest, ids_of};
+use super::{BY_IDENTIFIER, UNINDEXED, cheapest, cost, ids_of};
 
 /// `columns` of the holders `r` that the plan chooses, or of these beside what they
 /// contain `c`: statements without an order, which have no row in common.
@@ -76,9 +78,10 @@ impl Scene<'_> {
     ///
     /// * `everybody`: there are no few people to begin with instead.
     fn by_index(self, plan: &Plan, row: Row, everybody: bool) -> Option<Sql> {
-        let (number, rank) = cheapest(&plan.filters)?;
         let good = if everybody { UNINDEXED - 1 } else { BY_IDENTIFIER };
-        if rank <= good { self.set_of(&plan.filters[number], row) } else { None }
+        let mut ranked: Vec<(u8, &Filter)> = plan.filters.iter().map(|one| (cost(one), one)).collect();
+        ranked.sort_by_key(|(rank, _)| *rank);
+        ranked.into_iter().filter(|(rank, _)| *rank <= good).find_map(|(_, filter)| self.set_of(filter, row))
     }
 }
 
@@ -116,6 +119,57 @@ impl Scene<'_> {
         }
         sql.push(names(&f, &c)).text(" AND ").push(self.conditions(filters, next, &[]));
         Some(sql)
+    }
+}
+
+impl Scene<'_> {
+    /// What holds the contained row is a row `next` for which the filters hold, and refers to
+    /// it. It is shown already; here it is one of a type that is asked by itself.
+    pub(super) fn held_by(self, reference: &str, filters: &[Filter], row: Row, next: Row) -> Sql {
+        let Some(shown) = self.shown(next) else { return Sql::new("1 = 0") };
+        let (c, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
+        let mut own = Sql::new(&format!("{f}.rid = {c}.rid AND "));
+        own.push(referring(&f, reference)).text(" AND ").push(names(&f, &c));
+        let mut inner = Sql::default();
+        inner.pair(("reference", &f, own), ("resource", &n, Sql::new(&format!("{n}.rid = {f}.rid"))));
+        inner.text(" WHERE ").push(shown).text(" AND ").push(self.conditions(filters, next, &[]));
+        let mut sql = Sql::default();
+        sql.exists(inner);
+        sql
+    }
+
+    /// Another row that is contained beside it refers to it, and the filters hold for that.
+    pub(super) fn held_beside(self, reference: &str, filters: &[Filter], row: Row, kind: u16) -> Sql {
+        let next = Row { depth: row.depth + 1, kind, held: true };
+        let (c, n, f) = (row.name(), next.name(), format!("f{}", next.depth));
+        let reference = format!("{reference}{MARK}");
+        let mut of_it = Sql::new(&format!("{f}.rid = {n}.rid AND "));
+        of_it.push(referring(&f, &reference)).text(&placed(&reference, &f, &n)).text(" AND ").push(names(&f, &c));
+        let mut inner = Sql::default();
+        inner.pair(("contained", &n, inside(&c, next)), ("reference", &f, of_it));
+        inner.text(" WHERE ").push(self.conditions(filters, next, &[]));
+        let mut sql = Sql::default();
+        sql.exists(inner);
+        sql
+    }
+
+    /// The rows `next` for which the filters hold, and that refer to what they contain.
+    pub(super) fn holding_set(self, reference: &str, filters: &[Filter], next: Row) -> Option<Sql> {
+        let (n, f) = (next.name(), format!("f{}", next.depth));
+        let (mut from, conditions) = self.rows_of(filters, next)?;
+        let mut own = Sql::new(&format!("{f}.rid = {n}.rid AND "));
+        own.push(referring(&f, reference)).text(&format!(" AND {f}.kind = 0"));
+        from.step("reference", &f, own);
+        let mut sql = Sql::new(&format!("SELECT DISTINCT {f}.rid AS rid FROM "));
+        sql.push(from).text(" WHERE ").push(conditions);
+        Some(sql)
+    }
+
+    /// What contains something for which the best of the filters holds.
+    pub(super) fn beside_set(self, filters: &[Filter], row: Row, kind: u16) -> Option<Sql> {
+        let next = Row { depth: row.depth + 1, kind, held: true };
+        let (number, _) = cheapest(filters)?;
+        self.set_of(&filters[number], next)
     }
 }
 

@@ -87,6 +87,8 @@ impl Scene<'_> {
                 sql
             }
             Filter::Updated { any } => {
+                // What is contained was changed with what holds it.
+                let r = if row.held { Row { held: false, ..row }.name() } else { r };
                 let within = |span: &std::ops::Range<i64>| {
                     let mut sql = Sql::new(&format!("({r}.updated >= "));
                     sql.bind(span.start).text(&format!(" AND {r}.updated < ")).bind(span.end).text(")");
@@ -114,11 +116,26 @@ impl Scene<'_> {
                 };
                 Sql::or(by_table(any).into_iter().map(has).collect())
             }
-            Filter::Chain { param, target, filters } => {
-                let within = held(filters).map(|filters| self.chained_within(param, &filters, row, *target));
-                Sql::or([self.chained(param, filters, row, row.next(*target))].into_iter().chain(within).collect())
+            Filter::Chain { param, target, by, filters } => {
+                let next = row.next(*target);
+                let place = by.place.then(|| self.chained(param, filters, row, next));
+                let address = by.address.as_ref().map(|one| self.addressed((param, one), filters, row, next));
+                let held = held(filters).filter(|_| by.within);
+                let within = held.map(|filters| self.chained_within(param, &filters, row, *target));
+                Sql::or(place.into_iter().chain(address).chain(within).collect())
             }
-            Filter::Has { source, param, filters } => self.referred(param, filters, row, row.next(*source)),
+            Filter::Has { source, param, by, filters } if row.held => {
+                let holder = self.held_by(param, filters, row, row.next(*source));
+                let held = held(filters).filter(|_| by.within);
+                let beside = held.map(|filters| self.held_beside(param, &filters, row, *source));
+                Sql::or([holder].into_iter().chain(beside).collect())
+            }
+            Filter::Has { source, param, by, filters } => {
+                let next = row.next(*source);
+                let place = by.place.then(|| self.referred(param, filters, row, next));
+                let address = by.address.as_ref().map(|one| self.addressing((param, one), filters, row, next));
+                Sql::or(place.into_iter().chain(address).collect())
+            }
             Filter::Together { any } => Sql::or(any.iter().flat_map(together).map(|parts| parts.probe(&r)).collect()),
             Filter::Near { params, any } => {
                 Sql::or(any.iter().map(|circle| Parts::near(params, circle).probe(&r)).collect())
