@@ -384,7 +384,8 @@ fn a_reference_to_a_hidden_thing_loses_its_identifier() {
     let world = World::new();
     let (tester, town) = (world.tester(), world.importer());
     let who = tester.create(&patient("番号", "numbered-1", "2024-04-01"));
-    let to = json!({"reference": format!("Patient/{who}"), "identifier": {"system": IDENTIFIERS, "value": "hiho-7741"}});
+    let to =
+        json!({"reference": format!("Patient/{who}"), "identifier": {"system": IDENTIFIERS, "value": "hiho-7741"}});
     let mut resource = laboratory(&who, "2026-01-11");
     resource["subject"] = to.clone();
     resource["contained"] = json!([{"resourceType": "RelatedPerson", "id": "kin", "gender": "female", "patient": to}]);

@@ -227,3 +227,21 @@ const DISPLAY: &[u8] = b"display\"";
 const NARRATIVE: &[u8] = b"div\"";
 const ESCAPE: &[u8] = b"\\u";
 const IDENTIFIER: &[u8] = b"\"identifier\"";
+
+#[cfg(test)]
+mod tests {
+    use super::has_one_identifier;
+
+    #[test]
+    fn an_identifier_of_a_reference_is_seen_in_the_text() {
+        for (text, there) in [
+            (r#"{"identifier":[{"value":"1"}]}"#, false),
+            (r#"{"identifier":[{"value":"1"}],"subject":{"identifier":{"value":"1"}}}"#, true),
+            ("{\"subject\":{\"identifier\" \n:\t{\"value\":\"1\"}}}", true),
+            (r#"{"note":"identifier","_identifier":null}"#, false),
+            (r#"{"identifier"#, false),
+        ] {
+            assert_eq!(has_one_identifier(text.as_bytes()), there, "{text}");
+        }
+    }
+}

@@ -49,7 +49,8 @@ pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
 
 /// The words of a resource.
 pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named: Named<'_>) -> Words {
-    let mut reader = Reader { definitions, named, found: Vec::new(), identified: false, lines: Vec::new(), inner: Vec::new() };
+    let mut reader =
+        Reader { definitions, named, found: Vec::new(), identified: false, lines: Vec::new(), inner: Vec::new() };
     reader.element(resource_type, resource, true);
     if reader.found.is_empty() {
         for line in std::mem::take(&mut reader.inner) {
