@@ -182,7 +182,9 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
     let mut found = Found::default();
     if place(json, base).is_some_and(|(kind, id)| hidden(kind, id)) {
         found = Found { hidden: true, named: is_named(json) };
-        NAMES.iter().for_each(|name| drop(json.remove(name)));
+        for name in NAMES {
+            json.remove(name);
+        }
     }
     let mut inside = |json: &mut Json| {
         let Found { hidden, named } = take_names(json, base, hidden);
