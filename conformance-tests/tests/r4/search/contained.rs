@@ -382,6 +382,39 @@ fn around() -> Vec<Check> {
         ),
         row("in another's", get("Patient/q/Observation?_contained=true"), finds(&[])),
         row(
+            "what it refers to",
+            alone("_include=Medication:manufacturer"),
+            finds(&["m1", "m2", "a", "b", "part"]).brings(&["maker"]),
+        ),
+        row(
+            "by any of its references",
+            alone("code=brewed&_include=*"),
+            finds(&["m1", "a", "part"]).brings(&["maker"]),
+        ),
+        row("not what its holder refers to", alone("code=mixed&_include=*"), finds(&["m2"])),
+        row(
+            "and on",
+            get(
+                "Observation?_contained=true&_containedType=contained&_id=z&_include=Observation:subject&_include:iterate=Patient:organization",
+            ),
+            finds(&["z"]).brings(&["p"]),
+        ),
+        row(
+            "with records",
+            get("Medication?_contained=both&_containedType=contained&code=brewed&_include=*"),
+            finds(&["real", "set", "m1", "a", "part"]).brings(&["maker"]),
+        ),
+        row(
+            "not for holders",
+            held("_include=Medication:manufacturer"),
+            refused(400, "not-supported").expression("_contained"),
+        ),
+        row(
+            "nothing else refers to it",
+            alone("_revinclude=MedicationRequest:medication"),
+            refused(400, "not-supported").expression("_contained"),
+        ),
+        row(
             "of all types are too many",
             get("Patient/p/*?_contained=true"),
             refused(400, "not-supported").expression("_contained"),
