@@ -108,7 +108,10 @@ pub fn seed() -> Vec<Value> {
 }
 
 pub fn checks() -> Vec<Check> {
-    [holders(), alone(), sorts(), both(), types(), chains(), around(), refusals()].into_iter().flatten().collect()
+    [holders(), alone(), sorts(), both(), types(), chains(), around(), includes(), refusals()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn held(query: &str) -> crate::check::Ask {
@@ -382,6 +385,18 @@ fn around() -> Vec<Check> {
         ),
         row("in another's", get("Patient/q/Observation?_contained=true"), finds(&[])),
         row(
+            "of all types are too many",
+            get("Patient/p/*?_contained=true"),
+            refused(400, "not-supported").expression("_contained"),
+        ),
+    ]
+}
+
+/// `_include` of what a contained resource refers to.
+fn includes() -> Vec<Check> {
+    let alone = |query: &str| held(&format!("{query}&_containedType=contained"));
+    vec![
+        row(
             "what it refers to",
             alone("_include=Medication:manufacturer"),
             finds(&["m1", "m2", "a", "b", "part"]).brings(&["maker"]),
@@ -412,11 +427,6 @@ fn around() -> Vec<Check> {
         row(
             "nothing else refers to it",
             alone("_revinclude=MedicationRequest:medication"),
-            refused(400, "not-supported").expression("_contained"),
-        ),
-        row(
-            "of all types are too many",
-            get("Patient/p/*?_contained=true"),
             refused(400, "not-supported").expression("_contained"),
         ),
     ]
