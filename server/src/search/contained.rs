@@ -198,6 +198,8 @@ fn one(filter: &Filter, of: Of) -> Result<Filter, &'static str> {
             Filter::Together { any: any.iter().map(parts).collect() }
         }
         Filter::Near { params, any } => Filter::Near { params: params.each_ref().map(key), any: any.clone() },
+        // What its holder loses, it loses.
+        Filter::Told => Filter::Told,
         Filter::Any(parts) => Filter::Any(all(parts, of)?),
         Filter::All(parts) => Filter::All(all(parts, of)?),
         Filter::Not(part) => Filter::Not(Box::new(one(part, of)?)),
