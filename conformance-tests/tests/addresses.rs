@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{consent, patient};
-use techo_conformance_tests::world::{Ask, Caller, World};
+use techo_conformance_tests::world::{Ask, Caller, World, ids};
 
 /// Alike but for the text asked for: whether it is hidden or never was must not show.
 #[track_caller]
@@ -152,5 +152,34 @@ fn what_a_hidden_holder_contains_is_not_found_by_what_is_around_it() {
         let query = query.replace(&who, "pt-mei");
         assert_eq!(wide.get(&query.replace("{}", "around-3")).expect(200).json()["total"], 1, "her own: {query}");
         alike(&narrow, "around-3", "around-4", &query);
+    }
+}
+
+/// What a contained resource refers to is brought to those who see it, and to no others.
+#[test]
+fn an_include_from_what_is_contained_shows_nothing_hidden() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("含み", "addresses-3", "2024-04-01"));
+    let visit = tester.create(&json!({"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": format!("Patient/{who}")}}));
+    let mut holder = report(&who, "include-1");
+    holder["contained"][0]["encounter"] = json!({"reference": format!("Encounter/{visit}")});
+    tester.create(&holder);
+    let permit = |class: &str| {
+        tester.create(&consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city"));
+    };
+    let query = "Observation?code=include-1&_contained=true&_containedType=contained&_include=Observation:encounter";
+    let brought = |caller: &Caller| {
+        let bundle = caller.search(query);
+        (ids(&bundle, "match").len(), ids(&bundle, "include").len())
+    };
+    assert_eq!((brought(&tester), brought(&town)), ((1, 1), (0, 0)));
+    permit("DiagnosticReport");
+    assert_eq!(brought(&town), (1, 0), "the visit is not shared");
+    permit("Encounter");
+    assert_eq!(brought(&town), (1, 1));
+    for caller in [&world.mother(), &world.stranger()] {
+        assert_eq!(brought(caller), (0, 0));
     }
 }

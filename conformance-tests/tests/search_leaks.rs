@@ -378,6 +378,55 @@ fn what_is_contained_names_nobody_who_is_hidden() {
     }
 }
 
+/// The number of a hidden patient stood in the reference to her, was read there and found.
+#[test]
+fn a_reference_to_a_hidden_thing_loses_its_identifier() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("番号", "numbered-1", "2024-04-01"));
+    let to =
+        json!({"reference": format!("Patient/{who}"), "identifier": {"system": IDENTIFIERS, "value": "hiho-7741"}});
+    let mut resource = laboratory(&who, "2026-01-11");
+    resource["subject"] = to.clone();
+    resource["contained"] = json!([{"resourceType": "RelatedPerson", "id": "kin", "gender": "female", "patient": to}]);
+    resource["performer"] = json!([{"reference": "#kin"}]);
+    // The blank is one of the forms in which a body may come.
+    let body = resource.to_string().replace("\"identifier\":", "\"identifier\" : ");
+    let answer = tester.request("POST", "Observation").body("application/fhir+json", body).send();
+    let id = answer.expect(201).json()["id"].as_str().expect("an id").to_owned();
+    tester.create(&json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "検査"},
+        "subject": {"reference": format!("Patient/{who}")}, "result": [{"reference": format!("Observation/{id}")}]}));
+    let share = |class: &str| consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city");
+    for class in ["Observation", "DiagnosticReport"] {
+        tester.create(&share(class));
+    }
+    let queries = [
+        "Observation?subject:identifier={}",
+        "Observation?patient:identifier={}&_total=accurate",
+        "DiagnosticReport?result.subject:identifier={}",
+        "RelatedPerson?_contained=true&patient:identifier={}",
+        "RelatedPerson?_contained=true&_containedType=contained&patient:identifier={}",
+        "Observation?performer:RelatedPerson.patient:identifier={}",
+    ];
+    for query in queries {
+        assert_eq!(tester.ids(&query.replace("{}", "hiho-7741")).len(), 1, "{query}");
+        alike(&town, "hiho-7741", "hiho-7742", query);
+    }
+    for caller in [&tester, &town] {
+        alike(caller, "hiho", "hihu", "Observation?_content={}");
+    }
+    let path = format!("Observation/{id}");
+    let part = town.get(&path).expect(200).json();
+    assert_eq!(part["subject"], json!({"reference": format!("Patient/{who}")}));
+    assert!(!part.to_string().contains("hiho"), "{part}");
+    assert!(tester.get(&path).text().contains("hiho"));
+    tester.create(&share("Patient"));
+    assert_eq!(town.get(&path).expect(200).json()["subject"]["identifier"]["value"], "hiho-7741");
+    for query in queries {
+        assert_eq!(town.ids(&query.replace("{}", "hiho-7741")).len(), 1, "{query}");
+    }
+}
+
 /// A record that names a hidden one beside a narrative, and contains another narrative; and
 /// its citizen, who shares such records with the town.
 fn telling(tester: &Caller, number: &str) -> (String, String) {

@@ -5,6 +5,9 @@
 //! begins with what the one before brought, so that no loop is gone twice. Rounds
 //! and resources are bounded; where a bound cuts, the answer says so.
 //!
+//! Of a match that is contained in a record its own references are followed, not those of
+//! its holder.
+//!
 //! A canonical URL names a resource by its `url`, and by its `version` where it has one
 //! (`…|2.0`); without, whatever version is there.
 //!
@@ -17,12 +20,13 @@ use techo_profiles::json::Json;
 use super::{Call, Error, Issue};
 use crate::consent::caller::Action;
 use crate::search::address::{key, taken_apart};
+use crate::search::contained;
 use crate::search::fold::bounded;
 use crate::search::index;
 use crate::search::kinds::reference::Lead;
 use crate::search::plan::{Filter, Include, Match, Plan, Total};
 use crate::store::StoreError;
-use crate::store::reader::Stored;
+use crate::store::reader::{Page, Stored};
 
 /// The most resources that are added to a page.
 const MOST: usize = 1000;
@@ -45,19 +49,19 @@ pub(super) struct Included {
 }
 
 /// Gathers what a plan includes beside these rows.
-pub(super) async fn included(call: &Call<'_>, plan: &Plan, rows: &[Stored]) -> Result<Included, Error> {
-    if plan.includes.is_empty() || rows.is_empty() {
+pub(super) async fn included(call: &Call<'_>, plan: &Plan, page: &Page) -> Result<Included, Error> {
+    if plan.includes.is_empty() || page.rows.is_empty() {
         return Ok(Included::default());
     }
-    let mut gathering = Gathering::new(call, rows);
-    let mut round: Vec<Stored> = rows.to_vec();
+    let mut gathering = Gathering::new(call, page);
+    let mut round: Vec<Start> = page.rows.iter().cloned().zip(page.places.iter().copied()).collect();
     let mut cut = false;
     for number in 0..ROUNDS {
         let start = gathering.found.len();
         for include in plan.includes.iter().filter(|include| number == 0 || include.iterate) {
             gathering.follow(include, &round).await?;
         }
-        round = gathering.found[start..].iter().map(|(_, row)| row.clone()).collect();
+        round = gathering.found[start..].iter().map(|(_, row)| (row.clone(), 0)).collect();
         let goes_on = !round.is_empty() && plan.includes.iter().any(|include| include.iterate);
         if gathering.full || !goes_on {
             break;
@@ -67,6 +71,9 @@ pub(super) async fn included(call: &Call<'_>, plan: &Plan, rows: &[Stored]) -> R
     let left_out = (gathering.full || cut).then(incomplete);
     Ok(Included { found: gathering.found, left_out })
 }
+
+/// A record, or the place of what is contained in it: where a round begins.
+type Start = (Stored, u32);
 
 struct Gathering<'c, 'a> {
     call: &'c Call<'a>,
@@ -81,25 +88,31 @@ struct Gathering<'c, 'a> {
 }
 
 impl<'c, 'a> Gathering<'c, 'a> {
-    fn new(call: &'c Call<'a>, rows: &[Stored]) -> Self {
-        let seen = rows.iter().map(|row| row.rid).collect();
-        let asked = rows.iter().map(|row| (row.kind, row.id.as_str().into())).collect();
+    fn new(call: &'c Call<'a>, page: &Page) -> Self {
+        // What holds a match is not itself in the answer.
+        let whole = || page.rows.iter().zip(&page.places).filter(|(_, place)| **place == 0).map(|(row, _)| row);
+        let seen = whole().map(|row| row.rid).collect();
+        let asked = whole().map(|row| (row.kind, row.id.as_str().into())).collect();
         Self { call, seen, asked, found: Vec::new(), lookups: 0, full: false }
     }
 
-    async fn follow(&mut self, include: &Include, rows: &[Stored]) -> Result<(), Error> {
+    async fn follow(&mut self, include: &Include, rows: &[Start]) -> Result<(), Error> {
         if include.reverse { self.backward(include, rows).await } else { self.forward(include, rows).await }
     }
 
     /// What these rows refer to.
-    async fn forward(&mut self, include: &Include, rows: &[Stored]) -> Result<(), Error> {
+    async fn forward(&mut self, include: &Include, rows: &[Start]) -> Result<(), Error> {
         let call = self.call;
         let source = call.definitions.type_number(&include.source);
         let mut targets: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
         let mut addresses: BTreeMap<u16, Vec<Box<str>>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| Some(row.kind) == source) {
-            let Some(resource) = parsed(row)? else { continue };
-            let found = index::leads(call.definitions, &include.source, &resource, &include.params, &call.local())
+        for (row, place) in rows.iter().filter(|(row, place)| *place > 0 || Some(row.kind) == source) {
+            let Some(whole) = parsed(row)? else { continue };
+            let resource = if *place == 0 { Some(&whole) } else { contained::at(&whole, *place) };
+            let Some(resource) = resource.filter(|one| one.str("resourceType") == Some(&include.source)) else {
+                continue;
+            };
+            let found = index::leads(call.definitions, &include.source, resource, &include.params, &call.local())
                 .map_err(|error| Error::Internal(error.to_string()))?;
             for (param, lead) in found {
                 let (kinds, id, into): (Vec<u16>, _, _) = match lead {
@@ -181,14 +194,15 @@ impl<'c, 'a> Gathering<'c, 'a> {
     }
 
     /// What refers to these rows.
-    async fn backward(&mut self, include: &Include, rows: &[Stored]) -> Result<(), Error> {
+    async fn backward(&mut self, include: &Include, rows: &[Start]) -> Result<(), Error> {
         let call = self.call;
         if call.may(Action::Search, &include.source).is_err() {
             return Ok(());
         }
         // By type and id, and by canonical URLs of that type.
         let mut targets: BTreeMap<(u16, bool), Vec<Box<str>>> = BTreeMap::new();
-        for row in rows.iter().filter(|row| include.target.is_none_or(|wanted| wanted == row.kind)) {
+        let rows = rows.iter().filter(|(_, place)| *place == 0).map(|(row, _)| row);
+        for row in rows.filter(|row| include.target.is_none_or(|wanted| wanted == row.kind)) {
             targets.entry((row.kind, false)).or_default().push(row.id.as_str().into());
             if include.named.iter().any(|(_, kind)| *kind == row.kind) {
                 targets.entry((row.kind, true)).or_default().extend(own_addresses(row)?);

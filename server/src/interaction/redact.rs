@@ -3,8 +3,9 @@
 //! A token with `fhirUser` may read the one resource it names: its id, name and
 //! language, nothing else (`consent.md` §10). For a recipient a reference to what
 //! she cannot see keeps its opaque id and loses its `display`, whether that is
-//! hidden or is not there (§4.6): a name could stand in it. So could it in a narrative,
-//! which she gets only of a record all of whose references lead to what she sees.
+//! hidden or is not there (§4.6): a name could stand in it. So it does its `identifier`,
+//! the number of an insured person or a chart. A name could stand in a narrative too, which
+//! she gets only of a record all of whose references lead to what she sees.
 //!
 //! Whatever takes a part out of a record, or an answer from its content, takes it from
 //! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
@@ -36,7 +37,8 @@ impl Call<'_> {
         let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
         // Most records say nothing of others: that is seen without taking them apart, where no
         // name can be spelled by escapes.
-        if whole || [DISPLAY, NARRATIVE, ESCAPE].iter().all(|sign| memchr::memmem::find(&body, sign).is_none()) {
+        let has = |sign: &&[u8]| memchr::memmem::find(&body, sign).is_some();
+        if whole || !([DISPLAY, NARRATIVE, ESCAPE].iter().any(has) || has_one_identifier(&body)) {
             return Ok(body);
         }
         let resource = Json::parse(&body).map_err(unreadable)?;
@@ -137,7 +139,7 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
 
 /// Where references lead, at any depth, as far as somebody may hide it.
 ///
-/// * `all`: those without a `display` too.
+/// * `all`: those without [`NAMES`] too.
 fn mentions<'j>(json: &'j Json, base: &str, all: bool, found: &mut BTreeSet<(&'j str, &'j str)>) {
     found.extend(place(json, base).filter(|_| all || is_named(json)));
     json.items().iter().for_each(|item| mentions(item, base, all, found));
@@ -150,8 +152,8 @@ fn has_narrative(resource: &Json) -> bool {
 }
 
 /// What is left of a resource for whom those places are hidden: references to them lose
-/// `display`, and where there is one, the narratives go, as they may say what the elements do
-/// not. `None` where nothing is taken out.
+/// `display` and `identifier`, and where there is one, the narratives go, as they may say what
+/// the elements do not. `None` where nothing is taken out.
 ///
 /// * `hidden`: of a type and an id.
 pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Option<Json> {
@@ -172,7 +174,7 @@ pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) 
 struct Found {
     /// One to a hidden place.
     hidden: bool,
-    /// One to a hidden place with a `display`, which it has no more.
+    /// One to a hidden place with [`NAMES`], which it has no more.
     named: bool,
 }
 
@@ -180,8 +182,9 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
     let mut found = Found::default();
     if place(json, base).is_some_and(|(kind, id)| hidden(kind, id)) {
         found = Found { hidden: true, named: is_named(json) };
-        json.remove("display");
-        json.remove("_display");
+        for name in NAMES {
+            json.remove(name);
+        }
     }
     let mut inside = |json: &mut Json| {
         let Found { hidden, named } = take_names(json, base, hidden);
@@ -203,8 +206,21 @@ pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
 
 /// Whether a reference says what it leads to.
 fn is_named(reference: &Json) -> bool {
-    reference.get("display").is_some() || reference.get("_display").is_some()
+    NAMES.iter().any(|name| reference.get(name).is_some())
 }
+
+/// Whether there is an element `identifier` that is no list, as a reference's is, and few
+/// others. Text alone is looked at.
+fn has_one_identifier(body: &[u8]) -> bool {
+    let after = memchr::memmem::find_iter(body, IDENTIFIER).map(|at| &body[at + IDENTIFIER.len()..]);
+    after.into_iter().any(|rest| {
+        let mut signs = rest.iter().filter(|sign| !sign.is_ascii_whitespace());
+        (signs.next(), signs.next()) == (Some(&b':'), Some(&b'{'))
+    })
+}
+
+/// What says in a reference who it leads to.
+const NAMES: &[&str] = &["display", "_display", "identifier"];
 
 const REDACTED: &str = "REDACTED";
 /// The tags of what something was taken out of.
@@ -212,3 +228,22 @@ const LEFT: &[&str] = &[subset::SUBSETTED, REDACTED];
 const DISPLAY: &[u8] = b"display\"";
 const NARRATIVE: &[u8] = b"div\"";
 const ESCAPE: &[u8] = b"\\u";
+const IDENTIFIER: &[u8] = b"\"identifier\"";
+
+#[cfg(test)]
+mod tests {
+    use super::has_one_identifier;
+
+    #[test]
+    fn an_identifier_of_a_reference_is_seen_in_the_text() {
+        for (text, there) in [
+            (r#"{"identifier":[{"value":"1"}]}"#, false),
+            (r#"{"identifier":[{"value":"1"}],"subject":{"identifier":{"value":"1"}}}"#, true),
+            ("{\"subject\":{\"identifier\" \n:\t{\"value\":\"1\"}}}", true),
+            (r#"{"note":"identifier","_identifier":null}"#, false),
+            (r#"{"identifier"#, false),
+        ] {
+            assert_eq!(has_one_identifier(text.as_bytes()), there, "{text}");
+        }
+    }
+}

@@ -73,7 +73,7 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
         };
         issues.extend(damaged(kind, row, pushed)?);
     }
-    let more = included(call, first, &page.rows).await?;
+    let more = included(call, first, &page).await?;
     for (kind, row) in &more.found {
         let pushed = call.push((&mut bundle, &mut reply, &mut seen), &first.shape, (kind, row, false)).await;
         issues.extend(damaged(kind, row, pushed)?);

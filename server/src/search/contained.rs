@@ -113,8 +113,12 @@ pub(super) fn asked(plan: Plan) -> Result<Vec<Plan>, SearchError> {
         return Ok(vec![plan]);
     }
     let refused = |what: &str| SearchError::new("_contained", Reason::ContainedWith { what: what.into() });
-    if !plan.includes.is_empty() {
-        return Err(refused("_include, _revinclude"));
+    // Nothing but its holder refers to it; and a holder may hold many, with one match.
+    if plan.includes.iter().any(|include| include.reverse) {
+        return Err(refused("_revinclude"));
+    }
+    if !alone && !plan.includes.is_empty() {
+        return Err(refused("_include (_containedType=container)"));
     }
     if plan.newest_of.is_some() {
         return Err(refused("_query"));
@@ -194,6 +198,8 @@ fn one(filter: &Filter, of: Of) -> Result<Filter, &'static str> {
             Filter::Together { any: any.iter().map(parts).collect() }
         }
         Filter::Near { params, any } => Filter::Near { params: params.each_ref().map(key), any: any.clone() },
+        // What its holder loses, it loses.
+        Filter::Told => Filter::Told,
         Filter::Any(parts) => Filter::Any(all(parts, of)?),
         Filter::All(parts) => Filter::All(all(parts, of)?),
         Filter::Not(part) => Filter::Not(Box::new(one(part, of)?)),

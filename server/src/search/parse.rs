@@ -319,7 +319,9 @@ impl<'a> Reader<'a> {
             (Modifier::OfType, None) => return Err(Reason::NoIdentifiers),
             _ => parameter.key.clone(),
         };
-        Ok(Filter::Indexed { param, any, negated: matches!(modifier, Modifier::Not | Modifier::NotIn) })
+        let found = Filter::Indexed { param, any, negated: matches!(modifier, Modifier::Not | Modifier::NotIn) };
+        // Who is not given a reference's identifier does not find by it.
+        Ok(if modifier == Modifier::Identifier { Filter::All(vec![found, Filter::Told]) } else { found })
     }
 
     /// What finds one value of a parameter.

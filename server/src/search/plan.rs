@@ -22,6 +22,7 @@
 //! | `Unequal` | `EXISTS` a row of `param` that fulfils none of the matches |
 //! | `Near` | `EXISTS` a latitude and a longitude with the same rid and grp, no further away |
 //! | `Words` | its words contain what is sought; its narrative's only if the caller would get that |
+//! | `Told` | no row of what it refers to is hidden from the caller |
 //! | `Any`, `All`, `Not` | `OR`, `AND`, `NOT` |
 
 use std::ops::Range;
@@ -169,6 +170,8 @@ pub enum Filter {
         /// What must stand there.
         sought: Sought,
     },
+    /// The caller would get what its references say beside where they lead.
+    Told,
     /// One of these holds; nothing fulfils an empty one.
     Any(Vec<Filter>),
     /// All of these hold.

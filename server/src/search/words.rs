@@ -14,10 +14,10 @@
 //! are "contains": of the second the blank is a part. Values stand in lines, so
 //! that nothing is found across two of them.
 //!
-//! On its way out a resource may lose the `display` of a reference, and for a reference
-//! its narratives (`interaction/redact.rs`). Such a display is therefore no word at all,
-//! nor is the narrative of what is contained beside such a reference; and where it leads
-//! is kept, for the store to ask whether the caller would get the narrative.
+//! On its way out a resource may lose the `display` and `identifier` of a reference, and for
+//! a reference its narratives (`interaction/redact.rs`). Such a display is therefore no word
+//! at all, nor is the narrative of what is contained beside such a reference; and where it
+//! leads is kept, for the store to ask whether the caller would get narrative and identifier.
 //!
 //! A change here must raise [`super::index::INDEX_EPOCH`].
 
@@ -39,7 +39,8 @@ pub struct Words {
     pub narrative: String,
     /// Its other texts.
     pub content: String,
-    /// Types and ids of the records that it refers to, if it has a narrative.
+    /// Types and ids of the records that it refers to, if it has a narrative or tells by
+    /// `identifier` too what one is.
     pub named: Vec<(Box<str>, Box<str>)>,
 }
 
@@ -48,7 +49,8 @@ pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
 
 /// The words of a resource.
 pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named: Named<'_>) -> Words {
-    let mut reader = Reader { definitions, named, found: Vec::new(), lines: Vec::new(), inner: Vec::new() };
+    let mut reader =
+        Reader { definitions, named, found: Vec::new(), identified: false, lines: Vec::new(), inner: Vec::new() };
     reader.element(resource_type, resource, true);
     if reader.found.is_empty() {
         for line in std::mem::take(&mut reader.inner) {
@@ -57,7 +59,7 @@ pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named
     }
     let div = resource.at(&["text", "div"]).and_then(Json::as_str).unwrap_or_default();
     let narrative = xhtml::texts(div).iter().map(|text| line(text)).collect::<String>();
-    let mut found = if narrative.is_empty() { Vec::new() } else { reader.found };
+    let mut found = if narrative.is_empty() && !reader.identified { Vec::new() } else { reader.found };
     found.sort_unstable();
     found.dedup();
     Words { narrative, content: reader.lines.concat(), named: found }
@@ -95,6 +97,8 @@ struct Reader<'a> {
     definitions: &'a Definitions,
     named: Named<'a>,
     found: Vec<(Box<str>, Box<str>)>,
+    /// One of the references has an `identifier`.
+    identified: bool,
     lines: Vec<String>,
     /// What narratives of contained resources say.
     inner: Vec<String>,
@@ -106,18 +110,19 @@ impl Reader<'_> {
         let hidden = (self.named)(json);
         if let Some((kind, id)) = hidden {
             self.found.push((kind.into(), id.into()));
+            self.identified |= json.get("identifier").is_some();
         }
         for member in json.members() {
             let name = &*member.name;
             if let Some(name) = name.strip_prefix('_') {
                 // The extensions of a primitive.
-                if !(name == "display" && hidden.is_some()) {
+                if !(hidden.is_some() && NAMES.contains(&name)) {
                     self.extensions(&member.value);
                 }
                 continue;
             }
             let other = name == "id" || NO_WORDS.contains(&(type_name, name));
-            if other || name == "display" && hidden.is_some() || name == "text" && outermost {
+            if other || hidden.is_some() && NAMES.contains(&name) || name == "text" && outermost {
                 continue;
             }
             let Some(property) = self.definitions.property(type_name, name) else { continue };
@@ -153,6 +158,9 @@ impl Reader<'_> {
 }
 
 const FEW: usize = 32;
+
+/// What says in a reference who it leads to.
+const NAMES: &[&str] = &["display", "identifier"];
 
 /// Strings that are no words: where a reference leads, and units, which a quantity is
 /// searched by and which every measurement would bring a row for.

@@ -326,6 +326,7 @@ fn cost(filter: &Filter) -> u8 {
         | Filter::Not(_)
         | Filter::Unequal { .. }
         | Filter::Words { .. }
+        | Filter::Told
         | Filter::Id { .. }
         | Filter::Indexed { .. }
         | Filter::Missing { .. } => UNINDEXED,

@@ -108,7 +108,10 @@ pub fn seed() -> Vec<Value> {
 }
 
 pub fn checks() -> Vec<Check> {
-    [holders(), alone(), sorts(), both(), types(), chains(), around(), refusals()].into_iter().flatten().collect()
+    [holders(), alone(), sorts(), both(), types(), chains(), around(), includes(), refusals()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn held(query: &str) -> crate::check::Ask {
@@ -384,6 +387,46 @@ fn around() -> Vec<Check> {
         row(
             "of all types are too many",
             get("Patient/p/*?_contained=true"),
+            refused(400, "not-supported").expression("_contained"),
+        ),
+    ]
+}
+
+/// `_include` of what a contained resource refers to.
+fn includes() -> Vec<Check> {
+    let alone = |query: &str| held(&format!("{query}&_containedType=contained"));
+    vec![
+        row(
+            "what it refers to",
+            alone("_include=Medication:manufacturer"),
+            finds(&["m1", "m2", "a", "b", "part"]).brings(&["maker"]),
+        ),
+        row(
+            "by any of its references",
+            alone("code=brewed&_include=*"),
+            finds(&["m1", "a", "part"]).brings(&["maker"]),
+        ),
+        row("not what its holder refers to", alone("code=mixed&_include=*"), finds(&["m2"])),
+        row(
+            "and on",
+            get(
+                "Observation?_contained=true&_containedType=contained&_id=z&_include=Observation:subject&_include:iterate=Patient:organization",
+            ),
+            finds(&["z"]).brings(&["p"]),
+        ),
+        row(
+            "with records",
+            get("Medication?_contained=both&_containedType=contained&code=brewed&_include=*"),
+            finds(&["real", "set", "m1", "a", "part"]).brings(&["maker"]),
+        ),
+        row(
+            "not for holders",
+            held("_include=Medication:manufacturer"),
+            refused(400, "not-supported").expression("_contained"),
+        ),
+        row(
+            "nothing else refers to it",
+            alone("_revinclude=MedicationRequest:medication"),
             refused(400, "not-supported").expression("_contained"),
         ),
     ]

@@ -149,6 +149,7 @@ impl Scene<'_> {
             }
             Filter::Related { .. } => self.related(&r, filter).unwrap_or_else(|| Sql::new("1 = 0")),
             Filter::Words { everything, sought } => self.says(row, *everything, sought),
+            Filter::Told => self.told(&r, row),
             Filter::Any(parts) => Sql::or(parts.iter().map(|part| self.condition(part, row)).collect()),
             Filter::All(parts) => self.conditions(parts, row, &[]),
             Filter::Not(part) => not_if(true, self.condition(part, row)),

@@ -29,9 +29,24 @@ impl Scene<'_> {
         sql
     }
 
-    /// The caller would get the narrative: nothing that she cannot see is named beside
-    /// it, or its names are no secret to her. Whoever can search for what is named can
-    /// also read its name: this is never less strict than what is taken out.
+    /// The caller would get the identifiers of its references; those of what is contained, if
+    /// they would stay in its holder.
+    pub(super) fn told(self, r: &str, row: Row) -> Sql {
+        if !row.held {
+            return self.tells(r, row);
+        }
+        let holder = format!("{r}h");
+        let mut of_it = Sql::new(&format!("resource {holder} WHERE {holder}.rid = {r}.rid AND "));
+        of_it.push(self.tells(&holder, row));
+        let mut sql = Sql::default();
+        sql.exists(of_it);
+        sql
+    }
+
+    /// The caller would get the narrative, and the identifiers of references: nothing that
+    /// she cannot see is named beside them, or its names are no secret to her. Whoever can
+    /// search for what is named can also read its name: this is never less strict than what
+    /// is taken out.
     fn tells(self, r: &str, row: Row) -> Sql {
         let whole = self.view.whole();
         let mut sql = Sql::new(&format!("({r}.several = 0 AND ({r}.citizen IS NULL OR {r}.citizen IN "));
