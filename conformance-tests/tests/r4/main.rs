@@ -22,6 +22,7 @@ mod fhirpath;
 mod formats;
 mod headers;
 mod history;
+mod large;
 mod operations;
 mod patch;
 mod rest;

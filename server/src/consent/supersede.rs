@@ -2,6 +2,7 @@
 //! its identifier, the one that it names as its source, and a default for a
 //! purpose that it is now the default for.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use techo_profiles::json::Json;
@@ -17,7 +18,7 @@ pub struct Filed {
     /// Reference of the citizen's Patient.
     patient: Box<str>,
     /// `identifier`, system and value; without both it stands for nothing.
-    identifiers: Vec<(Box<str>, Box<str>)>,
+    identifiers: HashSet<(Box<str>, Box<str>)>,
     /// Id of the Consent that it names as its source.
     source: Option<Box<str>>,
     /// The policy; `None` for one that decides nothing.
@@ -53,7 +54,7 @@ impl Filed {
         let itself = !self.id.is_empty() && self.id == old.id;
         !itself
             && self.patient == old.patient
-            && (self.identifiers.iter().any(|(system, value)| old.is_known_as(system, value))
+            && (!self.identifiers.is_disjoint(&old.identifiers)
                 || self.source.as_ref() == Some(&old.id)
                 || both_default(self.policy.as_deref(), old.policy.as_deref()))
     }
@@ -118,5 +119,19 @@ mod tests {
             let before = Filed::of(&old, compiled(&old));
             assert_eq!(before.is_some_and(|old| filed.supersedes(&old)), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn one_of_many_identifiers_is_enough() {
+        let named = |id: &str, from: u32| {
+            let identifier = |number: u32| json!({"system": "s", "value": (number.to_string())});
+            let all: Vec<Json> = (from..from + 20_000).map(identifier).collect();
+            consent(id, "", &[], Some("Observation")).with("identifier", all)
+        };
+        let filed = |consent: &Json| Filed::of(consent, None).expect("it is active");
+        let (new, other, overlapping) =
+            (filed(&named("new", 0)), filed(&named("other", 20_000)), filed(&named("overlapping", 19_999)));
+        assert!(!new.supersedes(&other));
+        assert!(new.supersedes(&overlapping));
     }
 }

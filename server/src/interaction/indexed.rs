@@ -227,20 +227,64 @@ impl App {
     }
 }
 
-/// Refuses what would come to more than [`MOST_ROWS`]. Asked of what is written, never of
-/// what is stored: that can be changed as long as it does not grow, deleted and indexed anew.
-///
-/// * `before`: index rows of the version before.
-pub(super) fn bounded(kind: &str, extracted: &Extracted, subjects: usize, before: usize) -> Result<(), Error> {
-    // A clinical code has a row for each subject.
-    let clinical = extracted.clinical.codes.len().saturating_mul(subjects);
-    let rows = extracted.rows.len().saturating_add(clinical);
-    if rows > MOST_ROWS.max(before) { Err(too_many_parts(kind.to_owned())) } else { Ok(()) }
+impl App {
+    /// Refuses what would cost more than [`MOST_ROWS`]. Asked of what is written, never of
+    /// what is stored: that can be changed as long as it does not grow, deleted and indexed anew.
+    ///
+    /// * `subjects`: how many patients it is about.
+    /// * `old`: the version before. It is measured as the new one is, whatever the epoch of
+    ///   its rows.
+    pub(super) async fn bounded(
+        &self,
+        (kind, resource): (&str, &Json),
+        extracted: &Extracted,
+        subjects: usize,
+        old: Option<&Stored>,
+    ) -> Result<(), Error> {
+        let cost = self.cost(resource, extracted, subjects);
+        if cost <= MOST_ROWS {
+            return Ok(());
+        }
+        let before = match old {
+            Some(old) => self.cost_before(kind, old).await?,
+            None => 0,
+        };
+        if cost > before { Err(too_many_parts(kind.to_owned())) } else { Ok(()) }
+    }
+
+    /// What a stored version would cost if it was written today; nothing where that cannot
+    /// be told.
+    async fn cost_before(&self, kind: &str, old: &Stored) -> Result<usize, Error> {
+        let resource = match old.json() {
+            Ok(Some(resource)) => resource,
+            Ok(None) | Err(StoreError::Corrupt { column: "body", .. }) => return Ok(0),
+            Err(error) => return Err(error.into()),
+        };
+        let subjects = self.store.subjects_of(old).await?;
+        match self.extract(kind, &resource) {
+            Ok(extracted) => Ok(self.cost(&resource, &extracted, subjects.len())),
+            Err(Error::Unprocessable(_)) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What it costs to write a resource, in index rows, before any of them is made: a text
+    /// is one row of any length, and counts as its length.
+    fn cost(&self, resource: &Json, extracted: &Extracted, subjects: usize) -> usize {
+        let Extracted { rows, clinical, words, contained } = extracted;
+        // A clinical code has a row for each subject.
+        let clinical = clinical.codes.len().saturating_mul(subjects).saturating_add(clinical.compartment.len());
+        let words = (words.narrative.len() + words.content.len()) / WORDS_A_ROW + words.named.len();
+        let listed = listed(resource, &self.config.fhir_base()).len();
+        [rows.len(), clinical, words, contained.len(), listed, subjects].into_iter().fold(0, usize::saturating_add)
+    }
 }
 
 /// Index rows that one resource may come to: enough for a code system of tens of
 /// thousands of codes, and written within a second or two.
 const MOST_ROWS: usize = 50_000;
+/// Bytes of words that are written in the time of one row.
+const WORDS_A_ROW: usize = 256;
 
 /// That a resource has too many parts is its sender's doing; that it does not fit the
 /// definitions, though it was validated, is not.

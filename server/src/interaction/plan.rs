@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use techo_profiles::json::{Json, Place};
 
 pub use super::body::{parse, parse_either, parse_xml};
-use super::indexed::bounded;
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
@@ -146,13 +145,13 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
+        app.bounded((&self.at.kind, &self.resource), &extracted, subjects.len(), old).await?;
         let before = match old {
             Some(old) => app.rows_before(old).await?,
             None => Some(Vec::new()),
         };
         let sweep = before.is_none();
         let before = before.unwrap_or_default();
-        bounded(&self.at.kind, &extracted, subjects.len(), before.len())?;
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
         new.extend(app.beside(&self.resource, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());

@@ -158,14 +158,27 @@ impl Part<'_> {
             }
             Act::Delete => {
                 let names: Vec<String> = (0..width).map(|at| format!("c{at}")).collect();
-                let pairs = self.columns.iter().zip(&names).zip(&types).map(|((column, name), of)| {
-                    // Compared byte by byte, as the columns are.
-                    let order = if *of == "text" { " COLLATE \"C\"" } else { "" };
-                    format!("t.{column} = u.{name}{order}")
-                });
+                // Compared byte by byte, as the columns are.
+                let order = |of: &str| if of == "text" { " COLLATE \"C\"" } else { "" };
+                let given = || names.iter().zip(&types);
+                let list = names.join(", ");
+                if let Some(rid) = self.columns.iter().position(|column| *column == "rid").filter(|_| by_record(self)) {
+                    let wanted =
+                        given().map(|(name, of)| format!("u.{name}{}", order(of))).collect::<Vec<_>>().join(", ");
+                    let own = self.columns.iter().map(|column| format!("t.{column}")).collect::<Vec<_>>().join(", ");
+                    // Each record once: a list is looked through for each row that is found.
+                    let mut records: Vec<&Value> = self.rows.iter().map(|row| &row[rid]).collect();
+                    records.dedup();
+                    values.push(array(records.into_iter()).into());
+                    return format!(
+                        "DELETE FROM {table} t WHERE {holds} AND (({own}) IN \
+                         (SELECT {wanted} FROM unnest({unnest}) u ({list}))) IS TRUE AND t.rid = ANY (CAST(? AS bigint[]))"
+                    );
+                }
+                let pairs = self.columns.iter().zip(given());
+                let pairs = pairs.map(|(column, (name, of))| format!("t.{column} = u.{name}{}", order(of)));
                 let pairs = pairs.collect::<Vec<_>>().join(" AND ");
-                let names = names.join(", ");
-                format!("DELETE FROM {table} t USING unnest({unnest}) u ({names}) WHERE {holds} AND {pairs}")
+                format!("DELETE FROM {table} t USING unnest({unnest}) u ({list}) WHERE {holds} AND {pairs}")
             }
             Act::Select(select) => {
                 // `column IN (SELECT …)`, of as many as there are.
@@ -173,4 +186,14 @@ impl Part<'_> {
             }
         }
     }
+}
+
+/// Whether its table has an index that begins with the record: those of values by search
+/// parameters beside their key, others as their key.
+///
+/// On PostgreSQL the rows that go are then looked for among all of their record, each record
+/// once, and hashed. A join seems as cheap in any order and by any index while the table is
+/// small, and then looks at all rows of the record for each of them.
+fn by_record(part: &Part<'_>) -> bool {
+    part.columns.len() > 1 && matches!(part.columns.first(), Some(&("param" | "rid")))
 }
