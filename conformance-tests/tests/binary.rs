@@ -472,6 +472,9 @@ fn what_follows_a_document_goes_where_it_goes() {
     assert_eq!((seen(&mei), seen(&taro)), ([404; 3], [200; 3]));
     harmless(&read(&taro, &letter, "image/png"), "image/png", b"letter");
     assert_eq!(taro.get(&letter).json()["meta"]["versionId"], "2", "whoever knows the first is told");
+    for (caller, path) in [(&mei, &context), (&mei, &letter), (&taro, &context), (&taro, &letter)] {
+        caller.get(&format!("{path}/_history/1")).expect(404);
+    }
     // And in a transaction that writes one of them itself.
     filed = document("pt-mei");
     filed["id"] = json!(id);
