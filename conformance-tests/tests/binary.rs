@@ -442,3 +442,81 @@ fn content_that_comes_and_goes_is_on_record() {
     };
     assert_eq!((of("C"), of("R")), (1, 1), "{bundle}");
 }
+
+/// A letter stayed with the child to whom it had been misfiled, and did not come to the other.
+#[test]
+fn what_follows_a_document_goes_where_it_goes() {
+    let world = World::new();
+    let town = world.importer();
+    let of = |child: &str| world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of(child));
+    let (mei, taro) = (of("pt-mei"), of("pt-taro"));
+    let document = |child: &str| {
+        json!({"resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": format!("Patient/{child}")}, "content": [{"attachment": {"title": "手紙"}}]})
+    };
+    let mut filed = document("pt-mei");
+    let id = town.create(&filed);
+    let context = format!("DocumentReference/{id}");
+    let letter = made(&send(&town, "POST Binary", "image/png", b"letter", Some(&context)).expect(201));
+    let provenance = |target: &str| {
+        json!({"resourceType": "Provenance", "target": [{"reference": target}], "recorded": "2026-01-01T00:00:00Z",
+            "agent": [{"who": {"display": "係"}}]})
+    };
+    // What follows a follower goes too.
+    let source = format!("Provenance/{}", town.create(&provenance(&letter)));
+    let seen = |caller: &Caller| [&context, &letter, &source].map(|path| caller.get(path).status);
+    assert_eq!((seen(&mei), seen(&taro)), ([200; 3], [404; 3]));
+    filed = document("pt-taro");
+    filed["id"] = json!(id);
+    town.put(&context, &filed).expect(200);
+    assert_eq!((seen(&mei), seen(&taro)), ([404; 3], [200; 3]));
+    harmless(&read(&taro, &letter, "image/png"), "image/png", b"letter");
+    assert_eq!(taro.get(&letter).json()["meta"]["versionId"], "2", "whoever knows the first is told");
+    for (caller, path) in [(&mei, &context), (&mei, &letter), (&taro, &context), (&taro, &letter)] {
+        caller.get(&format!("{path}/_history/1")).expect(404);
+    }
+    // And in a transaction that writes one of them itself.
+    filed = document("pt-mei");
+    filed["id"] = json!(id);
+    let entry = |method: &str, url: &str, resource: Value| json!({"request": {"method": method, "url": url}, "resource": resource});
+    let mut moved = binary("image/png", b"other", &context);
+    moved["id"] = json!(letter.trim_start_matches("Binary/"));
+    let entries = [entry("PUT", &letter, moved), entry("PUT", &context, filed)];
+    town.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).expect(200);
+    assert_eq!((seen(&mei), seen(&taro)), ([200; 3], [404; 3]));
+}
+
+/// A document and its content that came in one transaction were two: the second was nobody's.
+#[test]
+fn content_is_about_whom_the_document_of_its_transaction_is_about() {
+    let world = World::new();
+    let of = |child: &str| world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of(child));
+    let (mei, stranger) = (of("pt-mei"), world.stranger());
+    let (document, content) =
+        ("urn:uuid:0a8a4d34-55b4-4b1f-9d61-3c1f0f5d0001", "urn:uuid:0a8a4d34-55b4-4b1f-9d61-3c1f0f5d0002");
+    let entry = |url: &str, resource: Value| json!({"fullUrl": url, "request": {"method": "POST", "url": resource["resourceType"]}, "resource": resource});
+    let mut entries = vec![
+        entry(
+            document,
+            json!({"resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": "Patient/pt-mei"}, "content": [{"attachment": {"url": content}}]}),
+        ),
+        entry(content, binary("image/png", b"x", document)),
+    ];
+    for caller in [&world.importer(), &mei] {
+        entries.reverse();
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let answer = caller.post("", &bundle).expect(200).json();
+        for one in answer["entry"].as_array().expect("entries") {
+            let location = one["response"]["location"].as_str().expect("a location");
+            let path = location
+                .rsplit_once("/_history/")
+                .expect("a version")
+                .0
+                .rsplit_once("/fhir/")
+                .map_or(location, |it| it.1);
+            mei.get(path).expect(200);
+            stranger.get(path).expect(404);
+        }
+    }
+}

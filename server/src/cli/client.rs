@@ -1,6 +1,5 @@
 //! `techo client`: the programs that may ask for tokens.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,6 +14,7 @@ use crate::auth::client::{Client, ClientKeys, ClientKind, Purposes};
 use crate::auth::register::{NewClient, NewKeys};
 use crate::auth::scope::{Context, Scopes};
 use crate::consent::write::Keeping;
+use crate::interaction::follow::Pending;
 use crate::interaction::plan::Draft;
 use crate::secret::Secret;
 use crate::server::Server;
@@ -359,7 +359,7 @@ async fn make_organization(app: &App, id: &str, name: Option<&str>) -> Result<()
     let draft = Draft::read(app, "Organization", id.to_owned(), resource.to_string().into_bytes());
     let draft = draft.map_err(|error| said(&error))?;
     let rid = app.store.number().await.map_err(Failure::of)?;
-    let about = draft.about(app, &HashMap::new()).await.map_err(|error| said(&error))?;
+    let about = draft.about(app, &Pending::default()).await.map_err(|error| said(&error))?;
     let put = draft.put(app, rid, None, &about, Keeping::published(rid)).await.map_err(|error| said(&error))?;
     let record = open::act(app, Recorded::Create, "client-add", Some(format!("Organization/{id}")));
     let set =

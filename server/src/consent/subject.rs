@@ -142,6 +142,9 @@ pub const COMPARTMENT: &[&str] = &[
 /// where they are the patient's: without them a `DocumentReference` has no document.
 pub const WITH_COMPARTMENT: &[&str] = &["Binary"];
 
+/// Types that are about whom others are about (`consent.md` §4.6).
+pub const FOLLOWING: &[&str] = &["Binary", "Provenance"];
+
 /// The patients who decide about a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subjects {

@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::consent::subject::SHARED;
 use crate::consent::write::Keeping;
 use crate::interaction::Error;
+use crate::interaction::follow::Pending;
 use crate::interaction::plan::{self, About as Subjects, Draft};
 use crate::secret;
 use crate::store::facts::Custody;
@@ -345,7 +346,8 @@ impl Placing {
         let place = &places[&draft::reference_to(&source.key)];
         let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
         let draft = Draft::made(&self.app, kind, id, resource)?.tagged();
-        let subjects = draft.about(&self.app, &HashMap::from([(citizen.patient.clone(), citizen.clone())])).await?;
+        let citizens = HashMap::from([(citizen.patient.clone(), citizen.clone())]);
+        let subjects = draft.about(&self.app, &Pending { citizens, ..Pending::default() }).await?;
         let subjects = Subjects {
             subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {
                 vec![(citizen.patient.clone(), Some(citizen.clone()))]

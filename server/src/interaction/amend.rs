@@ -8,10 +8,9 @@
 //!
 //! Source: FHIR R4 resource-operation-meta-add.html, resource-operation-meta-delete.html
 
-use std::collections::HashMap;
-
 use techo_profiles::json::{Json, splice};
 
+use super::follow::Pending;
 use super::plan::Draft;
 use super::update::{next, whole};
 use super::{Call, Error, Location, Reply};
@@ -53,10 +52,11 @@ pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) ->
         };
         let draft = Draft::read(call, &at.kind, at.id.clone(), text)?;
         whole(&draft)?;
-        let mut planned = next(call, &draft, Some(&old), &HashMap::new()).await?;
+        let mut planned = next(call, &draft, Some(&old), &Pending::default()).await?;
         planned.put.method = Method::Patch;
         // None of what decides who may see it stands in these lists.
         planned.put.facts = call.store.facts(&old).await?;
+        planned.moved = None;
         if let Some(reply) = planned.committed(call).await? {
             return Ok(reply);
         }

@@ -2,15 +2,13 @@
 //!
 //! Source: FHIR R4 http.html#create, #ccreate
 
-use std::collections::HashMap;
-
 use super::conditional::{self, Condition};
+use super::follow::Pending;
 use super::plan::{Draft, companions};
 use super::turns::Tries;
 use super::update::Planned;
 use super::{Call, Error, Location, Reply};
 use crate::consent::caller::Action;
-use crate::store::people::Citizen;
 use crate::store::{StoreError, WriteSet};
 
 /// Creates a resource; with `unless` (`If-None-Exist`) only if nothing visible
@@ -24,7 +22,7 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
     };
     let mut tries = Tries::of(call.app, &(kind, unless));
     while tries.again().await {
-        let mut planned = planned(call, &draft, &HashMap::new()).await?;
+        let mut planned = planned(call, &draft, &Pending::default()).await?;
         if let Some(condition) = &condition {
             if let Some(found) = condition.existing(call).await? {
                 return conditional::present(call, kind, found).await;
@@ -39,27 +37,19 @@ pub async fn create(call: &Call<'_>, kind: &str, body: &[u8], unless: Option<&st
 }
 
 /// Plans a new resource.
-pub(crate) async fn planned(
-    call: &Call<'_>,
-    draft: &Draft,
-    pending: &HashMap<String, Citizen>,
-) -> Result<Planned, Error> {
+pub(crate) async fn planned(call: &Call<'_>, draft: &Draft, pending: &Pending) -> Result<Planned, Error> {
     let about = draft.about_for(call, pending).await?;
     let keeping = call.writable(Action::Create, draft, &about, None).await?;
     let rid = number_of(call, draft, pending).await?;
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
     let put = draft.put(call, rid, None, &about, keeping).await?;
-    Ok(Planned { put, set, created: true })
+    Ok(Planned { put, set, moved: None, created: true })
 }
 
 /// The row of a new resource: that of a Patient whom the same set expects is given already.
-pub(super) async fn number_of(
-    call: &Call<'_>,
-    draft: &Draft,
-    pending: &HashMap<String, Citizen>,
-) -> Result<i64, Error> {
-    match pending.get(&draft.at.id).filter(|_| draft.at.kind == "Patient") {
+pub(super) async fn number_of(call: &Call<'_>, draft: &Draft, pending: &Pending) -> Result<i64, Error> {
+    match pending.citizens.get(&draft.at.id).filter(|_| draft.at.kind == "Patient") {
         Some(citizen) => Ok(citizen.key),
         None => Ok(call.store.number().await?),
     }

@@ -8,7 +8,7 @@
 //!
 //! Source: consent.md §4.4, §10
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use techo_profiles::json::{Json, splice};
 use tokio::sync::Mutex;
 
+use super::follow::Pending;
 use super::plan::{self, Draft};
 use super::{Error, Issue};
 use crate::app::App;
@@ -78,7 +79,7 @@ impl Filing {
         let citizen = citizens.get(&patient.patient).ok_or_else(|| Error::Internal("approved for nobody".into()))?;
         let triple = filed::triple(&performer, &approval.client.id, &patient.patient);
         let draft = Draft::made(app, "Consent", app.random.id(), consent)?;
-        let about = draft.about(app, &HashMap::new()).await?;
+        let about = draft.about(app, &Pending::default()).await?;
         let rid = app.store.number().await?;
         for _ in 0..TRIES {
             let mut set = WriteSet::default();
@@ -288,7 +289,7 @@ async fn inactive(app: &App, stored: &Stored) -> Result<(Vec<i64>, crate::store:
     let status = status.ok_or_else(|| Error::Internal("a Consent without a status".into()))?;
     let text = splice(body, vec![(status, b"\"inactive\"".to_vec())]);
     let draft = Draft::read(app, "Consent", stored.id.clone(), text)?;
-    let about = draft.about(app, &HashMap::new()).await?;
+    let about = draft.about(app, &Pending::default()).await?;
     let keeping = Keeping { custodian: stored.custodian, custody: stored.custody };
     let put = draft.put(app, stored.rid, Some(stored), &about, keeping).await?;
     Ok((put.facts.subjects.clone(), put))

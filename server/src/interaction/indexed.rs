@@ -13,6 +13,7 @@ use super::{Error, Issue};
 use crate::app::App;
 use crate::consent::listed::listed;
 use crate::consent::stance::Stance;
+use crate::consent::subject::{FOLLOWING, Subjects};
 use crate::consent::view::CitizenKey;
 use crate::search::index::{self, IndexError};
 use crate::search::row::{Cell, Extracted, Row};
@@ -20,7 +21,7 @@ use crate::search::words::{self, Words};
 use crate::store::StoreError;
 use crate::store::dictionary::{Dictionary, Wanted};
 use crate::store::index::IndexRow;
-use crate::store::people::ACTOR_ANY;
+use crate::store::people::{ACTOR_ANY, FOLLOWED};
 use crate::store::reader::Stored;
 
 impl App {
@@ -37,6 +38,9 @@ impl App {
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
+        if FOLLOWING.contains(&kind) {
+            extracted.rows.extend(self.followed(resource));
+        }
         let base = self.config.fhir_base();
         extracted.words = words::of(self.definitions, kind, resource, &|json| place(json, &base));
         Ok(extracted)
@@ -52,6 +56,17 @@ impl App {
         let left = left.as_ref().unwrap_or(resource);
         index::extract_own(self.definitions, kind, left, &self.local_at(generation))
             .map_err(|error| unindexed(kind, &error))
+    }
+
+    /// What a resource is about by others, so that it is found when they change.
+    fn followed(&self, resource: &Json) -> Vec<Row> {
+        let row = |reference: &str| {
+            let (kind, id) = reference.split_once('/')?;
+            let kind = self.definitions.type_number(kind)?;
+            Some(Row { param: FOLLOWED.into(), grp: 0, cell: Cell::Reference { kind, id: id.into() } })
+        };
+        let subjects = Subjects::of(resource, &self.config.fhir_base());
+        subjects.through.iter().filter_map(|reference| row(reference)).collect()
     }
 
     /// Every actor that a provision names at any depth, and `*` for a provision that

@@ -16,6 +16,7 @@ pub mod delete;
 pub mod error;
 pub mod expected;
 pub mod filing;
+pub mod follow;
 pub mod ground;
 pub mod guard;
 pub mod history;

@@ -7,12 +7,11 @@
 //!
 //! Source: FHIR R4 http.html#patch, fhirpatch.html; RFC 6902
 
-use std::collections::HashMap;
-
 use techo_profiles::json::{Json, Place};
 use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 
 use super::conditional::Condition;
+use super::follow::Pending;
 use super::plan::Draft;
 use super::turns::Tries;
 use super::update::{Planned, next, precondition, same_id, whole};
@@ -20,7 +19,6 @@ use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
 use crate::consent::gate::Access;
 use crate::store::StoreError;
-use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::Method;
 
@@ -149,7 +147,7 @@ async fn planned(
 ) -> Result<Planned, Error> {
     let old = patchable(call, at, expected).await?;
     let text = patched(call, &old, changes).await?;
-    of(call, &old, text, &HashMap::new()).await
+    of(call, &old, text, &Pending::default()).await
 }
 
 /// What is there to be patched.
@@ -171,12 +169,7 @@ pub(crate) async fn patchable(call: &Call<'_>, at: &Location, expected: Option<&
 /// Plans the next version of a record.
 ///
 /// * `text`: as patched.
-pub(crate) async fn of(
-    call: &Call<'_>,
-    old: &Stored,
-    text: Vec<u8>,
-    pending: &HashMap<String, Citizen>,
-) -> Result<Planned, Error> {
+pub(crate) async fn of(call: &Call<'_>, old: &Stored, text: Vec<u8>, pending: &Pending) -> Result<Planned, Error> {
     let kind = call.type_name(old.kind);
     let draft = Draft::read(call, &kind, old.id.clone(), text).map_err(spoiled)?;
     same_id(&draft).map_err(spoiled)?;
@@ -198,7 +191,7 @@ async fn matching(
         return Err(precondition());
     }
     let text = patched(call, &old, changes).await?;
-    let mut planned = of(call, &old, text, &HashMap::new()).await?;
+    let mut planned = of(call, &old, text, &Pending::default()).await?;
     planned.set.conditions.push(condition.only(call, old.rid)?);
     Ok(planned)
 }

@@ -3,11 +3,12 @@
 //! Every path that stores something goes through [`Draft`]: create, update,
 //! the entries of a transaction, and the importers.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use techo_profiles::json::{Json, Place};
 
 pub use super::body::{parse, parse_either, parse_xml};
+use super::follow::Pending;
 use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
@@ -95,33 +96,29 @@ impl Draft {
     }
 
     /// Whom it is about, for a caller: what she cannot see, it does not point at.
-    pub async fn about_for(&self, call: &Call<'_>, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
+    pub async fn about_for(&self, call: &Call<'_>, pending: &Pending) -> Result<About, Error> {
         self.about_seen(call, Some(call), pending).await
     }
 
-    /// Whom it is about, for the server's own work. A Patient that `pending`
-    /// creates in the same set counts.
-    pub async fn about(&self, app: &App, pending: &HashMap<String, Citizen>) -> Result<About, Error> {
+    /// Whom it is about, for the server's own work. What `pending` makes of others in the
+    /// same set counts.
+    pub async fn about(&self, app: &App, pending: &Pending) -> Result<About, Error> {
         self.about_seen(app, None, pending).await
     }
 
-    async fn about_seen(
-        &self,
-        app: &App,
-        call: Option<&Call<'_>>,
-        pending: &HashMap<String, Citizen>,
-    ) -> Result<About, Error> {
+    async fn about_seen(&self, app: &App, call: Option<&Call<'_>>, pending: &Pending) -> Result<About, Error> {
         let subjects = Subjects::of(&self.resource, &app.config.fhir_base());
         let mut ids: Vec<String> = subjects.patients.iter().map(ToString::to_string).collect();
         if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
-        ids.extend(through(app, call, &subjects.through).await?);
+        ids.extend(through(app, call, subjects.through, pending).await?);
         ids.sort();
         ids.dedup();
-        let asked: Vec<&str> = ids.iter().map(String::as_str).filter(|id| !pending.contains_key(*id)).collect();
+        let asked: Vec<&str> =
+            ids.iter().map(String::as_str).filter(|id| !pending.citizens.contains_key(*id)).collect();
         let known = app.store.citizens(&asked).await?;
-        let of = |id: &String| pending.get(id).or_else(|| known.get(id)).cloned();
+        let of = |id: &String| pending.citizens.get(id).or_else(|| known.get(id)).cloned();
         Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
     }
 
@@ -174,10 +171,25 @@ impl Draft {
 
 /// The subjects of what a resource points at (`consent.md` §4.6): a Provenance is
 /// about whom its targets are about. A target that the caller cannot see counts as
-/// one that is not there, or whether a write is allowed would tell of it.
-async fn through(app: &App, call: Option<&Call<'_>>, references: &[Box<str>]) -> Result<Vec<String>, Error> {
-    let mut keys = Vec::new();
-    for at in references.iter().filter_map(|reference| Location::read(reference)) {
+/// one that is not there, or whether a write is allowed would tell of it. One that is
+/// written in the same set is hers, and is about whom it will be about.
+async fn through(
+    app: &App,
+    call: Option<&Call<'_>>,
+    mut references: Vec<Box<str>>,
+    pending: &Pending,
+) -> Result<Vec<String>, Error> {
+    let (mut keys, mut ids, mut asked) = (Vec::new(), Vec::new(), HashSet::new());
+    while let Some(reference) = references.pop() {
+        if !asked.insert(reference.clone()) {
+            continue;
+        }
+        if let Some(becomes) = pending.subjects.get(&*reference) {
+            ids.extend(becomes.patients());
+            references.extend(becomes.through.iter().cloned());
+            continue;
+        }
+        let Some(at) = Location::read(&reference) else { continue };
         let seen = match call {
             Some(call) => call.sees(&at).await?,
             None => true,
@@ -186,7 +198,8 @@ async fn through(app: &App, call: Option<&Call<'_>>, references: &[Box<str>]) ->
             keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
         }
     }
-    Ok(app.store.patients(&keys).await?.into_values().collect())
+    ids.extend(app.store.patients(&keys).await?.into_values());
+    Ok(ids)
 }
 
 impl Draft {

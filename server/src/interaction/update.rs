@@ -6,10 +6,11 @@
 //!
 //! Source: FHIR R4 http.html#update, #cond-update, #concurrency
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use super::conditional::Condition;
 use super::create::version_url;
+use super::follow::{Moved, Pending, followers};
 use super::plan::{Draft, companions};
 use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
@@ -35,8 +36,8 @@ pub async fn update(call: &Call<'_>, to: &Which, body: &[u8], expected: Option<&
     let mut tries = Tries::of(call.app, to);
     while tries.again().await {
         let planned = match &found {
-            Found::At(draft) => planned(call, draft, expected, &HashMap::new()).await?,
-            Found::By(condition) => matching(call, condition, body.to_vec(), expected, &HashMap::new()).await?,
+            Found::At(draft) => planned(call, draft, expected, &Pending::default()).await?,
+            Found::By(condition) => matching(call, condition, body.to_vec(), expected, &Pending::default()).await?,
         };
         match planned.committed(call).await {
             Ok(Some(reply)) => return Ok(reply),
@@ -61,6 +62,8 @@ pub(crate) struct Planned {
     pub put: Put,
     /// What belongs to its transaction.
     pub set: WriteSet,
+    /// It is about others than the one before.
+    pub moved: Option<Moved>,
     /// There is nothing before it.
     pub created: bool,
 }
@@ -77,6 +80,8 @@ impl Planned {
             ..Reply::default()
         };
         let mut set = self.set;
+        let moved = self.moved.into_iter().collect();
+        set.puts.extend(followers(call, moved, &Pending::default(), &HashSet::new()).await?);
         set.puts.push(self.put.clone());
         match call.commit(set).await? {
             Ok(done) => {
@@ -98,7 +103,7 @@ pub(crate) async fn planned(
     call: &Call<'_>,
     draft: &Draft,
     expected: Option<&Expected>,
-    pending: &HashMap<String, Citizen>,
+    pending: &Pending,
 ) -> Result<Planned, Error> {
     whole(draft)?;
     let old = match call.writable_now(&draft.at, Action::Update).await {
@@ -122,13 +127,13 @@ pub(super) async fn next(
     call: &Call<'_>,
     draft: &Draft,
     old: Option<&Stored>,
-    pending: &HashMap<String, Citizen>,
+    pending: &Pending,
 ) -> Result<Planned, Error> {
     let mut pending = pending.clone();
     if let Some(old) = old.filter(|_| draft.at.kind == "Patient") {
         // A Patient that was deleted is still the one whom her next version is about.
         let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
-        pending.insert(old.id.clone(), citizen);
+        pending.citizens.insert(old.id.clone(), citizen);
     }
     let about = draft.about_for(call, &pending).await?;
     let action = if old.is_some() { Action::Update } else { Action::Create };
@@ -148,7 +153,11 @@ pub(super) async fn next(
     let mut put = draft.put(call, rid, old, &about, keeping).await?;
     let created = old.is_none_or(Stored::is_deleted);
     put.method = if created { Method::CreateAt } else { Method::Update };
-    Ok(Planned { put, set, created })
+    let moved = match old {
+        Some(old) => Moved::of(call, draft, old, &put).await?,
+        None => None,
+    };
+    Ok(Planned { put, set, moved, created })
 }
 
 /// Plans a conditional update: the next version of the only match, or a new
@@ -158,7 +167,7 @@ pub(crate) async fn matching(
     condition: &Condition,
     body: Vec<u8>,
     expected: Option<&Expected>,
-    pending: &HashMap<String, Citizen>,
+    pending: &Pending,
 ) -> Result<Planned, Error> {
     let old = condition.target(call, Action::Update).await?;
     let id = old.as_ref().map_or_else(|| call.random.id(), |old| old.id.clone());
@@ -174,7 +183,7 @@ pub(crate) async fn matched(
     condition: &Condition,
     of: (Option<Stored>, Draft),
     expected: Option<&Expected>,
-    pending: &HashMap<String, Citizen>,
+    pending: &Pending,
 ) -> Result<Planned, Error> {
     let (old, mut draft) = of;
     whole(&draft)?;

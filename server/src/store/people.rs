@@ -187,6 +187,17 @@ impl Store {
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
+    /// What is about whom the record at this place is about, for the server's own work: the
+    /// versions that are there now.
+    pub async fn following(&self, kind: &str, id: &str) -> Result<Vec<Stored>, StoreError> {
+        let Some(param) = self.dictionary().parameter(FOLLOWED) else { return Ok(Vec::new()) };
+        let mut sql = Sql::new("SELECT t.rid FROM reference t WHERE t.param = ");
+        sql.bind(param).text(" AND t.kind = ").bind(number(kind)).text(" AND t.id = ").bind(id);
+        let rows = self.fetch(sql).await?;
+        let rids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
+        self.rows(&rids).await
+    }
+
     /// The facts of a stored version, as its columns hold them.
     pub async fn facts(&self, stored: &Stored) -> Result<Facts, StoreError> {
         let mut sql = Sql::new("SELECT domain, clinical_low, clinical_high, labels FROM resource WHERE rid = ");
@@ -320,6 +331,9 @@ impl Names {
         names.extend(more.iter().cloned());
     }
 }
+
+/// The index of what a Binary or Provenance is about by others.
+pub const FOLLOWED: &str = "Resource.followed";
 
 /// The index of every actor that a Consent names, at any depth.
 pub const ACTOR_ANY: &str = "Consent.actor-any";

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::cli::Failure;
 use crate::consent::write::Keeping;
 use crate::import::make::{name, resident_system};
+use crate::interaction::follow::Pending;
 use crate::interaction::plan::{About, Draft};
 use crate::store::WriteSet;
 use crate::store::people::Citizen;
@@ -29,7 +30,7 @@ enum Keeper {
 pub(super) async fn store(app: &App) -> Result<(), Failure> {
     let mut set = WriteSet::default();
     let mut keys: HashMap<String, i64> = HashMap::new();
-    let mut citizens: HashMap<String, Citizen> = HashMap::new();
+    let mut pending = Pending::default();
     for (resource, keeper) in resources() {
         let kind = resource.str("resourceType").unwrap_or_default().to_owned();
         let id = resource.str("id").unwrap_or_default().to_owned();
@@ -42,7 +43,7 @@ pub(super) async fn store(app: &App) -> Result<(), Failure> {
         let draft = Draft::read(app, &kind, id.clone(), resource.to_string().into_bytes())
             .map_err(|error| explained(&error))?;
         if kind == "Patient" {
-            citizens.insert(id.clone(), Citizen { key: rid, patient: id, custodian });
+            pending.citizens.insert(id.clone(), Citizen { key: rid, patient: id, custodian });
             set.extras.push(app.store.new_citizen(rid));
             for identifier in resource.list("identifier") {
                 if let (Some(system), Some(value)) = (identifier.str("system"), identifier.str("value")) {
@@ -50,7 +51,7 @@ pub(super) async fn store(app: &App) -> Result<(), Failure> {
                 }
             }
         }
-        let about: About = draft.about(app, &citizens).await.map_err(|error| explained(&error))?;
+        let about: About = draft.about(app, &pending).await.map_err(|error| explained(&error))?;
         let own = kind == "Patient" && matches!(keeper, Keeper::Itself);
         let keeping = if own { Keeping::returned(custodian) } else { Keeping::published(custodian) };
         set.puts.push(draft.put(app, rid, None, &about, keeping).await.map_err(|error| explained(&error))?);

@@ -10,8 +10,10 @@ use super::entry::{Entry, Verb, fault};
 use super::names::Names;
 use super::{LARGEST, answered, recorded, refusal, response, too_much, within};
 use crate::consent::caller::Action;
+use crate::consent::subject::{FOLLOWING, Subjects};
 use crate::interaction::conditional::{Condition, present};
-use crate::interaction::plan::Draft;
+use crate::interaction::follow::{Moved, Pending, followers};
+use crate::interaction::plan::{Draft, parse};
 use crate::interaction::update::Planned;
 use crate::interaction::{
     Call, Error, Issue, Location, Reply, Return, Status, create, delete, parameter, patch, update,
@@ -126,8 +128,10 @@ struct Transaction {
     found: HashMap<usize, (Condition, Option<Stored>)>,
     /// The same of those that delete.
     doomed: HashMap<usize, (Condition, Vec<Stored>)>,
-    /// Patients that this transaction creates, and those there whom it names.
-    pending: HashMap<String, Citizen>,
+    /// What entries make of others.
+    pending: Pending,
+    /// What will be about others than before.
+    moved: Vec<Moved>,
     touched: HashSet<Location>,
     /// Bytes that reads will answer, as far as they are known.
     size: usize,
@@ -141,7 +145,8 @@ impl Transaction {
             names: Names::default(),
             found: HashMap::new(),
             doomed: HashMap::new(),
-            pending: HashMap::new(),
+            pending: Pending::default(),
+            moved: Vec::new(),
             touched: HashSet::new(),
             size: 0,
         };
@@ -151,6 +156,8 @@ impl Transaction {
         for entry in order {
             plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
+        let moved = std::mem::take(&mut plan.moved);
+        plan.set.puts.extend(followers(call, moved, &plan.pending, &plan.touched).await?);
         Ok(plan)
     }
 
@@ -233,7 +240,8 @@ impl Transaction {
         for entry in entries.iter() {
             self.names.look_up(call, entry, &going).await.map_err(|error| within(entry.index, error))?;
         }
-        self.expect_patients(call, entries).await
+        self.expect_patients(call, entries).await?;
+        self.expect_subjects(call, entries)
     }
 
     /// What the transaction deletes, which it does first: nothing that it writes after
@@ -314,13 +322,30 @@ impl Transaction {
             }
             let custodian = call.caller.publisher().unwrap_or(0);
             let citizen = Citizen { key: call.store.number().await?, patient: id.to_owned(), custodian };
-            self.pending.insert(id.to_owned(), citizen);
+            self.pending.citizens.insert(id.to_owned(), citizen);
         }
         // Those who are there are looked up together, not entry by entry.
         let named: BTreeSet<&str> = entries.iter().flat_map(|entry| patients_in(&entry.body)).take(LOOKED_UP).collect();
         let written = |id: &str| entries.iter().any(|entry| entry.kind == "Patient" && entry.id.as_deref() == Some(id));
         let asked: Vec<&str> = named.into_iter().filter(|id| !written(id)).collect();
-        self.pending.extend(call.store.citizens(&asked).await?);
+        self.pending.citizens.extend(call.store.citizens(&asked).await?);
+        Ok(())
+    }
+
+    /// Whom the records will be about that are written here, where others may follow them.
+    fn expect_subjects(&mut self, call: &Call<'_>, entries: &[Entry]) -> Result<(), Error> {
+        if !entries.iter().any(|entry| FOLLOWING.contains(&&*entry.kind)) {
+            return Ok(());
+        }
+        let written = |entry: &&Entry| matches!(entry.verb, Verb::Post | Verb::Put);
+        for entry in entries.iter().filter(written).filter(|entry| !self.outcomes.contains_key(&entry.index)) {
+            let Some(id) = &entry.id else { continue };
+            let body = self.names.resolved(call, entry).map_err(|error| within(entry.index, error))?;
+            // What cannot be read is told when it is planned.
+            let Ok(resource) = parse(&body) else { continue };
+            let subjects = Subjects::of(&resource, &call.base);
+            self.pending.subjects.insert(format!("{}/{id}", entry.kind), subjects);
+        }
         Ok(())
     }
 
@@ -348,7 +373,9 @@ impl Transaction {
                 self.claim(call, &at)?;
                 let put = delete::planned(call, &at, expected).await?;
                 return match put {
-                    Some(put) => self.join(call, Planned { put, set: WriteSet::default(), created: false }),
+                    Some(put) => {
+                        self.join(call, Planned { put, set: WriteSet::default(), moved: None, created: false })
+                    }
                     None => Ok(Outcome::Nothing),
                 };
             }
@@ -360,7 +387,7 @@ impl Transaction {
         let (reply, one) = (doomed.reply(call), doomed.puts.len() == 1);
         let mut set = WriteSet::from(doomed);
         let Some(put) = set.puts.pop() else { return Ok(Outcome::Nothing) };
-        let outcome = self.join(call, Planned { put, set, created: false })?;
+        let outcome = self.join(call, Planned { put, set, moved: None, created: false })?;
         Ok(if one { outcome } else { Outcome::Deleted(reply) })
     }
 
@@ -425,6 +452,7 @@ impl Transaction {
         }
         parameter::beside(call, &self.set.puts, &planned.put)?;
         let written = Written::of(call, &planned.put);
+        self.moved.extend(planned.moved);
         self.set.extras.extend(planned.set.extras);
         self.set.puts.extend(planned.set.puts);
         self.set.puts.push(planned.put);

@@ -1,0 +1,125 @@
+//! What follows a record: a Binary its document, a Provenance its targets. Each is about
+//! whom that is about (`consent.md` §4.6), and goes where it goes.
+//!
+//! Whom a record is about is kept in its row, so when it changes, so do the rows of what
+//! follows: each gets a next version of the same content, in the same transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use super::plan::Draft;
+use super::{Call, Error, Issue, Location};
+use crate::consent::subject::Subjects;
+use crate::consent::view::CitizenKey;
+use crate::consent::write::Keeping;
+use crate::store::people::Citizen;
+use crate::store::reader::Stored;
+use crate::store::write::{Method, Put};
+
+/// What the same set of writes makes of others.
+#[derive(Clone, Debug, Default)]
+pub struct Pending {
+    /// Patients that it creates, and those whom it names.
+    pub citizens: HashMap<String, Citizen>,
+    /// Whom records will be about that it writes, by `Type/id`.
+    pub subjects: HashMap<String, Subjects>,
+}
+
+/// A record that is about others than before.
+#[derive(Clone, Debug)]
+pub(crate) struct Moved {
+    at: Location,
+    subjects: Subjects,
+    now: Vec<CitizenKey>,
+}
+
+impl Moved {
+    /// `None` where the next version is about whom the one before is about.
+    pub(super) async fn of(call: &Call<'_>, draft: &Draft, old: &Stored, put: &Put) -> Result<Option<Self>, Error> {
+        if call.store.subjects_of(old).await? == put.facts.subjects {
+            return Ok(None);
+        }
+        let subjects = Subjects::of(&draft.resource, &call.base);
+        Ok(Some(Self { at: draft.at.clone(), subjects, now: put.facts.subjects.clone() }))
+    }
+}
+
+/// The next versions of what follows these.
+///
+/// * `written`: what the same set writes anyhow, with all in its hands.
+///
+/// # Errors
+/// [`Error::Unprocessable`] where more than [`MOST`] follow.
+pub(crate) async fn followers(
+    call: &Call<'_>,
+    mut moved: Vec<Moved>,
+    pending: &Pending,
+    written: &HashSet<Location>,
+) -> Result<Vec<Put>, Error> {
+    let mut puts = Vec::new();
+    if moved.is_empty() {
+        return Ok(puts);
+    }
+    let mut pending = pending.clone();
+    pending.subjects.extend(moved.iter().map(|one| (one.at.reference(), one.subjects.clone())));
+    let mut known = HashSet::new();
+    while let Some(Moved { at, now, .. }) = moved.pop() {
+        for old in call.store.following(&at.kind, &at.id).await? {
+            // Of what makes no sense its keeper is told when it is written.
+            let (Ok(Some(resource)), Ok(Some(body))) = (old.json(), old.body()) else { continue };
+            let at = Location { kind: call.type_name(old.kind), id: old.id.clone() };
+            if written.contains(&at) || !known.insert(old.rid) {
+                continue;
+            }
+            if puts.len() == MOST {
+                return Err(crowd(&at));
+            }
+            let subjects = Subjects::of(&resource, &call.base);
+            pending.subjects.insert(at.reference(), subjects.clone());
+            let draft = Draft { at: at.clone(), text: body.to_vec(), resource, notebook: None };
+            let put = follower(call, &draft, &old, &now, &pending).await?;
+            if call.store.subjects_of(&old).await? != put.facts.subjects {
+                moved.push(Moved { at, subjects, now: put.facts.subjects.clone() });
+                puts.push(put);
+            }
+        }
+    }
+    Ok(puts)
+}
+
+/// The same content, about whom it is about now.
+///
+/// * `now`: whom that is about which it follows.
+async fn follower(
+    call: &Call<'_>,
+    draft: &Draft,
+    old: &Stored,
+    now: &[CitizenKey],
+    pending: &Pending,
+) -> Result<Put, Error> {
+    let before = call.store.subjects_of(old).await?;
+    let mut about = draft.about(call.app, pending).await?;
+    // What its writer could not see did not count, and does not now.
+    let counts = |citizen: &Option<Citizen>| {
+        citizen.as_ref().is_some_and(|one| before.contains(&one.key) || now.contains(&one.key))
+    };
+    about.subjects.retain(|(_, citizen)| counts(citizen));
+    let keeping = Keeping { custodian: old.custodian, custody: old.custody };
+    let mut put = draft.put(call.app, old.rid, Some(old), &about, keeping).await?;
+    put.facts.domain = call.store.facts(old).await?.domain;
+    put.method = Method::Update;
+    Ok(put)
+}
+
+fn crowd(at: &Location) -> Error {
+    Error::Unprocessable(vec![
+        Issue::error(
+            "too-costly",
+            format!("More than {MOST} resources follow this one, so that it cannot be given to another patient."),
+            format!("このリソースに従うリソースが {MOST} 件を超えるため、別の患者に付け替えられません。"),
+        )
+        .at(at.kind.clone()),
+    ])
+}
+
+/// Of one write. Each is a put of its own.
+const MOST: usize = 1000;
