@@ -486,6 +486,35 @@ fn what_follows_a_document_goes_where_it_goes() {
     assert_eq!((seen(&mei), seen(&taro)), ([200; 3], [404; 3]));
 }
 
+/// One that follows several is about all of them, and what was withdrawn stays so.
+#[test]
+fn what_follows_several_is_about_all_of_them() {
+    let world = World::new();
+    let town = world.importer();
+    let of = |child: &str| world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of(child));
+    let (mei, taro) = (of("pt-mei"), of("pt-taro"));
+    let document = |child: &str| {
+        json!({"resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": format!("Patient/{child}")}, "content": [{"attachment": {"title": "手紙"}}]})
+    };
+    let id = town.create(&document("pt-mei"));
+    let context = format!("DocumentReference/{id}");
+    let letter = made(&send(&town, "POST Binary", "image/png", b"letter", Some(&context)).expect(201));
+    let withdrawn = made(&send(&town, "POST Binary", "image/png", b"old", Some(&context)).expect(201));
+    town.delete(&withdrawn).expect(204);
+    let both = town.create(&json!({"resourceType": "Provenance", "recorded": "2026-01-01T00:00:00Z",
+        "target": [{"reference": context}, {"reference": letter}], "agent": [{"who": {"display": "係"}}]}));
+    let paths = [context.clone(), letter, withdrawn.clone(), format!("Provenance/{both}")];
+    let seen = |caller: &Caller| paths.each_ref().map(|path| caller.get(path).status);
+    let before = seen(&mei);
+    let mut corrected = document("pt-taro");
+    corrected["id"] = json!(id);
+    town.put(&context, &corrected).expect(200);
+    assert_eq!(seen(&mei), [404; 4]);
+    assert_eq!(seen(&taro), before, "as she saw them before");
+    town.get(&withdrawn).refused(410);
+}
+
 /// A document and its content that came in one transaction were two: the second was nobody's.
 #[test]
 fn content_is_about_whom_the_document_of_its_transaction_is_about() {

@@ -51,7 +51,7 @@ impl Moved {
 /// [`Error::Unprocessable`] where more than [`MOST`] follow.
 pub(crate) async fn followers(
     call: &Call<'_>,
-    mut moved: Vec<Moved>,
+    moved: Vec<Moved>,
     pending: &Pending,
     written: &HashSet<Location>,
 ) -> Result<Vec<Put>, Error> {
@@ -59,10 +59,13 @@ pub(crate) async fn followers(
     if moved.is_empty() {
         return Ok(puts);
     }
+    let now: Vec<CitizenKey> = moved.iter().flat_map(|one| one.now.iter().copied()).collect();
     let mut pending = pending.clone();
     pending.subjects.extend(moved.iter().map(|one| (one.at.reference(), one.subjects.clone())));
-    let mut known = HashSet::new();
-    while let Some(Moved { at, now, .. }) = moved.pop() {
+    // All of them first: one may follow several that move, and others that follow.
+    let mut places: Vec<Location> = moved.into_iter().map(|one| one.at).collect();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
+    while let Some(at) = places.pop() {
         for old in call.store.following(&at.kind, &at.id).await? {
             // Of what makes no sense its keeper is told when it is written.
             let (Ok(Some(resource)), Ok(Some(body))) = (old.json(), old.body()) else { continue };
@@ -70,32 +73,31 @@ pub(crate) async fn followers(
             if written.contains(&at) || !known.insert(old.rid) {
                 continue;
             }
-            if puts.len() == MOST {
+            if found.len() == MOST {
                 return Err(crowd(&at));
             }
-            let subjects = Subjects::of(&resource, &call.base);
-            pending.subjects.insert(at.reference(), subjects.clone());
-            let draft = Draft { at: at.clone(), text: body.to_vec(), resource, notebook: None };
-            let put = follower(call, &draft, &old, &now, &pending).await?;
-            if call.store.subjects_of(&old).await? != put.facts.subjects {
-                moved.push(Moved { at, subjects, now: put.facts.subjects.clone() });
-                puts.push(put);
-            }
+            pending.subjects.insert(at.reference(), Subjects::of(&resource, &call.base));
+            places.push(at.clone());
+            let draft = Draft { at, text: body.to_vec(), resource, notebook: None };
+            found.push((draft, old));
         }
+    }
+    for (draft, old) in found {
+        puts.extend(follower(call, &draft, &old, &now, &pending).await?);
     }
     Ok(puts)
 }
 
-/// The same content, about whom it is about now.
+/// The same content, about whom it is about now; `None` where that is the same.
 ///
-/// * `now`: whom that is about which it follows.
+/// * `now`: whom those are about that move.
 async fn follower(
     call: &Call<'_>,
     draft: &Draft,
     old: &Stored,
     now: &[CitizenKey],
     pending: &Pending,
-) -> Result<Put, Error> {
+) -> Result<Option<Put>, Error> {
     let before = call.store.subjects_of(old).await?;
     let mut about = draft.about(call.app, pending).await?;
     // What its writer could not see did not count, and does not now.
@@ -105,9 +107,13 @@ async fn follower(
     about.subjects.retain(|(_, citizen)| counts(citizen));
     let keeping = Keeping { custodian: old.custodian, custody: old.custody };
     let mut put = draft.put(call.app, old.rid, Some(old), &about, keeping).await?;
+    if put.facts.subjects == before {
+        return Ok(None);
+    }
     put.facts.domain = call.store.facts(old).await?.domain;
-    put.method = Method::Update;
-    Ok(put)
+    // What its publisher withdrew stays withdrawn, and is somebody else's to read.
+    put.method = if old.is_deleted() { Method::Withdraw } else { Method::Update };
+    Ok(Some(put))
 }
 
 fn crowd(at: &Location) -> Error {
