@@ -20,9 +20,41 @@ pub fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
     rest.starts_with('/').then(|| rest.trim_start_matches('/'))
 }
 
+/// Whether a reference that leads to no resource was meant for this server: it is
+/// relative, or below the base by either of HTTP's schemes. One to a part of the same
+/// resource (`#a`) leads there.
+pub fn astray(reference: &str, base: &str) -> bool {
+    let is_scheme = |text: &str| text.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"+-.".contains(&sign));
+    let Some((scheme, rest)) = reference.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
+        return !reference.starts_with('#');
+    };
+    let Some((own, _)) = base.split_once(':') else { return false };
+    let web = ["http", "https"].iter().any(|one| scheme.eq_ignore_ascii_case(one));
+    web && below(&format!("{own}:{rest}"), base).is_some()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::below;
+    use super::{astray, below};
+
+    #[test]
+    fn a_reference_that_leads_nowhere_here_is_told_from_one_that_leads_elsewhere() {
+        for (reference, expected) in [
+            ("Patient/a/", true),
+            ("patient/a", true),
+            ("Patient?identifier=urn:x|1", true),
+            ("//own.example/fhir/Patient/a", true),
+            ("http://own.example/fhir/Patient/a", true),
+            ("HTTPS://own.example/fhir/Patient/a|1", true),
+            ("https://own.example/fhir/Patient/a?x=y", true),
+            ("#p", false),
+            ("urn:uuid:1", false),
+            ("https://other.example/fhir/Patient/a/", false),
+            ("ftp://own.example/fhir/Patient/a", false),
+        ] {
+            assert_eq!(astray(reference, "https://own.example/fhir"), expected, "{reference}");
+        }
+    }
 
     #[test]
     fn a_reference_is_ours_however_its_base_is_spelled() {

@@ -16,7 +16,7 @@ use techo_profiles::json::Json;
 use super::brute::{Person, Record, Request};
 use super::caller::{Authority, Candidate};
 use super::clinical::Coding;
-use super::listed::listed;
+use super::listed::{listed, lists};
 use super::policy::{Policy, compile, compile_stance};
 use super::stance::{Others, Stance};
 use super::view::View;
@@ -181,6 +181,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
     let coded = [role(Role::Code, &own.codes), role(Role::Category, &own.categories)].concat();
     let listed: Vec<(i16, String)> = listed(&record.resource, "")
         .into_iter()
+        .filter(|_| !record.older)
         .map(|(kind, id)| {
             let number = Definitions::embedded().type_number(kind).expect("a type of R4");
             (i16::try_from(number).expect("a small number"), id.to_owned())
@@ -202,7 +203,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             clinical: own.time,
             labels: {
                 let coded = labels(coded.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str())));
-                if listed.is_empty() { coded } else { format!("{LISTS} {coded}") }
+                if !record.older && lists(&record.resource, "") { format!("{LISTS} {coded}") } else { coded }
             },
         },
         old: Vec::new(),

@@ -41,6 +41,8 @@ pub struct Record {
     pub keeper: i64,
     /// Written by a professional in a session.
     pub authored: bool,
+    /// Stored under rules by which what it holds was not kept.
+    pub older: bool,
 }
 
 /// Everything that a request brings along.
@@ -147,23 +149,29 @@ impl Request<'_> {
         if kept {
             return true;
         }
-        if !person.authority && (closed(record) || !self.shows_whole(person, record, 0)) {
+        if !person.authority && closed(record) {
+            return false;
+        }
+        let herself = person.authority && portal;
+        if !herself && !self.shows_whole(person, record, 0) {
             return false;
         }
         (person.authority || self.who(person, record)) && (portal || self.with(person, record))
     }
 
-    /// Whether someone without authority may see all that this record lists: shared
-    /// things, and what she might read of the same person, with what that lists.
+    /// Whether a recipient, or whoever looks through an app, may see all that this record
+    /// lists: shared things, and what she might read of the same person, with what that lists.
     fn shows_whole(&self, person: &Person, record: &Record, steps: usize) -> bool {
+        if record.older {
+            return false;
+        }
         let reading = Request { action: Action::Read, ..*self };
         let all = places(record);
         let mut live = self.stored.iter().filter(|other| all.contains(&place(other)));
         live.all(|other| {
             let hers = other.subjects.len() == 1 && other.subjects == record.subjects;
             let own = || {
-                hers && !closed(other)
-                    && reading.who(person, other)
+                hers && (person.authority || !closed(other) && reading.who(person, other))
                     && (self.caller.client.portal || reading.with(person, other))
                     && self.shows_whole(person, other, steps + 1)
             };
@@ -376,7 +384,7 @@ impl Request<'_> {
 }
 
 fn closed(record: &Record) -> bool {
-    ["AuditEvent", "Consent", "Composition", "MeasureReport", "Task"].contains(&kind(record))
+    ["AuditEvent", "Consent"].contains(&kind(record))
 }
 
 fn place(record: &Record) -> String {
@@ -392,14 +400,17 @@ fn places(record: &Record) -> Vec<String> {
         "List" => &[("entry", "item")],
         "Provenance" => &[("target", ""), ("entity", "what")],
         "Binary" => &[("securityContext", "")],
+        "Composition" => &[("section", "entry")],
+        "MeasureReport" => &[("evaluatedResource", "")],
+        "Task" => &[("focus", ""), ("basedOn", ""), ("input", "valueReference")],
         _ => &[],
     };
     let mut found = Vec::new();
     for (outer, inner) in paths {
         let Some(element) = record.resource.get(outer) else { continue };
         for part in element.each() {
-            let reference = if inner.is_empty() { Some(part) } else { part.get(inner) };
-            found.extend(reference.and_then(|one| one.str("reference")).map(str::to_owned));
+            let references = if inner.is_empty() { part.each() } else { part.get(inner).map_or(&[][..], Json::each) };
+            found.extend(references.iter().filter_map(|one| one.str("reference")).map(str::to_owned));
         }
     }
     found

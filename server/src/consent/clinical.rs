@@ -39,6 +39,8 @@ pub struct Facts {
     pub stances: Vec<(StanceKey, Option<Range<i64>>)>,
     /// What it lists, as far as that is stored.
     pub listed: Vec<Facts>,
+    /// What it lists was kept with it ([`super::listed::lists`]).
+    pub list_kept: bool,
 }
 
 /// System, if there is one, and code.
@@ -109,6 +111,7 @@ impl Predicate {
                 let around = Around { outer: Some(facts), days: None };
                 facts.listed.iter().all(|one| part.holds_inside(one, around))
             }
+            Self::ListKept => facts.list_kept,
             Self::Same => facts.citizen.is_some() && around.outer.is_some_and(|outer| outer.citizen == facts.citizen),
             Self::Type(kind) => *kind == facts.kind,
             Self::Kind(kind) => facts.notebook == Some(*kind),

@@ -8,7 +8,7 @@
 
 use super::caller::{Action, Caller, Candidate};
 use super::gate::{Gate, contexts, in_patient_scopes};
-use super::listed::{DEPTH, LISTING};
+use super::listed::{DEPTH, HOLDERS, LISTING};
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
 use super::stance::{Others, StanceKey};
@@ -25,12 +25,8 @@ pub const BASE: Effect = Effect::Deny;
 /// that a restriction exists (§6).
 const CITIZENS_OWN: &[&str] = &["AuditEvent", "Consent"];
 
-/// Types that hold or describe other records in more ways than [`super::listed`]
-/// follows: a recipient does not see them, for they would tell of hidden ones.
-const HOLDERS: &[&str] = &["Composition", "MeasureReport", "Task"];
-
 /// The types whose condition is not that of the rest.
-const OWN_RULE: [&[&str]; 3] = [CITIZENS_OWN, HOLDERS, LISTING];
+const OWN_RULE: [&[&str]; 2] = [CITIZENS_OWN, LISTING];
 
 /// What `caller` may do `action` with, at `now`.
 ///
@@ -45,8 +41,14 @@ pub fn decide(caller: &Caller, now: i64, action: Action, candidates: &[Candidate
     branches.extend(shared(caller, action));
     branches.extend(identity(caller, action));
     let own = caller.client.portal && candidates.iter().all(|candidate| candidate.under_authority(now));
-    let mine = candidates.iter().filter(|candidate| candidate.under_authority(now));
-    let whole = Whole { citizens: mine.map(|one| one.citizen).collect(), custodian: caller.publisher() };
+    let mine = || candidates.iter().filter(|candidate| candidate.under_authority(now));
+    let whole = Whole {
+        citizens: mine().map(|one| one.citizen).collect(),
+        patient: caller.patient.clone().filter(|patient| mine().any(|one| one.patient == *patient)),
+        // By an app that may have them she sees her own Consents as she gave them.
+        kinds: (!caller.client.portal).then_some(CITIZENS_OWN),
+        custodian: caller.publisher(),
+    };
     View::new(branches, own, Gate::of(caller)).telling(whole).at(now)
 }
 
@@ -119,20 +121,22 @@ fn everyone_else(
 
 /// The condition by type for the rows of one citizen.
 fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> TypeRules {
-    let authority = candidate.under_authority(now);
     let rows = rows(caller, now, action, candidate);
     let kept = kept(caller, action, candidate);
     let any = Predicate::any([rows.clone(), kept.clone()]);
+    let authority = candidate.under_authority(now);
+    // An app is a recipient, whoever holds it (§10).
+    let recipient = !(authority && caller.client.portal);
     // A recipient sees a list only with all that is on it (§4.6).
-    let whole = Predicate::Lists(Box::new(seen(caller, now, candidate, DEPTH)));
+    let whole = whole_list(Predicate::Lists(Box::new(seen(caller, now, candidate, DEPTH))));
     let rule = |kind: &str| {
-        if !authority && (CITIZENS_OWN.contains(&kind) || HOLDERS.contains(&kind)) {
+        if !authority && CITIZENS_OWN.contains(&kind) {
             return kept.for_type(kind);
         }
-        if authority || !LISTING.contains(&kind) {
+        if !recipient || !LISTING.contains(&kind) {
             return any.for_type(kind);
         }
-        Predicate::any([Predicate::all([rows.for_type(kind), whole.clone()]), kept.for_type(kind)])
+        Predicate::any([Predicate::all([rows.clone(), whole.clone()]).for_type(kind), kept.for_type(kind)])
     };
     if caller.client.portal {
         return TypeRules::build(Some(any.clone()), OWN_RULE.iter().flat_map(|kinds| kinds.iter()).copied(), rule);
@@ -144,17 +148,26 @@ fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> 
 
 /// What a recipient may see of what a record lists: the shared types, and of the
 /// same citizen what she could read herself. Scopes do not count here: an app that
-/// reads reports alone reads them.
+/// reads reports alone reads them, where the Consent that names it permits the results.
 fn seen(caller: &Caller, now: i64, candidate: &Candidate, depth: usize) -> Predicate {
-    let types = |kinds: &[&'static str]| Predicate::any(kinds.iter().map(|&kind| Predicate::Type(kind.into())));
     let inner = if depth == 0 { Predicate::Never } else { seen(caller, now, candidate, depth - 1) };
+    let closed = if candidate.under_authority(now) { Predicate::Never } else { types(CITIZENS_OWN) };
     let own = [
         Predicate::Same,
-        Predicate::not(types(&[CITIZENS_OWN, HOLDERS].concat())),
+        Predicate::not(closed),
         rows(caller, now, Action::Read, candidate),
-        Predicate::Lists(Box::new(inner)),
+        whole_list(Predicate::Lists(Box::new(inner))),
     ];
     Predicate::any([types(SHARED), Predicate::all(own)])
+}
+
+/// `whole` of what the record lists, where that was kept with it.
+fn whole_list(whole: Predicate) -> Predicate {
+    Predicate::all([whole, Predicate::any([Predicate::not(types(HOLDERS)), Predicate::ListKept])])
+}
+
+fn types(kinds: &[&'static str]) -> Predicate {
+    Predicate::any(kinds.iter().map(|&kind| Predicate::Type(kind.into())))
 }
 
 /// `rule` narrowed by the scopes of `contexts`; `rest` is `rule` for types that

@@ -3,16 +3,32 @@
 //! document's bytes not without the document, a Provenance not without its targets.
 //!
 //! To add a type: an arm in [`listed`], its name in [`LISTING`], and the same in
-//! `consent/brute.rs`, which shares no code with this.
+//! `consent/brute.rs`, which shares no code with this. A type that recipients saw
+//! before needs no more; one that they did not belongs to [`HOLDERS`].
 
 use std::collections::HashSet;
 
 use techo_profiles::json::Json;
 
-use super::subject::local;
+use super::subject::{ACTOR_ROLES, SUBJECT_ROLES, local};
 
 /// The types that list others.
-pub const LISTING: &[&str] = &["Binary", "DiagnosticReport", "Encounter", "List", "Observation", "Provenance"];
+pub const LISTING: &[&str] = &[
+    "Binary",
+    "Composition",
+    "DiagnosticReport",
+    "Encounter",
+    "List",
+    "MeasureReport",
+    "Observation",
+    "Provenance",
+    "Task",
+];
+
+/// The types that hold or describe others in many places: all that they refer to counts,
+/// but whom they are about and who acts. Each says of itself that its list is kept,
+/// so that one which was stored under older rules is shown to no recipient.
+pub const HOLDERS: &[&str] = &["Composition", "MeasureReport", "Task"];
 
 /// How far a list is followed: a report's panels, their parts, and the parts of
 /// these. What lies deeper hides the whole, for it is not asked about.
@@ -43,9 +59,32 @@ pub fn listed<'a>(resource: &'a Json, base: &str) -> Vec<(&'a str, &'a str)> {
         }
         "Observation" => add(resource.get("hasMember")),
         "Binary" => add(resource.get("securityContext")),
+        kind if HOLDERS.contains(&kind) => all_but_roles(resource, &mut add),
         _ => {}
     }
     found
+}
+
+/// Whether others on this server, or that there are none, are to be kept as what
+/// `resource` lists.
+pub fn lists(resource: &Json, base: &str) -> bool {
+    HOLDERS.iter().any(|kind| resource.str("resourceType") == Some(kind)) || !listed(resource, base).is_empty()
+}
+
+/// Every element that may be a reference, in what is contained and in extensions too.
+fn all_but_roles<'a>(resource: &'a Json, add: &mut dyn FnMut(Option<&'a Json>)) {
+    let roles = |name: &str| SUBJECT_ROLES.contains(&name) || ACTOR_ROLES.contains(&name);
+    for member in resource.members().iter().filter(|member| !roles(&member.name)) {
+        inside(&member.value, add);
+    }
+}
+
+fn inside<'a>(json: &'a Json, add: &mut dyn FnMut(Option<&'a Json>)) {
+    if json.get("reference").is_some() {
+        add(Some(json));
+    }
+    json.items().iter().for_each(|item| inside(item, add));
+    json.members().iter().for_each(|member| inside(&member.value, add));
 }
 
 #[cfg(test)]
@@ -75,6 +114,18 @@ mod tests {
             (
                 r#"{"resourceType":"Binary","securityContext":{"reference":"DocumentReference/d"}}"#,
                 "DocumentReference/d",
+            ),
+            (
+                r#"{"resourceType":"Composition","subject":{"reference":"Patient/a"},"author":[{"reference":"Patient/b"}],"encounter":{"reference":"Encounter/e"},"section":[{"entry":[{"reference":"Condition/c"}],"section":[{"focus":{"reference":"Patient/d"},"entry":[{"reference":"Condition/c"}]}]}],"contained":[{"resourceType":"List","id":"l","entry":[{"item":{"reference":"Media/m"}}]}]}"#,
+                "Encounter/e Condition/c Patient/d Media/m",
+            ),
+            (
+                r#"{"resourceType":"Task","for":{"reference":"Patient/a"},"requester":{"reference":"RelatedPerson/r"},"owner":{"reference":"CareTeam/t"},"focus":{"reference":"ServiceRequest/s"},"input":[{"valueReference":{"reference":"Observation/o"}}]}"#,
+                "CareTeam/t ServiceRequest/s Observation/o",
+            ),
+            (
+                r#"{"resourceType":"MeasureReport","evaluatedResource":[{"reference":"Observation/o"}],"group":[{"population":[{"subjectResults":{"reference":"List/l"}}]}]}"#,
+                "Observation/o List/l",
             ),
             (r#"{"resourceType":"Condition","evidence":[{"detail":[{"reference":"Observation/a"}]}]}"#, ""),
         ] {

@@ -71,6 +71,9 @@ pub enum Predicate {
     /// Every live record that the row lists ([`super::listed`]) fulfils the inner
     /// condition; what is not there does not count.
     Lists(Box<Predicate>),
+    /// What the row lists was kept with it, if that is anything or if its type is one of
+    /// [`super::listed::HOLDERS`].
+    ListKept,
     /// Inside [`Predicate::Lists`]: the listed record is about one citizen, the
     /// same one as the row that lists it.
     Same,

@@ -15,10 +15,10 @@ use techo_profiles::json::{Json, Value};
 use crate::base::below;
 
 /// The elements that hold a subject, in every type.
-const SUBJECT_ROLES: &[&str] = &["subject", "patient", "for", "beneficiary", "individual"];
+pub(super) const SUBJECT_ROLES: &[&str] = &["subject", "patient", "for", "beneficiary", "individual"];
 
 /// The elements that hold someone who only acts, in every type.
-const ACTOR_ROLES: &[&str] = &[
+pub(super) const ACTOR_ROLES: &[&str] = &[
     "performer",
     "author",
     "recorder",

@@ -66,16 +66,26 @@ const SPELLED: usize = 32;
 pub struct Whole {
     /// Those for whom the caller may act.
     pub citizens: Vec<CitizenKey>,
+    /// Their records of which types; `None` for all.
+    pub kinds: Option<&'static [&'static str]>,
     /// In whose keeping the caller's own are.
     pub custodian: Option<CustodianKey>,
+    /// Id of the Patient for whom the caller's own app was approved: who she is is no
+    /// secret to it, whatever it may read of her.
+    pub patient: Option<Box<str>>,
 }
 
 impl Whole {
-    /// Whether the row is of someone for whom the caller may act, in the caller's
-    /// keeping, or about nobody. `store/select/words.rs` says the same in SQL.
-    pub fn covers(&self, custodian: CustodianKey, citizen: Option<CitizenKey>, several: bool) -> bool {
-        let own = !several && citizen.is_none_or(|citizen| self.citizens.contains(&citizen));
-        own || self.custodian == Some(custodian)
+    /// Whether this is the Patient for whom an app was approved.
+    pub fn knows(&self, kind: &str, id: &str) -> bool {
+        kind == "Patient" && self.patient.as_deref() == Some(id)
+    }
+
+    /// Whether the row is such a record of one for whom the caller may act, or in the
+    /// caller's keeping. `store/select/words.rs` says the same in SQL.
+    pub fn covers(&self, kind: &str, custodian: CustodianKey, citizen: Option<CitizenKey>, several: bool) -> bool {
+        let own = !several && citizen.is_some_and(|citizen| self.citizens.contains(&citizen));
+        own && self.kinds.is_none_or(|kinds| kinds.contains(&kind)) || self.custodian == Some(custodian)
     }
 }
 

@@ -8,7 +8,7 @@ use techo_profiles::json::Json;
 
 use super::brute::{Person, Record};
 use super::caller::{Action, Caller, Client, Membership, Organization, Purpose, User};
-use super::listed::listed;
+use super::listed::{self, HOLDERS, listed};
 use super::policy::{KIND_SYSTEM, Terms};
 use super::{clinical, label};
 use crate::auth::scope::Scopes;
@@ -148,8 +148,10 @@ const TYPES: &[&str] = &[
     "Provenance",
     "Task",
     "Binary",
+    "Composition",
     "DiagnosticReport",
     "List",
+    "MeasureReport",
     "Practitioner",
     "Basic",
     "Patient",
@@ -192,14 +194,18 @@ impl World {
     /// * `span`: reads a clinical time.
     pub fn facts(&self, record: &Record, span: &dyn Fn(&str) -> Option<std::ops::Range<i64>>) -> clinical::Facts {
         let mut facts = record.facts(record.when.as_deref().and_then(span));
+        if let [one] = &record.subjects[..] {
+            facts.citizen = Some(self.key(one));
+        }
         let listed = listed(&record.resource, "");
         let stored = listed
             .iter()
             .filter_map(|(kind, id)| self.records.iter().find(|other| place(other) == format!("{kind}/{id}")));
-        facts.listed = stored.map(|other| self.facts(other, span)).collect();
-        if let [one] = &record.subjects[..] {
-            facts.citizen = Some(self.key(one));
+        if record.older {
+            return facts;
         }
+        facts.list_kept = listed::lists(&record.resource, "");
+        facts.listed = stored.map(|other| self.facts(other, span)).collect();
         facts
     }
 
@@ -411,6 +417,7 @@ fn record(number: usize, dice: &mut Dice) -> Record {
         when,
         keeper: dice.pick(&[CLINIC, TOWN, key(about)]),
         authored: dice.once_in(2),
+        older: HOLDERS.contains(&kind) && dice.once_in(5),
         subjects,
     }
 }
@@ -424,7 +431,7 @@ fn place(record: &Record) -> String {
 /// sometimes one that is not there.
 fn lists(record: &mut Record, before: &[Record], dice: &mut Dice) {
     let kind = record.resource.str("resourceType").unwrap_or_default();
-    if !super::listed::LISTING.contains(&kind) || before.is_empty() || dice.once_in(3) {
+    if !listed::LISTING.contains(&kind) || before.is_empty() || dice.once_in(3) {
         return;
     }
     let mut places: Vec<String> = Vec::new();
@@ -441,6 +448,10 @@ fn lists(record: &mut Record, before: &[Record], dice: &mut Dice) {
         "Encounter" => ("diagnosis", each("condition")),
         "List" => ("entry", each("item")),
         "Provenance" => ("target", Json::array(places.iter().map(reference))),
+        "Composition" => ("section", json!([{"entry": (Json::array(places.iter().map(reference)))}])),
+        "MeasureReport" => ("evaluatedResource", Json::array(places.iter().map(reference))),
+        "Task" if dice.once_in(2) => ("focus", reference(&places[0])),
+        "Task" => ("input", each("valueReference")),
         _ => ("hasMember", Json::array(places.iter().map(reference))),
     };
     record.resource.set(name, value);

@@ -13,7 +13,7 @@ use super::{Call, Error, Issue, Location, guard, parameter};
 use crate::app::App;
 use crate::app::rules::planned;
 use crate::consent::caller::Action;
-use crate::consent::listed::listed;
+use crate::consent::listed::lists;
 use crate::consent::subject::Subjects;
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
@@ -213,7 +213,7 @@ impl Draft {
         let categories =
             categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
         let mut labels = labels(codes.chain(categories));
-        if !listed(&self.resource, base).is_empty() {
+        if lists(&self.resource, base) {
             labels = format!("{LISTS} {labels}");
         }
         if subjects.len() > 1 {

@@ -5,10 +5,13 @@
 //! she cannot see keeps its opaque id and loses its `display`, whether that is
 //! hidden or is not there (§4.6): a name could stand in it. So it does its `identifier`,
 //! the number of an insured person or a chart. A name could stand in a narrative too, which
-//! she gets only of a record all of whose references lead to what she sees.
+//! she gets only of a record all of whose references lead to what she sees. What nobody's
+//! record is, an Organization or a guide, is no different: it may name a patient.
 //!
 //! Whatever takes a part out of a record, or an answer from its content, takes it from
 //! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
+
+mod glance;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -16,6 +19,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::{Json, ParseError, Value};
 
 use super::{Call, Error, Issue, Location, subset};
+use crate::base::astray;
 use crate::consent::caller::Action;
 use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
@@ -34,24 +38,23 @@ impl Call<'_> {
         if self.action == Action::Read && self.is_only_named(found).await? {
             return identity(&body).map_err(unreadable);
         }
-        let whole = self.view.whole().covers(found.custodian, found.citizen, found.several);
-        // Most records say nothing of others: that is seen without taking them apart, where no
-        // name can be spelled by escapes.
-        let has = |sign: &&[u8]| memchr::memmem::find(&body, sign).is_some();
-        if whole || !([DISPLAY, NARRATIVE, ESCAPE].iter().any(has) || has_one_identifier(&body)) {
+        let kind = self.definitions.type_name(found.kind).unwrap_or_default();
+        let whole = self.view.whole().covers(kind, found.custodian, found.citizen, found.several);
+        if whole || !glance::may_lose(&body) {
             return Ok(body);
         }
         let resource = Json::parse(&body).map_err(unreadable)?;
         let mut places = BTreeSet::new();
         mentions(&resource, &self.base, has_narrative(&resource), &mut places);
-        for (kind, id) in places {
+        let told = self.view.whole();
+        for (kind, id) in places.into_iter().filter(|place| *place != NOWHERE && !told.knows(place.0, place.1)) {
             let at = Location { kind: kind.to_owned(), id: id.to_owned() };
             let place = at.reference();
             if let Entry::Vacant(unknown) = seen.entry(place) {
                 unknown.insert(self.sees(&at).await?);
             }
         }
-        let hidden = |kind: &str, id: &str| seen.get(&format!("{kind}/{id}")) != Some(&true);
+        let hidden = |kind: &str, id: &str| !told.knows(kind, id) && seen.get(&format!("{kind}/{id}")) != Some(&true);
         Ok(match nameless(&resource, &self.base, &hidden) {
             Some(left) => tagged(left, LEFT).to_string().into_bytes(),
             None => body,
@@ -199,24 +202,20 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
     found
 }
 
-/// The place that a reference leads to, if somebody may hide it: type and id.
+/// The place that a reference leads to, if somebody may hide it: type and id; [`NOWHERE`]
+/// for one that would lead to this server, but to nothing that could be here.
 pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
-    local(json.str("reference")?, base).filter(|(kind, _)| !SHARED.contains(kind))
+    let reference = json.str("reference")?;
+    match local(reference, base) {
+        Some((kind, _)) if SHARED.contains(&kind) => None,
+        Some(place) => Some(place),
+        None => astray(reference, base).then_some(NOWHERE),
+    }
 }
 
 /// Whether a reference says what it leads to.
 fn is_named(reference: &Json) -> bool {
     NAMES.iter().any(|name| reference.get(name).is_some())
-}
-
-/// Whether there is an element `identifier` that is no list, as a reference's is, and few
-/// others. Text alone is looked at.
-fn has_one_identifier(body: &[u8]) -> bool {
-    let after = memchr::memmem::find_iter(body, IDENTIFIER).map(|at| &body[at + IDENTIFIER.len()..]);
-    after.into_iter().any(|rest| {
-        let mut signs = rest.iter().filter(|sign| !sign.is_ascii_whitespace());
-        (signs.next(), signs.next()) == (Some(&b':'), Some(&b'{'))
-    })
 }
 
 /// What says in a reference who it leads to.
@@ -225,25 +224,5 @@ const NAMES: &[&str] = &["display", "_display", "identifier"];
 const REDACTED: &str = "REDACTED";
 /// The tags of what something was taken out of.
 const LEFT: &[&str] = &[subset::SUBSETTED, REDACTED];
-const DISPLAY: &[u8] = b"display\"";
-const NARRATIVE: &[u8] = b"div\"";
-const ESCAPE: &[u8] = b"\\u";
-const IDENTIFIER: &[u8] = b"\"identifier\"";
-
-#[cfg(test)]
-mod tests {
-    use super::has_one_identifier;
-
-    #[test]
-    fn an_identifier_of_a_reference_is_seen_in_the_text() {
-        for (text, there) in [
-            (r#"{"identifier":[{"value":"1"}]}"#, false),
-            (r#"{"identifier":[{"value":"1"}],"subject":{"identifier":{"value":"1"}}}"#, true),
-            ("{\"subject\":{\"identifier\" \n:\t{\"value\":\"1\"}}}", true),
-            (r#"{"note":"identifier","_identifier":null}"#, false),
-            (r#"{"identifier"#, false),
-        ] {
-            assert_eq!(has_one_identifier(text.as_bytes()), there, "{text}");
-        }
-    }
-}
+/// Where nobody sees anything.
+const NOWHERE: (&str, &str) = ("", "");

@@ -316,6 +316,7 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
             exists
         }
         Predicate::Lists(each) => lists(each, row),
+        Predicate::ListKept => labelled(row, LISTS),
         // A row about nobody or about several has NULL here, and is not the same.
         Predicate::Same => {
             let outer = row.outer.unwrap_or(name);
@@ -350,7 +351,7 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     sql
 }
 
-fn number(kind: &str) -> i16 {
+pub(super) fn number(kind: &str) -> i16 {
     Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)
 }
 

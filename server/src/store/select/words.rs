@@ -8,7 +8,7 @@ use techo_profiles::Definitions;
 
 use crate::search::plan::{Place, Sought};
 use crate::store::sql::Sql;
-use crate::store::visible::visible_as;
+use crate::store::visible::{number, visible_as};
 
 use super::filter::{Row, Scene};
 use super::matching::part;
@@ -49,13 +49,21 @@ impl Scene<'_> {
     /// is taken out.
     fn tells(self, r: &str, row: Row) -> Sql {
         let whole = self.view.whole();
-        let mut sql = Sql::new(&format!("({r}.several = 0 AND ({r}.citizen IS NULL OR {r}.citizen IN "));
-        sql.list(whole.citizens.iter().copied()).text(")");
+        let mut sql = Sql::new(&format!("({r}.several = 0 AND {r}.citizen IS NOT NULL AND {r}.citizen IN "));
+        sql.list(whole.citizens.iter().copied());
+        if let Some(kinds) = whole.kinds {
+            sql.text(&format!(" AND {r}.kind IN ")).list(kinds.iter().map(|kind| number(kind)));
+        }
         if let Some(custodian) = whole.custodian {
             sql.text(&format!(" OR {r}.custodian = ")).bind(custodian);
         }
         let (x, y) = (format!("{r}x"), format!("{r}y"));
-        sql.text(&format!(" OR NOT EXISTS (SELECT 1 FROM named {x} WHERE {x}.rid = {r}.rid AND NOT EXISTS ("));
+        sql.text(&format!(" OR NOT EXISTS (SELECT 1 FROM named {x} WHERE {x}.rid = {r}.rid"));
+        if let Some(patient) = &whole.patient {
+            sql.text(&format!(" AND NOT ({x}.kind = ")).bind(number("Patient"));
+            sql.text(&format!(" AND {x}.id = ")).bind(patient.to_string()).text(")");
+        }
+        sql.text(" AND NOT EXISTS (");
         sql.text(&format!("SELECT 1 FROM resource {y} WHERE {y}.kind = {x}.kind AND {y}.id = {x}.id AND "));
         let view = if row.depth == 0 { self.view } else { self.beside };
         let kinds = Definitions::embedded().resource_types().iter().map(|kind| &**kind);

@@ -1,0 +1,285 @@
+//! Whoever is not the citizen looking with her own eyes is a recipient: an app in her own
+//! hand, a clinic, and for what is nobody's record everybody but its keeper.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+const MEI: &str = "Patient/pt-mei";
+const NARRATIVE: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">内緒</div>";
+
+fn reference(to: &str) -> Value {
+    json!({"reference": to})
+}
+
+/// The place of what is written.
+#[track_caller]
+fn place(caller: &Caller, resource: &Value) -> String {
+    format!("{}/{}", resource["resourceType"].as_str().unwrap_or_default(), caller.create(resource))
+}
+
+/// The mother's app for her daughter, with these types ticked.
+fn app(world: &World, types: &[&str]) -> Caller {
+    let scopes: Vec<String> = types.iter().map(|name| format!("patient/{name}.rs")).collect();
+    world.approve(&Ask::new("app-public", "hanako", &format!("launch/patient {}", scopes.join(" "))).of("pt-mei"))
+}
+
+/// All of these are read and found, or none.
+#[track_caller]
+fn sees(caller: &Caller, seen: bool, paths: &[impl AsRef<str>]) {
+    for path in paths {
+        let path = path.as_ref();
+        let answer = caller.get(path);
+        assert_eq!(answer.status, if seen { 200 } else { 404 }, "{path}: {}", answer.text());
+        let (kind, id) = path.split_once('/').expect("a place");
+        if kind != "Binary" {
+            assert_eq!(caller.ids(&format!("{kind}?_id={id}")).len(), usize::from(seen), "{path}");
+        }
+    }
+}
+
+/// With `Binary` alone ticked an app read every document; with `DiagnosticReport` alone
+/// every conclusion that was drawn from what it might not have.
+#[test]
+fn an_app_is_shown_a_list_only_with_what_is_on_it() {
+    let world = World::new();
+    let town = world.importer();
+    let result = place(&town, &weight("pt-mei", "2026-01-10", "6.1"));
+    let report = place(
+        &town,
+        &json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "検査"},
+            "subject": reference(MEI), "result": [reference(&result)]}),
+    );
+    let letter = place(
+        &town,
+        &json!({"resourceType": "DocumentReference", "status": "current", "subject": reference(MEI),
+            "content": [{"attachment": {"contentType": "text/plain"}}]}),
+    );
+    let content = place(
+        &town,
+        &json!({"resourceType": "Binary", "contentType": "text/plain", "data": "AAAA",
+            "securityContext": reference(&letter)}),
+    );
+    let origin = place(
+        &town,
+        &json!({"resourceType": "Provenance", "target": [reference(&letter)], "recorded": "2026-01-01T00:00:00Z",
+            "agent": [{"who": reference("Organization/org-city")}]}),
+    );
+    let lists = ["DiagnosticReport", "Binary", "Provenance"];
+    let paths = [&report, &content, &origin];
+    let alone = app(&world, &lists);
+    sees(&alone, false, &paths);
+    let counted = |caller: &Caller| caller.search("DiagnosticReport?code:text=検査&_summary=count")["total"].clone();
+    assert_eq!(counted(&alone), 0);
+    let results = app(&world, &[&lists[..], &["Observation"]].concat());
+    sees(&results, true, &[&report]);
+    assert_eq!(counted(&results), 1);
+    sees(&results, false, &[&content, &origin]);
+    let documents = app(&world, &[&lists[..], &["Observation", "DocumentReference"]].concat());
+    sees(&documents, true, &paths);
+}
+
+/// The app got the display, identifier and narrative of what the mother had not ticked.
+#[test]
+fn an_app_is_not_told_the_names_of_what_it_may_not_see() {
+    let world = World::new();
+    let town = world.importer();
+    let visit = place(
+        &town,
+        &json!({"resourceType": "Encounter", "status": "finished", "subject": reference(MEI),
+            "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB"}}),
+    );
+    let mut resource = weight("pt-mei", "2026-01-10", "6.1");
+    resource["encounter"] = json!({"reference": visit, "display": "内緒の受診",
+        "identifier": {"system": "urn:visits", "value": "内緒-1"}});
+    resource["text"] = json!({"status": "generated", "div": NARRATIVE});
+    let path = place(&town, &resource);
+    let id = path.trim_start_matches("Observation/");
+    for (types, told) in
+        [(&["Observation", "Patient"][..], false), (&["Observation", "Patient", "Encounter"][..], true)]
+    {
+        let app = app(&world, types);
+        let texts = [app.get(&path).expect(200).text(), app.search(&format!("Observation?_id={id}")).to_string()];
+        for text in texts {
+            assert_eq!((text.contains("内緒"), text.contains("REDACTED")), (told, !told), "{text}");
+            assert!(text.contains(&visit), "the opaque id stays: {text}");
+        }
+        for asked in ["_text=内緒", "encounter:identifier=urn:visits|内緒-1"] {
+            assert_eq!(app.ids(&format!("Observation?{asked}")).len(), usize::from(told), "{asked} with {types:?}");
+        }
+    }
+    let kept = town.get(&path).expect(200).json();
+    assert_eq!((&kept["encounter"]["display"], kept["text"]["div"].as_str()), (&json!("内緒の受診"), Some(NARRATIVE)));
+}
+
+/// They were closed to every recipient, as they hold others in many places.
+#[test]
+fn a_document_is_shown_with_all_that_it_holds() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("文書", "holders-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let share = |class: &str| tester.create(&consent(&who, &subject, "permit", class, "Organization/org-city"));
+    let (open, closed) = (
+        place(&tester, &weight(&who, "2026-01-10", "6.1")),
+        place(&tester, &json!({"resourceType": "Condition", "subject": reference(&subject), "code": {"text": "内緒"}})),
+    );
+    let holders = |held: &str| {
+        let composition = json!({"resourceType": "Composition", "status": "final", "type": {"text": "紹介状"},
+            "subject": reference(&subject), "date": "2026-01-10", "author": [reference(&subject)], "title": "紹介状",
+            "section": [{"title": "一", "section": [{"title": "二", "entry": [reference(held)]}]}]});
+        let mut inside = composition.clone();
+        inside["section"] = json!([{"title": "一", "entry": [reference("#l")]}]);
+        inside["contained"] = json!([{"resourceType": "List", "id": "l", "status": "current", "mode": "snapshot",
+            "entry": [{"item": reference(held)}]}]);
+        let task = json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": reference(&subject),
+            "requester": reference(&subject),
+            "input": [{"type": {"text": "対象"}, "valueReference": reference(held)}]});
+        let measured = json!({"resourceType": "MeasureReport", "status": "complete", "type": "individual",
+            "measure": "https://example.org/m", "subject": reference(&subject), "period": {"start": "2026-01-01"},
+            "evaluatedResource": [reference(held)]});
+        let extended = {
+            let mut task = task.clone();
+            task.as_object_mut().map(|task| task.remove("input"));
+            task["extension"] = json!([{"url": "https://example.org/on", "valueReference": reference(held)}]);
+            task
+        };
+        [composition, inside, task, measured, extended].map(|resource| place(&tester, &resource))
+    };
+    let (shown, hidden) = (holders(&open), holders(&closed));
+    let bare = place(
+        &tester,
+        &json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": reference(&subject)}),
+    );
+    let bare = [bare];
+    for paths in [&shown[..], &hidden, &bare] {
+        sees(&town, false, paths);
+    }
+    for class in ["Composition", "Task", "MeasureReport", "Observation"] {
+        share(class);
+    }
+    sees(&town, true, &shown);
+    sees(&town, false, &hidden);
+    sees(&town, true, &bare);
+    let counted = town.search(&format!("Task?patient={subject}&_total=accurate&_summary=count"));
+    assert_eq!(counted["total"], 3, "{counted}");
+    // A Provenance of a document goes by the document.
+    share("Provenance");
+    let origin = |of: &str| {
+        place(
+            &tester,
+            &json!({"resourceType": "Provenance", "target": [reference(of)], "recorded": "2026-01-01T00:00:00Z",
+                "agent": [{"who": reference("Organization/org-city")}]}),
+        )
+    };
+    sees(&town, true, &[origin(&shown[0])]);
+    sees(&town, false, &[origin(&hidden[0])]);
+    share("Condition");
+    sees(&town, true, &hidden);
+    // What an old version held is not kept.
+    let mut changed = tester.get(&shown[0]).expect(200).json();
+    changed["title"] = json!("新");
+    tester.put(&shown[0], &changed).expect(200);
+    sees(&town, true, &shown[..1]);
+    town.get(&format!("{}/_history/1", shown[0])).refused(404);
+}
+
+/// Organizations, guides and the like told everybody the names of patients.
+#[test]
+fn what_is_nobodys_record_names_no_hidden_person() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("共有", "shared-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let named = json!({"reference": subject, "display": "内緒 花子",
+        "identifier": {"system": "urn:insured", "value": "内緒-1"}});
+    let records = [
+        json!({"resourceType": "ImplementationGuide", "url": "https://example.org/g", "name": "G", "status": "draft",
+            "packageId": "g", "fhirVersion": ["4.0.1"], "definition": {"resource": [{"reference": named}]}}),
+        json!({"resourceType": "Location", "name": "公民館",
+            "extension": [{"url": "https://example.org/who", "valueReference": named}]}),
+        json!({"resourceType": "Medication", "code": {"text": "薬"},
+            "contained": [{"resourceType": "Group", "id": "g", "type": "person", "actual": true,
+                "text": {"status": "generated", "div": NARRATIVE}, "member": [{"entity": named}]}],
+            "extension": [{"url": "https://example.org/who", "valueReference": {"reference": "#g"}}],
+            "text": {"status": "generated", "div": NARRATIVE}}),
+    ];
+    let paths = records.map(|resource| place(&tester, &resource));
+    let ways = |caller: &Caller, path: &str| {
+        let (kind, id) = path.split_once('/').expect("a place");
+        [
+            caller.get(path).expect(200).text(),
+            caller.get(&format!("{path}/_history/1")).expect(200).text(),
+            caller.search(&format!("{kind}?_id={id}")).to_string(),
+        ]
+    };
+    let told = |caller: &Caller, told: bool| {
+        for path in &paths {
+            for text in ways(caller, path) {
+                assert_eq!((text.contains("内緒"), text.contains("REDACTED")), (told, !told), "{text}");
+                assert!(text.contains(&subject), "{text}");
+            }
+        }
+        assert_eq!(caller.ids("Medication?_text=内緒").len(), usize::from(told));
+    };
+    told(&tester, true);
+    told(&town, false);
+    tester.create(&consent(&who, &subject, "permit", "Patient", "Organization/org-city"));
+    told(&town, true);
+    // What names nobody goes out as it came.
+    let plain = json!({"resourceType": "Location", "name": "公園", "text": {"status": "generated", "div": NARRATIVE},
+        "managingOrganization": {"reference": "Organization/org-city", "display": "市"}});
+    let text = town.get(&place(&tester, &plain)).expect(200).text();
+    assert!(text.contains("内緒") && text.contains("市") && !text.contains("REDACTED"), "{text}");
+}
+
+/// Spelled so that it leads nowhere, a reference kept the names of what it was meant for.
+#[test]
+fn a_reference_astray_names_nobody() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("迷子", "astray-1", "2024-04-01"));
+    let base = &world.base;
+    let (_, rest) = base.split_once("://").expect("a base");
+    let visit = "Encounter/00000000-0000-4000-8000-000000000000";
+    let astray = [
+        format!("{base}/{visit}/"),
+        format!("{base}/{visit}?x=y"),
+        format!("{base}/{visit}|1"),
+        format!("https://{rest}/{visit}"),
+        format!("{base}/encounter/1"),
+        "Encounter/1/".to_owned(),
+    ];
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city"));
+    tester.create(&consent(&who, &format!("Patient/{who}"), "permit", "Patient", "Organization/org-city"));
+    let with = |reference: &str| {
+        let mut resource = weight(&who, "2026-01-10", "6.1");
+        resource["encounter"] = json!({"reference": reference, "display": "内緒",
+            "identifier": {"system": "urn:visits", "value": "内緒-1"}});
+        resource["text"] = json!({"status": "generated", "div": NARRATIVE});
+        resource
+    };
+    let found = |caller: &Caller, id: &str, asked: &str| caller.ids(&format!("Observation?_id={id}&{asked}")).len();
+    let mut taken = 0;
+    for reference in &astray {
+        // Some are refused: what is no reference is not stored.
+        let answer = tester.post("Observation", &with(reference));
+        if answer.status != 201 {
+            continue;
+        }
+        taken += 1;
+        let id = answer.json()["id"].as_str().expect("an id").to_owned();
+        let seen = town.get(&format!("Observation/{id}")).expect(200).text();
+        assert!(!seen.contains("内緒") && seen.contains("REDACTED"), "{reference}: {seen}");
+        for asked in ["_text=内緒", "_content=内緒", "encounter:identifier=urn:visits|内緒-1"] {
+            assert_eq!(found(&town, &id, asked), 0, "{reference} {asked}");
+        }
+        assert_eq!(found(&tester, &id, "encounter:identifier=urn:visits|内緒-1"), 1, "{reference}");
+    }
+    assert!(taken >= 4, "{taken}");
+    // Another server's is another server's to hide.
+    let id = tester.create(&with("https://other.example/fhir/Encounter/1"));
+    let seen = town.get(&format!("Observation/{id}")).expect(200).text();
+    assert!(seen.contains("内緒") && !seen.contains("REDACTED"), "{seen}");
+    assert_eq!(found(&town, &id, "_text=内緒"), 1);
+}
