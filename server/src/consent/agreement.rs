@@ -214,6 +214,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             .collect(),
         sweep: false,
         rules: Rules::default(),
+        rests: Vec::new(),
     }
 }
 

@@ -204,7 +204,8 @@ impl Placing {
         let rid = self.app.store.number().await?;
         let citizen = Citizen { key: rid, patient: id.clone(), custodian: self.carrier.organization.1 };
         let draft = Draft::made(&self.app, "Patient", id, resource)?;
-        let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
+        let subjects =
+            Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))], ..Subjects::default() };
         let keeping = Keeping { custodian: self.carrier.organization.1, custody: Custody::Published };
         plan.set.puts.push(draft.put(&self.app, rid, None, &subjects, keeping).await?);
         plan.set.extras.push(self.app.store.new_citizen(rid));
@@ -354,6 +355,7 @@ impl Placing {
             } else {
                 subjects.subjects
             },
+            rests: subjects.rests,
         };
         let stored = before.as_ref().and_then(|known| known.stored.as_ref());
         let rid = match &before {
@@ -455,7 +457,8 @@ impl Placing {
             &self.hashes,
         );
         let draft = Draft::made(&self.app, "Provenance", self.app.random.id(), resource)?;
-        let subjects = Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))] };
+        let subjects =
+            Subjects { subjects: vec![(citizen.patient.clone(), Some(citizen.clone()))], ..Subjects::default() };
         let rid = self.app.store.number().await?;
         let keeping = self.keeping(citizen);
         plan.set.puts.push(draft.put(&self.app, rid, None, &subjects, keeping).await?);

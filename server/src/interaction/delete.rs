@@ -158,6 +158,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
         sweep: before.is_none(),
         old: before.unwrap_or_default(),
+        rests: Vec::new(),
         rules: Rules { after: if withdraws { old.rules } else { generation }, ..by_rules(generation, Some(old.rules)) },
     })
 }

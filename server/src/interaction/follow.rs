@@ -9,8 +9,9 @@ use std::collections::{HashMap, HashSet};
 use super::plan::Draft;
 use super::{Call, Error, Issue, Location};
 use crate::consent::subject::Subjects;
-use crate::consent::view::CitizenKey;
+use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::consent::write::Keeping;
+use crate::store::WriteSet;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
@@ -30,20 +31,47 @@ pub(crate) struct Moved {
     at: Location,
     subjects: Subjects,
     now: Vec<CitizenKey>,
+    from: From,
+}
+
+/// By what is told who had the right to point at a record: it lies in the same hands, or
+/// is about one of the same people.
+#[derive(Clone, Debug)]
+struct From {
+    keeper: CustodianKey,
+    before: Vec<CitizenKey>,
 }
 
 impl Moved {
     /// `None` where the next version is about whom the one before is about.
-    pub(super) async fn of(call: &Call<'_>, draft: &Draft, old: &Stored, put: &Put) -> Result<Option<Self>, Error> {
-        if call.store.subjects_of(old).await? == put.facts.subjects {
+    ///
+    /// * `old`: the version before; `None` for a record under an id that its writer chose,
+    ///   which others may have pointed at before it was there.
+    pub(super) async fn of(
+        call: &Call<'_>,
+        draft: &Draft,
+        old: Option<&Stored>,
+        put: &Put,
+    ) -> Result<Option<Self>, Error> {
+        let before = match old {
+            Some(old) => call.store.subjects_of(old).await?,
+            None => Vec::new(),
+        };
+        if before == put.facts.subjects {
             return Ok(None);
         }
         let subjects = Subjects::of(&draft.resource, &call.base);
-        Ok(Some(Self { at: draft.at.clone(), subjects, now: put.facts.subjects.clone() }))
+        let from = From { keeper: put.facts.custodian, before };
+        Ok(Some(Self { at: draft.at.clone(), subjects, now: put.facts.subjects.clone(), from }))
+    }
+
+    /// Where it is, and whom it is about now.
+    pub(crate) fn becomes(&self) -> (String, Subjects) {
+        (self.at.reference(), self.subjects.clone())
     }
 }
 
-/// The next versions of what follows these.
+/// Adds to `set` the next versions of what follows these, and that nothing else does.
 ///
 /// * `written`: what the same set writes anyhow, with all in its hands.
 ///
@@ -54,19 +82,29 @@ pub(crate) async fn followers(
     moved: Vec<Moved>,
     pending: &Pending,
     written: &HashSet<Location>,
-) -> Result<Vec<Put>, Error> {
-    let mut puts = Vec::new();
+    set: &mut WriteSet,
+) -> Result<(), Error> {
     if moved.is_empty() {
-        return Ok(puts);
+        return Ok(());
     }
     let now: Vec<CitizenKey> = moved.iter().flat_map(|one| one.now.iter().copied()).collect();
     let mut pending = pending.clone();
-    pending.subjects.extend(moved.iter().map(|one| (one.at.reference(), one.subjects.clone())));
+    pending.subjects.extend(moved.iter().map(Moved::becomes));
     // All of them first: one may follow several that move, and others that follow.
-    let mut places: Vec<Location> = moved.into_iter().map(|one| one.at).collect();
+    let mut places: Vec<(Location, From)> = moved.into_iter().map(|one| (one.at, one.from)).collect();
     let (mut found, mut known) = (Vec::new(), HashSet::new());
-    while let Some(at) = places.pop() {
-        for old in call.store.following(&at.kind, &at.id).await? {
+    while let Some((at, from)) = places.pop() {
+        let followers = call.store.following(&at.kind, &at.id).await?;
+        if !from.before.is_empty() {
+            // One that comes meanwhile is about whom this was about before.
+            let rows = followers.iter().map(|one| one.rid).collect();
+            set.conditions.push(call.store.followed_by(&at.kind, &at.id, rows));
+        }
+        for old in followers {
+            let about = call.store.subjects_of(&old).await?;
+            if old.custodian != from.keeper && !about.iter().any(|one| from.before.contains(one)) {
+                continue;
+            }
             // Of what makes no sense its keeper is told when it is written.
             let (Ok(Some(resource)), Ok(Some(body))) = (old.json(), old.body()) else { continue };
             let at = Location { kind: call.type_name(old.kind), id: old.id.clone() };
@@ -77,15 +115,15 @@ pub(crate) async fn followers(
                 return Err(crowd(&at));
             }
             pending.subjects.insert(at.reference(), Subjects::of(&resource, &call.base));
-            places.push(at.clone());
+            places.push((at.clone(), from.clone()));
             let draft = Draft { at, text: body.to_vec(), resource, notebook: None };
             found.push((draft, old));
         }
     }
     for (draft, old) in found {
-        puts.extend(follower(call, &draft, &old, &now, &pending).await?);
+        set.puts.extend(follower(call, &draft, &old, &now, &pending).await?);
     }
-    Ok(puts)
+    Ok(())
 }
 
 /// The same content, about whom it is about now; `None` where that is the same.

@@ -23,7 +23,7 @@ use crate::store::WriteSet;
 use crate::store::facts::{Facts, LISTS, Role, labels, together};
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
-use crate::store::write::{Method, Put};
+use crate::store::write::{Ground, Method, Put};
 
 /// A resource that is to be stored.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub struct Draft {
 pub struct About {
     /// Those in a subject role (`consent.md` §4.5); `None` where there is no such Patient.
     pub subjects: Vec<(String, Option<Citizen>)>,
+    /// By which stored records that is told.
+    pub rests: Vec<Ground>,
 }
 
 impl Draft {
@@ -112,14 +114,15 @@ impl Draft {
         if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
-        ids.extend(through(app, call, subjects.through, pending).await?);
+        let (theirs, rests) = through(app, call, subjects.through, pending).await?;
+        ids.extend(theirs);
         ids.sort();
         ids.dedup();
         let asked: Vec<&str> =
             ids.iter().map(String::as_str).filter(|id| !pending.citizens.contains_key(*id)).collect();
         let known = app.store.citizens(&asked).await?;
         let of = |id: &String| pending.citizens.get(id).or_else(|| known.get(id)).cloned();
-        Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect() })
+        Ok(About { subjects: ids.iter().map(|id| (id.clone(), of(id))).collect(), rests })
     }
 
     /// The put that stores this: a new record, or the next version of `old`.
@@ -165,6 +168,7 @@ impl Draft {
             new,
             sweep,
             rules: planned(generation, old.map(|old| old.rules)),
+            rests: about.rests.clone(),
         })
     }
 }
@@ -178,8 +182,8 @@ async fn through(
     call: Option<&Call<'_>>,
     mut references: Vec<Box<str>>,
     pending: &Pending,
-) -> Result<Vec<String>, Error> {
-    let (mut keys, mut ids, mut asked) = (Vec::new(), Vec::new(), HashSet::new());
+) -> Result<(Vec<String>, Vec<Ground>), Error> {
+    let (mut keys, mut ids, mut asked, mut rests) = (Vec::new(), Vec::new(), HashSet::new(), Vec::new());
     while let Some(reference) = references.pop() {
         if !asked.insert(reference.clone()) {
             continue;
@@ -194,12 +198,13 @@ async fn through(
             Some(call) => call.sees(&at).await?,
             None => true,
         };
-        if seen {
-            keys.extend(app.store.subjects_at(&at.kind, &at.id).await?);
+        if seen && let Some((ground, theirs)) = app.store.subjects_at(&at.kind, &at.id).await? {
+            keys.extend(theirs);
+            rests.push(ground);
         }
     }
     ids.extend(app.store.patients(&keys).await?.into_values());
-    Ok(ids)
+    Ok((ids, rests))
 }
 
 impl Draft {

@@ -81,7 +81,7 @@ impl Planned {
         };
         let mut set = self.set;
         let moved = self.moved.into_iter().collect();
-        set.puts.extend(followers(call, moved, &Pending::default(), &HashSet::new()).await?);
+        followers(call, moved, &Pending::default(), &HashSet::new(), &mut set).await?;
         set.puts.push(self.put.clone());
         match call.commit(set).await? {
             Ok(done) => {
@@ -153,10 +153,7 @@ pub(super) async fn next(
     let mut put = draft.put(call, rid, old, &about, keeping).await?;
     let created = old.is_none_or(Stored::is_deleted);
     put.method = if created { Method::CreateAt } else { Method::Update };
-    let moved = match old {
-        Some(old) => Moved::of(call, draft, old, &put).await?,
-        None => None,
-    };
+    let moved = Moved::of(call, draft, old, &put).await?;
     Ok(Planned { put, set, moved, created })
 }
 

@@ -120,6 +120,7 @@ mod tests {
             new: vec![IndexRow::Effect { citizen: 7, stance: 1, giver: String::new(), since: 0, until: 1, days: None }],
             sweep: false,
             rules: Rules::default(),
+            rests: Vec::new(),
         }
     }
 

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use techo_profiles::Definitions;
 
 use crate::consent::view::{CitizenKey, CustodianKey};
+use crate::secret;
 
 use super::error::StoreError;
 use super::facts::Facts;
@@ -18,7 +19,7 @@ use super::reader::Stored;
 use super::row::Row;
 use super::sql::Sql;
 use super::watch::STATE;
-use super::write::{Beside, Extra, Into, WriteSet};
+use super::write::{Beside, Condition, Extra, Ground, Into, WriteSet};
 use super::{Store, db};
 
 /// A citizen as the store knows her.
@@ -177,14 +178,17 @@ impl Store {
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
-    /// The citizens in a subject role of the record that is at this place now.
-    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Vec<CitizenKey>, StoreError> {
-        let mut sql = Sql::new("SELECT r.citizen FROM resource r WHERE r.citizen IS NOT NULL AND r.kind = ");
-        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
-        sql.text(" UNION SELECT s.citizen FROM subject s JOIN resource r ON r.rid = s.rid WHERE r.kind = ");
-        sql.bind(number(kind)).text(" AND r.id = ").bind(id);
+    /// The version that is at this place now, and the citizens in a subject role of it.
+    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Option<(Ground, Vec<CitizenKey>)>, StoreError> {
+        let mut sql = Sql::new("SELECT r.rid, r.version, COALESCE(s.citizen, r.citizen) FROM resource r ");
+        sql.text("LEFT JOIN subject s ON s.rid = r.rid WHERE r.kind = ").bind(number(kind));
+        sql.text(" AND r.id = ").bind(id);
         let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok(row.get(0)?)).collect()
+        let Some(first) = rows.first() else { return Ok(None) };
+        let of_kind = Definitions::embedded().type_number(kind).unwrap_or(0);
+        let ground = Ground { rid: first.get(0)?, kind: of_kind, id: id.to_owned(), version: first.get(1)? };
+        let citizens = rows.iter().map(|row| row.get::<Option<i64>>(2)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some((ground, citizens.into_iter().flatten().collect())))
     }
 
     /// What is about whom the record at this place is about, for the server's own work: the
@@ -196,6 +200,19 @@ impl Store {
         let rows = self.fetch(sql).await?;
         let rids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
         self.rows(&rids).await
+    }
+
+    /// That what follows the record at this place is these still.
+    ///
+    /// * `followers`: their rows.
+    pub fn followed_by(&self, kind: &str, id: &str, mut followers: Vec<i64>) -> Condition {
+        followers.sort_unstable();
+        let param = self.dictionary().parameter(FOLLOWED).unwrap_or(0);
+        let mut sql = Sql::new("SELECT r.rid, r.id, r.version FROM reference t JOIN resource r ON r.rid = t.rid ");
+        sql.text("WHERE t.param = ").bind(param).text(" AND t.kind = ").bind(number(kind));
+        sql.text(" AND t.id = ").bind(id).text(" ORDER BY r.rid");
+        let hash = secret::hash(format!("what follows {kind}/{id}").as_bytes());
+        Condition { hash, matches: sql.statement(self.db.backend()), rid: 0, wanted: followers }
     }
 
     /// The facts of a stored version, as its columns hold them.

@@ -63,6 +63,22 @@ pub struct Put {
     pub sweep: bool,
     /// As of which rules the rows are.
     pub rules: Rules,
+    /// The records by which it is told whom this one is about: they must be of these
+    /// versions still.
+    pub rests: Vec<Ground>,
+}
+
+/// A version that others are told by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The row.
+    pub rid: i64,
+    /// The resource type's number.
+    pub kind: u16,
+    /// The resource id.
+    pub id: String,
+    /// The version.
+    pub version: i32,
 }
 
 /// Generations of the own search parameters, as a write was planned by them.
@@ -190,7 +206,7 @@ pub struct Committed {
 /// Why a set was not written. Nothing of it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The record of this put has another version now (or is gone).
+    /// The record of this put has another version now (or is gone), or one that it rests on.
     Moved {
         /// Position in [`WriteSet::puts`].
         put: usize,

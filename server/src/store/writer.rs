@@ -262,7 +262,8 @@ enum Key {
 }
 
 fn keys(set: &WriteSet) -> Vec<Key> {
-    let records = set.puts.iter().map(|put| Key::Record(put.kind, put.id.clone()));
+    let grounds = set.puts.iter().flat_map(|put| &put.rests).map(|ground| Key::Record(ground.kind, ground.id.clone()));
+    let records = set.puts.iter().map(|put| Key::Record(put.kind, put.id.clone())).chain(grounds);
     let rules = set.puts.iter().any(defines_rules).then_some(Key::Rules);
     records.chain(set.conditions.iter().map(|condition| Key::Condition(condition.hash))).chain(rules).collect()
 }
@@ -276,7 +277,7 @@ fn explained(error: StoreError) -> Answer {
 fn only_adds(set: &WriteSet) -> bool {
     let rows = |extra: &Extra| matches!(extra.0, Beside::Row(..));
     set.conditions.is_empty()
-        && set.puts.iter().all(|put| put.expected.is_none() && !put.sweep && !speaks(put))
+        && set.puts.iter().all(|put| put.expected.is_none() && put.rests.is_empty() && !put.sweep && !speaks(put))
         && set.extras.iter().all(rows)
 }
 
@@ -333,8 +334,12 @@ impl<C: Runs> Batch<'_, C> {
     /// Which sets planned on a version that is no longer current, and the newest
     /// stamp among the records touched.
     async fn moved(&self, sets: &[&WriteSet]) -> Result<(Vec<Option<Refused>>, i64), StoreError> {
-        let expecting: Vec<i64> =
-            sets.iter().flat_map(|set| &set.puts).filter(|put| put.expected.is_some()).map(|put| put.rid).collect();
+        let puts = || sets.iter().flat_map(|set| &set.puts);
+        let replaced = puts().filter(|put| put.expected.is_some()).map(|put| put.rid);
+        let mut expecting: Vec<i64> =
+            replaced.chain(puts().flat_map(|put| &put.rests).map(|ground| ground.rid)).collect();
+        expecting.sort_unstable();
+        expecting.dedup();
         let mut current: HashMap<i64, (i32, i64)> = HashMap::new();
         let mut newest = 0;
         for statement in self.current(&expecting) {
@@ -345,9 +350,11 @@ impl<C: Runs> Batch<'_, C> {
         }
         let check = |set: &&WriteSet| {
             set.puts.iter().enumerate().find_map(|(number, put)| {
-                let expected = put.expected?;
-                let found = current.get(&put.rid).map(|(version, _)| *version);
-                (found != Some(expected)).then_some(Refused::Moved { put: number, current: found })
+                let version = |rid: &i64| current.get(rid).map(|(version, _)| *version);
+                let current = version(&put.rid);
+                let gone = put.rests.iter().any(|ground| version(&ground.rid) != Some(ground.version));
+                let stale = put.expected.is_some_and(|expected| current != Some(expected));
+                (stale || gone).then_some(Refused::Moved { put: number, current })
             })
         };
         let refusals: Vec<Option<Refused>> = sets.iter().map(check).collect();

@@ -151,13 +151,15 @@ impl Transaction {
             size: 0,
         };
         plan.name(call, entries).await?;
+        // As R4 orders them, but that what follows others is planned when it is known whom
+        // these are about, be it by a patch.
         let mut order: Vec<&Entry> = entries.iter().collect();
-        order.sort_by_key(|entry| entry.verb);
+        order.sort_by_key(|entry| (entry.verb == Verb::Get, FOLLOWING.contains(&&*entry.kind), entry.verb));
         for entry in order {
             plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
         let moved = std::mem::take(&mut plan.moved);
-        plan.set.puts.extend(followers(call, moved, &plan.pending, &plan.touched).await?);
+        followers(call, moved, &plan.pending, &plan.touched, &mut plan.set).await?;
         Ok(plan)
     }
 
@@ -452,6 +454,7 @@ impl Transaction {
         }
         parameter::beside(call, &self.set.puts, &planned.put)?;
         let written = Written::of(call, &planned.put);
+        self.pending.subjects.extend(planned.moved.as_ref().map(Moved::becomes));
         self.moved.extend(planned.moved);
         self.set.extras.extend(planned.set.extras);
         self.set.puts.extend(planned.set.puts);
