@@ -204,12 +204,12 @@ impl<'a> Call<'a> {
     }
 
     /// The current version that the caller may do `action` with; `None` where the
-    /// id is free.
+    /// id is free, or where she may choose none and someone else holds it.
     ///
     /// # Errors
     /// [`Error::Forbidden`] for what the caller may read and not change;
-    /// [`Error::Conflict`] where someone else holds the id, alike for live,
-    /// deleted and hidden.
+    /// [`Error::Conflict`] where someone else holds an id that she may choose, alike for
+    /// live, deleted and hidden.
     pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
         if self.publishes(at) {
             return Err(super::update::taken());
@@ -226,6 +226,9 @@ impl<'a> Call<'a> {
                     return Err(untouchable());
                 }
             }
+            // An id in other hands is no id to her: that it is in use is not even asked,
+            // or the time of the answer would tell.
+            return Ok(None);
         }
         if !self.store.in_use(&at.kind, &at.id).await? {
             return Ok(None);
