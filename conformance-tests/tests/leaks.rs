@@ -489,6 +489,18 @@ fn what_is_shown_in_part_is_not_replaced() {
         doctor.put(&format!("Observation?_id={id}"), &body).expect(status);
         let entry = json!({"resource": body, "request": {"method": "PUT", "url": format!("Observation/{id}")}});
         doctor.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).expect(status);
+        // Whoever asks first is told the same.
+        let refused = doctor.put(&format!("Observation/{id}"), &body).expect(status).json();
+        let ask = |mode: &str| {
+            let path = format!("Observation/{id}/$validate?mode={mode}");
+            doctor.post(&path, &body).expect(200).json()["issue"].clone()
+        };
+        let told = ask("update");
+        assert_eq!(told[0]["severity"] == "error", status == 422, "{told}");
+        if status == 422 {
+            assert_eq!(told, refused["issue"]);
+        }
+        assert_eq!(ask("delete")[0]["severity"], "information", "nothing is written over");
     }
     let kept = tester.get(&format!("Observation/{part}")).expect(200);
     assert_eq!((kept.header("ETag"), &kept.json()["encounter"]["display"]), (Some("W/\"1\""), &json!("内科外来")));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::Response;
-use techo_conformance_tests::sample::{patient, weight};
+use techo_conformance_tests::sample::{consent, patient, weight};
 use techo_conformance_tests::world::{Ask, World};
 
 fn issue(answer: Response) -> Value {
@@ -80,6 +80,21 @@ fn modes_and_profiles_are_checked_or_refused() {
     let weighed = weight("pt-mei", "2026-01-10", "7.5");
     assert_eq!(issue(reader.post("Observation/$validate", &weighed))["severity"], "information");
     assert_eq!(issue(reader.post("Observation/$validate?mode=create", &weighed))["code"], "forbidden");
+}
+
+#[test]
+fn what_a_write_would_refuse_is_told() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("判", "validate-4", "2024-04-01"));
+    let part = tester.get(&format!("Patient/{who}?_elements=name")).expect(200).json();
+    let refused = tester.put(&format!("Patient/{who}"), &part).refused(422).json();
+    assert_eq!(issue(tester.post(&format!("Patient/{who}/$validate?mode=update"), &part)), refused["issue"][0]);
+    assert_eq!(issue(tester.post(&format!("Patient/{who}/$validate"), &part))["severity"], "information");
+    let shared = consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city");
+    let path = format!("Consent/{}", tester.create(&shared));
+    let refused = tester.delete(&path).refused(405).json();
+    assert_eq!(issue(tester.get(&format!("{path}/$validate?mode=delete"))), refused["issue"][0]);
 }
 
 #[test]

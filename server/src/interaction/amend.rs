@@ -12,7 +12,7 @@ use techo_profiles::json::{Json, splice};
 
 use super::follow::Pending;
 use super::plan::Draft;
-use super::update::{next, whole};
+use super::update::next;
 use super::{Call, Error, Location, Reply};
 use crate::consent::caller::Action;
 use crate::store::StoreError;
@@ -51,7 +51,7 @@ pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) ->
             return Ok(reply);
         };
         let draft = Draft::read(call, &at.kind, at.id.clone(), text)?;
-        whole(&draft)?;
+        draft.whole()?;
         let mut planned = next(call, &draft, Some(&old), &Pending::default()).await?;
         planned.put.method = Method::Patch;
         // None of what decides who may see it stands in these lists.

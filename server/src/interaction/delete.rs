@@ -130,13 +130,7 @@ pub(crate) async fn planned(call: &Call<'_>, at: &Location, expected: Option<&Ex
 
 /// The put that deletes a record.
 async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
-    if call.type_name(old.kind) == "Consent" {
-        return Err(Error::NotAllowed(Issue::error(
-            "business-rule",
-            "A Consent is never deleted. Set its status to inactive to withdraw it.",
-            "同意は削除できません。取り消すには status を inactive にしてください。",
-        )));
-    }
+    deletable(&call.type_name(old.kind))?;
     let subjects = call.store.subjects_of(&old).await?;
     // Of a body that makes no sense there is nothing that could stay the citizen's to read.
     let published = old.custody == Custody::Published && !subjects.is_empty();
@@ -161,6 +155,18 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
         rests: Vec::new(),
         rules: Rules { after: if withdraws { old.rules } else { generation }, ..by_rules(generation, Some(old.rules)) },
     })
+}
+
+/// Refuses what is withdrawn otherwise.
+pub(crate) fn deletable(kind: &str) -> Result<(), Error> {
+    if kind != "Consent" {
+        return Ok(());
+    }
+    Err(Error::NotAllowed(Issue::error(
+        "business-rule",
+        "A Consent is never deleted. Set its status to inactive to withdraw it.",
+        "同意は削除できません。取り消すには status を inactive にしてください。",
+    )))
 }
 
 /// A tombstone keeps what decides who may know of it.

@@ -14,7 +14,7 @@ use super::conditional::Condition;
 use super::follow::Pending;
 use super::plan::Draft;
 use super::turns::Tries;
-use super::update::{Planned, next, precondition, same_id, whole};
+use super::update::{Planned, next, precondition, same_id};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
 use crate::consent::caller::Action;
 use crate::consent::gate::Access;
@@ -173,7 +173,7 @@ pub(crate) async fn of(call: &Call<'_>, old: &Stored, text: Vec<u8>, pending: &P
     let kind = call.type_name(old.kind);
     let draft = Draft::read(call, &kind, old.id.clone(), text).map_err(spoiled)?;
     same_id(&draft).map_err(spoiled)?;
-    whole(&draft)?;
+    draft.whole()?;
     let mut planned = next(call, &draft, Some(old), pending).await?;
     planned.put.method = Method::Patch;
     Ok(planned)

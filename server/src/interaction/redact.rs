@@ -63,7 +63,7 @@ impl Call<'_> {
 
     /// Refuses a change of a record that the caller is shown in part: she would write over
     /// what she does not know of.
-    pub(super) async fn shown_whole(&self, old: &Stored) -> Result<(), Error> {
+    pub(crate) async fn shown_whole(&self, old: &Stored) -> Result<(), Error> {
         // What cannot be read is shown to nobody; its keeper may replace it.
         let Ok(Some(body)) = old.body() else { return Ok(()) };
         if self.redacted(old, body.to_vec(), &mut Seen::new()).await? == body {

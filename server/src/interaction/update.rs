@@ -8,6 +8,8 @@
 
 use std::collections::HashSet;
 
+use techo_profiles::json::Json;
+
 use super::conditional::Condition;
 use super::create::version_url;
 use super::follow::{Moved, Pending, followers};
@@ -105,7 +107,7 @@ pub(crate) async fn planned(
     expected: Option<&Expected>,
     pending: &Pending,
 ) -> Result<Planned, Error> {
-    whole(draft)?;
+    draft.whole()?;
     let old = match call.writable_now(&draft.at, Action::Update).await {
         // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
         Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
@@ -183,7 +185,7 @@ pub(crate) async fn matched(
     pending: &Pending,
 ) -> Result<Planned, Error> {
     let (old, mut draft) = of;
-    whole(&draft)?;
+    draft.whole()?;
     let chosen = draft.resource.str("id").map(str::to_owned);
     if expected.is_some_and(|expected| !expected.fits(old.as_ref().map(|old| old.version))) {
         return Err(precondition());
@@ -227,6 +229,13 @@ impl Call<'_> {
     }
 }
 
+impl Draft {
+    /// Refuses one that is a part of a resource.
+    pub(super) fn whole(&self) -> Result<(), Error> {
+        whole(&self.at.kind, &self.resource)
+    }
+}
+
 pub(crate) fn same_id(draft: &Draft) -> Result<(), Error> {
     if draft.resource.str("id") == Some(&draft.at.id) { Ok(()) } else { Err(other_id(&draft.at.kind)) }
 }
@@ -244,8 +253,8 @@ fn other_id(kind: &str) -> Error {
 
 /// Refuses what this or another server handed out in part: storing it would lose
 /// what was left out.
-pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
-    let tags = draft.resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
+pub(crate) fn whole(kind: &str, resource: &Json) -> Result<(), Error> {
+    let tags = resource.get("meta").map_or(&[][..], |meta| meta.list("tag"));
     if !tags.iter().any(super::subset::is_subsetted) {
         return Ok(());
     }
@@ -255,7 +264,7 @@ pub(super) fn whole(draft: &Draft) -> Result<(), Error> {
             "The tag SUBSETTED says that this is a part of the resource. Storing it would lose the rest.",
             "SUBSETTED のタグは、リソースの一部だけであることを示します。保存すると残りが失われます。",
         )
-        .at(format!("{}.meta.tag", draft.at.kind)),
+        .at(format!("{kind}.meta.tag")),
     ]))
 }
 

@@ -11,6 +11,8 @@ use techo_profiles::validate::{Severity, structure};
 
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
+use crate::interaction::delete::deletable;
+use crate::interaction::update::whole;
 use crate::interaction::{Call, Error, Issue, Location, Reply, Target, guard};
 
 /// The operation.
@@ -146,6 +148,11 @@ fn faults(
         let (text, text_ja) = ("An update has the id of what it updates.", "更新では、更新対象の id が必要です。");
         issues.push(Issue::error("invalid", text, text_ja).at(format!("{kind}.id")));
     }
+    if action == Some(Action::Update)
+        && let Err(Error::Unprocessable(more)) = whole(kind, resource)
+    {
+        issues.extend(more);
+    }
     if let Err(Error::Invalid(more)) = guard::no_individual_number(kind, id.unwrap_or_default(), resource) {
         issues.extend(more);
     }
@@ -157,16 +164,24 @@ async fn allowed(
     call: &Call<'_>,
     (kind, at): (&str, Option<&Location>),
     action: Option<Action>,
-) -> Result<Option<Issue>, Error> {
-    let Some(action) = action else { return Ok(None) };
-    let refused = match (call.may(action, kind), at) {
-        (Err(error), _) => Err(error),
-        (Ok(()), Some(at)) => call.writable_now(at, action).await.map(|_| ()),
-        (Ok(()), None) => Ok(()),
-    };
-    match refused {
-        Ok(()) => Ok(None),
-        Err(Error::Forbidden(issue)) => Ok(Some(issue)),
+) -> Result<Vec<Issue>, Error> {
+    let Some(action) = action else { return Ok(Vec::new()) };
+    match refused(&call.doing(action), kind, at).await {
+        Ok(()) => Ok(Vec::new()),
+        Err(Error::Forbidden(issue) | Error::NotAllowed(issue)) => Ok(vec![issue]),
+        Err(Error::Unprocessable(issues)) => Ok(issues),
         Err(error) => Err(error),
+    }
+}
+
+/// Refuses as the write would.
+async fn refused(call: &Call<'_>, kind: &str, at: Option<&Location>) -> Result<(), Error> {
+    call.may(call.action, kind)?;
+    let Some(at) = at else { return Ok(()) };
+    let old = call.writable_now(at, call.action).await?;
+    match (call.action, old) {
+        (Action::Update, Some(old)) => call.shown_whole(&old).await,
+        (Action::Delete, _) => deletable(kind),
+        _ => Ok(()),
     }
 }
