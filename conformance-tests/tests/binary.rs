@@ -274,6 +274,7 @@ fn what_is_fhir_and_what_is_content() {
     let two = tester.request("POST", "Binary").header(CONTEXT, "Patient/1").header(CONTEXT, "Patient/2");
     two.body("image/png", *b"a").send().refused(400);
     send(&tester, "POST Binary", "image/png", b"a", Some("not a reference")).refused(400);
+    nothing_else_has_a_context(&tester);
     // Elsewhere content is not taken; in a Bundle a Binary is the resource.
     send(&tester, "POST Patient", "image/png", b"a", None).refused(415);
     send(&tester, "POST Binary/$validate", "image/png", b"a", None).refused(415);
@@ -283,6 +284,36 @@ fn what_is_fhir_and_what_is_content() {
     let answer = tester.post("", &bundle).expect(200).json();
     assert_eq!(answer["entry"][0]["resource"]["data"], "YQ==", "{answer}");
     assert!(tester.get("metadata").expect(200).text().contains("X-Security-Context"), "it is said where clients look");
+}
+
+/// `X-Security-Context` in a write that is not of content, which would pass it over.
+fn nothing_else_has_a_context(tester: &Caller) {
+    let who = tester.create(&patient("文脈", "binary-9", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let whole = tester.get(&path).expect(200).json();
+    let bundle = json!({"resourceType": "Bundle", "type": "batch", "entry": []});
+    let patch = json!([{"op": "replace", "path": "/gender", "value": "other"}]);
+    let tags = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "meta", "valueMeta": {"tag": [{"system": "urn:x", "code": "y"}]}}]});
+    let file = binary("text/csv", b"a", "Organization/org-test");
+    for (place, media, body) in [
+        ("POST Patient", JSON, &patient("文脈", "binary-10", "2024-04-01")),
+        (&*format!("PUT {path}"), JSON, &whole),
+        ("PUT Patient?identifier=binary-9", "application/json", &whole),
+        (&format!("PATCH {path}"), "application/json-patch+json", &patch),
+        (&format!("POST {path}/$meta-add"), JSON, &tags),
+        ("POST ", JSON, &bundle),
+        ("POST Binary", JSON, &file),
+        ("PATCH Binary/none", "application/json-patch+json", &patch),
+    ] {
+        let refused = send(tester, place, media, body.to_string().as_bytes(), Some("Patient/1")).refused(400);
+        assert!(refused.text().contains(CONTEXT), "{place}: {}", refused.text());
+    }
+    // What changes nothing loses nothing by it.
+    for (method, place) in [("GET", &*path), ("GET", "Patient"), ("POST", "Patient/_search"), ("DELETE", &path)] {
+        let answer = tester.request(method, place).header(CONTEXT, "Patient/1").send();
+        assert!(answer.status < 300, "{method} {place}: {}", answer.text());
+    }
 }
 
 /// What somebody may write as a resource, she may write as content, and nothing else.

@@ -21,7 +21,7 @@ use axum::http::header::{
     HeaderName, VARY,
 };
 use axum::http::response::Parts;
-use axum::http::{HeaderValue, Method, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Response};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -39,7 +39,7 @@ use crate::interaction::{Error, Issue, is_id, subset};
 type Answer = Response<Body>;
 
 /// FHIR R4 binary.html#rest: `Binary.securityContext.reference`, where a header must say it.
-const CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
+pub const CONTEXT: HeaderName = HeaderName::from_static("x-security-context");
 const POLICY: HeaderValue = HeaderValue::from_static("sandbox; default-src 'none'");
 
 /// In an answer's extensions: it is spelled already.
@@ -219,8 +219,7 @@ impl Sent {
         let headers = request.headers();
         let media = headers.get(CONTENT_TYPE)?.to_str().ok()?.trim().to_owned();
         let context = headers.get_all(CONTEXT).iter().cloned().collect();
-        let sent = Self { media, context, id };
-        (!is_fhir(&sent.media) || !sent.context.is_empty()).then_some(sent)
+        (!is_fhir(&media)).then_some(Self { media, context, id })
     }
 
     /// The resource of which the body is the content; `None` where it is the resource.
@@ -228,8 +227,8 @@ impl Sent {
     /// What R4 takes for content under every name, this server refuses under FHIR's own:
     /// there it is a mistake in a resource far more often than a document.
     pub fn resource(self, body: &[u8]) -> Result<Option<String>, Error> {
-        if is_fhir(&self.media) || is_binary(&self.media, body) {
-            return if self.context.is_empty() { Ok(None) } else { Err(context_beside_resource()) };
+        if is_binary(&self.media, body) {
+            return Ok(None);
         }
         if media_type(&self.media).is_none() {
             return Err(no_media_type());
@@ -352,15 +351,22 @@ fn the_only(context: &[HeaderValue]) -> Result<Option<&str>, Error> {
     })
 }
 
-fn context_beside_resource() -> Error {
-    Error::Invalid(vec![
-        Issue::error(
-            "invalid",
-            "X-Security-Context goes with content that is not FHIR. In a Binary, say it in securityContext.",
-            "X-Security-Context は FHIR 以外の内容とともに送るものです。Binary では securityContext に指定してください。",
-        )
-        .at("Binary.securityContext"),
-    ])
+/// Refuses `X-Security-Context` in a write of a resource, where it would be passed over:
+/// content has become a resource that says it itself.
+///
+/// * `kind`: the type in the path; none of a Bundle.
+pub fn without_context(headers: &HeaderMap, kind: Option<&str>) -> Result<(), Error> {
+    if !headers.contains_key(CONTEXT) {
+        return Ok(());
+    }
+    let issue = Issue::error(
+        "invalid",
+        "X-Security-Context goes with the content of a Binary, by POST or PUT. Beside a resource it would be passed \
+         over; in a Binary, say it in securityContext.",
+        "X-Security-Context は Binary の内容を POST または PUT するときのヘッダーです。リソースとともに送っても\
+         使われません。Binary では securityContext に指定してください。",
+    );
+    Err(Error::Invalid(vec![if kind == Some("Binary") { issue.at("Binary.securityContext") } else { issue }]))
 }
 
 fn no_media_type() -> Error {

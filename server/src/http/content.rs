@@ -279,6 +279,8 @@ async fn readable(app: &App, request: Request) -> Result<(Request, Option<Origin
     head.headers.remove(CONTENT_ENCODING);
     head.headers.remove(CONTENT_LENGTH);
     if !is_alive(app, &head.headers).await? {
+        // The token is all that is to be refused.
+        head.headers.remove(binary::CONTEXT);
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(Form::Json.media()));
         return Ok((Request::from_parts(head, Body::empty()), None));
     }
@@ -301,6 +303,10 @@ async fn readable(app: &App, request: Request) -> Result<(Request, Option<Origin
     .await?;
     if is_made {
         head.headers.insert(CONTENT_TYPE, media);
+    }
+    if is_made && original.is_none() {
+        // It stands in the resource that was made.
+        head.headers.remove(binary::CONTEXT);
     }
     Ok((Request::from_parts(head, Body::from(body)), original))
 }

@@ -5,6 +5,7 @@ use axum::extract::Request;
 use axum::http::header::{ALLOW, CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Response, StatusCode, Uri};
 
+use super::binary::without_context;
 use super::fhir::{self, Head, Named, Received};
 use super::negotiate;
 use super::outcome::refusal;
@@ -55,6 +56,7 @@ fn invocation(
     let body = fhir::received(body)?;
     if known.is_some_and(|one| one.changes) {
         negotiate::unconditional(&head.headers)?;
+        without_context(&head.headers, None)?;
     }
     if !body.is_empty() && known.is_some_and(|one| one.body != operation::Body::File) {
         negotiate::readable(&head.headers)?;

@@ -8,6 +8,7 @@ use axum::http::header::HeaderName;
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use techo_profiles::Definitions;
 
+use super::binary::without_context;
 use super::fhir::{Head, Named, Received, insert, received};
 use super::negotiate;
 use super::operation::{self, Sent};
@@ -24,6 +25,7 @@ pub async fn create(head: Head, Named(kind): Named<String>, body: Received) -> A
     }
     let interaction = || {
         negotiate::unconditional(&head.headers)?;
+        without_context(&head.headers, Some(&kind))?;
         let unless = negotiate::if_none_exist(&head.headers)?;
         Ok(Interaction::Create { kind, body: resource(&head.headers, body)?, unless })
     };
@@ -33,7 +35,8 @@ pub async fn create(head: Head, Named(kind): Named<String>, body: Received) -> A
 
 /// `POST [base]`: a batch or transaction.
 pub async fn bundle(head: Head, body: Received) -> Answer {
-    let interaction = resource(&head.headers, body).map(Interaction::Bundle);
+    let interaction = without_context(&head.headers, None).and_then(|()| resource(&head.headers, body));
+    let interaction = interaction.map(Interaction::Bundle);
     head.answer(interaction).await
 }
 
@@ -65,6 +68,7 @@ pub async fn update_matching(head: Head, Named(kind): Named<String>, body: Recei
 async fn updated(head: Head, to: Result<Which, Error>, body: Received) -> Answer {
     let interaction = || {
         let (to, expected) = (to?, negotiate::expected(&head.headers)?);
+        without_context(&head.headers, Some(to.kind()))?;
         Ok(Interaction::Update { to, body: resource(&head.headers, body)?, expected })
     };
     let interaction = interaction();
@@ -85,6 +89,7 @@ pub async fn patch_matching(head: Head, Named(kind): Named<String>, body: Receiv
 async fn patched(head: Head, to: Result<Which, Error>, body: Received) -> Answer {
     let interaction = || {
         let (to, expected) = (to?, negotiate::expected(&head.headers)?);
+        without_context(&head.headers, Some(to.kind()))?;
         let form = negotiate::patch_form(&head.headers)?;
         let patch = Patch { form, body: received(body)?.into() };
         Ok(Interaction::Patch { to, patch, expected })
