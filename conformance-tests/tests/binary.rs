@@ -274,6 +274,11 @@ fn what_is_fhir_and_what_is_content() {
     let two = tester.request("POST", "Binary").header(CONTEXT, "Patient/1").header(CONTEXT, "Patient/2");
     two.body("image/png", *b"a").send().refused(400);
     send(&tester, "POST Binary", "image/png", b"a", Some("not a reference")).refused(400);
+    // What is broken is told, and not that the header is out of place.
+    let broken =
+        send(&tester, "POST Binary", "application/json", b"{\"resourceType\": ", Some("Patient/1")).refused(400);
+    let issue = broken.json()["issue"][0].clone();
+    assert_eq!((&issue["code"], &issue["diagnostics"]), (&json!("structure"), &json!("line 1, column 18")), "{issue}");
     nothing_else_has_a_context(&tester);
     // Elsewhere content is not taken; in a Bundle a Binary is the resource.
     send(&tester, "POST Patient", "image/png", b"a", None).refused(415);

@@ -34,6 +34,7 @@ use super::encoding::{Coding, WORTH_IT};
 use super::fhir::{format, pairs};
 use super::negotiate::{self, Form, weight};
 use super::outcome::refusal;
+use crate::interaction::plan::parse;
 use crate::interaction::{Error, Issue, is_id, subset};
 
 type Answer = Response<Body>;
@@ -228,6 +229,10 @@ impl Sent {
     /// there it is a mistake in a resource far more often than a document.
     pub fn resource(self, body: &[u8]) -> Result<Option<String>, Error> {
         if is_binary(&self.media, body) {
+            // What the header goes with is not known of a broken body: that comes first.
+            if !self.context.is_empty() && is_json(&self.media) {
+                parse(body)?;
+            }
             return Ok(None);
         }
         if media_type(&self.media).is_none() {
@@ -274,7 +279,7 @@ fn below(request: &Request) -> Option<Vec<&str>> {
 /// counts as one, so that what is wrong is told; what XML is, its first tag tells.
 fn is_binary(media: &str, body: &[u8]) -> bool {
     match &*named(media) {
-        "application/json" | "text/json" => {
+        _ if is_json(media) => {
             Json::parse(body).map_or(true, |resource| resource.str("resourceType") == Some("Binary"))
         }
         "application/xml" | "text/xml" => {
@@ -282,6 +287,11 @@ fn is_binary(media: &str, body: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a body is JSON by one of its general names.
+fn is_json(media: &str) -> bool {
+    matches!(&*named(media), "application/json" | "text/json")
 }
 
 /// `Text/HTML; charset=utf-8` → `text/html`; unchecked.
