@@ -248,6 +248,8 @@ fn what_is_fhir_and_what_is_content() {
         ("application/json", "{\"resourceType\":\"Patient\"}", "application/json"),
         ("application/json-patch+json", "[]", "application/json-patch+json"),
         ("application/x-www-form-urlencoded", "a=b", "application/*"),
+        ("application/fhir+ndjson", "{\"resourceType\":\"Patient\"}\n{}\n", "application/fhir+ndjson"),
+        ("application/fhir+ndjson; charset=utf-8", "{\"resourceType\":\"Binary\"}", "application/*"),
     ] {
         let path = made(&post(media_type, body).expect(201));
         harmless(&read(&tester, &path, accept), media_type, body.as_bytes());
@@ -280,6 +282,9 @@ fn what_is_fhir_and_what_is_content() {
     let issue = broken.json()["issue"][0].clone();
     assert_eq!((&issue["code"], &issue["diagnostics"]), (&json!("structure"), &json!("line 1, column 18")), "{issue}");
     nothing_else_has_a_context(&tester);
+    // Lines of resources are content of a Binary, and no form of a resource.
+    send(&tester, "POST Patient", "application/fhir+ndjson", b"{}", None).refused(415);
+    read(&tester, "Patient?_id=x", "application/fhir+ndjson").refused(406);
     // Elsewhere content is not taken; in a Bundle a Binary is the resource.
     send(&tester, "POST Patient", "image/png", b"a", None).refused(415);
     send(&tester, "POST Binary/$validate", "image/png", b"a", None).refused(415);

@@ -299,9 +299,11 @@ fn named(media: &str) -> String {
     media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether a media type or range is FHIR's own, in whatever spelling and version.
+/// Whether a media type or range is FHIR's own for a resource, in whatever spelling and
+/// version. Lines of resources, as in the files of a bulk export, are none.
 fn is_fhir(media: &str) -> bool {
-    named(media).starts_with("application/fhir+")
+    let name = named(media);
+    name.starts_with("application/fhir+") && name != "application/fhir+ndjson"
 }
 
 fn is_any(range: &str) -> bool {
@@ -310,7 +312,7 @@ fn is_any(range: &str) -> bool {
 
 /// What is worth packing: pictures and documents are packed in themselves.
 fn is_text(name: &str) -> bool {
-    name.starts_with("text/") || ["+xml", "+json", "/xml", "/json"].iter().any(|end| name.ends_with(end))
+    name.starts_with("text/") || ["+xml", "+json", "/xml", "/json", "ndjson"].iter().any(|end| name.ends_with(end))
 }
 
 /// The name of a media type that a header can carry; `None` for what is no media type,

@@ -42,6 +42,13 @@ fn what_is_wanted_most_is_given() {
         ("application/json", "application/json", Content),
         ("application/fhir+json", "application/fhir+json", Resource),
         ("application/fhir+json; fhirVersion=3.0, text/csv", "application/pdf", Neither),
+        // Lines of resources are no resource.
+        ("application/fhir+ndjson", "application/fhir+ndjson", Content),
+        ("application/fhir+ndjson, */*;q=0.5", "application/fhir+ndjson", Content),
+        ("application/fhir+ndjson, application/fhir+json", "application/fhir+ndjson", Resource),
+        ("application/fhir+json", "application/fhir+ndjson", Resource),
+        ("application/fhir+ndjson", "application/pdf", Neither),
+        ("application/fhir+ndjson, application/fhir+json;q=0.5", "application/pdf", Resource),
     ] {
         assert_eq!(choice(accept, Some(own)), expected, "{accept} of {own}");
     }
@@ -149,6 +156,7 @@ fn a_binary_under_a_general_name_is_a_resource_and_all_else_is_content() {
         ("text/xml; charset=Shift_JIS", "<?xml version=\"1.0\" encoding=\"Shift_JIS\"?><a/>", true),
         ("text/plain", r#"{"resourceType":"Binary"}"#, true),
         ("text/plain", "", true),
+        ("application/fhir+ndjson", r#"{"resourceType":"Binary"}"#, true),
     ] {
         assert_eq!(made(media, body, &[]).expect("taken").is_some(), is_content, "{media} {body}");
     }
