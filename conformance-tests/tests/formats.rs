@@ -262,6 +262,40 @@ fn the_form_wanted_most_is_given() {
     }
 }
 
+/// Said twice, the first counted; a proxy may have gone by the second.
+#[test]
+fn a_body_is_of_one_type() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = patient("二形", "types-1", "2024-04-01");
+    let path = format!("Patient/{}", tester.create(&who));
+    let whole = tester.get(&path).expect(200).text();
+    let search = "application/x-www-form-urlencoded";
+    for (method, place, media, body) in [
+        ("POST", "Patient", JSON, who.to_string()),
+        ("PUT", &*path, JSON, whole.clone()),
+        ("PATCH", &path, "application/json-patch+json", "[]".to_owned()),
+        ("POST", "Patient/_search", search, "_id=x".to_owned()),
+        ("POST", "Patient/$validate", JSON, whole),
+        ("POST", "Binary", "image/png", "a".to_owned()),
+    ] {
+        let request = tester.request(method, place).body(media, body.clone());
+        for second in [media, "text/plain"] {
+            let refused = request.clone().header("Content-Type", second).send().refused(400);
+            assert!(refused.text().contains("Content-Type"), "{method} {place} {second}: {}", refused.text());
+        }
+        request.send().expect(if method == "POST" && !place.contains(['_', '$']) { 201 } else { 200 });
+    }
+    // A list goes on in the next line.
+    let request = tester.request("PUT", &path).header("If-Match", "W/\"7\"").header("If-Match", "W/\"8\"");
+    request.fhir(&tester.get(&path).json()).send().refused(412);
+    // Two dates are none.
+    let since = "Wed, 21 Nov 2040 08:00:00 GMT";
+    let request = tester.request("GET", &path).header("If-Modified-Since", since);
+    assert_eq!(request.clone().send().status, 304);
+    request.header("If-Modified-Since", since).send().expect(200);
+}
+
 #[test]
 fn pretty_only_where_it_is_asked_for() {
     let world = World::new();

@@ -85,6 +85,10 @@ fn a_bad_code_exchange_is_refused() {
     assert_eq!(error(&try_with(&|fields| set(fields, "code", "nonsense")).expect(400)), "invalid_grant", "TOK-3");
     let grant = try_with(&|fields| set(fields, "grant_type", "password")).expect(400);
     assert_eq!(error(&grant), "unsupported_grant_type", "TOK-3");
+    let form = Request::post(&world.endpoint("token_endpoint")).form(&[("grant_type", "password")]);
+    assert_eq!(error(&form.send().expect(400)), "unsupported_grant_type");
+    let twice = form.header("Content-Type", "application/x-www-form-urlencoded").send().expect(400);
+    assert_eq!(error(&twice), "invalid_request", "a body of two types");
     let client = try_with(&|fields| set(fields, "client_id", "nobody"));
     assert!([400, 401].contains(&client.status) && error(&client) == "invalid_client", "TOK-3 {}", client.text());
     let borrowed = try_with(&|fields| set(fields, "client_id", "app-secret"));

@@ -269,6 +269,7 @@ impl Original {
 
 /// The request with a body that handlers can read.
 async fn readable(app: &App, request: Request) -> Result<(Request, Option<Original>), Error> {
+    negotiate::of_one_type(request.headers())?;
     let coding = encoding::received(request.headers())?;
     let is_xml = negotiate::sent(request.headers()) == Some(Form::Xml) && reads_fhir(&request);
     let content = Sent::of(&request);

@@ -191,6 +191,20 @@ fn not_acceptable() -> Error {
     ))
 }
 
+/// Refuses a body of two types: whoever stands between may have gone by the other one.
+///
+/// Source: RFC 9110 §5.3, §8.3
+pub fn of_one_type(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.get_all(CONTENT_TYPE).iter().count() < 2 {
+        return Ok(());
+    }
+    Err(Error::Invalid(vec![Issue::error(
+        "invalid",
+        "Content-Type is said more than once. Send it once.",
+        "Content-Type が複数あります。一つだけ指定してください。",
+    )]))
+}
+
 /// The form of a body by its `Content-Type`; `None` for any other, or other than UTF-8.
 pub fn sent(headers: &HeaderMap) -> Option<Form> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -270,7 +284,9 @@ pub fn unconditional(headers: &HeaderMap) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Invalid`] for an `If-None-Match` that is none.
 pub fn known(headers: &HeaderMap) -> Result<Known, Error> {
-    let since = headers.get(IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
+    let mut since = headers.get_all(IF_MODIFIED_SINCE).iter();
+    // RFC 9110 §13.1.3: more than one is none.
+    let since = since.next().filter(|_| since.next().is_none()).and_then(|value| value.to_str().ok());
     Known::read(list(headers, &IF_NONE_MATCH).as_deref(), since)
 }
 

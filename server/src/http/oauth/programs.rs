@@ -73,7 +73,10 @@ fn read(method: &Method, headers: &HeaderMap, body: &[u8]) -> Result<Form, Box<R
         let allow = [(header::ALLOW, "POST, OPTIONS")];
         return Err(Box::new((StatusCode::METHOD_NOT_ALLOWED, PRIVATE, allow).into_response()));
     }
-    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut media = headers.get_all(header::CONTENT_TYPE).iter();
+    // Said twice, it says nothing.
+    let media = media.next().filter(|_| media.next().is_none()).and_then(|value| value.to_str().ok());
+    let media = media.unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let error = OauthError::Request("send the parameters as application/x-www-form-urlencoded".to_owned());
