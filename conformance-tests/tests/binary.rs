@@ -107,6 +107,8 @@ fn content_goes_out_as_what_it_is() {
         let answer = read(&tester, &path, accept).refused(406);
         assert!(answer.header("ETag").is_none() && media(&answer).starts_with(JSON), "{:?}", answer.headers);
     }
+    // It names nothing there, as of every type.
+    read(&tester, &format!("{path}?_format="), "text/html").refused(406);
     // Of other types nothing changes.
     read(&tester, &who, "text/html").refused(406);
     read(&tester, "Binary?_id=x", "text/html").refused(406);
