@@ -14,9 +14,9 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use serde_json::{Value, json};
 use techo_conformance_tests::http::Response;
 use techo_conformance_tests::postgres;
-use techo_conformance_tests::sample::patient;
+use techo_conformance_tests::sample::{patient, weight};
 use techo_conformance_tests::server::{self, Server, on_postgres};
-use techo_conformance_tests::world::{Caller, World};
+use techo_conformance_tests::world::{Caller, World, link};
 
 /// The server's database, by a connection of our own.
 pub async fn database(server: &Server) -> DatabaseConnection {
@@ -142,6 +142,63 @@ fn a_page_is_not_lost_for_one_bad_row_and_its_writer_may_replace_or_delete_it() 
     told(&page, 3, &[]);
     tester.get(&format!("Observation/{second}")).refused(410);
     assert_eq!(found(52), Vec::<String>::new());
+}
+
+/// What is around a damaged Patient is not lost, and a patch tells whose fault it is.
+#[test]
+fn a_bad_patient_is_not_patched_and_her_records_are_given() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("障", "bad-patient", "2024-04-01"));
+    let path = format!("Patient/{who}");
+    let weighed: Vec<String> =
+        ["6.1", "6.2", "6.3"].iter().map(|value| tester.create(&weight(&who, "2026-01-10", value))).collect();
+    let change = json!([{"op": "replace", "path": "/gender", "value": "other"}]).to_string();
+    let (json_patch, fhir) = ("application/json-patch+json", "application/fhir+json");
+    let parameters = json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+        {"name": "type", "valueCode": "delete"}, {"name": "path", "valueString": "Patient.gender"}]}]});
+    // "hidden" as what is no body, and as what is no JSON.
+    for bytes in ["68696464656e", "7b68696464656e7d"] {
+        spoil(&world, &[&who], bytes);
+        for (media, patch) in [(json_patch, change.clone()), (fhir, parameters.to_string())] {
+            let patched = |language: &str| {
+                let request = tester.request("PATCH", &path).header("Accept-Language", language);
+                request.body(media, patch.clone()).send()
+            };
+            refused_in_both(patched, 500, "exception");
+            let text = patched("en").text();
+            assert!(text.contains("damaged") && !text.contains("hidden"), "{text}");
+        }
+        assert_eq!(
+            tester.get(&format!("{path}/_history?_count=0")).expect(200).json()["total"],
+            1,
+            "nothing was written"
+        );
+    }
+    spoil(&world, &[&who], "68696464656e");
+    let read = tester.get(&path).refused(500).text();
+    assert!(read.contains("damaged"), "{read}");
+    for all in [path.as_str(), "Patient"] {
+        let mut pages = Vec::new();
+        let mut next = Some(format!("{all}/$everything?_count=2"));
+        while let Some(url) = next {
+            let page = tester.get(&url).expect(200).json();
+            next = link(&page, "next").map(str::to_owned);
+            pages.push(page);
+        }
+        let mut left = weighed.clone();
+        for entry in pages.iter().flat_map(entries) {
+            left.retain(|id| entry["resource"]["id"] != json!(id));
+        }
+        assert_eq!(left, Vec::<String>::new(), "{all}: {pages:#?}");
+        let told = |page: &Value| {
+            let outcomes = entries(page).iter().filter(|entry| entry["search"]["mode"] == "outcome");
+            outcomes.filter(|entry| entry.to_string().contains(&path)).count()
+        };
+        assert_eq!(pages.iter().map(told).sum::<usize>(), 1, "once: {pages:#?}");
+    }
+    let others = entries(&tester.get(&format!("{path}/$everything?_type=Observation")).expect(200).json()).len();
+    assert_eq!(others, weighed.len(), "she was not asked for");
 }
 
 #[test]

@@ -320,6 +320,10 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
             );
             (403, vec![issue])
         }
+        StoreError::Corrupt { table: "resource", column: "body", .. } => {
+            tracing::error!(%error, "store");
+            (500, vec![unreadable()])
+        }
         StoreError::Missing { .. }
         | StoreError::Corrupt { .. }
         | StoreError::Audit(_)
@@ -356,6 +360,14 @@ fn internal() -> Issue {
         "exception",
         "The server failed. The operator's log says where.",
         "サーバーで障害が発生しました。運用者のログに記録されています。",
+    )
+}
+
+fn unreadable() -> Issue {
+    Issue::error(
+        "exception",
+        "A stored version is damaged and cannot be read. Whoever keeps it may replace or delete it.",
+        "保存されている版が壊れているため読み取れません。登録元は置き換えまたは削除ができます。",
     )
 }
 

@@ -197,15 +197,18 @@ async fn matching(
 }
 
 /// The text of a record, patched.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] where what is stored makes no sense: no patch fits it.
 pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
     let kind = call.type_name(old.kind);
     readable(call, &kind)?;
     let view = call.view_for(Action::Read);
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
-    let body = old.body()?.ok_or_else(|| Error::Internal("a live record without a body".into()))?.to_vec();
+    let resource = old.json()?;
+    let mut resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     call.shown_whole(old).await?;
     call.looked_at(std::slice::from_ref(old)).await?;
-    let mut resource = super::plan::parse(&body)?;
     changes.apply(call, &mut resource)?;
     Ok(resource.to_string().into_bytes())
 }

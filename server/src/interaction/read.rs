@@ -87,7 +87,10 @@ impl Call<'_> {
     /// What a publisher withdrew is gone for all but the citizen's own side.
     pub(crate) async fn shown(&self, found: &Stored, seen: &mut Seen) -> Result<Option<Vec<u8>>, Error> {
         let is_shown = !found.is_deleted() || (found.deleted == 2 && self.view.citizens_side());
-        let Some(body) = found.body()?.filter(|_| is_shown) else { return Ok(None) };
+        if !is_shown {
+            return Ok(None);
+        }
+        let Some(body) = found.body()? else { return Ok(None) };
         self.redacted(found, body.to_vec(), seen).await.map(Some)
     }
 

@@ -31,6 +31,7 @@ use crate::interaction::{Call, Error, Issue, Location, Reply, Target};
 use crate::search::SearchError;
 use crate::search::page::query_string;
 use crate::search::time::span;
+use crate::store::StoreError;
 use crate::store::everything::Wanted;
 use crate::store::reader::{Position, Stored};
 use cursor::{Cursor, Place};
@@ -79,9 +80,9 @@ async fn of_one(call: &Call<'_>, at: &Location, input: &Input<'_>) -> Result<Rep
     // Whoever is hidden is answered like nobody.
     let row = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
     let mut page = Page::new(call, at.reference(), asked);
-    let body = call.shown(&row, &mut page.seen).await?.ok_or(Error::Gone)?;
+    let person = page.person(call, row).await?.ok_or(Error::Gone)?;
     page.reply.about = Some(at.clone());
-    page.fill(&Person { row, body }, place).await?;
+    page.fill(&person, place).await?;
     Ok(page.finish())
 }
 
@@ -99,18 +100,10 @@ async fn of_all(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
             page.next = Some((rid, Place::Start));
             break;
         }
-        let shown = call.shown(&row, &mut page.seen).await;
-        let body = match shown {
-            Ok(Some(body)) => body,
-            Ok(None) => continue,
-            Err(error) => {
-                page.lacks("Patient", &row, Err(error)).await?;
-                continue;
-            }
-        };
+        let Some(person) = page.person(call, row).await? else { continue };
         // She with whom the page was to begin may have gone since.
         let place = if rid == first { place.clone() } else { Place::Start };
-        page.fill(&Person { row, body }, place).await?;
+        page.fill(&person, place).await?;
         if page.next.is_some() {
             break;
         }
@@ -212,10 +205,10 @@ fn no_type(kind: &str) -> Error {
     ])
 }
 
-/// A Patient, and her body as it is shown.
+/// A Patient, and her body as it is shown; none that makes no sense.
 struct Person {
     row: Stored,
-    body: Vec<u8>,
+    body: Option<Vec<u8>>,
 }
 
 /// A page on its way.
@@ -257,13 +250,31 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Her with whom the page goes on; `None` if she is gone. Her records are not lost for a
+    /// body that makes no sense.
+    async fn person(&mut self, call: &Call<'_>, row: Stored) -> Result<Option<Person>, Error> {
+        match call.shown(&row, &mut self.seen).await {
+            Ok(body) => Ok(body.map(|body| Person { row, body: Some(body) })),
+            Err(Error::Store(StoreError::Corrupt { row: rid, .. })) if rid == row.rid => {
+                Ok(Some(Person { row, body: None }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Puts in what comes at `place` and behind it, until the page is full.
     async fn fill(&mut self, person: &Person, place: Place) -> Result<(), Error> {
         let citizen = person.row.rid;
         let mut places = BTreeSet::new();
         if place == Place::Start && self.asked.herself && self.there.insert(citizen) {
-            self.bundle.push(&self.call.base, "Patient", &person.row.id, Some(&person.body), MATCH);
-            self.count(&person.row, "Patient").await?;
+            let pushed = match &person.body {
+                Some(body) => {
+                    self.bundle.push(&self.call.base, "Patient", &person.row.id, Some(body), MATCH);
+                    Ok(())
+                }
+                None => Err(person.row.unreadable().into()),
+            };
+            self.lacks("Patient", &person.row, pushed).await?;
             self.room -= 1;
         }
         let after = match place {
@@ -289,7 +300,7 @@ impl<'a> Page<'a> {
             places = self.all_mentioned(citizen).await?;
         }
         if self.asked.herself {
-            mentioned(&person.body, &self.call.base, &mut places);
+            mentioned(person.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
         }
         let behind = if let Place::Beyond(behind) = place { Some(behind) } else { None };
         self.beyond(citizen, &places, behind).await
@@ -368,10 +379,6 @@ impl<'a> Page<'a> {
     /// Counts a record, whether or not it could be put in.
     async fn lacks(&mut self, kind: &str, row: &Stored, pushed: Result<(), Error>) -> Result<(), Error> {
         self.issues.extend(damaged(kind, row, pushed)?);
-        self.count(row, kind).await
-    }
-
-    async fn count(&mut self, row: &Stored, kind: &str) -> Result<(), Error> {
         self.reply.count += 1;
         let citizens = self.call.citizens_of(row).await?;
         self.reply.disclosed.extend(citizens.into_iter().map(|citizen| (citizen, kind.to_owned())));
