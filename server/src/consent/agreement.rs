@@ -203,7 +203,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
             clinical: own.time,
             labels: {
                 let coded = labels(coded.iter().map(|(role, system, code)| (*role, system.as_str(), code.as_str())));
-                if !record.older && lists(&record.resource, "") { format!("{LISTS} {coded}") } else { coded }
+                if !record.older && lists(&kind, &listed) { format!("{LISTS} {coded}") } else { coded }
             },
         },
         old: Vec::new(),

@@ -66,9 +66,9 @@ pub fn listed<'a>(resource: &'a Json, base: &str) -> Vec<(&'a str, &'a str)> {
 }
 
 /// Whether others on this server, or that there are none, are to be kept as what
-/// `resource` lists.
-pub fn lists(resource: &Json, base: &str) -> bool {
-    HOLDERS.iter().any(|kind| resource.str("resourceType") == Some(kind)) || !listed(resource, base).is_empty()
+/// a resource of this type lists.
+pub fn lists<T>(kind: &str, listed: &[T]) -> bool {
+    HOLDERS.contains(&kind) || !listed.is_empty()
 }
 
 /// Every element that may be a reference, in what is contained and in extensions too.

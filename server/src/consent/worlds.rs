@@ -204,7 +204,7 @@ impl World {
         if record.older {
             return facts;
         }
-        facts.list_kept = listed::lists(&record.resource, "");
+        facts.list_kept = listed::lists(record.resource.str("resourceType").unwrap_or_default(), &listed);
         facts.listed = stored.map(|other| self.facts(other, span)).collect();
         facts
     }

@@ -43,6 +43,7 @@ impl App {
         }
         let base = self.config.fhir_base();
         extracted.words = words::of(self.definitions, kind, resource, &|json| place(json, &base));
+        extracted.listed = listed(resource, &base).into_iter().map(|(kind, id)| (kind.into(), id.into())).collect();
         Ok(extracted)
     }
 
@@ -117,22 +118,16 @@ impl App {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
-        rows.extend(self.beside(&resource, &subjects).await?);
+        rows.extend(self.effect_rows(&resource, &subjects).await?);
         Ok(rows)
     }
 
-    /// Rows that are not for searching: what decides about others' records, or about this one's.
-    pub(super) async fn beside(&self, resource: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
-        let mut rows = self.listed_rows(resource);
-        if resource.str("resourceType") == Some("Consent") {
-            rows.extend(self.effect_rows(resource, subjects).await?);
-        }
-        Ok(rows)
-    }
-
-    /// What a Consent in force says, as rows: one for each who may have given it.
-    async fn effect_rows(&self, consent: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
-        let Some(stance) = Stance::of(consent, &self.config.zone) else { return Ok(Vec::new()) };
+    /// What a Consent in force says, as rows: one for each who may have given it. No other
+    /// type has any.
+    pub(super) async fn effect_rows(&self, resource: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+        let consent = Some(resource).filter(|resource| resource.str("resourceType") == Some("Consent"));
+        let stance = consent.and_then(|consent| Stance::of(consent, &self.config.zone));
+        let Some(stance) = stance else { return Ok(Vec::new()) };
         let key = self.store.stance(&stance).await?;
         let givers = subjects.iter().flat_map(|citizen| stance.givers.iter().map(move |giver| (*citizen, giver)));
         let row = |(citizen, giver): (i64, &String)| IndexRow::Effect {
@@ -144,16 +139,6 @@ impl App {
             days: stance.days,
         };
         Ok(givers.map(row).collect())
-    }
-
-    /// What a resource lists, as index rows.
-    fn listed_rows(&self, resource: &Json) -> Vec<IndexRow> {
-        let number = |kind| i16::try_from(self.definitions.type_number(kind)?).ok();
-        let places = listed(resource, &self.config.fhir_base());
-        places
-            .into_iter()
-            .filter_map(|(kind, id)| Some(IndexRow::Listed { kind: number(kind)?, id: id.to_owned() }))
-            .collect()
     }
 
     /// Index rows with their numbers; what had none yet gets one.
@@ -203,6 +188,10 @@ impl App {
             }));
         }
         rows.extend(self.word_rows(&extracted.words));
+        rows.extend(extracted.listed.iter().filter_map(|(kind, id)| {
+            let kind = i16::try_from(self.definitions.type_number(kind)?).ok()?;
+            Some(IndexRow::Listed { kind, id: (**id).to_owned() })
+        }));
         for held in &extracted.contained {
             rows.push(IndexRow::Contained {
                 place: i32::try_from(held.place).map_err(|_| missing())?,
@@ -251,12 +240,12 @@ impl App {
     ///   its rows.
     pub(super) async fn bounded(
         &self,
-        (kind, resource): (&str, &Json),
+        kind: &str,
         extracted: &Extracted,
         subjects: usize,
         old: Option<&Stored>,
     ) -> Result<(), Error> {
-        let cost = self.cost(resource, extracted, subjects);
+        let cost = cost(extracted, subjects);
         if cost <= MOST_ROWS {
             return Ok(());
         }
@@ -277,22 +266,21 @@ impl App {
         };
         let subjects = self.store.subjects_of(old).await?;
         match self.extract(kind, &resource) {
-            Ok(extracted) => Ok(self.cost(&resource, &extracted, subjects.len())),
+            Ok(extracted) => Ok(cost(&extracted, subjects.len())),
             Err(Error::Unprocessable(_)) => Ok(0),
             Err(error) => Err(error),
         }
     }
+}
 
-    /// What it costs to write a resource, in index rows, before any of them is made: a text
-    /// is one row of any length, and counts as its length.
-    fn cost(&self, resource: &Json, extracted: &Extracted, subjects: usize) -> usize {
-        let Extracted { rows, clinical, words, contained } = extracted;
-        // A clinical code has a row for each subject.
-        let clinical = clinical.codes.len().saturating_mul(subjects).saturating_add(clinical.compartment.len());
-        let words = (words.narrative.len() + words.content.len()) / WORDS_A_ROW + words.named.len();
-        let listed = listed(resource, &self.config.fhir_base()).len();
-        [rows.len(), clinical, words, contained.len(), listed, subjects].into_iter().fold(0, usize::saturating_add)
-    }
+/// What it costs to write a resource, in index rows, before any of them is made: a text
+/// is one row of any length, and counts as its length.
+fn cost(extracted: &Extracted, subjects: usize) -> usize {
+    let Extracted { rows, clinical, words, contained, listed } = extracted;
+    // A clinical code has a row for each subject.
+    let clinical = clinical.codes.len().saturating_mul(subjects).saturating_add(clinical.compartment.len());
+    let words = (words.narrative.len() + words.content.len()) / WORDS_A_ROW + words.named.len();
+    [rows.len(), clinical, words, contained.len(), listed.len(), subjects].into_iter().fold(0, usize::saturating_add)
 }
 
 /// Index rows that one resource may come to: enough for a code system of tens of

@@ -145,7 +145,7 @@ impl Draft {
         subjects.dedup();
         let generation = app.catalog().generation();
         let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
-        app.bounded((&self.at.kind, &self.resource), &extracted, subjects.len(), old).await?;
+        app.bounded(&self.at.kind, &extracted, subjects.len(), old).await?;
         let before = match old {
             Some(old) => app.rows_before(old).await?,
             None => Some(Vec::new()),
@@ -153,8 +153,8 @@ impl Draft {
         let sweep = before.is_none();
         let before = before.unwrap_or_default();
         let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
-        new.extend(app.beside(&self.resource, &subjects).await?);
-        let facts = self.facts(&extracted, subjects, keeping, &app.config.fhir_base());
+        new.extend(app.effect_rows(&self.resource, &subjects).await?);
+        let facts = self.facts(&extracted, subjects, keeping);
         let version = old.map_or(1, |old| old.version + 1);
         Ok(Put {
             rid,
@@ -210,15 +210,13 @@ async fn through(
 impl Draft {
     /// What decides about its visibility. A provision's code means any coding of
     /// the record, so all of them are labelled.
-    ///
-    /// * `base`: this server's own.
-    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping, base: &str) -> Facts {
+    fn facts(&self, extracted: &Extracted, subjects: Vec<CitizenKey>, keeping: Keeping) -> Facts {
         let (codings, categories) = (clinical::codings(&self.resource), clinical::categories(&self.resource));
         let codes = codings.iter().map(|(system, code)| (Role::Code, system.as_deref().unwrap_or_default(), &**code));
         let categories =
             categories.iter().map(|(system, code)| (Role::Category, system.as_deref().unwrap_or_default(), &**code));
         let mut labels = labels(codes.chain(categories));
-        if lists(&self.resource, base) {
+        if lists(&self.at.kind, &extracted.listed) {
             labels = format!("{LISTS} {labels}");
         }
         if subjects.len() > 1 {
@@ -250,7 +248,7 @@ impl App {
         let at = Location { kind, id: stored.id.clone() };
         let keeping = Keeping { custodian: before.custodian, custody: before.custody };
         let draft = Draft { at, text: Vec::new(), resource, notebook };
-        Ok(draft.facts(&extracted, before.subjects.clone(), keeping, &self.config.fhir_base()))
+        Ok(draft.facts(&extracted, before.subjects.clone(), keeping))
     }
 
     /// Refuses what breaks FHIR's structure.

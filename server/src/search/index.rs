@@ -24,7 +24,6 @@ use super::kinds::{Cells, Element, Kind, Setting, small, special, token};
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
 
 pub use super::kinds::Local;
-use super::words::Words;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
@@ -84,7 +83,7 @@ pub fn extract(
         rows.extend(extractor.rows.into_iter().map(|row| contained::row(row, held)));
     }
     let contained = contained.into_iter().map(|(held, _)| held).collect();
-    Ok(Extracted { rows, clinical, words: Words::default(), contained })
+    Ok(Extracted { rows, clinical, contained, ..Extracted::default() })
 }
 
 /// What the references of these parameters point at here, and what their canonical URLs

@@ -162,6 +162,8 @@ pub struct Extracted {
     pub words: Words,
     /// What it contains.
     pub contained: Vec<Held>,
+    /// Types and ids of what it lists, or is nothing without.
+    pub listed: Vec<(Box<str>, Box<str>)>,
 }
 
 /// A resource that another contains.
