@@ -427,6 +427,47 @@ fn a_reference_to_a_hidden_thing_loses_its_identifier() {
     }
 }
 
+/// It stood beside the reference, and not in it.
+#[test]
+fn an_identifier_beside_a_reference_to_a_hidden_thing_goes_too() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("番号", "beside-1", "2024-04-01"));
+    let subject = json!({"reference": format!("Patient/{who}")});
+    let illness = tester.create(&json!({"resourceType": "Condition", "code": {"text": "内緒"}, "subject": subject}));
+    let related = |to: &str| {
+        json!({"resourceType": "DocumentManifest", "status": "current", "subject": subject,
+            "content": [{"reference": "Organization/org-city"}],
+            "related": [{"identifier": {"system": IDENTIFIERS, "value": "hiho-8841"}, "ref": {"reference": to}}]})
+    };
+    let id = tester.create(&related(&format!("Condition/{illness}")));
+    let open = tester.create(&related("Organization/org-city"));
+    let share = |class: &str| consent(&who, &format!("Patient/{who}"), "permit", class, "Organization/org-city");
+    tester.create(&share("DocumentManifest"));
+    let asked = format!("DocumentManifest?_id={id}&");
+    let queries = ["related-id={}", "related-id:not={}", "_filter=related-id eq {}", "_filter=not (related-id eq {})"]
+        .map(|query| format!("{asked}{}", query.replace(' ', "%20")));
+    for query in &queries {
+        alike(&town, "hiho-8841", "hiho-8842", query);
+        let found = |value: &str| tester.ids(&query.replace("{}", value)).len();
+        assert_eq!(found("hiho-8841") + found("hiho-8842"), 1, "{query}");
+    }
+    alike(&town, "false", "true", &format!("{asked}related-id:missing={{}}"));
+    alike(&town, "hiho", "hihu", &format!("{asked}_content={{}}"));
+    tester.get("DocumentManifest?_sort=related-id").refused(400);
+    let path = format!("DocumentManifest/{id}");
+    let part = town.get(&path).expect(200).json();
+    assert_eq!(part["related"], json!([{"ref": {"reference": format!("Condition/{illness}")}}]));
+    assert!(part.to_string().contains("REDACTED") && tester.get(&path).text().contains("hiho"), "{part}");
+    // What hides nothing, and what is shared, says all.
+    assert!(town.get(&format!("DocumentManifest/{open}")).expect(200).text().contains("hiho"));
+    tester.create(&share("Condition"));
+    assert_eq!(town.get(&path).expect(200).json()["related"][0]["identifier"]["value"], "hiho-8841");
+    // By it she finds it where nothing is hidden from her that it refers to.
+    tester.create(&share("Patient"));
+    assert_eq!(town.ids(&queries[0].replace("{}", "hiho-8841")), [id]);
+}
+
 /// A record that names a hidden one beside a narrative, and contains another narrative; and
 /// its citizen, who shares such records with the town.
 fn telling(tester: &Caller, number: &str) -> (String, String) {

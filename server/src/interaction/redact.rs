@@ -203,9 +203,10 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
 }
 
 /// The place that a reference leads to, if somebody may hide it: type and id; [`NOWHERE`]
-/// for one that would lead to this server, but to nothing that could be here.
+/// for one that would lead to this server, but to nothing that could be here. An element
+/// that has its names beside a reference leads where that does.
 pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
-    let reference = json.str("reference")?;
+    let reference = json.str("reference").or_else(|| json.get(BESIDE)?.str("reference"))?;
     match local(reference, base) {
         Some((kind, _)) if SHARED.contains(&kind) => None,
         Some(place) => Some(place),
@@ -220,6 +221,9 @@ fn is_named(reference: &Json) -> bool {
 
 /// What says in a reference who it leads to.
 const NAMES: &[&str] = &["display", "_display", "identifier"];
+
+/// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
+const BESIDE: &str = "ref";
 
 const REDACTED: &str = "REDACTED";
 /// The tags of what something was taken out of.

@@ -167,6 +167,17 @@ pub fn canonical(plan: &Plan) -> String {
     super::page::query_string(&parts)
 }
 
+/// Who is not given what a parameter finds by does not find by it, whatever is asked of it.
+pub(super) fn told(parameter: &Parameter, found: Filter) -> Filter {
+    if is_beside(parameter) { Filter::All(vec![found, Filter::Told]) } else { found }
+}
+
+/// Whether it finds by identifiers that stand beside a reference, and may be taken out for it
+/// (`interaction/redact.rs`).
+pub(super) fn is_beside(parameter: &Parameter) -> bool {
+    *parameter.key == *"DocumentManifest.related-id"
+}
+
 fn too_much(name: &str) -> SearchError {
     SearchError::new(name, Reason::ManyValues { most: MOST_VALUES })
 }
@@ -218,7 +229,10 @@ impl<'a> Reader<'a> {
             "_list" => self.list(modifier, value),
             "_text" | "_content" => self.words(code, modifier, value),
             FILTER if modifier != Modifier::None => Err(unfit(modifier, FILTER)),
-            code => self.indexed(self.known(code)?, modifier, value),
+            code => {
+                let parameter = self.known(code)?;
+                Ok(told(parameter, self.indexed(parameter, modifier, value)?))
+            }
         }
     }
 

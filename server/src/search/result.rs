@@ -10,7 +10,7 @@ use super::contained::Which;
 use super::error::SearchError;
 use super::escape::split;
 use super::kinds::Kind;
-use super::parse::Reader;
+use super::parse::{Reader, is_beside};
 use super::plan::{Include, MAX_COUNT, Plan, SortBy, SortColumn, SortKey, Total};
 use super::reason::Reason;
 use super::shape::{Summary, elements};
@@ -160,7 +160,9 @@ fn sort_by(reader: &Reader<'_>, code: &str) -> Result<SortBy, Reason> {
         .index
         .parameter(code)
         .ok_or_else(|| Reason::NotAKey { resource_type: reader.index.name.into(), code: code.into() })?;
-    let mut column = parameter.kind.sort.ok_or_else(|| Reason::Unsorted { code: code.into() })?;
+    // An order would tell of identifiers that the caller is not given.
+    let sorts = parameter.kind.sort.filter(|_| !is_beside(parameter));
+    let mut column = sorts.ok_or_else(|| Reason::Unsorted { code: code.into() })?;
     let only_identifiers = |types: &[Box<str>]| types.iter().all(|name| &**name == "Identifier");
     if column == SortColumn::Code && parameter.types.as_deref().is_some_and(only_identifiers) {
         column = SortColumn::Value;

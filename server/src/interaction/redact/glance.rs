@@ -3,7 +3,7 @@
 
 use memchr::memchr2;
 
-use super::NAMES;
+use super::{BESIDE, NAMES};
 
 /// Whether a reference says who it leads to, or a narrative stands beside a reference.
 /// Never `false` where that is so, however it is spelled.
@@ -33,6 +33,7 @@ pub(super) fn may_lose(json: &[u8]) -> bool {
                         refers = true;
                         has.reference = true;
                     }
+                    name if name == BESIDE.as_bytes() => has.reference = true,
                     name if NAMES.iter().any(|one| one.as_bytes() == name) => has.name = true,
                     _ => {}
                 }
@@ -46,6 +47,7 @@ pub(super) fn may_lose(json: &[u8]) -> bool {
 /// What stands in one object.
 #[derive(Default)]
 struct Has {
+    /// Where it leads, or a reference with names beside it.
     reference: bool,
     name: bool,
 }
@@ -96,6 +98,9 @@ mod tests {
             (r#"{"subject":{"reference":"Patient/a","d\u0069splay":"x"}}"#, true),
             (r#"{"subject":{"reference":"Patient/\u0061","type":"Patient"}}"#, false),
             (r#"{"note":"display","other":"reference"}"#, false),
+            (r#"{"related":[{"identifier":{"value":"1"},"ref":{"reference":"Patient/a"}}]}"#, true),
+            (r#"{"related":[{"ref" : {"reference":"Patient/a"},"identifier":{"value":"1"}}]}"#, true),
+            (r#"{"related":[{"ref":{"reference":"Patient/a"}},{"identifier":{"value":"1"}}]}"#, false),
             (r#"{"broken"#, true),
         ] {
             assert_eq!(may_lose(text.as_bytes()), may, "{text}");

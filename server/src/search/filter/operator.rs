@@ -18,7 +18,7 @@ use crate::search::escape::unescape;
 use crate::search::kinds::string::wanted;
 use crate::search::kinds::{date, special};
 use crate::search::modifier::Modifier;
-use crate::search::parse::{Reader, id, missing};
+use crate::search::parse::{Reader, id, missing, told};
 use crate::search::plan::{Filter, Match, Place};
 use crate::search::reason::Reason;
 
@@ -96,6 +96,11 @@ pub(super) fn filter(reader: &Reader<'_>, name: &str, operator: Operator, value:
         _ => {}
     }
     let parameter = reader.known(name)?;
+    Ok(told(parameter, compared(reader, parameter, operator, value)?))
+}
+
+fn compared(reader: &Reader<'_>, parameter: &Parameter, operator: Operator, value: &str) -> Result<Filter, Reason> {
+    let name = &*parameter.code;
     if operator == Operator::Present {
         return missing(parameter, absent(value)?);
     }
