@@ -163,6 +163,60 @@ fn what_comes_before_its_target_is_the_targets_when_that_comes() {
     assert_eq!((seen(&mei, paths), seen(&taro, paths)), ([404; 3], [200, 200, 404]));
 }
 
+/// What a family had filed with a misfiled document went to the other family with it, and
+/// an app could hold up the correction by filing very much.
+#[test]
+fn what_lies_in_other_hands_stays() {
+    let world = World::new();
+    let town = world.importer();
+    let (mei, taro) = children(&world);
+    let context = made(&town, &document("pt-mei"));
+    let paths = [made(&mei, &binary(b"ours", &context)), made(&mei, &provenance(&[&context]))];
+    let many: Vec<Value> = (0..1100).map(|_| entry("POST", "Provenance", &provenance(&[&context]))).collect();
+    mei.post("", &transaction(&many)).expect(200);
+    let corrected = with_id(document("pt-taro"), context.trim_start_matches("DocumentReference/"));
+    town.put(&context, &corrected).expect(200);
+    for path in &paths {
+        assert_eq!((seen(&taro, [path]), seen(&town, [path])), ([404], [404]));
+        // The document that it is nothing without is hidden from her app now: in her portal she sees it.
+        assert_eq!(seen(&mei, [path]), [404]);
+        assert_eq!(town.get(&format!("{path}/_history")).status, 404);
+    }
+    town.put(&context, &with_id(document("pt-mei"), context.trim_start_matches("DocumentReference/"))).expect(200);
+    for path in &paths {
+        assert_eq!(mei.get(path).expect(200).json()["meta"]["versionId"], "1", "it was theirs all the time");
+    }
+}
+
+/// Half of what was filed while its document was made was nobody's.
+#[test]
+fn what_comes_while_its_target_is_made_is_the_targets() {
+    let world = World::new();
+    let town = world.importer();
+    let (mei, _) = children(&world);
+    for round in 0..12 {
+        let id = format!("made-beside-{round}");
+        let context = format!("DocumentReference/{id}");
+        let together = Barrier::new(5);
+        let letters: Vec<String> = thread::scope(|scope| {
+            let writers: Vec<_> = (0..4)
+                .map(|_| {
+                    scope.spawn(|| {
+                        together.wait();
+                        [made(&town, &binary(b"letter", &context)), made(&town, &provenance(&[&context]))]
+                    })
+                })
+                .collect();
+            together.wait();
+            town.put(&context, &with_id(document("pt-mei"), &id)).expect(201);
+            writers.into_iter().flat_map(|one| one.join().expect("a writer")).collect()
+        });
+        for letter in &letters {
+            assert_eq!(seen(&mei, [letter]), [200], "round {round}");
+        }
+    }
+}
+
 /// A letter that was filed while its document was given to another child stayed with the
 /// first for good.
 #[test]

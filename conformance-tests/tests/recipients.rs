@@ -283,3 +283,87 @@ fn a_reference_astray_names_nobody() {
     assert!(seen.contains("内緒") && !seen.contains("REDACTED"), "{seen}");
     assert_eq!(found(&town, &id, "_text=内緒"), 1);
 }
+
+/// Who wrote a list of ids learned from whether she was shown it which of them exist, in any
+/// family; and a report was shown once the result that hid it had been withdrawn.
+#[test]
+fn a_list_of_what_is_not_there_is_hidden_like_one_of_what_is_hidden() {
+    let world = World::new();
+    let town = world.importer();
+    let ask = Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of("pt-stranger");
+    let stranger = world.approve(&ask);
+    let theirs = place(&town, &weight("pt-mei", "2026-01-10", "6.1"));
+    let subject = reference("Patient/pt-stranger");
+    let astray = format!("{}/Observation/astray/", world.base);
+    for item in [&*theirs, MEI, "Observation/never-there", "Patient/never-there", &astray] {
+        let list = json!({"resourceType": "List", "status": "current", "mode": "working", "subject": subject,
+            "entry": [{"item": reference(item)}]});
+        let composition = json!({"resourceType": "Composition", "status": "final", "type": {"text": "文書"},
+            "subject": subject, "date": "2026-01-10", "author": [subject], "title": "文書",
+            "section": [{"entry": [reference(item)]}]});
+        for resource in [list, composition] {
+            sees(&stranger, false, &[place(&stranger, &resource)]);
+        }
+    }
+    let report = |result: &str| {
+        json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "検査"},
+            "subject": reference(MEI), "result": [reference(result)], "conclusion": "内緒"})
+    };
+    let held = [place(&town, &report(&theirs))];
+    let mother = app(&world, &["DiagnosticReport"]);
+    sees(&mother, false, &held);
+    town.delete(&theirs).expect(204);
+    sees(&mother, false, &held);
+}
+
+/// In a contained panel, in the place of who acts, in an extension of theirs, a hidden record
+/// did not count; the text of a section was no narrative.
+#[test]
+fn what_holds_others_holds_them_wherever_they_stand() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("内緒", "holders-2", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let hidden =
+        place(&tester, &json!({"resourceType": "Condition", "subject": reference(&subject), "code": {"text": "x"}}));
+    for class in ["Composition", "Task", "DiagnosticReport", "List", "Observation"] {
+        tester.create(&consent(&who, &subject, "permit", class, "Organization/org-city"));
+    }
+    let held = json!([{"url": "https://example.org/on", "valueReference": reference(&hidden)}]);
+    let composition = |author: Value, about: &str| {
+        json!({"resourceType": "Composition", "status": "final", "type": {"text": "文書"}, "subject": reference(about),
+            "date": "2026-01-10", "author": [author], "title": "文書",
+            "section": [{"title": "一", "text": {"status": "generated", "div": NARRATIVE},
+                "focus": reference(&subject), "author": [reference(&subject)]}]})
+    };
+    let mut panel = weight(&who, "2026-01-10", "6.1");
+    panel["id"] = json!("p");
+    let answers =
+        json!({"resourceType": "QuestionnaireResponse", "status": "completed", "subject": reference(&subject)});
+    panel["hasMember"] = json!([reference(&place(&tester, &answers))]);
+    let paths = [
+        composition(json!({"reference": subject, "extension": held}), &subject),
+        composition(reference(&subject), &hidden),
+        json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": reference(&hidden),
+            "requester": reference(&subject)}),
+        json!({"resourceType": "DiagnosticReport", "status": "final", "code": {"text": "検査"},
+            "subject": reference(&subject), "result": [reference("#p")], "contained": [panel]}),
+        json!({"resourceType": "List", "status": "current", "mode": "working", "subject": reference(&subject),
+            "entry": [{"item": reference("#l")}], "contained": [{"resourceType": "List", "id": "l",
+                "status": "current", "mode": "working", "entry": [{"item": reference(&hidden)}]}]}),
+    ]
+    .map(|resource| place(&tester, &resource));
+    sees(&town, false, &paths);
+    // Her own Patient, wherever a document names her, hides it from nobody; its text says who she is.
+    let open = place(&tester, &composition(reference(&subject), &subject));
+    let task = json!({"resourceType": "Task", "status": "requested", "intent": "order", "for": reference(&subject),
+        "owner": {"reference": "Device/nowhere"}, "restriction": {"recipient": [reference(&subject)]},
+        "note": [{"authorReference": reference(&subject), "text": "x"}]});
+    sees(&town, true, &[&open, &place(&tester, &task)]);
+    let text = town.get(&open).expect(200).text();
+    assert!(!text.contains("内緒") && text.contains("REDACTED"), "{text}");
+    for class in ["Condition", "QuestionnaireResponse"] {
+        tester.create(&consent(&who, &subject, "permit", class, "Organization/org-city"));
+    }
+    sees(&town, true, &[&paths[0], &paths[3], &paths[4]]);
+}

@@ -39,6 +39,8 @@ pub struct Facts {
     pub stances: Vec<(StanceKey, Option<Range<i64>>)>,
     /// What it lists, as far as that is stored.
     pub listed: Vec<Facts>,
+    /// Something that it lists is not stored.
+    pub lacks: bool,
     /// What it lists was kept with it ([`super::listed::lists`]).
     pub list_kept: bool,
 }
@@ -109,7 +111,7 @@ impl Predicate {
             Self::Not(part) => !part.holds_inside(facts, around),
             Self::Lists(part) => {
                 let around = Around { outer: Some(facts), days: None };
-                facts.listed.iter().all(|one| part.holds_inside(one, around))
+                !facts.lacks && facts.listed.iter().all(|one| part.holds_inside(one, around))
             }
             Self::ListKept => facts.list_kept,
             Self::Same => facts.citizen.is_some() && around.outer.is_some_and(|outer| outer.citizen == facts.citizen),

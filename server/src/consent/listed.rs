@@ -10,7 +10,8 @@ use std::collections::HashSet;
 
 use techo_profiles::json::Json;
 
-use super::subject::{ACTOR_ROLES, SUBJECT_ROLES, local};
+use super::subject::{ACTOR_ROLES, SHARED, SUBJECT_ROLES, Subjects, local};
+use crate::base::astray;
 
 /// The types that list others.
 pub const LISTING: &[&str] = &[
@@ -34,35 +35,48 @@ pub const HOLDERS: &[&str] = &["Composition", "MeasureReport", "Task"];
 /// these. What lies deeper hides the whole, for it is not asked about.
 pub const DEPTH: usize = 3;
 
-/// The resources on this server that `resource` lists: type and id, each once.
+/// The resources on this server that `resource` lists, what it contains among it: type and
+/// id, each once; [`NOWHERE`] for what would be here and cannot be. Those of the shared list
+/// are no secret.
 ///
 /// * `base`: this server's own base without a slash at the end.
 pub fn listed<'a>(resource: &'a Json, base: &str) -> Vec<(&'a str, &'a str)> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
-    let mut add = |reference: Option<&'a Json>| {
-        for one in reference.map_or(&[][..], Json::each) {
-            let place = one.str("reference").and_then(|text| local(text, base));
-            found.extend(place.filter(|place| seen.insert(*place)));
-        }
+    let mut add = |reference: &'a Json| {
+        let Some(text) = reference.str("reference") else { return };
+        let place = local(text, base).or_else(|| astray(text, base).then_some(NOWHERE));
+        found.extend(place.filter(|place| !SHARED.contains(&place.0) && seen.insert(*place)));
     };
-    let mut parts = |name: &str, inner: &str| resource.list(name).iter().for_each(|part| add(part.get(inner)));
-    match resource.str("resourceType").unwrap_or_default() {
-        "DiagnosticReport" => {
-            parts("media", "link");
-            add(resource.get("result"));
-        }
-        "Encounter" => parts("diagnosis", "condition"),
-        "List" => parts("entry", "item"),
-        "Provenance" => {
-            parts("entity", "what");
-            add(resource.get("target"));
-        }
-        "Observation" => add(resource.get("hasMember")),
-        "Binary" => add(resource.get("securityContext")),
-        kind if HOLDERS.contains(&kind) => all_but_roles(resource, &mut add),
-        _ => {}
+    if HOLDERS.iter().any(|kind| resource.str("resourceType") == Some(kind)) {
+        held(resource, base, &mut add);
+    } else {
+        std::iter::once(resource).chain(resource.list("contained")).for_each(|one| parts(one, &mut add));
     }
     found
+}
+
+/// The elements of one resource that list others.
+fn parts<'a>(resource: &'a Json, add: &mut dyn FnMut(&'a Json)) {
+    let mut each = |name: &str, inner: Option<&str>| {
+        for part in resource.get(name).map_or(&[][..], Json::each) {
+            inner.map_or(Some(part), |inner| part.get(inner)).into_iter().for_each(&mut *add);
+        }
+    };
+    match resource.str("resourceType").unwrap_or_default() {
+        "DiagnosticReport" => {
+            each("media", Some("link"));
+            each("result", None);
+        }
+        "Encounter" => each("diagnosis", Some("condition")),
+        "List" => each("entry", Some("item")),
+        "Provenance" => {
+            each("entity", Some("what"));
+            each("target", None);
+        }
+        "Observation" => each("hasMember", None),
+        "Binary" => each("securityContext", None),
+        _ => {}
+    }
 }
 
 /// Whether others on this server, or that there are none, are to be kept as what
@@ -71,21 +85,45 @@ pub fn lists<T>(kind: &str, listed: &[T]) -> bool {
     HOLDERS.contains(&kind) || !listed.is_empty()
 }
 
-/// Every element that may be a reference, in what is contained and in extensions too.
-fn all_but_roles<'a>(resource: &'a Json, add: &mut dyn FnMut(Option<&'a Json>)) {
-    let roles = |name: &str| SUBJECT_ROLES.contains(&name) || ACTOR_ROLES.contains(&name);
-    for member in resource.members().iter().filter(|member| !roles(&member.name)) {
-        inside(&member.value, add);
+/// Every reference of a resource at any depth, but those to the Patients it is about and
+/// to who acts.
+fn held<'a>(resource: &'a Json, base: &str, add: &mut dyn FnMut(&'a Json)) {
+    let own = Subjects::of(resource, base).patients;
+    let mut add = |reference: &'a Json| {
+        let place = reference.str("reference").and_then(|text| local(text, base));
+        if !place.is_some_and(|(kind, id)| kind == "Patient" && own.iter().any(|one| **one == *id)) {
+            add(reference);
+        }
+    };
+    for member in resource.members() {
+        inside(&member.value, is_role(&member.name).then_some(base), &mut add);
     }
 }
 
-fn inside<'a>(json: &'a Json, add: &mut dyn FnMut(Option<&'a Json>)) {
-    if json.get("reference").is_some() {
-        add(Some(json));
+/// * `acts`: the base, if it stands in the place of one who acts.
+fn inside<'a>(json: &'a Json, acts: Option<&str>, add: &mut dyn FnMut(&'a Json)) {
+    let place = |base| local(json.str("reference")?, base);
+    let who = acts.and_then(place).is_some_and(|(kind, _)| ACTORS.contains(&kind));
+    if json.get("reference").is_some() && !who {
+        add(json);
     }
-    json.items().iter().for_each(|item| inside(item, add));
-    json.members().iter().for_each(|member| inside(&member.value, add));
+    json.items().iter().for_each(|item| inside(item, acts, add));
+    for member in json.members() {
+        // An extension of one who acts is no one who acts.
+        let acts = acts.filter(|_| !member.name.ends_with("xtension"));
+        inside(&member.value, acts, add);
+    }
 }
+
+fn is_role(name: &str) -> bool {
+    SUBJECT_ROLES.contains(&name) || ACTOR_ROLES.contains(&name) || name == "owner"
+}
+
+/// What may act.
+const ACTORS: &[&str] = &["CareTeam", "Device", "Group", "Patient", "Person", "RelatedPerson"];
+
+/// Where nothing is.
+pub const NOWHERE: (&str, &str) = ("", "");
 
 #[cfg(test)]
 mod tests {
@@ -120,8 +158,16 @@ mod tests {
                 "Encounter/e Condition/c Patient/d Media/m",
             ),
             (
-                r#"{"resourceType":"Task","for":{"reference":"Patient/a"},"requester":{"reference":"RelatedPerson/r"},"owner":{"reference":"CareTeam/t"},"focus":{"reference":"ServiceRequest/s"},"input":[{"valueReference":{"reference":"Observation/o"}}]}"#,
-                "CareTeam/t ServiceRequest/s Observation/o",
+                r#"{"resourceType":"Task","for":{"reference":"Patient/a"},"requester":{"reference":"RelatedPerson/r"},"owner":{"reference":"CareTeam/t","extension":[{"valueReference":{"reference":"Media/m"}}]},"focus":{"reference":"ServiceRequest/s"},"input":[{"valueReference":{"reference":"Observation/o"}}]}"#,
+                "Media/m ServiceRequest/s Observation/o",
+            ),
+            (
+                r#"{"resourceType":"Task","for":{"reference":"Condition/c"},"requester":{"reference":"Patient/a"},"focus":{"reference":"Patient/a"},"note":[{"authorReference":{"reference":"Patient/b"}}]}"#,
+                "Condition/c Patient/b",
+            ),
+            (
+                r##"{"resourceType":"DiagnosticReport","result":[{"reference":"#p"},{"reference":"Observation/a/"}],"contained":[{"resourceType":"Observation","id":"p","hasMember":[{"reference":"Observation/b"}]}]}"##,
+                "/ Observation/b",
             ),
             (
                 r#"{"resourceType":"MeasureReport","evaluatedResource":[{"reference":"Observation/o"}],"group":[{"population":[{"subjectResults":{"reference":"List/l"}}]}]}"#,

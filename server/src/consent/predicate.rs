@@ -68,8 +68,8 @@ pub enum Predicate {
     WithinIts,
     /// Inside [`Predicate::Stands`]: [`Predicate::Touches`] these days.
     TouchesIts,
-    /// Every live record that the row lists ([`super::listed`]) fulfils the inner
-    /// condition; what is not there does not count.
+    /// Every record that the row lists ([`super::listed`]) is there and fulfils the inner
+    /// condition.
     Lists(Box<Predicate>),
     /// What the row lists was kept with it, if that is anything or if its type is one of
     /// [`super::listed::HOLDERS`].

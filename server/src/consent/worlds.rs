@@ -198,14 +198,16 @@ impl World {
             facts.citizen = Some(self.key(one));
         }
         let listed = listed(&record.resource, "");
-        let stored = listed
+        let stored: Vec<&Record> = listed
             .iter()
-            .filter_map(|(kind, id)| self.records.iter().find(|other| place(other) == format!("{kind}/{id}")));
+            .filter_map(|(kind, id)| self.records.iter().find(|other| place(other) == format!("{kind}/{id}")))
+            .collect();
         if record.older {
             return facts;
         }
         facts.list_kept = listed::lists(record.resource.str("resourceType").unwrap_or_default(), &listed);
-        facts.listed = stored.map(|other| self.facts(other, span)).collect();
+        facts.lacks = stored.len() < listed.len();
+        facts.listed = stored.into_iter().map(|other| self.facts(other, span)).collect();
         facts
     }
 

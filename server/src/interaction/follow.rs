@@ -11,10 +11,10 @@ use super::{Call, Error, Issue, Location};
 use crate::consent::subject::Subjects;
 use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::consent::write::Keeping;
-use crate::store::WriteSet;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
+use crate::store::{StoreError, WriteSet};
 
 /// What the same set of writes makes of others.
 #[derive(Clone, Debug, Default)]
@@ -31,15 +31,11 @@ pub(crate) struct Moved {
     at: Location,
     subjects: Subjects,
     now: Vec<CitizenKey>,
-    from: From,
-}
-
-/// By what is told who had the right to point at a record: it lies in the same hands, or
-/// is about one of the same people.
-#[derive(Clone, Debug)]
-struct From {
+    /// In whose hands it lies. What lies in others' and points at it stays whose it is: the
+    /// letter that a family filed with a document is theirs, to whomever that is given.
     keeper: CustodianKey,
-    before: Vec<CitizenKey>,
+    /// It was not there before.
+    came: bool,
 }
 
 impl Moved {
@@ -61,8 +57,15 @@ impl Moved {
             return Ok(None);
         }
         let subjects = Subjects::of(&draft.resource, &call.base);
-        let from = From { keeper: put.facts.custodian, before };
-        Ok(Some(Self { at: draft.at.clone(), subjects, now: put.facts.subjects.clone(), from }))
+        let keeper = put.facts.custodian;
+        let came = old.is_none();
+        Ok(Some(Self { at: draft.at.clone(), subjects, now: put.facts.subjects.clone(), keeper, came }))
+    }
+
+    /// Whether it was not there before: what follows it follows when it is there, by
+    /// [`drawn`], and costs those nothing that nothing follows.
+    pub(crate) fn came(&self) -> bool {
+        self.came
     }
 
     /// Where it is, and whom it is about now.
@@ -91,20 +94,14 @@ pub(crate) async fn followers(
     let mut pending = pending.clone();
     pending.subjects.extend(moved.iter().map(Moved::becomes));
     // All of them first: one may follow several that move, and others that follow.
-    let mut places: Vec<(Location, From)> = moved.into_iter().map(|one| (one.at, one.from)).collect();
+    let mut places: Vec<(Location, CustodianKey)> = moved.into_iter().map(|one| (one.at, one.keeper)).collect();
     let (mut found, mut known) = (Vec::new(), HashSet::new());
-    while let Some((at, from)) = places.pop() {
-        let followers = call.store.following(&at.kind, &at.id).await?;
-        if !from.before.is_empty() {
-            // One that comes meanwhile is about whom this was about before.
-            let rows = followers.iter().map(|one| one.rid).collect();
-            set.conditions.push(call.store.followed_by(&at.kind, &at.id, rows));
-        }
+    while let Some((at, keeper)) = places.pop() {
+        let followers = call.store.following(&at.kind, &at.id, keeper).await?;
+        // One that comes meanwhile is about whom this was about before.
+        let rows = followers.iter().map(|one| one.rid).collect();
+        set.conditions.push(call.store.followed_by(&at.kind, &at.id, keeper, rows));
         for old in followers {
-            let about = call.store.subjects_of(&old).await?;
-            if old.custodian != from.keeper && !about.iter().any(|one| from.before.contains(one)) {
-                continue;
-            }
             // Of what makes no sense its keeper is told when it is written.
             let (Ok(Some(resource)), Ok(Some(body))) = (old.json(), old.body()) else { continue };
             let at = Location { kind: call.type_name(old.kind), id: old.id.clone() };
@@ -115,7 +112,7 @@ pub(crate) async fn followers(
                 return Err(crowd(&at));
             }
             pending.subjects.insert(at.reference(), Subjects::of(&resource, &call.base));
-            places.push((at.clone(), from.clone()));
+            places.push((at.clone(), keeper));
             let draft = Draft { at, text: body.to_vec(), resource, notebook: None };
             found.push((draft, old));
         }
@@ -125,6 +122,32 @@ pub(crate) async fn followers(
     }
     Ok(())
 }
+
+/// Draws what came before them after records that are there now. They are written: what
+/// fails here is told to the log.
+pub(crate) async fn drawn(call: &Call<'_>, came: Vec<Moved>) {
+    if !came.is_empty()
+        && let Err(error) = draw(call, &came).await
+    {
+        tracing::error!(%error, "what came before a record does not follow it until one of them is written again");
+    }
+}
+
+async fn draw(call: &Call<'_>, came: &[Moved]) -> Result<(), Error> {
+    for _ in 0..TRIES {
+        let mut set = WriteSet::default();
+        followers(call, came.to_vec(), &Pending::default(), &HashSet::new(), &mut set).await?;
+        if set.puts.is_empty() {
+            return Ok(());
+        }
+        if call.commit(set).await?.is_ok() {
+            return Ok(());
+        }
+    }
+    Err(Error::Store(StoreError::Busy))
+}
+
+const TRIES: usize = 8;
 
 /// The same content, about whom it is about now; `None` where that is the same.
 ///

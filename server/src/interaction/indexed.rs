@@ -188,9 +188,10 @@ impl App {
             }));
         }
         rows.extend(self.word_rows(&extracted.words));
-        rows.extend(extracted.listed.iter().filter_map(|(kind, id)| {
-            let kind = i16::try_from(self.definitions.type_number(kind)?).ok()?;
-            Some(IndexRow::Listed { kind, id: (**id).to_owned() })
+        rows.extend(extracted.listed.iter().map(|(kind, id)| {
+            // What is of a type that is none is nowhere.
+            let kind = self.definitions.type_number(kind).and_then(|number| i16::try_from(number).ok());
+            IndexRow::Listed { kind: kind.unwrap_or(-1), id: (**id).to_owned() }
         }));
         for held in &extracted.contained {
             rows.push(IndexRow::Contained {

@@ -198,7 +198,9 @@ async fn through(
             Some(call) => call.sees(&at).await?,
             None => true,
         };
-        if seen && let Some((ground, theirs)) = app.store.subjects_at(&at.kind, &at.id).await? {
+        let (ground, theirs) = app.store.subjects_at(&at.kind, &at.id).await?;
+        // What is hidden may change as it likes.
+        if seen || ground.found.is_none() {
             keys.extend(theirs);
             rests.push(ground);
         }

@@ -21,6 +21,7 @@ use techo_profiles::json::{Json, ParseError, Value};
 use super::{Call, Error, Issue, Location, subset};
 use crate::base::astray;
 use crate::consent::caller::Action;
+use crate::consent::listed::NOWHERE;
 use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
 use crate::store::reader::Stored;
@@ -149,9 +150,27 @@ fn mentions<'j>(json: &'j Json, base: &str, all: bool, found: &mut BTreeSet<(&'j
     json.members().iter().for_each(|member| mentions(&member.value, base, all, found));
 }
 
-/// Whether the resource has one, or what it contains.
-fn has_narrative(resource: &Json) -> bool {
-    resource.get("text").is_some() || resource.list("contained").iter().any(|inner| inner.get("text").is_some())
+/// Whether there is a narrative: of the resource, of what it contains, of a section.
+fn has_narrative(json: &Json) -> bool {
+    is_narrative(json.get(TEXT))
+        || json.items().iter().any(has_narrative)
+        || json.members().iter().any(|member| has_narrative(&member.value))
+}
+
+fn take_narratives(json: &mut Json) {
+    if is_narrative(json.get(TEXT)) {
+        json.remove(TEXT);
+    }
+    match json.value_mut() {
+        Value::Array(items) => items.iter_mut().for_each(take_narratives),
+        Value::Object(members) => members.iter_mut().for_each(|member| take_narratives(&mut member.value)),
+        _ => {}
+    }
+}
+
+/// Other elements of this name are strings.
+fn is_narrative(text: Option<&Json>) -> bool {
+    text.is_some_and(|text| matches!(text.value(), Value::Object(_)))
 }
 
 /// What is left of a resource for whom those places are hidden: references to them lose
@@ -165,10 +184,7 @@ pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) 
     if !(found.named || found.hidden && has_narrative(resource)) {
         return None;
     }
-    left.remove("text");
-    if let Some(contained) = left.get_mut("contained") {
-        contained.items_mut().iter_mut().for_each(|inner| drop(inner.remove("text")));
-    }
+    take_narratives(&mut left);
     Some(left)
 }
 
@@ -225,8 +241,7 @@ const NAMES: &[&str] = &["display", "_display", "identifier"];
 /// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
 const BESIDE: &str = "ref";
 
+const TEXT: &str = "text";
 const REDACTED: &str = "REDACTED";
 /// The tags of what something was taken out of.
 const LEFT: &[&str] = &[subset::SUBSETTED, REDACTED];
-/// Where nobody sees anything.
-const NOWHERE: (&str, &str) = ("", "");

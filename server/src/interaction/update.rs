@@ -12,7 +12,7 @@ use techo_profiles::json::Json;
 
 use super::conditional::Condition;
 use super::create::version_url;
-use super::follow::{Moved, Pending, followers};
+use super::follow::{Moved, Pending, drawn, followers};
 use super::plan::{Draft, companions};
 use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
@@ -82,11 +82,12 @@ impl Planned {
             ..Reply::default()
         };
         let mut set = self.set;
-        let moved = self.moved.into_iter().collect();
+        let (came, moved) = self.moved.into_iter().partition(Moved::came);
         followers(call, moved, &Pending::default(), &HashSet::new(), &mut set).await?;
         set.puts.push(self.put.clone());
         match call.commit(set).await? {
             Ok(done) => {
+                drawn(call, came).await;
                 let version = self.put.expected.unwrap_or(0) + 1;
                 reply.version = Some((version, done.stamp));
                 reply.location = self.created.then(|| version_url(&at, version));

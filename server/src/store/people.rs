@@ -178,26 +178,25 @@ impl Store {
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
-    /// The version that is at this place now, and the citizens in a subject role of it.
-    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<Option<(Ground, Vec<CitizenKey>)>, StoreError> {
+    /// What is at this place now, and the citizens in a subject role of it.
+    pub async fn subjects_at(&self, kind: &str, id: &str) -> Result<(Ground, Vec<CitizenKey>), StoreError> {
         let mut sql = Sql::new("SELECT r.rid, r.version, COALESCE(s.citizen, r.citizen) FROM resource r ");
         sql.text("LEFT JOIN subject s ON s.rid = r.rid WHERE r.kind = ").bind(number(kind));
         sql.text(" AND r.id = ").bind(id);
         let rows = self.fetch(sql).await?;
-        let Some(first) = rows.first() else { return Ok(None) };
+        let found = match rows.first() {
+            Some(row) => Some((row.get(0)?, row.get(1)?)),
+            None => None,
+        };
         let of_kind = Definitions::embedded().type_number(kind).unwrap_or(0);
-        let ground = Ground { rid: first.get(0)?, kind: of_kind, id: id.to_owned(), version: first.get(1)? };
         let citizens = rows.iter().map(|row| row.get::<Option<i64>>(2)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Some((ground, citizens.into_iter().flatten().collect())))
+        Ok((Ground { kind: of_kind, id: id.to_owned(), found }, citizens.into_iter().flatten().collect()))
     }
 
-    /// What is about whom the record at this place is about, for the server's own work: the
-    /// versions that are there now.
-    pub async fn following(&self, kind: &str, id: &str) -> Result<Vec<Stored>, StoreError> {
-        let Some(param) = self.dictionary().parameter(FOLLOWED) else { return Ok(Vec::new()) };
-        let mut sql = Sql::new("SELECT t.rid FROM reference t WHERE t.param = ");
-        sql.bind(param).text(" AND t.kind = ").bind(number(kind)).text(" AND t.id = ").bind(id);
-        let rows = self.fetch(sql).await?;
+    /// What is about whom the record at this place is about and lies in these hands, for the
+    /// server's own work: the versions that are there now.
+    pub async fn following(&self, kind: &str, id: &str, keeper: CustodianKey) -> Result<Vec<Stored>, StoreError> {
+        let rows = self.fetch(self.followers("r.rid", (kind, id), keeper)).await?;
         let rids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
         self.rows(&rids).await
     }
@@ -205,14 +204,20 @@ impl Store {
     /// That what follows the record at this place is these still.
     ///
     /// * `followers`: their rows.
-    pub fn followed_by(&self, kind: &str, id: &str, mut followers: Vec<i64>) -> Condition {
+    pub fn followed_by(&self, kind: &str, id: &str, keeper: CustodianKey, mut followers: Vec<i64>) -> Condition {
         followers.sort_unstable();
-        let param = self.dictionary().parameter(FOLLOWED).unwrap_or(0);
-        let mut sql = Sql::new("SELECT r.rid, r.id, r.version FROM reference t JOIN resource r ON r.rid = t.rid ");
-        sql.text("WHERE t.param = ").bind(param).text(" AND t.kind = ").bind(number(kind));
-        sql.text(" AND t.id = ").bind(id).text(" ORDER BY r.rid");
+        let matches = self.followers("r.rid, r.id, r.version", (kind, id), keeper);
         let hash = secret::hash(format!("what follows {kind}/{id}").as_bytes());
-        Condition { hash, matches: sql.statement(self.db.backend()), rid: 0, wanted: followers }
+        Condition { hash, matches: matches.statement(self.db.backend()), rid: 0, wanted: followers }
+    }
+
+    fn followers(&self, columns: &str, (kind, id): (&str, &str), keeper: CustodianKey) -> Sql {
+        // Where nothing ever followed anything, the index has no number.
+        let param = self.dictionary().parameter(FOLLOWED).unwrap_or(0);
+        let mut sql = Sql::new(&format!("SELECT {columns} FROM reference t JOIN resource r ON r.rid = t.rid "));
+        sql.text("WHERE t.param = ").bind(param).text(" AND t.kind = ").bind(number(kind));
+        sql.text(" AND t.id = ").bind(id).text(" AND r.custodian = ").bind(keeper).text(" ORDER BY r.rid");
+        sql
     }
 
     /// The facts of a stored version, as its columns hold them.

@@ -325,7 +325,8 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
     }
 }
 
-/// No live row that this one lists leaves `each` unfulfilled. Most rows list
+/// All that this row lists is there and fulfils `each`: what is not there is not told from
+/// what is hidden, or who writes a list could ask with it what is there. Most rows list
 /// nothing and say so themselves. What an old version or a deleted row listed is not
 /// kept: where it listed anything, it is not shown.
 fn lists(each: &Predicate, row: Row<'_>) -> Sql {
@@ -341,11 +342,11 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
         let whose = format!("{inner}.citizen");
         let is = Row { name: &inner, kind: None, outer: Some(name), whose: &whose, ..row };
         sql.text(&format!(
-            " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} JOIN resource {inner} \
-             ON {inner}.kind = {list}.kind AND {inner}.id = {list}.id \
-             WHERE {list}.rid = {name}.rid AND {inner}.deleted = 0 AND NOT "
+            " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} WHERE {list}.rid = {name}.rid \
+             AND NOT EXISTS (SELECT 1 FROM resource {inner} WHERE {inner}.kind = {list}.kind \
+             AND {inner}.id = {list}.id AND {inner}.deleted = 0 AND "
         ));
-        sql.push(holds(each, is)).text(")");
+        sql.push(holds(each, is)).text("))");
     }
     sql.text(")");
     sql

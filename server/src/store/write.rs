@@ -63,22 +63,20 @@ pub struct Put {
     pub sweep: bool,
     /// As of which rules the rows are.
     pub rules: Rules,
-    /// The records by which it is told whom this one is about: they must be of these
-    /// versions still.
+    /// The records by which it is told whom this one is about: they must be as they were
+    /// found still.
     pub rests: Vec<Ground>,
 }
 
-/// A version that others are told by.
+/// A place that others are told by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ground {
-    /// The row.
-    pub rid: i64,
     /// The resource type's number.
     pub kind: u16,
     /// The resource id.
     pub id: String,
-    /// The version.
-    pub version: i32,
+    /// Row and version of what is there; `None` if nothing is.
+    pub found: Option<(i64, i32)>,
 }
 
 /// Generations of the own search parameters, as a write was planned by them.

@@ -26,7 +26,7 @@ use super::pen::{Pen, Transaction};
 use super::rows::Rows;
 use super::rules::defines_rules;
 use super::runs::Runs;
-use super::write::{Beside, Committed, Extra, Into, Put, Refused, WriteSet};
+use super::write::{Beside, Committed, Extra, Ground, Into, Put, Refused, WriteSet};
 use crate::clock::Clock;
 
 /// Sets that may wait; more are answered 503.
@@ -337,7 +337,7 @@ impl<C: Runs> Batch<'_, C> {
         let puts = || sets.iter().flat_map(|set| &set.puts);
         let replaced = puts().filter(|put| put.expected.is_some()).map(|put| put.rid);
         let mut expecting: Vec<i64> =
-            replaced.chain(puts().flat_map(|put| &put.rests).map(|ground| ground.rid)).collect();
+            replaced.chain(puts().flat_map(|put| &put.rests).filter_map(|ground| Some(ground.found?.0))).collect();
         expecting.sort_unstable();
         expecting.dedup();
         let mut current: HashMap<i64, (i32, i64)> = HashMap::new();
@@ -348,11 +348,16 @@ impl<C: Runs> Batch<'_, C> {
                 current.insert(row.get(0)?, (row.get(1)?, row.get(3)?));
             }
         }
+        let came = self.came(puts()).await?;
         let check = |set: &&WriteSet| {
             set.puts.iter().enumerate().find_map(|(number, put)| {
                 let version = |rid: &i64| current.get(rid).map(|(version, _)| *version);
                 let current = version(&put.rid);
-                let gone = put.rests.iter().any(|ground| version(&ground.rid) != Some(ground.version));
+                let stands = |ground: &Ground| match ground.found {
+                    Some((rid, found)) => version(&rid) == Some(found),
+                    None => !came.contains(&(ground.kind, &*ground.id)),
+                };
+                let gone = !put.rests.iter().all(stands);
                 let stale = put.expected.is_some_and(|expected| current != Some(expected));
                 (stale || gone).then_some(Refused::Moved { put: number, current })
             })
@@ -365,6 +370,19 @@ impl<C: Runs> Batch<'_, C> {
             return Err(StoreError::OtherRules);
         }
         Ok((refusals, newest))
+    }
+
+    /// The places at which there is something now, of those where nothing was.
+    async fn came<'p>(&self, puts: impl Iterator<Item = &'p Put>) -> Result<HashSet<(u16, &'p str)>, StoreError> {
+        let mut came = HashSet::new();
+        for ground in puts.flat_map(|put| &put.rests).filter(|ground| ground.found.is_none()) {
+            let place = [Value::from(i16::try_from(ground.kind).unwrap_or(0)), ground.id.as_str().into()];
+            let sql = "SELECT 1 FROM resource WHERE kind = ? AND id = ?";
+            if !self.connection.rows(statement(self.connection.backend(), sql, place)).await?.is_empty() {
+                came.insert((ground.kind, &*ground.id));
+            }
+        }
+        Ok(came)
     }
 
     /// Asks for the current versions of these records, and on PostgreSQL holds them.

@@ -12,7 +12,7 @@ use super::{LARGEST, answered, recorded, refusal, response, too_much, within};
 use crate::consent::caller::Action;
 use crate::consent::subject::{FOLLOWING, Subjects};
 use crate::interaction::conditional::{Condition, present};
-use crate::interaction::follow::{Moved, Pending, followers};
+use crate::interaction::follow::{Moved, Pending, drawn, followers};
 use crate::interaction::plan::{Draft, parse};
 use crate::interaction::update::Planned;
 use crate::interaction::{
@@ -40,7 +40,10 @@ pub(super) async fn transaction(call: &Call<'_>, body: &[u8], entries: &[Json]) 
         let mut plan = Transaction::planned(call, &mut entries).await?;
         let written = call.commit(std::mem::take(&mut plan.set)).await;
         match written.map_err(|error| plan.crowded(error))? {
-            Ok(done) => return plan.answered(call, &entries, done.stamp).await,
+            Ok(done) => {
+                drawn(call, std::mem::take(&mut plan.came)).await;
+                return plan.answered(call, &entries, done.stamp).await;
+            }
             Err(Refused::Taken) => return Err(plan.taken(call).await?),
             // Another request came between plan and commit: nothing was written, and what
             // it made may be what an entry looks for.
@@ -132,6 +135,8 @@ struct Transaction {
     pending: Pending,
     /// What will be about others than before.
     moved: Vec<Moved>,
+    /// What will be there that was not.
+    came: Vec<Moved>,
     touched: HashSet<Location>,
     /// Bytes that reads will answer, as far as they are known.
     size: usize,
@@ -147,6 +152,7 @@ impl Transaction {
             doomed: HashMap::new(),
             pending: Pending::default(),
             moved: Vec::new(),
+            came: Vec::new(),
             touched: HashSet::new(),
             size: 0,
         };
@@ -158,7 +164,8 @@ impl Transaction {
         for entry in order {
             plan.entry(call, entry).await.map_err(|error| within(entry.index, error))?;
         }
-        let moved = std::mem::take(&mut plan.moved);
+        let (came, moved) = std::mem::take(&mut plan.moved).into_iter().partition(Moved::came);
+        plan.came = came;
         followers(call, moved, &plan.pending, &plan.touched, &mut plan.set).await?;
         Ok(plan)
     }
