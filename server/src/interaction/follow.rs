@@ -100,7 +100,7 @@ pub(crate) async fn followers(
         let followers = call.store.following(&at.kind, &at.id, keeper).await?;
         // One that comes meanwhile is about whom this was about before.
         let rows = followers.iter().map(|one| one.rid).collect();
-        set.conditions.push(call.store.followed_by(&at.kind, &at.id, keeper, rows));
+        set.conditions.push(call.store.followed_by(&at.kind, &at.id, keeper, rows).await?);
         for old in followers {
             // Of what makes no sense its keeper is told when it is written.
             let (Ok(Some(resource)), Ok(Some(body))) = (old.json(), old.body()) else { continue };

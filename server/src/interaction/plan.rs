@@ -194,11 +194,12 @@ async fn through(
             continue;
         }
         let Some(at) = Location::read(&reference) else { continue };
+        // In this order: what comes between the two is found, not taken for hidden.
+        let (ground, theirs) = app.store.subjects_at(&at.kind, &at.id).await?;
         let seen = match call {
             Some(call) => call.sees(&at).await?,
             None => true,
         };
-        let (ground, theirs) = app.store.subjects_at(&at.kind, &at.id).await?;
         // What is hidden may change as it likes.
         if seen || ground.found.is_none() {
             keys.extend(theirs);

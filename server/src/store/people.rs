@@ -196,7 +196,7 @@ impl Store {
     /// What is about whom the record at this place is about and lies in these hands, for the
     /// server's own work: the versions that are there now.
     pub async fn following(&self, kind: &str, id: &str, keeper: CustodianKey) -> Result<Vec<Stored>, StoreError> {
-        let rows = self.fetch(self.followers("r.rid", (kind, id), keeper)).await?;
+        let rows = self.fetch(self.followers("r.rid", (kind, id), keeper).await?).await?;
         let rids = rows.iter().map(|row| row.get(0)).collect::<Result<Vec<i64>, _>>()?;
         self.rows(&rids).await
     }
@@ -204,20 +204,34 @@ impl Store {
     /// That what follows the record at this place is these still.
     ///
     /// * `followers`: their rows.
-    pub fn followed_by(&self, kind: &str, id: &str, keeper: CustodianKey, mut followers: Vec<i64>) -> Condition {
+    pub async fn followed_by(
+        &self,
+        kind: &str,
+        id: &str,
+        keeper: CustodianKey,
+        mut followers: Vec<i64>,
+    ) -> Result<Condition, StoreError> {
         followers.sort_unstable();
-        let matches = self.followers("r.rid, r.id, r.version", (kind, id), keeper);
+        let matches = self.followers("r.rid, r.id, r.version", (kind, id), keeper).await?;
         let hash = secret::hash(format!("what follows {kind}/{id}").as_bytes());
-        Condition { hash, matches: matches.statement(self.db.backend()), rid: 0, wanted: followers }
+        Ok(Condition { hash, matches: matches.statement(self.db.backend()), rid: 0, wanted: followers })
     }
 
-    fn followers(&self, columns: &str, (kind, id): (&str, &str), keeper: CustodianKey) -> Sql {
-        // Where nothing ever followed anything, the index has no number.
+    async fn followers(
+        &self,
+        columns: &str,
+        (kind, id): (&str, &str),
+        keeper: CustodianKey,
+    ) -> Result<Sql, StoreError> {
+        // The first that follows anything may come at this moment, here or through another server.
+        let mut wanted = self.dictionary().wanted();
+        wanted.parameter(FOLLOWED);
+        self.dictionary().intern(&self.db, wanted).await?;
         let param = self.dictionary().parameter(FOLLOWED).unwrap_or(0);
         let mut sql = Sql::new(&format!("SELECT {columns} FROM reference t JOIN resource r ON r.rid = t.rid "));
         sql.text("WHERE t.param = ").bind(param).text(" AND t.kind = ").bind(number(kind));
         sql.text(" AND t.id = ").bind(id).text(" AND r.custodian = ").bind(keeper).text(" ORDER BY r.rid");
-        sql
+        Ok(sql)
     }
 
     /// The facts of a stored version, as its columns hold them.
