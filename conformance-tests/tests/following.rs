@@ -163,6 +163,21 @@ fn what_comes_before_its_target_is_the_targets_when_that_comes() {
     assert_eq!((seen(&mei, paths), seen(&taro, paths)), ([404; 3], [200, 200, 404]));
 }
 
+/// A server that had indexed no follower since its start found none: the letter stayed.
+#[test]
+fn a_server_that_was_started_anew_knows_what_follows() {
+    let world = World::new();
+    let town = world.importer();
+    let context = made(&town, &document("pt-mei"));
+    let letter = made(&town, &binary(b"letter", &context));
+    let world = world.killed_and_restarted();
+    let corrected = with_id(document("pt-taro"), context.trim_start_matches("DocumentReference/"));
+    world.importer().put(&context, &corrected).expect(200);
+    let (mei, taro) = children(&world);
+    let paths = [&*context, &letter];
+    assert_eq!((seen(&mei, paths), seen(&taro, paths)), ([404; 2], [200; 2]));
+}
+
 /// What a family had filed with a misfiled document went to the other family with it, and
 /// an app could hold up the correction by filing very much.
 #[test]
