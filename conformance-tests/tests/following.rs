@@ -56,6 +56,21 @@ fn seen<const N: usize>(caller: &Caller, paths: [&str; N]) -> [u16; N] {
     paths.map(|path| caller.get(path).status)
 }
 
+/// What four clerks file with a document while something happens to it.
+fn filed_while(town: &Caller, context: &str, happens: impl FnOnce()) -> Vec<String> {
+    let together = Barrier::new(5);
+    thread::scope(|scope| {
+        let clerk = || {
+            together.wait();
+            [made(town, &binary(b"letter", context)), made(town, &provenance(&[context]))]
+        };
+        let clerks: Vec<_> = (0..4).map(|_| scope.spawn(clerk)).collect();
+        together.wait();
+        happens();
+        clerks.into_iter().flat_map(|one| one.join().expect("a clerk")).collect()
+    })
+}
+
 /// A letter stayed with the child to whom it had been misfiled, and did not come to the other.
 #[test]
 fn what_follows_a_document_goes_where_it_goes() {
@@ -212,20 +227,8 @@ fn what_comes_while_its_target_is_made_is_the_targets() {
     for round in 0..12 {
         let id = format!("made-beside-{round}");
         let context = format!("DocumentReference/{id}");
-        let together = Barrier::new(5);
-        let letters: Vec<String> = thread::scope(|scope| {
-            let writers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        together.wait();
-                        [made(&town, &binary(b"letter", &context)), made(&town, &provenance(&[&context]))]
-                    })
-                })
-                .collect();
-            together.wait();
-            town.put(&context, &with_id(document("pt-mei"), &id)).expect(201);
-            writers.into_iter().flat_map(|one| one.join().expect("a writer")).collect()
-        });
+        let letters =
+            filed_while(&town, &context, || drop(town.put(&context, &with_id(document("pt-mei"), &id)).expect(201)));
         for letter in &letters {
             assert_eq!(seen(&mei, [letter]), [200], "round {round}");
         }
@@ -242,20 +245,8 @@ fn what_comes_while_its_target_moves_moves_too() {
     for round in 0..12 {
         let context = made(&town, &document("pt-mei"));
         let id = context.trim_start_matches("DocumentReference/");
-        let together = Barrier::new(5);
-        let letters: Vec<String> = thread::scope(|scope| {
-            let writers: Vec<_> = (0..4)
-                .map(|_| {
-                    scope.spawn(|| {
-                        together.wait();
-                        [made(&town, &binary(b"letter", &context)), made(&town, &provenance(&[&context]))]
-                    })
-                })
-                .collect();
-            together.wait();
-            town.put(&context, &with_id(document("pt-taro"), id)).expect(200);
-            writers.into_iter().flat_map(|one| one.join().expect("a writer")).collect()
-        });
+        let letters =
+            filed_while(&town, &context, || drop(town.put(&context, &with_id(document("pt-taro"), id)).expect(200)));
         for letter in &letters {
             assert_eq!((seen(&mei, [letter]), seen(&taro, [letter])), ([404], [200]), "round {round}");
         }

@@ -2,9 +2,11 @@
 //! of these (`consent.md` §4.6). A report is not shown without its results, a
 //! document's bytes not without the document, a Provenance not without its targets.
 //!
-//! To add a type: an arm in [`listed`], its name in [`LISTING`], and the same in
+//! What is not there hides the whole as what is hidden does.
+//!
+//! To add a type: an arm in [`parts`], its name in [`LISTING`], and the same in
 //! `consent/brute.rs`, which shares no code with this. A type that recipients saw
-//! before needs no more; one that they did not belongs to [`HOLDERS`].
+//! before needs no more; one that they did not belongs to [`HOLDERS`] too.
 
 use std::collections::HashSet;
 

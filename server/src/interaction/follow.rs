@@ -2,7 +2,9 @@
 //! whom that is about (`consent.md` §4.6), and goes where it goes.
 //!
 //! Whom a record is about is kept in its row, so when it changes, so do the rows of what
-//! follows: each gets a next version of the same content, in the same transaction.
+//! follows and lies in the same hands: each gets a next version of the same content, in the
+//! same transaction ([`followers`]). What came before its target follows in one of its own,
+//! as soon as that is there ([`drawn`]).
 
 use std::collections::{HashMap, HashSet};
 
