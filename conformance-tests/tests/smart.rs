@@ -95,6 +95,65 @@ fn every_supported_scope_can_be_granted() {
     }
 }
 
+/// They were granted, and every request by them was refused.
+#[test]
+fn a_scope_that_would_give_nothing_is_not_granted() {
+    let world = World::new();
+    let metadata = Request::get(&format!("{}/metadata", world.base)).send().expect(200).json();
+    let types: Vec<&str> = metadata["rest"][0]["resource"]
+        .as_array()
+        .expect("types")
+        .iter()
+        .filter_map(|one| one["type"].as_str())
+        .collect();
+    assert!(types.len() > 100, "{types:?}");
+    let asked: Vec<String> = types.iter().map(|kind| format!("patient/{kind}.rs")).collect();
+    let app = world.approve(&Ask::new("app-public", "hanako", &asked.join(" ")).of("pt-mei"));
+    let granted = set(app.granted("scope"));
+    for (kind, scope) in types.iter().zip(&asked) {
+        let status = app.get(&format!("{kind}?_count=1")).status;
+        assert_eq!(status == 403, !granted.contains(scope.as_str()), "{scope}: {status}");
+    }
+    for (kind, is) in [
+        ("Observation", true),
+        ("Provenance", true),
+        ("Binary", true),
+        ("Organization", true),
+        ("Medication", true),
+        ("Task", false),
+        ("Device", false),
+        ("Bundle", false),
+    ] {
+        assert_eq!(granted.contains(format!("patient/{kind}.rs").as_str()), is, "{kind}");
+    }
+    // Alone it is as good as none, to a person and to the operator; in `user/` it means something.
+    let alone = authorize(&world, &[("scope", Some("patient/Task.read patient/Device.cruds"))]);
+    assert_eq!(alone.location_parameter("error").as_deref(), Some("invalid_scope"));
+    world.approve(&Ask::new("app-public", "hanako", "user/Task.rs").of("pt-mei")).get("Task").expect(200);
+    for (scope, done) in [("patient/Device.rs", false), ("patient/Binary.rs", true), ("user/Device.rs", true)] {
+        let add = [
+            "client",
+            "add",
+            "--id",
+            "idle",
+            "--kind",
+            "public",
+            "--redirect",
+            "http://127.0.0.1/cb",
+            "--scope",
+            scope,
+        ];
+        let output = world.server.command(&add);
+        assert_eq!(output.status.success(), done, "{scope}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).contains("belongs to a patient"), !done, "{scope}");
+        if done {
+            assert!(world.server.command(&["client", "remove", "--id", "idle"]).status.success());
+        }
+    }
+    let token = ["token", "--client", "app-public", "--patient", "pt-mei", "--scope", "patient/Task.r"];
+    assert!(!world.server.command(&token).status.success());
+}
+
 /// An authorization request with some parameters changed; `None` drops one.
 fn authorize(world: &World, changes: &[(&str, Option<&str>)]) -> Response {
     let digest = challenge(&fresh());

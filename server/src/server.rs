@@ -12,6 +12,7 @@ use crate::auth::password::Passwords;
 use crate::auth::server::{AuthorizationServer, Config as AuthConfig};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::consent::gate::patient_scopes_reach;
 use crate::http::fetch::RemoteKeys;
 use crate::interaction::filing::Filing;
 use crate::job::reindex;
@@ -35,7 +36,8 @@ impl Server {
             random: app.random.clone(),
             config: Arc::new(AuthConfig {
                 origin: app.config.base_url.clone(),
-                resource_types: resource_types(&app),
+                resource_types: types(&app, |_| true),
+                patient_types: types(&app, patient_scopes_reach),
                 management: "/apps".to_owned(),
             }),
             keys: SigningKeys::open(&app.config.file("signing-keys.json"))?,
@@ -89,6 +91,6 @@ pub const STALE: &str = "records were indexed by other rules, or under another p
 
 const SWEEP: Duration = Duration::from_mins(5);
 
-fn resource_types(app: &App) -> BTreeSet<String> {
-    app.definitions.resource_types().iter().map(|kind| (*kind).to_owned()).collect()
+fn types(app: &App, fit: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    app.definitions.resource_types().iter().filter(|kind| fit(kind)).map(|kind| (*kind).to_owned()).collect()
 }

@@ -232,7 +232,7 @@ fn may_be_asked(server: &AuthorizationServer, client: &Client, scope: &Scope) ->
         Meaning::LaunchContext(context) => context.as_ref() == "patient",
         Meaning::Launch | Meaning::CreateLaunch | Meaning::Introspect => false,
         Meaning::Resource(own) => match own.context {
-            Context::Patient | Context::User => server.config.knows_type(own),
+            Context::Patient | Context::User => server.config.gives(scope).is_ok(),
             Context::System => false,
         },
     };

@@ -2,14 +2,12 @@
 //!
 //! A secret or password is made here, answered once, and kept as a hash.
 
-use techo_profiles::Definitions;
-
 use super::client::{BadRow, Client, ClientKind, Purposes};
 use super::jwks::{self, JwksError};
 use super::person::{AccountKind, Relation};
 use super::redirect::{self, RedirectError};
 use super::scope::{Context, Meaning, ScopeError, Scopes};
-use super::server::{AuthorizationServer, SECOND, ServerError};
+use super::server::{AuthorizationServer, Config, SECOND, ServerError};
 use crate::secret::{Secret, hash};
 use crate::store::account::ClientRow;
 use crate::store::entity::{access_token, account, authority, client, client_redirect};
@@ -170,7 +168,7 @@ impl AuthorizationServer {
         if self.accounts.client(&new.id).await?.is_some() {
             return Err(RegisterError::Taken(new.id));
         }
-        check_client(&new)?;
+        check_client(&self.config, &new)?;
         let secret = (new.kind == ClientKind::Secret).then(|| Secret::new(self.random.token()));
         let row = client_row(new, secret.as_ref(), self.clock.micros())?;
         self.accounts.add_client(row).await?;
@@ -300,7 +298,7 @@ impl AuthorizationServer {
             return Err(RegisterError::Minutes);
         }
         let client = self.client(&order.client).await?.ok_or(RegisterError::Unknown(order.client))?;
-        let scopes = checked_scopes(&order.scopes)?;
+        let scopes = checked_scopes(&self.config, &order.scopes)?;
         if scopes.is_empty() || !scopes.iter().all(|scope| client.scopes.cover(scope)) {
             return Err(RegisterError::Beyond);
         }
@@ -339,7 +337,7 @@ fn name_fits(text: &str, what: &'static str) -> Result<(), RegisterError> {
     if fits { Ok(()) } else { Err(RegisterError::Name(what)) }
 }
 
-fn check_client(new: &NewClient) -> Result<(), RegisterError> {
+fn check_client(config: &Config, new: &NewClient) -> Result<(), RegisterError> {
     for uri in &new.redirects {
         redirect::registrable(uri).map_err(|error| RegisterError::Redirect(uri.clone(), error))?;
     }
@@ -350,7 +348,7 @@ fn check_client(new: &NewClient) -> Result<(), RegisterError> {
         return Err(RegisterError::Keys(new.kind.name(), "needs a JWK set or its address"));
     }
     check_keys(new.kind, new.keys.as_ref())?;
-    let scopes = checked_scopes(&new.scopes)?;
+    let scopes = checked_scopes(config, &new.scopes)?;
     // Only a client that proves itself by its key may see other clients' tokens.
     if scopes.has(&Meaning::Introspect) && new.kind == ClientKind::Public {
         return Err(RegisterError::Beyond);
@@ -370,15 +368,10 @@ fn check_keys(kind: ClientKind, keys: Option<&NewKeys>) -> Result<(), RegisterEr
 }
 
 /// Every scope must make sense here: an operator's slip is better found now.
-fn checked_scopes(text: &str) -> Result<Scopes, RegisterError> {
+fn checked_scopes(config: &Config, text: &str) -> Result<Scopes, RegisterError> {
     let (scopes, unknown) = Scopes::parse(text);
-    let definitions = Definitions::embedded();
-    let nowhere = scopes.iter().find(|scope| {
-        let kind = scope.resource().and_then(|scope| scope.kind.as_deref());
-        kind.is_some_and(|kind| definitions.type_number(kind).is_none())
-    });
-    if let Some(scope) = nowhere {
-        return Err(RegisterError::Scope(scope.text().to_owned(), ScopeError::Kind));
+    for scope in scopes.iter() {
+        config.gives(scope).map_err(|error| RegisterError::Scope(scope.text().to_owned(), error))?;
     }
     match unknown.into_iter().next() {
         Some((word, error)) => Err(RegisterError::Scope(word, error)),

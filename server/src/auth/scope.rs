@@ -224,6 +224,9 @@ pub enum ScopeError {
     /// Not the shape of a resource type.
     #[error("the type is not a resource type")]
     Kind,
+    /// A `patient/` scope for a type whose records are no patient's.
+    #[error("no record of this type belongs to a patient, so that a patient/ scope would give nothing")]
+    OfNobody,
     /// Not `cruds` in order, nor `read`, `write`, `*`.
     #[error("the part after the dot is not a selection of c, r, u, d, s in this order")]
     Actions,

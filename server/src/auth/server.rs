@@ -11,7 +11,7 @@ use super::keys::SigningKeys;
 use super::login::Lanes;
 use super::password::Passwords;
 use super::person::{ActsFor, User};
-use super::scope::{ResourceScope, Scopes};
+use super::scope::{Context, Scope, ScopeError, Scopes};
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::store::account::Accounts;
@@ -28,6 +28,8 @@ pub struct Config {
     pub origin: String,
     /// Resource types that scopes may name.
     pub resource_types: BTreeSet<String>,
+    /// Those of them that a `patient/` scope ever reaches.
+    pub patient_types: BTreeSet<String>,
     /// Path of the page on which a person sees and withdraws what she has granted.
     pub management: String,
 }
@@ -43,9 +45,20 @@ impl Config {
         format!("{}/oauth/{name}", self.origin)
     }
 
-    /// Whether a scope speaks of every type or of one that there is.
-    pub fn knows_type(&self, scope: &ResourceScope) -> bool {
-        scope.kind.as_deref().is_none_or(|kind| self.resource_types.contains(kind))
+    /// Refuses a scope that names a type of which it could never give anything.
+    ///
+    /// # Errors
+    /// [`ScopeError::Kind`] for what is no type, [`ScopeError::OfNobody`] for one that no
+    /// `patient/` scope reaches.
+    pub fn gives(&self, scope: &Scope) -> Result<(), ScopeError> {
+        let Some(scope) = scope.resource() else { return Ok(()) };
+        match scope.kind.as_deref() {
+            Some(kind) if !self.resource_types.contains(kind) => Err(ScopeError::Kind),
+            Some(kind) if scope.context == Context::Patient && !self.patient_types.contains(kind) => {
+                Err(ScopeError::OfNobody)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether browsers reach it by TLS, so that cookies may insist on it.

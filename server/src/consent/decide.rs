@@ -12,7 +12,7 @@ use super::listed::{DEPTH, HOLDERS, LISTING};
 use super::predicate::Predicate;
 use super::rule::{Ask, Effect, Side, Verdict};
 use super::stance::{Others, StanceKey};
-use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
+use super::subject::{SHARED, WITH_COMPARTMENT, compartment};
 use super::view::{Branch, But, Reach, TypeRules, Unheard, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
 use std::collections::{BTreeMap, BTreeSet};
@@ -185,7 +185,7 @@ fn scoped(
     let mut named: BTreeSet<&str> = single.iter().filter_map(|own| own.kind.as_deref()).collect();
     named.extend(OWN_RULE.iter().flat_map(|kinds| kinds.iter()));
     if every.iter().any(|own| own.context == Context::Patient) {
-        named.extend(COMPARTMENT.iter().chain(WITH_COMPARTMENT));
+        compartment().chain(WITH_COMPARTMENT.iter().copied()).for_each(|kind| _ = named.insert(kind));
     }
     let rest = every.iter().any(|own| own.context != Context::Patient).then_some(rest);
     TypeRules::build(rest, named, |kind| {

@@ -3,7 +3,7 @@
 //! something is stored.
 
 use super::caller::{Action, Caller};
-use super::subject::{COMPARTMENT, SHARED, WITH_COMPARTMENT};
+use super::subject::{SHARED, WITH_COMPARTMENT, in_compartment};
 use crate::auth::scope::{Context, Grant, Meaning, Scopes};
 
 /// The answer of a [`Gate`].
@@ -77,5 +77,12 @@ pub(super) fn contexts(caller: &Caller) -> Vec<Context> {
 
 /// Whether rows of `kind` can be reached by a `patient/` scope.
 pub(super) fn in_patient_scopes(kind: &str) -> bool {
-    COMPARTMENT.contains(&kind) || WITH_COMPARTMENT.contains(&kind)
+    in_compartment(kind) || WITH_COMPARTMENT.contains(&kind)
+}
+
+/// Whether a `patient/` scope that names `kind` ever allows anything: a record of the
+/// patient's, or to read what is shared. One that never does is not granted, or an
+/// application would be told that it has what every request refuses.
+pub fn patient_scopes_reach(kind: &str) -> bool {
+    in_patient_scopes(kind) || SHARED.contains(&kind)
 }

@@ -10,6 +10,8 @@
 
 use std::collections::HashSet;
 
+use techo_profiles::Definitions;
+use techo_profiles::definitions::Compartment;
 use techo_profiles::json::{Json, Value};
 
 use crate::base::below;
@@ -69,74 +71,18 @@ pub const SHARED: &[&str] = &[
 ];
 
 /// The types of R4's Patient compartment: the bound of `patient/` scopes.
-pub const COMPARTMENT: &[&str] = &[
-    "Account",
-    "AdverseEvent",
-    "AllergyIntolerance",
-    "Appointment",
-    "AppointmentResponse",
-    "AuditEvent",
-    "Basic",
-    "BodyStructure",
-    "CarePlan",
-    "CareTeam",
-    "ChargeItem",
-    "Claim",
-    "ClaimResponse",
-    "ClinicalImpression",
-    "Communication",
-    "CommunicationRequest",
-    "Composition",
-    "Condition",
-    "Consent",
-    "Coverage",
-    "CoverageEligibilityRequest",
-    "CoverageEligibilityResponse",
-    "DetectedIssue",
-    "DeviceRequest",
-    "DeviceUseStatement",
-    "DiagnosticReport",
-    "DocumentManifest",
-    "DocumentReference",
-    "Encounter",
-    "EnrollmentRequest",
-    "EpisodeOfCare",
-    "ExplanationOfBenefit",
-    "FamilyMemberHistory",
-    "Flag",
-    "Goal",
-    "Group",
-    "ImagingStudy",
-    "Immunization",
-    "ImmunizationEvaluation",
-    "ImmunizationRecommendation",
-    "Invoice",
-    "List",
-    "MeasureReport",
-    "Media",
-    "MedicationAdministration",
-    "MedicationDispense",
-    "MedicationRequest",
-    "MedicationStatement",
-    "MolecularSequence",
-    "NutritionOrder",
-    "Observation",
-    "Patient",
-    "Person",
-    "Procedure",
-    "Provenance",
-    "QuestionnaireResponse",
-    "RelatedPerson",
-    "RequestGroup",
-    "ResearchSubject",
-    "RiskAssessment",
-    "Schedule",
-    "ServiceRequest",
-    "Specimen",
-    "SupplyDelivery",
-    "SupplyRequest",
-    "VisionPrescription",
-];
+pub fn compartment() -> impl Iterator<Item = &'static str> {
+    patient_compartment().into_iter().flat_map(|found| found.members.keys()).map(String::as_str)
+}
+
+/// Whether a type is in R4's Patient compartment.
+pub fn in_compartment(kind: &str) -> bool {
+    patient_compartment().is_some_and(|found| found.members.contains_key(kind))
+}
+
+fn patient_compartment() -> Option<&'static Compartment> {
+    Definitions::embedded().compartment("Patient")
+}
 
 /// Types outside the compartment that a `patient/` scope reaches all the same,
 /// where they are the patient's: without them a `DocumentReference` has no document.

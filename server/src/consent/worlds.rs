@@ -109,7 +109,7 @@ impl Terms for WorldTerms {
     }
 
     fn is_type(&self, name: &str) -> bool {
-        TYPES.contains(&name) || super::subject::COMPARTMENT.contains(&name)
+        TYPES.contains(&name) || super::subject::in_compartment(name)
     }
 
     fn narrower(&self, _: &str, _: &str) -> Vec<Box<str>> {

@@ -48,7 +48,7 @@ async fn run(server: &AuthorizationServer, request: TokenRequest<'_>) -> Result<
 
 fn is_for_backends(server: &AuthorizationServer, scope: &Scope) -> bool {
     match scope.meaning() {
-        Meaning::Resource(scope) => scope.context == Context::System && server.config.knows_type(scope),
+        Meaning::Resource(own) => own.context == Context::System && server.config.gives(scope).is_ok(),
         Meaning::CreateLaunch | Meaning::Introspect => true,
         Meaning::OpenId
         | Meaning::FhirUser

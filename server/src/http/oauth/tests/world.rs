@@ -167,6 +167,7 @@ impl World {
             config: Arc::new(Config {
                 origin: ORIGIN.to_owned(),
                 resource_types: BTreeSet::from(types.map(str::to_owned)),
+                patient_types: BTreeSet::from(types.map(str::to_owned)),
                 management: "/apps".to_owned(),
             }),
             keys: KEYS.clone(),
