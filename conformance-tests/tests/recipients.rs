@@ -284,6 +284,47 @@ fn a_reference_astray_names_nobody() {
     assert_eq!(found(&town, &id, "_text=内緒"), 1);
 }
 
+/// By `:missing` and `:not` it was told from one that never had an identifier.
+#[test]
+fn an_identifier_that_is_cut_out_is_not_missed() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("番号", "missed-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let hidden =
+        place(&tester, &json!({"resourceType": "Condition", "subject": reference(&subject), "code": {"text": "内緒"}}));
+    let manifest = |related: Value| {
+        tester.create(&json!({"resourceType": "DocumentManifest", "status": "current", "subject": reference(&subject),
+            "content": [reference("Organization/org-city")], "related": [related]}))
+    };
+    let cut = manifest(json!({"identifier": {"system": "urn:visits", "value": "内緒-1"}, "ref": reference(&hidden)}));
+    let bare = manifest(json!({"ref": reference(&hidden)}));
+    tester.create(&consent(&who, &subject, "permit", "DocumentManifest", "Organization/org-city"));
+    for (query, found) in [
+        ("related-id=urn:visits|内緒-1", false),
+        ("related-id:not=urn:visits|内緒-1", true),
+        ("related-id:not=urn:visits|内緒-2", true),
+        ("related-id:missing=true", true),
+        ("related-id:missing=false", false),
+        ("_filter=related-id pr true", false),
+        ("_filter=related-id pr false", true),
+        ("_filter=related-id ne urn:visits|内緒-2", false),
+        ("_filter=not (related-id eq urn:visits|内緒-1)", true),
+    ] {
+        for id in [&cut, &bare] {
+            let query = format!("DocumentManifest?_id={id}&{}", query.replace(' ', "%20"));
+            assert_eq!(town.ids(&query).len(), usize::from(found), "{query}");
+        }
+    }
+    // Its keeper is answered by what is there.
+    for (id, missing) in [(&cut, false), (&bare, true)] {
+        let query = format!("DocumentManifest?_id={id}&related-id:missing={missing}");
+        assert_eq!(tester.ids(&query).len(), 1, "{query}");
+        assert_eq!(tester.ids(&query.replace(":missing", ":not")).len(), 1, "{query}");
+    }
+    assert!(tester.ids(&format!("DocumentManifest?_id={cut}&related-id:not=urn:visits|内緒-1")).is_empty());
+}
+
 /// Who wrote a list of ids learned from whether she was shown it which of them exist, in any
 /// family; and a report was shown once the result that hid it had been withdrawn.
 #[test]

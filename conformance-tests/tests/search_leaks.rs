@@ -452,7 +452,6 @@ fn an_identifier_beside_a_reference_to_a_hidden_thing_goes_too() {
         let found = |value: &str| tester.ids(&query.replace("{}", value)).len();
         assert_eq!(found("hiho-8841") + found("hiho-8842"), 1, "{query}");
     }
-    alike(&town, "false", "true", &format!("{asked}related-id:missing={{}}"));
     alike(&town, "hiho", "hihu", &format!("{asked}_content={{}}"));
     tester.get("DocumentManifest?_sort=related-id").refused(400);
     let path = format!("DocumentManifest/{id}");

@@ -167,9 +167,22 @@ pub fn canonical(plan: &Plan) -> String {
     super::page::query_string(&parts)
 }
 
-/// Who is not given what a parameter finds by does not find by it, whatever is asked of it.
+/// Who is not given what a parameter finds by is answered as if it was not there, whatever
+/// is asked of it: nor is she told of it by what lacks it, or is without a value.
 pub(super) fn told(parameter: &Parameter, found: Filter) -> Filter {
-    if is_beside(parameter) { Filter::All(vec![found, Filter::Told]) } else { found }
+    if !is_beside(parameter) {
+        return found;
+    }
+    let is_there = |found| Filter::All(vec![found, Filter::Told]);
+    match found {
+        Filter::Indexed { param, any, negated: true } => {
+            Filter::Not(Box::new(is_there(Filter::Indexed { param, any, negated: false })))
+        }
+        Filter::Missing { parts, missing: true } => {
+            Filter::Not(Box::new(is_there(Filter::Missing { parts, missing: false })))
+        }
+        found => is_there(found),
+    }
 }
 
 /// Whether it finds by identifiers that stand beside a reference, and may be taken out for it
