@@ -195,7 +195,8 @@ fn what_is_nobodys_record_names_no_hidden_person() {
         "identifier": {"system": "urn:insured", "value": "内緒-1"}});
     let records = [
         json!({"resourceType": "ImplementationGuide", "url": "https://example.org/g", "name": "G", "status": "draft",
-            "packageId": "g", "fhirVersion": ["4.0.1"], "definition": {"resource": [{"reference": named}]}}),
+            "packageId": "g", "fhirVersion": ["4.0.1"], "definition": {"resource": [{"reference": named},
+                {"reference": reference(&subject), "name": "内緒 花子", "description": "内緒の例"}]}}),
         json!({"resourceType": "Location", "name": "公民館",
             "extension": [{"url": "https://example.org/who", "valueReference": named}]}),
         json!({"resourceType": "Medication", "code": {"text": "薬"},
@@ -221,6 +222,7 @@ fn what_is_nobodys_record_names_no_hidden_person() {
             }
         }
         assert_eq!(caller.ids("Medication?_text=内緒").len(), usize::from(told));
+        assert!(caller.ids("ImplementationGuide?_content=内緒").is_empty());
     };
     told(&tester, true);
     told(&town, false);
@@ -231,6 +233,56 @@ fn what_is_nobodys_record_names_no_hidden_person() {
         "managingOrganization": {"reference": "Organization/org-city", "display": "市"}});
     let text = town.get(&place(&tester, &plain)).expect(200).text();
     assert!(text.contains("内緒") && text.contains("市") && !text.contains("REDACTED"), "{text}");
+}
+
+/// The display of a reference to what is contained says of a hidden record what that names.
+#[test]
+fn what_is_contained_names_what_it_refers_to() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("内側", "inner-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let hidden =
+        place(&tester, &json!({"resourceType": "Condition", "subject": reference(&subject), "code": {"text": "x"}}));
+    let named = |to: &str| json!({"reference": to, "display": "内緒の受診", "identifier": {"system": "urn:visits", "value": "内緒-1"}});
+    let mut resource = weight(&who, "2026-01-10", "6.1");
+    resource["contained"] = json!([
+        {"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "AMB"},
+            "reasonReference": [reference(&hidden)]},
+        {"resourceType": "Procedure", "id": "p", "status": "completed", "subject": reference(&subject),
+            "encounter": reference("#e")}]);
+    let mut paths = Vec::new();
+    for (part, text) in [("encounter", "#e"), ("focus", "#p")] {
+        let mut resource = resource.clone();
+        resource["encounter"] = reference("#e");
+        resource["focus"] = json!([reference("#p")]);
+        resource[part] = if part == "focus" { json!([named(text)]) } else { named(text) };
+        paths.push((place(&tester, &resource), format!("{part}:identifier=urn:visits|内緒-1")));
+    }
+    for class in ["Observation", "Patient"] {
+        tester.create(&consent(&who, &subject, "permit", class, "Organization/org-city"));
+    }
+    let told = |told: bool| {
+        for (path, by) in &paths {
+            let id = path.trim_start_matches("Observation/");
+            for text in [town.get(path).expect(200).text(), town.search(&format!("Observation?_id={id}")).to_string()] {
+                assert_eq!((text.contains("内緒"), text.contains("REDACTED")), (told, !told), "{text}");
+                assert!(text.contains("#e") && text.contains("#p"), "{text}");
+            }
+            assert_eq!(town.ids(&format!("Observation?_id={id}&{by}")).len(), usize::from(told), "{by}");
+            assert_eq!(tester.ids(&format!("Observation?_id={id}&{by}")).len(), 1, "{by}");
+            assert!(town.ids(&format!("Observation?_id={id}&_content=内緒")).is_empty(), "{path}");
+        }
+    };
+    told(false);
+    tester.create(&consent(&who, &subject, "permit", "Condition", "Organization/org-city"));
+    told(true);
+    // What leads to nobody keeps its name.
+    let mut open = weight(&who, "2026-01-10", "6.1");
+    open["contained"] =
+        json!([{"resourceType": "Encounter", "id": "e", "status": "finished", "class": {"code": "AMB"}}]);
+    open["encounter"] = named("#e");
+    assert!(town.get(&place(&tester, &open)).expect(200).text().contains("内緒の受診"));
 }
 
 /// Spelled so that it leads nowhere, a reference kept the names of what it was meant for.

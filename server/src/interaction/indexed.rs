@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::Json;
 
 use super::plan::About;
-use super::redact::{nameless, place};
+use super::redact::{named, nameless};
 use super::{Error, Issue};
 use crate::app::App;
 use crate::consent::listed::listed;
@@ -42,7 +42,7 @@ impl App {
             extracted.rows.extend(self.followed(resource));
         }
         let base = self.config.fhir_base();
-        extracted.words = words::of(self.definitions, kind, resource, &|json| place(json, &base));
+        extracted.words = words::of(self.definitions, kind, resource, &named(resource, &base));
         extracted.listed = listed(resource, &base).into_iter().map(|(kind, id)| (kind.into(), id.into())).collect();
         Ok(extracted)
     }

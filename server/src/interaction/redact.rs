@@ -6,12 +6,14 @@
 //! hidden or is not there (§4.6): a name could stand in it. So it does its `identifier`,
 //! the number of an insured person or a chart. A name could stand in a narrative too, which
 //! she gets only of a record all of whose references lead to what she sees. What nobody's
-//! record is, an Organization or a guide, is no different: it may name a patient.
+//! record is, an Organization or a guide, is no different: it may name a patient. A reference
+//! to what is contained says who that is about: it goes where that refers to what is hidden.
 //!
 //! Whatever takes a part out of a record, or an answer from its content, takes it from
 //! what is left ([`Call::redacted`], [`nameless`]), never from what is stored.
 
 mod glance;
+mod inner;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -24,7 +26,9 @@ use crate::consent::caller::Action;
 use crate::consent::listed::NOWHERE;
 use crate::consent::subject::{SHARED, local};
 use crate::consent::view::Reach;
+use crate::search::words::Named;
 use crate::store::reader::Stored;
+use inner::Inner;
 
 /// Which places the caller can see, as far as they were asked about.
 pub(crate) type Seen = HashMap<String, bool>;
@@ -46,7 +50,9 @@ impl Call<'_> {
         }
         let resource = Json::parse(&body).map_err(unreadable)?;
         let mut places = BTreeSet::new();
-        mentions(&resource, &self.base, has_narrative(&resource), &mut places);
+        // What is contained need have no names to be named by.
+        let all = has_narrative(&resource) || resource.get(CONTAINED).is_some();
+        mentions(&resource, &self.base, all, &mut places);
         let told = self.view.whole();
         for (kind, id) in places.into_iter().filter(|place| *place != NOWHERE && !told.knows(place.0, place.1)) {
             let at = Location { kind: kind.to_owned(), id: id.to_owned() };
@@ -143,7 +149,7 @@ fn tagged(mut resource: Json, codes: &[&str]) -> Json {
 
 /// Where references lead, at any depth, as far as somebody may hide it.
 ///
-/// * `all`: those without [`NAMES`] too.
+/// * `all`: those without names too.
 fn mentions<'j>(json: &'j Json, base: &str, all: bool, found: &mut BTreeSet<(&'j str, &'j str)>) {
     found.extend(place(json, base).filter(|_| all || is_named(json)));
     json.items().iter().for_each(|item| mentions(item, base, all, found));
@@ -179,8 +185,11 @@ fn is_narrative(text: Option<&Json>) -> bool {
 ///
 /// * `hidden`: of a type and an id.
 pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Option<Json> {
+    let inner = Inner::of(resource, base, hidden);
+    let leads =
+        |json: &Json| place(json, base).is_some_and(|(kind, id)| hidden(kind, id)) || inner.place(json).is_some();
     let mut left = resource.clone();
-    let found = take_names(&mut left, base, hidden);
+    let found = take_names(&mut left, &leads);
     if !(found.named || found.hidden && has_narrative(resource)) {
         return None;
     }
@@ -193,20 +202,21 @@ pub(super) fn nameless(resource: &Json, base: &str, hidden: &dyn Fn(&str, &str) 
 struct Found {
     /// One to a hidden place.
     hidden: bool,
-    /// One to a hidden place with [`NAMES`], which it has no more.
+    /// One to a hidden place with names, which it has no more.
     named: bool,
 }
 
-fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) -> Found {
+/// * `hidden`: whether an element leads to a hidden place.
+fn take_names(json: &mut Json, hidden: &dyn Fn(&Json) -> bool) -> Found {
     let mut found = Found::default();
-    if place(json, base).is_some_and(|(kind, id)| hidden(kind, id)) {
+    if hidden(json) {
         found = Found { hidden: true, named: is_named(json) };
-        for name in NAMES {
+        for name in names(json) {
             json.remove(name);
         }
     }
     let mut inside = |json: &mut Json| {
-        let Found { hidden, named } = take_names(json, base, hidden);
+        let Found { hidden, named } = take_names(json, hidden);
         found.hidden |= hidden;
         found.named |= named;
     };
@@ -222,7 +232,7 @@ fn take_names(json: &mut Json, base: &str, hidden: &dyn Fn(&str, &str) -> bool) 
 /// for one that would lead to this server, but to nothing that could be here. An element
 /// that has its names beside a reference leads where that does.
 pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)> {
-    let reference = json.str("reference").or_else(|| json.get(BESIDE)?.str("reference"))?;
+    let reference = target(json)?;
     match local(reference, base) {
         Some((kind, _)) if SHARED.contains(&kind) => None,
         Some(place) => Some(place),
@@ -230,16 +240,43 @@ pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
     }
 }
 
+/// The text of a reference, or of the one beside which an element has its names.
+fn target(json: &Json) -> Option<&str> {
+    json.str(REFERENCE).or_else(|| [BESIDE, REFERENCE].iter().find_map(|name| json.get(name)?.str(REFERENCE)))
+}
+
+/// For the words of a resource: where each of its references leads, if somebody may hide
+/// that, and in what elements it says so; one to what is contained leads where that does.
+pub(super) fn named<'j>(resource: &'j Json, base: &str) -> impl Fn(&'j Json) -> Option<Named<'j>> {
+    let inner = Inner::of(resource, base, &|_, _| true);
+    let base = base.to_owned();
+    move |json| Some(Named { place: place(json, &base).or_else(|| inner.place(json))?, by: names(json) })
+}
+
 /// Whether a reference says what it leads to.
 fn is_named(reference: &Json) -> bool {
-    NAMES.iter().any(|name| reference.get(name).is_some())
+    names(reference).iter().any(|name| reference.get(name).is_some())
+}
+
+/// The elements in which it may say so.
+fn names(reference: &Json) -> &'static [&'static str] {
+    let is_beside = reference.get(REFERENCE).is_some_and(|inner| matches!(inner.value(), Value::Object(_)));
+    if is_beside { BESIDE_NAMES } else { NAMES }
 }
 
 /// What says in a reference who it leads to.
 const NAMES: &[&str] = &["display", "_display", "identifier"];
 
+/// What says it beside one, in `ImplementationGuide.definition.resource`.
+const BESIDE_NAMES: &[&str] = &["name", "_name", "description", "_description"];
+
+/// Where a reference leads; in some elements a whole reference has this name.
+const REFERENCE: &str = "reference";
+
 /// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
 const BESIDE: &str = "ref";
+
+const CONTAINED: &str = "contained";
 
 const TEXT: &str = "text";
 const REDACTED: &str = "REDACTED";

@@ -44,11 +44,24 @@ pub struct Words {
     pub named: Vec<(Box<str>, Box<str>)>,
 }
 
-/// Where this reference leads, if somebody may hide that: type and id.
-pub type Named<'a> = &'a dyn for<'j> Fn(&'j Json) -> Option<(&'j str, &'j str)>;
+/// What an element says of where it leads, where somebody may hide that.
+#[derive(Clone, Copy, Debug)]
+pub struct Named<'j> {
+    /// Where that is: type and id.
+    pub place: (&'j str, &'j str),
+    /// The members in which it says so.
+    pub by: &'static [&'static str],
+}
 
 /// The words of a resource.
-pub fn of(definitions: &Definitions, resource_type: &str, resource: &Json, named: Named<'_>) -> Words {
+///
+/// * `named`: of each element, if it leads to what somebody may hide.
+pub fn of<'j>(
+    definitions: &Definitions,
+    resource_type: &str,
+    resource: &'j Json,
+    named: &dyn Fn(&'j Json) -> Option<Named<'j>>,
+) -> Words {
     let mut reader =
         Reader { definitions, named, found: Vec::new(), identified: false, lines: Vec::new(), inner: Vec::new() };
     reader.element(resource_type, resource, true);
@@ -93,9 +106,9 @@ fn words(text: &str) -> String {
     words
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'j> {
     definitions: &'a Definitions,
-    named: Named<'a>,
+    named: &'a dyn Fn(&'j Json) -> Option<Named<'j>>,
     found: Vec<(Box<str>, Box<str>)>,
     /// One of the references has an `identifier`.
     identified: bool,
@@ -104,25 +117,26 @@ struct Reader<'a> {
     inner: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'j> Reader<'_, 'j> {
     /// * `outermost`: it is the resource itself, whose narrative is no content.
-    fn element(&mut self, type_name: &str, json: &Json, outermost: bool) {
+    fn element(&mut self, type_name: &str, json: &'j Json, outermost: bool) {
         let hidden = (self.named)(json);
-        if let Some((kind, id)) = hidden {
+        let cut = hidden.map_or(&[][..], |hidden| hidden.by);
+        if let Some(Named { place: (kind, id), .. }) = hidden {
             self.found.push((kind.into(), id.into()));
-            self.identified |= json.get("identifier").is_some();
+            self.identified |= cut.contains(&"identifier") && json.get("identifier").is_some();
         }
         for member in json.members() {
             let name = &*member.name;
             if let Some(name) = name.strip_prefix('_') {
                 // The extensions of a primitive.
-                if !(hidden.is_some() && NAMES.contains(&name)) {
+                if !cut.contains(&name) {
                     self.extensions(&member.value);
                 }
                 continue;
             }
             let other = name == "id" || NO_WORDS.contains(&(type_name, name));
-            if other || hidden.is_some() && NAMES.contains(&name) || name == "text" && outermost {
+            if other || cut.contains(&name) || name == "text" && outermost {
                 continue;
             }
             let Some(property) = self.definitions.property(type_name, name) else { continue };
@@ -130,13 +144,13 @@ impl Reader<'_> {
         }
     }
 
-    fn extensions(&mut self, json: &Json) {
+    fn extensions(&mut self, json: &'j Json) {
         for item in json.each() {
             item.list("extension").iter().for_each(|extension| self.element("Extension", extension, false));
         }
     }
 
-    fn value(&mut self, type_name: &str, json: &Json) {
+    fn value(&mut self, type_name: &str, json: &'j Json) {
         match (type_name, json.as_str()) {
             ("string" | "markdown", Some(text)) => self.push(line(text)),
             ("xhtml", Some(div)) => self.inner.extend(xhtml::texts(div).iter().map(|text| line(text))),
@@ -159,9 +173,6 @@ impl Reader<'_> {
 
 const FEW: usize = 32;
 
-/// What says in a reference who it leads to.
-const NAMES: &[&str] = &["display", "identifier"];
-
 /// Strings that are no words: where a reference leads, and units, which a quantity is
 /// searched by and which every measurement would bring a row for.
 const NO_WORDS: &[(&str, &str)] = &[
@@ -179,9 +190,9 @@ mod tests {
 
     use super::*;
 
-    fn named(json: &Json) -> Option<(&str, &str)> {
+    fn named(json: &Json) -> Option<Named<'_>> {
         json.get("display")?;
-        json.str("reference")?.split_once('/')
+        Some(Named { place: json.str("reference")?.split_once('/')?, by: &["display", "identifier"] })
     }
 
     fn read(resource: &Json) -> Words {

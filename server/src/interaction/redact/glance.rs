@@ -3,7 +3,7 @@
 
 use memchr::memchr2;
 
-use super::{BESIDE, NAMES};
+use super::{BESIDE, BESIDE_NAMES, NAMES};
 
 /// Whether a reference says who it leads to, or a narrative stands beside a reference.
 /// Never `false` where that is so, however it is spelled.
@@ -34,7 +34,7 @@ pub(super) fn may_lose(json: &[u8]) -> bool {
                         has.reference = true;
                     }
                     name if name == BESIDE.as_bytes() => has.reference = true,
-                    name if NAMES.iter().any(|one| one.as_bytes() == name) => has.name = true,
+                    name if NAMES.iter().chain(BESIDE_NAMES).any(|one| one.as_bytes() == name) => has.name = true,
                     _ => {}
                 }
             }
@@ -101,6 +101,9 @@ mod tests {
             (r#"{"related":[{"identifier":{"value":"1"},"ref":{"reference":"Patient/a"}}]}"#, true),
             (r#"{"related":[{"ref" : {"reference":"Patient/a"},"identifier":{"value":"1"}}]}"#, true),
             (r#"{"related":[{"ref":{"reference":"Patient/a"}},{"identifier":{"value":"1"}}]}"#, false),
+            (r#"{"resource":[{"reference":{"reference":"Patient/a"},"name":"x"}]}"#, true),
+            (r#"{"name":"x","resource":[{"reference":{"reference":"Patient/a"}}]}"#, false),
+            (r##"{"subject":{"reference":"#a","display":"x"}}"##, true),
             (r#"{"broken"#, true),
         ] {
             assert_eq!(may_lose(text.as_bytes()), may, "{text}");
