@@ -21,17 +21,85 @@ pub fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
 }
 
 /// Whether a reference that leads to no resource was meant for this server: it is
-/// relative, or below the base by either of HTTP's schemes. One to a part of the same
-/// resource (`#a`) leads there.
+/// relative, or below the base by either of HTTP's schemes, in whatever spelling a browser
+/// or a proxy takes for it. One to a part of the same resource (`#a`) leads there.
 pub fn astray(reference: &str, base: &str) -> bool {
     let is_scheme = |text: &str| text.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"+-.".contains(&sign));
-    let Some((scheme, rest)) = reference.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
+    if reference.split_once(':').is_none_or(|(scheme, _)| !is_scheme(scheme)) {
         return !reference.starts_with('#');
-    };
-    let Some((own, _)) = base.split_once(':') else { return false };
-    let web = ["http", "https"].iter().any(|one| scheme.eq_ignore_ascii_case(one));
-    web && below(&format!("{own}:{rest}"), base).is_some()
+    }
+    let (Some(at), Some(own)) = (Address::of(reference), Address::of(base)) else { return false };
+    at.host == own.host
+        && (at.port == own.port || at.is_default() && own.is_default())
+        && at.path.starts_with(&own.path)
 }
+
+/// Where a web address leads, however it is spelled: without user, in lower case, with
+/// nothing escaped, and without empty and dotted parts of the path.
+struct Address {
+    host: String,
+    port: Option<u16>,
+    path: Vec<String>,
+}
+
+impl Address {
+    /// `None` for what is no web address.
+    fn of(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let usual = if scheme.eq_ignore_ascii_case("https") {
+            HTTPS
+        } else if scheme.eq_ignore_ascii_case("http") {
+            HTTP
+        } else {
+            return None;
+        };
+        let rest = rest.trim_start_matches(SLASHES);
+        let end = rest.find(['/', '\\', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(end);
+        let (host, port) = with_port(authority.rsplit('@').next()?);
+        let mut path: Vec<String> = Vec::new();
+        for part in plain(rest.split(['?', '#']).next()?).split(SLASHES) {
+            match part {
+                "" | "." => {}
+                ".." => drop(path.pop()),
+                part => path.push(part.to_owned()),
+            }
+        }
+        let host = plain(host);
+        let port = if port.is_empty() { Some(usual) } else { port.parse().ok() };
+        Some(Self { host: host.strip_suffix('.').unwrap_or(&host).to_owned(), port, path })
+    }
+
+    /// Who spells one scheme for the other spells no port for the other's.
+    fn is_default(&self) -> bool {
+        matches!(self.port, Some(HTTP | HTTPS))
+    }
+}
+
+/// Host and port; of `[::1]` the colons are its own.
+fn with_port(authority: &str) -> (&str, &str) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, port),
+        _ => (authority, ""),
+    }
+}
+
+/// In lower case, and with what is escaped (`%66`) as what it stands for.
+fn plain(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let (mut found, mut at) = (Vec::with_capacity(bytes.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let escaped = bytes.get(at + 1..at + 3).filter(|_| byte == b'%');
+        let escaped = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok());
+        found.push(escaped.unwrap_or(byte));
+        at += if escaped.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&found).to_lowercase()
+}
+
+const SLASHES: [char; 2] = ['/', '\\'];
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 #[cfg(test)]
 mod tests {
@@ -47,12 +115,43 @@ mod tests {
             ("http://own.example/fhir/Patient/a", true),
             ("HTTPS://own.example/fhir/Patient/a|1", true),
             ("https://own.example/fhir/Patient/a?x=y", true),
+            ("https://x@own.example/fhir/Patient/a", true),
+            ("https://x:y@z@own.example/fhir/Patient/a", true),
+            ("https://own.example:443/fhir/Patient/a", true),
+            ("https://own.example:0443/fhir/Patient/a", true),
+            ("https://own.example:/fhir/Patient/a", true),
+            ("http://own.example:80/fhir/Patient/a", true),
+            ("http://own.example:443/fhir/Patient/a", true),
+            ("https://own.example/FHIR/Patient/a", true),
+            ("https://own.example/%66hir/Patient/a", true),
+            ("https://own.example/fhir%2FPatient/a", true),
+            ("https://o%57n.example./fhir/Patient/a", true),
+            ("https://own.example/x/.././fhir/Patient/a", true),
+            ("https:own.example/fhir/Patient/a", true),
+            ("https:///own.example/fhir/Patient/a", true),
+            ("https:\\\\own.example\\fhir\\Patient\\a", true),
             ("#p", false),
             ("urn:uuid:1", false),
             ("https://other.example/fhir/Patient/a/", false),
             ("ftp://own.example/fhir/Patient/a", false),
+            ("https://own.example:8443/fhir/Patient/a", false),
+            ("https://own.example:99999/fhir/Patient/a", false),
+            ("https://own.example/other/Patient/a", false),
+            ("https://own.example/fhir/../other/Patient/a", false),
+            ("https://own.example@other.example/fhir/Patient/a", false),
+            ("https://other.example/?x=https://own.example/fhir/Patient/a", false),
+            ("https://own.example/%", false),
+            ("https:", false),
         ] {
             assert_eq!(astray(reference, "https://own.example/fhir"), expected, "{reference}");
+        }
+        for (reference, expected) in [
+            ("http://x@[::1]:8080/fhir/Patient/a", true),
+            ("https://[::1]:8080/fhir/Patient/a", true),
+            ("http://[::1]/fhir/Patient/a", false),
+            ("http://[::2]:8080/fhir/Patient/a", false),
+        ] {
+            assert_eq!(astray(reference, "http://[::1]:8080/fhir"), expected, "{reference}");
         }
     }
 

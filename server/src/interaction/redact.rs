@@ -236,13 +236,20 @@ pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
     match local(reference, base) {
         Some((kind, _)) if SHARED.contains(&kind) => None,
         Some(place) => Some(place),
-        None => astray(reference, base).then_some(NOWHERE),
+        None => (astray(reference, base) || is_loose(reference)).then_some(NOWHERE),
     }
 }
 
 /// The text of a reference, or of the one beside which an element has its names.
 fn target(json: &Json) -> Option<&str> {
     json.str(REFERENCE).or_else(|| [BESIDE, REFERENCE].iter().find_map(|name| json.get(name)?.str(REFERENCE)))
+}
+
+/// Whether a reference is one within a Bundle (`urn:uuid:…`). Outside of that it leads
+/// nowhere, and may be meant for the record here that has this id; whether there is one is
+/// not asked, or who writes such a reference would learn it.
+fn is_loose(reference: &str) -> bool {
+    reference.get(..LOOSE.len()).is_some_and(|start| start.eq_ignore_ascii_case(LOOSE))
 }
 
 /// For the words of a resource: where each of its references leads, if somebody may hide
@@ -276,6 +283,7 @@ const REFERENCE: &str = "reference";
 /// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
 const BESIDE: &str = "ref";
 
+const LOOSE: &str = "urn:uuid:";
 const CONTAINED: &str = "contained";
 
 const TEXT: &str = "text";
