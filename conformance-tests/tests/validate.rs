@@ -97,6 +97,50 @@ fn what_a_write_would_refuse_is_told() {
     assert_eq!(issue(tester.get(&format!("{path}/$validate?mode=delete"))), refused["issue"][0]);
 }
 
+/// Asked at the type, an update was not looked up under the id that its body has.
+#[test]
+fn an_update_asked_at_a_type_is_that_of_the_id_in_the_body() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("型", "validate-5", "2024-04-01"));
+    let theirs = town.create(&weight("pt-mei", "2026-01-10", "6.1"));
+    let mother = world.approve(
+        &Ask::new(
+            "app-public",
+            "hanako",
+            "launch/patient patient/*.rs patient/Patient.u patient/Observation.u?category=laboratory",
+        )
+        .of("pt-mei"),
+    );
+    let (mut part, mut own) = (tester.get(&format!("Patient/{who}")).json(), patient("自", "x", "2024-04-01"));
+    part["meta"]["tag"] = json!([{"system": "urn:x", "code": "y"}]);
+    own["id"] = json!(who);
+    let weighed = |id: &str| {
+        let mut resource = weight("pt-mei", "2026-01-10", "6.2");
+        resource["id"] = json!(id);
+        resource
+    };
+    // What may be replaced, what another holds, what may be read and not changed, and ids
+    // that an app may not choose, whether or not there is something.
+    let never = "n".repeat(who.len());
+    for (caller, body, status) in [
+        (&tester, part, 200),
+        (&town, own.clone(), 409),
+        (&mother, weighed(&theirs), 403),
+        (&mother, weighed(&never), 405),
+        (&mother, own, 405),
+    ] {
+        let (kind, id) = (body["resourceType"].as_str().unwrap_or_default(), body["id"].as_str().unwrap_or_default());
+        let found = issue(caller.post(&format!("{kind}/$validate?mode=update"), &body));
+        if status == 200 {
+            assert_eq!(found["severity"], "information", "{found}");
+            continue;
+        }
+        let refused = caller.put(&format!("{kind}/{id}"), &body).refused(status).json();
+        assert_eq!(found, refused["issue"][0], "{kind}/{id}");
+    }
+}
+
 #[test]
 fn a_hidden_record_is_judged_like_none() {
     let world = World::new();

@@ -109,11 +109,7 @@ pub(crate) async fn planned(
     pending: &Pending,
 ) -> Result<Planned, Error> {
     draft.whole()?;
-    let old = match call.writable_now(&draft.at, Action::Update).await {
-        // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
-        Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => return Err(client_id()),
-        found => found?,
-    };
+    let old = replaced(call, &draft.at).await?;
     let live = old.as_ref().filter(|old| !old.is_deleted());
     if expected.is_some_and(|expected| !expected.fits(live.map(|old| old.version))) {
         return Err(precondition());
@@ -123,6 +119,15 @@ pub(crate) async fn planned(
         call.shown_whole(live).await?;
     }
     next(call, draft, old.as_ref(), pending).await
+}
+
+/// What an update of this id comes after.
+pub(crate) async fn replaced(call: &Call<'_>, at: &Location) -> Result<Option<Stored>, Error> {
+    match call.writable_now(at, Action::Update).await {
+        // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
+        Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => Err(client_id()),
+        found => found,
+    }
 }
 
 /// Plans the version that comes after `old`.

@@ -12,7 +12,7 @@ use techo_profiles::validate::{Severity, structure};
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
 use crate::interaction::delete::deletable;
-use crate::interaction::update::whole;
+use crate::interaction::update::{replaced, whole};
 use crate::interaction::{Call, Error, Issue, Location, Reply, Target, guard};
 
 /// The operation.
@@ -48,7 +48,8 @@ async fn validate(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         (None, Some(Action::Delete)) => {}
         (None, _) => return Err(no_resource()),
     }
-    issues.extend(allowed(call, (kind, at), action).await?);
+    let named = named(kind, input.json("resource"), action);
+    issues.extend(allowed(call, (kind, at.or(named.as_ref())), action).await?);
     if issues.is_empty() {
         let (text, text_ja) = ("No fault was found.", "誤りは見つかりませんでした。");
         issues.push(Issue { severity: "information", ..Issue::error("informational", text, text_ja) });
@@ -159,6 +160,12 @@ fn faults(
     issues
 }
 
+/// What an update that is asked about at a type would replace: the resource says it itself.
+fn named(kind: &str, resource: Option<&Json>, action: Option<Action>) -> Option<Location> {
+    let id = resource?.str("id").filter(|_| action == Some(Action::Update))?;
+    Location::named(kind.to_owned(), id.to_owned()).ok()
+}
+
 /// What keeps the caller from doing it.
 async fn allowed(
     call: &Call<'_>,
@@ -168,7 +175,7 @@ async fn allowed(
     let Some(action) = action else { return Ok(Vec::new()) };
     match refused(&call.doing(action), kind, at).await {
         Ok(()) => Ok(Vec::new()),
-        Err(Error::Forbidden(issue) | Error::NotAllowed(issue)) => Ok(vec![issue]),
+        Err(Error::Forbidden(issue) | Error::NotAllowed(issue) | Error::Conflict(issue)) => Ok(vec![issue]),
         Err(Error::Unprocessable(issues)) => Ok(issues),
         Err(error) => Err(error),
     }
@@ -178,10 +185,13 @@ async fn allowed(
 async fn refused(call: &Call<'_>, kind: &str, at: Option<&Location>) -> Result<(), Error> {
     call.may(call.action, kind)?;
     let Some(at) = at else { return Ok(()) };
-    let old = call.writable_now(at, call.action).await?;
-    match (call.action, old) {
-        (Action::Update, Some(old)) => call.shown_whole(&old).await,
-        (Action::Delete, _) => deletable(kind),
-        _ => Ok(()),
+    if call.action == Action::Update {
+        let old = replaced(call, at).await?;
+        return match old.filter(|old| !old.is_deleted()) {
+            Some(live) => call.shown_whole(&live).await,
+            None => Ok(()),
+        };
     }
+    call.writable_now(at, call.action).await?;
+    deletable(kind)
 }
