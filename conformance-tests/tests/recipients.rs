@@ -464,3 +464,42 @@ fn what_holds_others_holds_them_wherever_they_stand() {
     }
     sees(&town, true, &[&paths[0], &paths[3], &paths[4]]);
 }
+
+/// What lists others was 404 for them once it was withdrawn, and what lists nothing 410.
+#[test]
+fn what_was_withdrawn_is_gone_for_whom_it_was_shown() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("取消", "withdrawn-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let document = |held: &str| {
+        place(
+            &tester,
+            &json!({"resourceType": "Composition", "status": "final", "type": {"text": "紹介状"},
+                "subject": reference(&subject), "date": "2026-01-10", "author": [reference(&subject)],
+                "title": "紹介状", "section": [{"title": "一", "entry": [reference(held)]}]}),
+        )
+    };
+    let result = || place(&tester, &weight(&who, "2026-01-10", "6.1"));
+    let secret =
+        place(&tester, &json!({"resourceType": "Condition", "subject": reference(&subject), "code": {"text": "内緒"}}));
+    let (alone, kept, gone) = (result(), result(), result());
+    let (shown, with_it, hidden) = (document(&kept), document(&gone), document(&secret));
+    let never = document("Observation/never-there");
+    for class in ["Composition", "Observation"] {
+        tester.create(&consent(&who, &subject, "permit", class, "Organization/org-city"));
+    }
+    sees(&town, true, &[&alone, &shown, &with_it]);
+    sees(&town, false, &[&hidden, &never]);
+    for path in [&alone, &shown, &with_it, &gone, &hidden, &never] {
+        tester.delete(path).expect(204);
+    }
+    for (path, status) in [(&alone, 410), (&shown, 410), (&with_it, 410), (&hidden, 404), (&never, 404)] {
+        assert_eq!(town.get(path).status, status, "{path}");
+        let (kind, id) = path.split_once('/').expect("a place");
+        assert!(town.ids(&format!("{kind}?_id={id}")).is_empty(), "{path}");
+    }
+    // A list that is there is hidden by what is not, as before.
+    sees(&town, true, &[&kept]);
+    sees(&town, false, &[document(&gone)]);
+}

@@ -328,7 +328,8 @@ fn holds(rule: &Predicate, row: Row<'_>) -> Sql {
 /// All that this row lists is there and fulfils `each`: what is not there is not told from
 /// what is hidden, or who writes a list could ask with it what is there. Most rows list
 /// nothing and say so themselves. What an old version or a deleted row listed is not
-/// kept: where it listed anything, it is not shown.
+/// kept: where it listed anything, it is not shown. That of what was withdrawn is, and so
+/// who could see it is told that it is gone; what was withdrawn with it counts then.
 fn lists(each: &Predicate, row: Row<'_>) -> Sql {
     let name = row.name;
     if row.listed == Listed::Seen && !row.past {
@@ -342,9 +343,9 @@ fn lists(each: &Predicate, row: Row<'_>) -> Sql {
         let whose = format!("{inner}.citizen");
         let is = Row { name: &inner, kind: None, outer: Some(name), whose: &whose, ..row };
         sql.text(&format!(
-            " OR {name}.deleted = 0 AND NOT EXISTS (SELECT 1 FROM listed {list} WHERE {list}.rid = {name}.rid \
+            " OR {name}.deleted <> 1 AND NOT EXISTS (SELECT 1 FROM listed {list} WHERE {list}.rid = {name}.rid \
              AND NOT EXISTS (SELECT 1 FROM resource {inner} WHERE {inner}.kind = {list}.kind \
-             AND {inner}.id = {list}.id AND {inner}.deleted = 0 AND "
+             AND {inner}.id = {list}.id AND {inner}.deleted IN (0, {name}.deleted) AND "
         ));
         sql.push(holds(each, is)).text("))");
     }
