@@ -6,6 +6,8 @@
 # answered with a line.
 set -euo pipefail
 trap '' INT
+# It speaks Japanese where its packages can: nothing may hang on the words that it uses.
+export LANGUAGE=ja
 
 bin=$(dirname "$(command -v initdb || ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null | tail -1 || true)")
 if [ ! -x "$bin/initdb" ]; then
@@ -26,7 +28,7 @@ stop() {
 trap stop EXIT
 
 cd "$home"
-"${run[@]}" "$bin/initdb" -D "$home/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$home/log" 2>&1 \
+"${run[@]}" "$bin/initdb" -D "$home/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --lc-messages=C.UTF-8 --no-sync >"$home/log" 2>&1 \
   || { cat "$home/log" >&2; exit 1; }
 for _ in 1 2 3 4 5; do
   port=$((20000 + RANDOM % 10000))

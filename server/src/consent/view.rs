@@ -216,6 +216,14 @@ impl View {
         Self::new(vec![Branch { reach, types }], false, Gate::closed())
     }
 
+    /// The view of a caller who is shown everything, a list with all that is on it.
+    #[cfg(test)]
+    pub(crate) fn sample_of_lists() -> Self {
+        let rest = Predicate::Lists(Box::new(Predicate::Always));
+        let types = TypeRules { rest: Some(Arc::new(rest)), named: BTreeMap::new() };
+        Self::new(vec![Branch { reach: Reach::Everything, types }], false, Gate::closed())
+    }
+
     /// The view of a caller with whom many share: two stances, one of days of its own, and
     /// others that are not heard.
     #[cfg(test)]

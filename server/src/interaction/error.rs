@@ -4,7 +4,7 @@ use techo_profiles::json::Json;
 
 use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS};
 use crate::search::SearchError;
-use crate::store::StoreError;
+use crate::store::{StoreError, Trouble};
 
 /// One thing that is wrong, as an `OperationOutcome.issue` says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -298,16 +298,15 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
             (503, vec![issue])
         }
         StoreError::Database(database) => {
-            let text = database.to_string();
-            tracing::error!(error = %kind_of(&text), "database");
-            if text.contains("database or disk is full") || text.contains("No space left") {
-                let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
-                return (507, vec![issue]);
+            tracing::error!(error = %kind_of(&database.to_string()), "database");
+            match Trouble::of(database) {
+                Some(Trouble::Full) => {
+                    let issue = Issue::error("no-store", "The disk is full.", "ディスクに空きがありません。");
+                    (507, vec![issue])
+                }
+                Some(Trouble::Away) => (503, busy()),
+                Some(Trouble::Late) | None => (500, vec![internal()]),
             }
-            if AWAY.iter().any(|part| text.contains(part)) {
-                return (503, busy());
-            }
-            (500, vec![internal()])
         }
         StoreError::Crowded(_) => (422, vec![crowded()]),
         // Asking again would take as long: no 503.
@@ -337,22 +336,9 @@ fn stored(error: &StoreError) -> (u16, Vec<Issue>) {
     }
 }
 
-/// What is in the text of an error when the database is busy, or does not answer: of the
-/// pool, of the connection, of SQLite, and of a PostgreSQL that is ended or not yet begun.
-const AWAY: [&str; 8] = [
-    "pool timed out",
-    "Connection",
-    "error communicating with database",
-    "locked",
-    "terminating connection",
-    "not currently accepting connections",
-    "the database system is",
-    "too many clients",
-];
-
 /// The kind of a database error without what it quotes, which may be a patient's.
 fn kind_of(text: &str) -> String {
-    text.split(['\'', '"', '(']).next().unwrap_or_default().chars().take(120).collect()
+    text.split(['\'', '"', '(', '（', '「']).next().unwrap_or_default().chars().take(120).collect()
 }
 
 fn internal() -> Issue {

@@ -25,6 +25,7 @@ use super::readers::{Halt, Readers, Work};
 use super::row::Row;
 use super::sql::{Again, Sql};
 use super::sqlite::{Own, Setting};
+use super::trouble::Trouble;
 use super::watch::{Guard, Warrant};
 
 /// Connections for reading, and those (on SQLite: the one) for writing.
@@ -51,12 +52,16 @@ pub(super) type Turned = OwnedMutexGuard<()>;
 enum Quick {
     /// On threads of our own.
     Sqlite { file: PathBuf, reads: Readers, searches: Readers },
-    /// On the connections for reading; searches have some with a limit of time.
-    Postgres { searches: Reading },
+    /// On connections with a limit of time each.
+    Postgres { reads: Reading, searches: Reading },
 }
 
 /// How long a search may take if the operator does not say.
 pub const SEARCH_TIME: Duration = Duration::from_secs(10);
+/// How long a narrow statement may hold what reads run on. It takes well under a millisecond,
+/// unless what it asks about lists lists of lists, or the machine is busy: then it is asked
+/// once more where searches run.
+const READ_TIME: Duration = Duration::from_millis(500);
 
 /// Connections to an SQLite file beside its writer, for what is asked rarely.
 const SQLITE_CONNECTIONS: u32 = 2;
@@ -79,10 +84,11 @@ const OURS: &[Setting] = &[("mmap_size", MAPPED), ("temp_store", "memory")];
 /// What the writer's is told besides: to sync at every commit.
 const WRITER: &[Setting] =
     &[("cache_size", WRITER_CACHE), ("synchronous", "FULL"), ("wal_autocheckpoint", LATEST), ("foreign_keys", "ON")];
-/// Connections to a PostgreSQL server.
-const POSTGRES_CONNECTIONS: u32 = 12;
-/// Those that searches have for themselves, with a limit of time.
-const POSTGRES_SEARCHES: u32 = 8;
+/// Connections to a PostgreSQL server: for what writes and what is asked rarely.
+const POSTGRES_CONNECTIONS: u32 = 6;
+/// Those for what cannot take long, and for searches; each has a limit of time.
+const POSTGRES_READS: u32 = 8;
+const POSTGRES_SEARCHES: u32 = 6;
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…`.
@@ -101,8 +107,12 @@ impl Db {
         if url.starts_with("postgres") {
             let write = Database::connect(postgres(url, POSTGRES_CONNECTIONS, None, &losses)).await?;
             loses_nothing(&write).await?;
-            let searches = Database::connect(postgres(url, POSTGRES_SEARCHES, Some(time), &losses)).await?;
-            let (read, quick) = (reading(write.clone()), Quick::Postgres { searches: reading(searches) });
+            let limited = async |count, time| -> Result<Reading, DbErr> {
+                Ok(reading(Database::connect(postgres(url, count, Some(time), &losses)).await?))
+            };
+            let reads = limited(POSTGRES_READS, READ_TIME.min(time)).await?;
+            let searches = limited(POSTGRES_SEARCHES, time).await?;
+            let (read, quick) = (reading(write.clone()), Quick::Postgres { reads, searches });
             return Ok(Self { read, quick, time, write, turn, losses, backend: DatabaseBackend::Postgres });
         }
         let file = SqliteConnectOptions::from_str(url).map_err(|error| DbErr::Custom(error.to_string()))?;
@@ -115,11 +125,11 @@ impl Db {
         Ok(Self { read, quick, time, write, turn, losses, backend: DatabaseBackend::Sqlite })
     }
 
-    /// All rows of a statement that cannot take long.
+    /// All rows of a statement that cannot take long, whatever is stored.
     pub(super) async fn rows(&self, sql: Sql) -> Result<Vec<Row>, DbErr> {
         match &self.quick {
             Quick::Sqlite { reads, .. } => {
-                let work = Work::Once(sql.statement(self.backend));
+                let work = Arc::new(Work::Once(sql.statement(self.backend)));
                 reads.rows(work, None, None).await.map_err(|halt| match halt {
                     Halt::Failed(error) => error,
                     Halt::Late | Halt::Stale => DbErr::Custom("a statement without a condition was stopped".to_owned()),
@@ -129,21 +139,38 @@ impl Db {
         }
     }
 
-    /// All rows of a search's statement.
+    /// All rows of a statement of a request.
+    ///
+    /// * `narrow`: it takes no longer than a read, but for odd data; then it has as long as
+    ///   a search, and waits for searches.
+    /// * `rests`: the decision that it rests on, where the database is asked beside it.
     ///
     /// # Errors
     /// [`StoreError::TooCostly`] if it took longer than a search may, and was stopped in
-    /// the database itself.
-    pub(super) async fn searched(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
+    /// the database itself; [`StoreError::Stale`] if the decision does not stand.
+    async fn limited(&self, work: Work, narrow: bool, rests: Option<&Warrant>) -> Result<Vec<Row>, StoreError> {
         match &self.quick {
-            Quick::Sqlite { searches, .. } => {
-                Ok(searches.rows(Work::Once(sql.statement(self.backend)), Some(self.time), None).await?)
+            Quick::Sqlite { reads, searches, .. } => {
+                let work = Arc::new(work);
+                if narrow {
+                    let time = Some(READ_TIME.min(self.time));
+                    match reads.rows(work.clone(), time, rests.map(Warrant::asks)).await {
+                        Err(Halt::Late) => {}
+                        found => return Ok(found?),
+                    }
+                }
+                Ok(searches.rows(work, Some(self.time), rests.map(Warrant::asks)).await?)
             }
-            Quick::Postgres { searches } => {
-                fetched(searches, || sql.clone().statement(self.backend)).await.map_err(|error| {
-                    let stopped = error.to_string().contains("statement timeout");
-                    if stopped { StoreError::TooCostly } else { error.into() }
-                })
+            Quick::Postgres { reads, searches } => {
+                let make = || work.statement(self.backend);
+                if narrow {
+                    match fetched(reads, make).await {
+                        Err(error) if is_late(&error) => {}
+                        found => return Ok(found?),
+                    }
+                }
+                let found = fetched(searches, make).await;
+                found.map_err(|error| if is_late(&error) { StoreError::TooCostly } else { error.into() })
             }
         }
     }
@@ -156,16 +183,15 @@ impl Db {
 
     /// All rows of a statement that rests on a decision, where the database is asked beside it.
     ///
-    /// * `narrow`: it cannot take long.
+    /// * `narrow`: as of [`Db::limited`].
     ///
     /// # Errors
-    /// As [`Db::searched`]; [`StoreError::Stale`] if the decision does not stand.
+    /// As of [`Db::limited`].
     pub(super) async fn resting(&self, warrant: &Warrant, narrow: bool, sql: Sql) -> Result<Vec<Row>, StoreError> {
-        let Quick::Sqlite { reads, searches, .. } = &self.quick else {
+        if !self.asks_beside() {
             return Err(StoreError::Unsupported("a question beside the statement"));
-        };
-        let (readers, time) = if narrow { (reads, None) } else { (searches, Some(self.time)) };
-        let rows = readers.rows(Work::Once(sql.statement(self.backend)), time, Some(warrant.asks())).await?;
+        }
+        let rows = self.limited(Work::Once(sql.statement(self.backend)), narrow, Some(warrant)).await?;
         warrant.confirm();
         Ok(rows)
     }
@@ -176,7 +202,7 @@ impl Db {
     /// * `make`: the statement with a guard.
     ///
     /// # Errors
-    /// As [`Db::resting`].
+    /// As of [`Db::limited`].
     pub(super) async fn guarded(
         &self,
         warrant: &Warrant,
@@ -194,23 +220,22 @@ impl Db {
 
     /// All rows of a statement.
     ///
-    /// * `narrow`: it cannot take long; others have a limit of time.
+    /// * `narrow`: as of [`Db::limited`].
     ///
     /// # Errors
-    /// As [`Db::searched`].
+    /// As of [`Db::limited`].
     pub(super) async fn run(&self, sql: Sql, narrow: bool) -> Result<Vec<Row>, StoreError> {
-        if narrow { Ok(self.rows(sql).await?) } else { self.searched(sql).await }
+        self.limited(Work::Once(sql.statement(self.backend)), narrow, None).await
     }
 
-    /// All rows of a statement that was made before and cannot take long.
+    /// All rows of a narrow statement that was made before.
     ///
     /// * `warrant`: the decision that it rests on, where the database is asked beside it.
+    ///
+    /// # Errors
+    /// As of [`Db::limited`].
     pub(super) async fn again(&self, again: Again, warrant: Option<&Warrant>) -> Result<Vec<Row>, StoreError> {
-        let Quick::Sqlite { reads, .. } = &self.quick else {
-            let make = || Statement::from_sql_and_values(self.backend, again.text(), again.values().cloned());
-            return Ok(fetched(&self.read, make).await?);
-        };
-        let rows = reads.rows(Work::Again(again), None, warrant.map(Warrant::asks)).await?;
+        let rows = self.limited(Work::Again(again), true, warrant).await?;
         if let Some(warrant) = warrant {
             warrant.confirm();
         }
@@ -349,6 +374,11 @@ impl Deref for Change {
     fn deref(&self) -> &DatabaseTransaction {
         &self.transaction
     }
+}
+
+/// Whether the database has stopped the statement.
+fn is_late(error: &DbErr) -> bool {
+    Trouble::of(error) == Some(Trouble::Late)
 }
 
 async fn fetched(connection: &Reading, make: impl Fn() -> Statement) -> Result<Vec<Row>, DbErr> {

@@ -38,6 +38,7 @@ mod sql;
 mod sqlite;
 pub mod stance;
 mod states;
+mod trouble;
 pub mod upkeep;
 mod visible;
 pub mod watch;
@@ -53,6 +54,7 @@ pub use db::Db;
 pub use dictionary::Dictionary;
 pub use error::StoreError;
 pub use reader::Reader;
+pub use trouble::Trouble;
 pub use write::{Committed, Refused, WriteSet};
 
 /// The records, their indexes and their history.

@@ -77,9 +77,19 @@ pub(super) enum Work {
     Again(Again),
 }
 
+impl Work {
+    /// What the general driver is given.
+    pub(super) fn statement(&self, backend: DatabaseBackend) -> Statement {
+        match self {
+            Self::Once(statement) => statement.clone(),
+            Self::Again(again) => Statement::from_sql_and_values(backend, again.text(), again.values().cloned()),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Job {
-    work: Work,
+    work: Arc<Work>,
     time: Option<Duration>,
     rests: Option<(Question, i64)>,
     done: oneshot::Sender<Found>,
@@ -108,7 +118,7 @@ impl Readers {
     ///
     /// * `time`: how long it may take, from when it begins.
     /// * `rests`: on what decision, and the instant to ask for it.
-    pub(super) async fn rows(&self, work: Work, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
+    pub(super) async fn rows(&self, work: Arc<Work>, time: Option<Duration>, rests: Option<(Question, i64)>) -> Found {
         let (done, answer) = oneshot::channel();
         self.0.0.add(Job { work, time, rests, done });
         answer.await.unwrap_or_else(|_| Err(Halt::Failed(DbErr::Custom("a reader ended early".to_owned()))))
@@ -278,7 +288,7 @@ mod tests {
 
     async fn stops(url: &str) {
         let db = Db::open_for(url, Duration::from_millis(100)).await.expect("a database");
-        let run = |sql: &str| db.searched(Sql::new(sql));
+        let run = |sql: &str| db.run(Sql::new(sql), false);
         for _ in 0..6 {
             assert!(matches!(run(LONG).await, Err(StoreError::TooCostly)));
             assert_eq!(run("SELECT 1").await.expect("the connection is good").len(), 1);
@@ -304,11 +314,40 @@ mod tests {
     async fn reads_do_not_wait_for_slow_searches() {
         let folder = Folder::new("apart");
         let db = Db::open_for(&folder.url(), Duration::from_secs(2)).await.expect("a database");
-        let slow = futures_util::future::join_all((0..2 * SQLITE_SEARCHES).map(|_| db.searched(Sql::new(LONG))));
+        let slow = futures_util::future::join_all((0..2 * SQLITE_SEARCHES).map(|_| db.run(Sql::new(LONG), false)));
         tokio::select! {
             _ = slow => panic!("the searches were first"),
             found = db.rows(Sql::new("SELECT 1")) => assert_eq!(found.expect("a row").len(), 1),
         }
+    }
+
+    async fn makes_way(url: &str) {
+        let db = Db::open_for(url, Duration::from_secs(1)).await.expect("a database");
+        let slow = futures_util::future::join_all((0..2 * SQLITE_SEARCHES).map(|_| db.run(Sql::new(LONG), true)));
+        let mut slow = std::pin::pin!(slow);
+        for _ in 0..8 {
+            tokio::select! {
+                _ = &mut slow => panic!("what takes long was first"),
+                found = db.run(Sql::new("SELECT 1"), true) => assert_eq!(found.expect("a row").len(), 1),
+            }
+        }
+        assert!(slow.await.iter().all(|found| matches!(found, Err(StoreError::TooCostly))));
+        // What takes longer than a read, and no longer than a search, is answered.
+        let db = Db::open_for(url, Duration::from_mins(1)).await.expect("a database");
+        let longer = SHORT.replace("3000000", "8000000");
+        assert_eq!(db.run(Sql::new(&longer), true).await.expect("in time").len(), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reads_waited_for_a_read_that_took_long() {
+        makes_way(&Folder::new("way").url()).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs TECHO_TEST_POSTGRES"]
+    async fn reads_waited_for_a_read_that_took_long_in_postgres() {
+        let url = std::env::var("TECHO_TEST_POSTGRES").expect("TECHO_TEST_POSTGRES");
+        makes_way(&format!("{url}/postgres")).await;
     }
 
     /// Asked by more requests than there are readers, so that each of them has answered.

@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, SqlErr, Statement, Value}
 use super::db::statement;
 use super::error::StoreError;
 use super::row::Row;
+use super::trouble::Trouble;
 
 /// Runs statements one after another.
 pub(super) trait Runs {
@@ -51,7 +52,7 @@ impl<C: ConnectionTrait> Runs for C {
 fn told(error: DbErr) -> StoreError {
     match error.sql_err() {
         Some(SqlErr::UniqueConstraintViolation(_)) => StoreError::Taken,
-        _ if error.to_string().contains("statement timeout") => StoreError::TooCostly,
+        _ if Trouble::of(&error) == Some(Trouble::Late) => StoreError::TooCostly,
         _ => error.into(),
     }
 }

@@ -114,7 +114,7 @@ fn asked(who: &str, query: &str) -> Sql {
 async fn steps(db: &Db, who: &str, query: &str) -> Vec<String> {
     let mut sql = Sql::new("EXPLAIN QUERY PLAN ");
     sql.push(asked(who, query));
-    let rows = db.searched(sql).await.expect("a plan");
+    let rows = db.run(sql, false).await.expect("a plan");
     rows.iter().map(|row| row.get(3).expect("a step")).collect()
 }
 
