@@ -3,6 +3,8 @@
 //! PostgreSQL is asked by its SQLSTATE (PostgreSQL manual, appendix A): its words are in
 //! the language that its operator has set.
 
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::postgres::{PgDatabaseError, PgSeverity};
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
 /// Why the database did not do what it understood.
@@ -35,7 +37,9 @@ fn of_driver(cause: &sqlx::Error) -> Option<Trouble> {
             Some(Trouble::Away)
         }
         sqlx::Error::Database(said) => match said.code() {
-            Some(state) if state.len() == STATE => of_postgres(&state),
+            Some(state) if state.len() == STATE => {
+                of_postgres(&state).or_else(|| ended(&**said).then_some(Trouble::Away))
+            }
             _ => of_sqlite(said.message()),
         },
         _ => None,
@@ -53,6 +57,12 @@ fn of_postgres(state: &str) -> Option<Trouble> {
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "55P03" => Some(Trouble::Away),
         _ => state.starts_with("08").then_some(Trouble::Away),
     }
+}
+
+/// PostgreSQL has ended the connection, or lets nobody have one.
+fn ended(said: &dyn DatabaseError) -> bool {
+    let said = said.try_downcast_ref::<PgDatabaseError>().map(PgDatabaseError::severity);
+    matches!(said, Some(PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 /// SQLite has one language.
