@@ -260,3 +260,23 @@ fn a_label_leaves_a_record() {
     told(ask(&app, &format!("Observation/{id}"), "meta-add", &tag("mine")));
     assert_eq!(count(), 1);
 }
+
+/// The answer told the labels of what could be labelled and not read.
+#[test]
+fn who_may_not_read_is_not_told_the_labels() {
+    let world = World::new();
+    let mut resource = weight("pt-mei", "2026-01-10", "6.1");
+    resource["meta"] = json!({"tag": [{"system": "urn:t", "code": "secret"}]});
+    let path = format!("Observation/{}", world.importer().create(&resource));
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Observation.u").of("pt-mei"));
+    app.get(&path).refused(403);
+    for name in ["meta-add", "meta-delete"] {
+        let answer = ask(&app, &path, name, &tag("b"));
+        assert!(
+            answer.status == 200 && !answer.text().contains("secret"),
+            "{name}: {} {}",
+            answer.status,
+            answer.text()
+        );
+    }
+}

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::Response;
-use techo_conformance_tests::sample::{consent, patient, weight};
+use techo_conformance_tests::sample::{patient, weight};
 use techo_conformance_tests::world::{Ask, Caller, World};
 
 const JSON_PATCH: &str = "application/json-patch+json";
@@ -302,29 +302,72 @@ fn a_patch_does_not_tell_a_hidden_record_from_none() {
     }
 }
 
-/// A name that a recipient is not shown could be guessed by testing for it.
+/// A name that a recipient is not shown could be guessed by testing for it, or copied to
+/// where she sees it if she might change, and not read, whom it names.
 #[test]
-fn nobody_patches_what_she_is_shown_in_part() {
+fn what_is_shown_in_part_is_patched_as_it_is_shown() {
     let world = World::new();
-    let tester = world.tester();
-    let who = tester.create(&patient("部分", "patch-6", "2024-04-01"));
-    let other = tester.create(&patient("他", "patch-7", "2024-04-01"));
-    let mut shared = consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-city");
-    shared["provision"]["action"] = json!([{"coding": [
-        {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "access"}]}, {"coding": [
-        {"system": "http://terminology.hl7.org/CodeSystem/consentaction", "code": "correct"}]}]);
-    tester.create(&shared);
-    let mut resource = weight(&who, "2026-01-10", "6.1");
-    let whole = format!("Observation/{}", tester.create(&resource));
-    resource["performer"] = json!([{"reference": format!("Patient/{other}"), "display": "他 試子"}]);
-    let part = format!("Observation/{}", tester.create(&resource));
-    // What the town may correct is its own affair; what it sees in part, it does not test.
     let town = world.importer();
-    town.get(&part).expect(200);
-    let test = json!([{"op": "test", "path": "/performer/0/display", "value": "他 試子"}]);
-    let answers = [&whole, &part].map(|path| patched(&town, path, &test).status);
-    assert!(answers[1] != 200, "{answers:?}");
-    assert_eq!(tester.get(&part).expect(200).header("ETag"), Some("W/\"1\""));
+    let visit = json!({"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/pt-mei"}});
+    let visit = format!("Encounter/{}", town.create(&visit));
+    let (hidden, open) = (json!({"reference": visit}), json!({"reference": "Patient/pt-mei"}));
+    let named =
+        json!({"reference": visit, "display": "内緒の受診", "identifier": {"system": "urn:v", "value": "内緒"}});
+    let mut resource = weight("pt-mei", "2026-01-10", "6.1");
+    resource["focus"] = json!([open, named]);
+    resource["text"] = json!({"status": "generated", "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">内緒</div>"});
+    let path = format!("Observation/{}", town.create(&resource));
+    let scope = "launch/patient patient/Observation.rus patient/Encounter.u";
+    let app = world.approve(&Ask::new("app-public", "hanako", scope).of("pt-mei"));
+    app.get(&visit).refused(403);
+    assert!(!app.get(&path).expect(200).text().contains("内緒"));
+    let test = |path: &str, value: Value| json!({"op": "test", "path": path, "value": value});
+    let amended = json!({"op": "replace", "path": "/status", "value": "amended"});
+    let copied = |from: &str| {
+        json!([{"op": "add", "path": "/note", "value": [{"text": "x"}]},
+        {"op": "copy", "from": from, "path": "/note/0/text"}])
+    };
+    // Nothing of it is tested for, copied, written over, shown or lost.
+    for changes in [
+        json!([test("/focus/1/display", "内緒の受診".into()), amended]),
+        json!([test("/focus/1", named.clone()), amended]),
+        copied("/focus/1/display"),
+        copied("/focus/1/identifier/value"),
+        copied("/text/div"),
+        json!([{"op": "add", "path": "/focus/1/display", "value": "x"}]),
+        json!([{"op": "add", "path": "/text", "value": resource["text"]}]),
+        json!([{"op": "remove", "path": "/focus"}]),
+        json!([{"op": "add", "path": "/focus/0", "value": open}]),
+        json!([{"op": "move", "from": "/focus/1", "path": "/focus/0"}]),
+    ] {
+        let refused = patched(&app, &path, &changes);
+        assert_eq!(refused.status, 422, "{changes}: {}", refused.text());
+        assert!(!refused.text().contains("内緒"), "{}", refused.text());
+    }
+    // She replaces nothing that she is not shown.
+    let mut seen = app.get(&path).expect(200).json();
+    seen["meta"].as_object_mut().expect("an object").remove("tag");
+    app.put(&path, &seen).refused(422);
+    assert_eq!(town.get(&path).expect(200).header("ETag"), Some("W/\"1\""));
+    // What she is shown she changes, and is shown the same of what comes out.
+    let told = patched(&app, &path, &json!([test("/focus/1", hidden.clone()), amended])).expect(200).json();
+    assert_eq!((&told["status"], &told["focus"]), (&json!("amended"), &json!([open, hidden])), "{told}");
+    assert!(told.get("text").is_none() && told["meta"].to_string().contains("REDACTED"), "{told}");
+    let note = parameters(&[step(
+        "add",
+        "Observation",
+        &[
+            json!({"name": "name", "valueString": "note"}),
+            json!({"name": "value", "valueAnnotation": {"text": "再検"}}),
+        ],
+    )]);
+    app.request("PATCH", &path).body("application/fhir+json", note.to_string()).send().expect(200);
+    // The whole is in its keeper's hands.
+    let whole = town.get(&path).expect(200).json();
+    assert_eq!((&whole["focus"], &whole["text"]), (&resource["focus"], &resource["text"]), "{whole}");
+    assert_eq!((&whole["status"], &whole["note"][0]["text"]), (&json!("amended"), &json!("再検")), "{whole}");
+    assert!(whole["meta"].get("tag").is_none(), "{whole}");
 }
 
 #[test]

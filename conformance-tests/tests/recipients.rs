@@ -503,3 +503,66 @@ fn what_was_withdrawn_is_gone_for_whom_it_was_shown() {
     sees(&town, true, &[&kept]);
     sees(&town, false, &[document(&gone)]);
 }
+
+/// Withdrawn was gone, and its past was read all the same, by who got a Consent afterwards too.
+#[test]
+fn what_was_withdrawn_is_gone_with_its_past() {
+    let world = World::new();
+    let town = world.importer();
+    let clerk = app(&world, &["Observation"]);
+    let kept = place(&town, &weight("pt-mei", "2026-01-10", "7.777"));
+    let (past, own) = (format!("{kept}/_history/1"), format!("{kept}/_history"));
+    clerk.get(&past).expect(200);
+    town.delete(&kept).expect(204);
+    clerk.get(&kept).refused(410);
+    let fresh = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Observation.rus").of("pt-mei"));
+    for caller in [&clerk, &fresh] {
+        caller.get(&past).refused(404);
+        for history in [&own, "Observation/_history", "_history"] {
+            let answer = caller.get(history);
+            assert!(!answer.text().contains("7.777"), "{history}: {}", answer.text());
+        }
+        let deleted = caller.get(&own).expect(200).json();
+        assert_eq!(deleted["total"], 1, "{deleted}");
+    }
+    // Nor does who may not choose ids bring it back.
+    let mut again = weight("pt-mei", "2026-01-10", "9.9");
+    again["id"] = json!(kept.split_once('/').expect("a place").1);
+    fresh.put(&kept, &again).refused(405);
+    // Whose it is reads it as before.
+    town.get(&past).expect(200);
+    assert_eq!(town.get(&own).expect(200).json()["total"], 2);
+}
+
+/// What she could no longer see she was still told the name of.
+#[test]
+fn what_was_withdrawn_is_named_no_more() {
+    let world = World::new();
+    let town = world.importer();
+    let visit =
+        json!({"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"}, "subject": reference(MEI)});
+    let visit = place(&town, &visit);
+    let mut observed = weight("pt-mei", "2026-01-10", "6.1");
+    observed["encounter"] = json!({"reference": visit, "display": "内緒", "identifier": {"value": "v-1"}});
+    let observed = place(&town, &observed);
+    let reader = app(&world, &["Observation", "Encounter"]);
+    let found = "Observation?encounter:identifier=v-1";
+    assert!(reader.get(&observed).expect(200).text().contains("内緒"));
+    assert_eq!(reader.ids(found).len(), 1);
+    town.delete(&visit).expect(204);
+    assert!(!reader.get(&observed).expect(200).text().contains("内緒"));
+    assert!(reader.ids(found).is_empty());
+    assert!(town.get(&observed).expect(200).text().contains("内緒"));
+}
+
+/// A batch resolves no `urn:uuid:`, so that what stood on the list was not asked about.
+#[test]
+fn a_list_of_what_only_a_bundle_knows_is_hidden() {
+    let world = World::new();
+    let town = world.importer();
+    let list = json!({"resourceType": "List", "status": "current", "mode": "working", "title": "内緒", "subject": reference(MEI),
+        "entry": [{"item": reference("urn:uuid:6b1c5a52-9d6b-4a0e-8a35-0a5d1d8a0c11")}]});
+    let list = place(&town, &list);
+    sees(&app(&world, &["List", "Condition"]), false, &[&list]);
+    sees(&town, true, &[&list]);
+}

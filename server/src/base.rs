@@ -1,5 +1,7 @@
 //! This server's own base URL in what others write.
 
+use unicode_normalization::UnicodeNormalization;
+
 /// What of a reference comes after this server's own base, however that is spelled: the
 /// case of scheme and host does not count, nor a slash too many (RFC 3986 §6.2.2.1). A
 /// relative reference is itself; `None` for one that leads elsewhere.
@@ -20,10 +22,19 @@ pub fn below<'a>(reference: &'a str, base: &str) -> Option<&'a str> {
     rest.starts_with('/').then(|| rest.trim_start_matches('/'))
 }
 
+/// Whether a reference that leads to no resource here leads nowhere at all: it was meant for
+/// this server ([`astray`]), or is one within a Bundle (`urn:uuid:…`). Outside of that it may
+/// be meant for the record here that has this id; whether there is one is not asked, or who
+/// writes such a reference would learn it.
+pub fn leads_nowhere(reference: &str, base: &str) -> bool {
+    plain(reference).starts_with("urn:uuid:") || astray(reference, base)
+}
+
 /// Whether a reference that leads to no resource was meant for this server: it is
 /// relative, or below the base by either of HTTP's schemes, in whatever spelling a browser
 /// or a proxy takes for it. One to a part of the same resource (`#a`) leads there.
 pub fn astray(reference: &str, base: &str) -> bool {
+    let reference = &reference.replace(BREAKS, "");
     let is_scheme = |text: &str| text.bytes().all(|sign| sign.is_ascii_alphanumeric() || b"+-.".contains(&sign));
     if reference.split_once(':').is_none_or(|(scheme, _)| !is_scheme(scheme)) {
         return !reference.starts_with('#');
@@ -65,7 +76,7 @@ impl Address {
                 part => path.push(part.to_owned()),
             }
         }
-        let host = plain(host);
+        let host = folded(&plain(host));
         let port = if port.is_empty() { Some(usual) } else { port.parse().ok() };
         Some(Self { host: host.strip_suffix('.').unwrap_or(&host).to_owned(), port, path })
     }
@@ -94,8 +105,18 @@ fn plain(text: &str) -> String {
         found.push(escaped.unwrap_or(byte));
         at += if escaped.is_some() { 3 } else { 1 };
     }
-    String::from_utf8_lossy(&found).to_lowercase()
+    String::from_utf8_lossy(&found).replace(BREAKS, "").to_lowercase()
 }
+
+/// A host as the network is asked for it: letters of full width are those of half, other full
+/// stops are one, and what is not seen is not there.
+fn folded(host: &str) -> String {
+    let unseen = ['\u{ad}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
+    host.replace(['。', '｡'], ".").replace(unseen, "").nfkc().collect::<String>().to_lowercase()
+}
+
+/// What browsers take out of an address.
+const BREAKS: [char; 3] = ['\t', '\n', '\r'];
 
 const SLASHES: [char; 2] = ['/', '\\'];
 const HTTP: u16 = 80;
@@ -130,6 +151,9 @@ mod tests {
             ("https:own.example/fhir/Patient/a", true),
             ("https:///own.example/fhir/Patient/a", true),
             ("https:\\\\own.example\\fhir\\Patient\\a", true),
+            ("https://own.exa\tmple/fh\nir/Patient/a", true),
+            ("ht\ttps://own.example/fhir/Patient/a", true),
+            ("https://ｏwn。exam\u{ad}ple/fhir/Patient/a", true),
             ("#p", false),
             ("urn:uuid:1", false),
             ("https://other.example/fhir/Patient/a/", false),

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use techo_profiles::json::Json;
 
 use super::subject::{ACTOR_ROLES, SHARED, SUBJECT_ROLES, Subjects, local};
-use crate::base::astray;
+use crate::base::leads_nowhere;
 
 /// The types that list others.
 pub const LISTING: &[&str] = &[
@@ -46,7 +46,7 @@ pub fn listed<'a>(resource: &'a Json, base: &str) -> Vec<(&'a str, &'a str)> {
     let (mut found, mut seen) = (Vec::new(), HashSet::new());
     let mut add = |reference: &'a Json| {
         let Some(text) = reference.str("reference") else { return };
-        let place = local(text, base).or_else(|| astray(text, base).then_some(NOWHERE));
+        let place = local(text, base).or_else(|| leads_nowhere(text, base).then_some(NOWHERE));
         found.extend(place.filter(|place| !SHARED.contains(&place.0) && seen.insert(*place)));
     };
     if HOLDERS.iter().any(|kind| resource.str("resourceType") == Some(kind)) {

@@ -204,6 +204,11 @@ impl View {
         Self { decided: Arc::new(Decided { whole, ..Arc::unwrap_or_clone(self.decided) }), now: self.now }
     }
 
+    /// It is the server's own, for work under a named purpose.
+    pub fn is_everything(&self) -> bool {
+        self.decided.branches.iter().any(|branch| branch.reach == Reach::Everything)
+    }
+
     /// What goes out whole.
     pub fn whole(&self) -> &Whole {
         &self.decided.whole

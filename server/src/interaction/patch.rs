@@ -3,7 +3,8 @@
 //!
 //! What comes out is judged exactly as an update. Whether a patch can be done tells
 //! what is there, whatever it changes (`test`, a path that finds nothing, a result that
-//! is not valid), so that nobody patches what she may not read, or is shown in part.
+//! is not valid), so that nobody patches what she may not read. What she is shown in part
+//! she patches as she is shown it (`redact/kept.rs`).
 //!
 //! Source: FHIR R4 http.html#patch, fhirpatch.html; RFC 6902
 
@@ -13,6 +14,7 @@ use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 use super::conditional::Condition;
 use super::follow::Pending;
 use super::plan::Draft;
+use super::redact::in_part;
 use super::turns::Tries;
 use super::update::{Planned, next, precondition, same_id};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
@@ -207,9 +209,15 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
     let resource = old.json()?;
     let mut resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
-    call.shown_whole(old).await?;
+    let cut = call.doing(Action::Read).cut(old, &resource).await?;
     call.looked_at(std::slice::from_ref(old)).await?;
-    changes.apply(call, &mut resource)?;
+    if let Some(cut) = cut {
+        let mut shown = cut.shown();
+        changes.apply(call, &mut shown)?;
+        resource = cut.restored(shown).ok_or_else(in_part)?;
+    } else {
+        changes.apply(call, &mut resource)?;
+    }
     Ok(resource.to_string().into_bytes())
 }
 

@@ -197,7 +197,7 @@ async fn through(
         // In this order: what comes between the two is found, not taken for hidden.
         let (ground, theirs) = app.store.subjects_at(&at.kind, &at.id).await?;
         let seen = match call {
-            Some(call) => call.sees(&at).await?,
+            Some(call) => call.sees(&at, true).await?,
             None => true,
         };
         // What is hidden may change as it likes.
@@ -303,10 +303,13 @@ impl Call<'_> {
 
     /// Whether the caller may read what is at this place, or do there what she is
     /// doing here: who may add documents need not be able to read them.
-    pub(super) async fn sees(&self, at: &Location) -> Result<bool, Error> {
+    ///
+    /// * `gone`: also where that it was there is all she is told.
+    pub(super) async fn sees(&self, at: &Location, gone: bool) -> Result<bool, Error> {
         for action in [Action::Read, self.action] {
             let view = self.view_for(action);
-            if self.store.reader(&view).current(&at.kind, &at.id).await?.is_some() {
+            let found = self.store.reader(&view).current(&at.kind, &at.id).await?;
+            if found.is_some_and(|found| gone || !found.is_deleted()) {
                 return Ok(true);
             }
         }

@@ -14,6 +14,7 @@
 
 mod glance;
 mod inner;
+mod kept;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -21,7 +22,7 @@ use std::collections::{BTreeSet, HashMap};
 use techo_profiles::json::{Json, ParseError, Value};
 
 use super::{Call, Error, Issue, Location, subset};
-use crate::base::astray;
+use crate::base::leads_nowhere;
 use crate::consent::caller::Action;
 use crate::consent::listed::NOWHERE;
 use crate::consent::subject::{SHARED, local};
@@ -29,6 +30,7 @@ use crate::consent::view::Reach;
 use crate::search::words::Named;
 use crate::store::reader::Stored;
 use inner::Inner;
+pub(crate) use kept::Cut;
 
 /// Which places the caller can see, as far as they were asked about.
 pub(crate) type Seen = HashMap<String, bool>;
@@ -49,23 +51,48 @@ impl Call<'_> {
             return Ok(body);
         }
         let resource = Json::parse(&body).map_err(unreadable)?;
-        let mut places = BTreeSet::new();
-        // What is contained need have no names to be named by.
-        let all = has_narrative(&resource) || resource.get(CONTAINED).is_some();
-        mentions(&resource, &self.base, all, &mut places);
-        let told = self.view.whole();
-        for (kind, id) in places.into_iter().filter(|place| *place != NOWHERE && !told.knows(place.0, place.1)) {
-            let at = Location { kind: kind.to_owned(), id: id.to_owned() };
-            let place = at.reference();
-            if let Entry::Vacant(unknown) = seen.entry(place) {
-                unknown.insert(self.sees(&at).await?);
-            }
-        }
-        let hidden = |kind: &str, id: &str| !told.knows(kind, id) && seen.get(&format!("{kind}/{id}")) != Some(&true);
-        Ok(match nameless(&resource, &self.base, &hidden) {
+        let hidden = self.hidden(&resource, seen).await?;
+        Ok(match nameless(&resource, &self.base, &|kind, id| hidden.contains(&(kind, id))) {
             Some(left) => tagged(left, LEFT).to_string().into_bytes(),
             None => body,
         })
+    }
+
+    /// Where a resource refers to that is hidden from the caller, as far as it matters to
+    /// what she is shown of it.
+    async fn hidden<'j>(&self, resource: &'j Json, seen: &mut Seen) -> Result<BTreeSet<(&'j str, &'j str)>, Error> {
+        let (mut places, mut hidden) = (BTreeSet::new(), BTreeSet::new());
+        // What is contained need have no names to be named by.
+        let all = has_narrative(resource) || resource.get(CONTAINED).is_some();
+        mentions(resource, &self.base, all, &mut places);
+        let told = self.view.whole();
+        for place in places.into_iter().filter(|place| !told.knows(place.0, place.1)) {
+            let at = Location { kind: place.0.to_owned(), id: place.1.to_owned() };
+            let is_seen = match seen.entry(at.reference()) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(unknown) => *unknown.insert(place != NOWHERE && self.sees(&at, false).await?),
+            };
+            if !is_seen {
+                hidden.insert(place);
+            }
+        }
+        Ok(hidden)
+    }
+
+    /// What of a record, which she patches, is cut for the caller; `None` where she is shown
+    /// all of it. In a call that reads.
+    pub(crate) async fn cut(&self, old: &Stored, whole: &Json) -> Result<Option<Cut>, Error> {
+        if self.is_only_named(old).await? {
+            return Err(in_part());
+        }
+        let kind = self.definitions.type_name(old.kind).unwrap_or_default();
+        if self.view.whole().covers(kind, old.custodian, old.citizen, old.several) {
+            return Ok(None);
+        }
+        let hidden = self.hidden(whole, &mut Seen::new()).await?;
+        let left = nameless(whole, &self.base, &|kind, id| hidden.contains(&(kind, id)));
+        let hidden = hidden.into_iter().map(|(kind, id)| (kind.to_owned(), id.to_owned())).collect();
+        Ok(left.map(|left| Cut { whole: whole.clone(), left, hidden, base: self.base.clone() }))
     }
 
     /// Refuses a change of a record that the caller is shown in part: she would write over
@@ -73,14 +100,11 @@ impl Call<'_> {
     pub(crate) async fn shown_whole(&self, old: &Stored) -> Result<(), Error> {
         // What cannot be read is shown to nobody; its keeper may replace it.
         let Ok(Some(body)) = old.body() else { return Ok(()) };
-        if self.redacted(old, body.to_vec(), &mut Seen::new()).await? == body {
+        // What she may change and not read, she is not shown.
+        if self.doing(Action::Read).redacted(old, body.to_vec(), &mut Seen::new()).await? == body {
             return Ok(());
         }
-        Err(Error::Unprocessable(vec![Issue::error(
-            "business-rule",
-            "You are shown this resource in part, so that you cannot change it.",
-            "このリソースは一部だけが開示されているため、変更できません。",
-        )]))
+        Err(in_part())
     }
 
     /// Whether this version is visible because it is who the caller is, and for no
@@ -105,6 +129,16 @@ impl Call<'_> {
     pub(crate) fn open_page(&self, sealed: &str) -> Result<Vec<u8>, Error> {
         self.sealer.open_link(self.world_name().as_bytes(), sealed).map_err(|_| super::search::foreign_page())
     }
+}
+
+/// Refuses a change of what the caller is shown in part.
+pub(crate) fn in_part() -> Error {
+    Error::Unprocessable(vec![Issue::error(
+        "business-rule",
+        "You are shown this resource in part, so that you cannot change it like this: what you are not shown would \
+         be written over, lost or shown. Patch other elements alone.",
+        "このリソースは一部だけが開示されているため、このようには変更できません。開示されていない部分の上書き、消失または開示につながります。他の要素だけを PATCH してください。",
+    )])
 }
 
 /// A resource of which only who it is goes out.
@@ -236,20 +270,13 @@ pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
     match local(reference, base) {
         Some((kind, _)) if SHARED.contains(&kind) => None,
         Some(place) => Some(place),
-        None => (astray(reference, base) || is_loose(reference)).then_some(NOWHERE),
+        None => leads_nowhere(reference, base).then_some(NOWHERE),
     }
 }
 
 /// The text of a reference, or of the one beside which an element has its names.
 fn target(json: &Json) -> Option<&str> {
     json.str(REFERENCE).or_else(|| [BESIDE, REFERENCE].iter().find_map(|name| json.get(name)?.str(REFERENCE)))
-}
-
-/// Whether a reference is one within a Bundle (`urn:uuid:…`). Outside of that it leads
-/// nowhere, and may be meant for the record here that has this id; whether there is one is
-/// not asked, or who writes such a reference would learn it.
-fn is_loose(reference: &str) -> bool {
-    reference.get(..LOOSE.len()).is_some_and(|start| start.eq_ignore_ascii_case(LOOSE))
 }
 
 /// For the words of a resource: where each of its references leads, if somebody may hide
@@ -283,7 +310,6 @@ const REFERENCE: &str = "reference";
 /// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
 const BESIDE: &str = "ref";
 
-const LOOSE: &str = "urn:uuid:";
 const CONTAINED: &str = "contained";
 
 const TEXT: &str = "text";

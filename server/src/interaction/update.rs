@@ -124,6 +124,8 @@ pub(crate) async fn planned(
 /// What an update of this id comes after.
 pub(crate) async fn replaced(call: &Call<'_>, at: &Location) -> Result<Option<Stored>, Error> {
     match call.writable_now(at, Action::Update).await {
+        // To bring back what was withdrawn is to create it.
+        Ok(Some(old)) if old.is_deleted() && call.caller.publisher().is_none() => Err(client_id()),
         // Who may not choose ids learns nothing of whether this one is in use, nor by If-Match.
         Ok(None) | Err(Error::Conflict(_)) if call.caller.publisher().is_none() => Err(client_id()),
         found => found,

@@ -9,6 +9,7 @@
 use techo_profiles::json::Json;
 
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
+use crate::consent::caller::Action;
 use crate::consent::label;
 use crate::interaction::amend::{Change, LISTS, amend};
 use crate::interaction::audit::RENDERED;
@@ -104,6 +105,11 @@ async fn change(call: &Call<'_>, input: &Input<'_>, change: Change) -> Result<Re
     understood(by, &place)?;
     let mut reply = amend(call, at, by, change).await?;
     reply.body = reply.body.as_deref().map(meta_of).transpose()?.map(|meta| told(&meta));
+    // Who may label what she may not read is not told how it was labelled before.
+    let reading = call.doing(Action::Read);
+    if reading.reader().current(&at.kind, &at.id).await?.is_none() {
+        reply.body = None;
+    }
     Ok(reply)
 }
 

@@ -158,11 +158,16 @@ impl<'a> Reader<'a> {
     }
 
     /// One version of one record. An old version is shown only while the current
-    /// one is: hiding a record hides its past.
+    /// one is: hiding a record hides its past. What was withdrawn or deleted is gone for all
+    /// but those to whom it went out whole, and its past with it.
     pub async fn version(&self, kind: &str, id: &str, version: i32) -> Result<Option<Stored>, StoreError> {
         let Some(current) = self.current(kind, id).await? else { return Ok(None) };
         if current.version == version {
             return Ok(Some(current));
+        }
+        let whole = self.view.whole().covers(kind, current.custodian, current.citizen, current.several);
+        if current.is_deleted() && !whole && !self.view.is_everything() {
+            return Ok(None);
         }
         let Some(number) = self.number(kind) else { return Ok(None) };
         let mut named = Sql::new("r.rid = ");

@@ -66,6 +66,22 @@ pub(super) fn intricate(name: &str) -> Sql {
     sql
 }
 
+/// Nothing of a visible row `r` is taken out on the way to the caller: as
+/// [`Whole::covers`](crate::consent::view::Whole::covers) says.
+pub(super) fn covered(view: &View, r: &str) -> Sql {
+    let whole = view.whole();
+    let mut sql = Sql::new(&format!("({r}.several = 0 AND {r}.citizen IS NOT NULL AND {r}.citizen IN "));
+    sql.list(whole.citizens.iter().copied());
+    if let Some(kinds) = whole.kinds {
+        sql.text(&format!(" AND {r}.kind IN ")).list(kinds.iter().map(|kind| number(kind)));
+    }
+    if let Some(custodian) = whole.custodian {
+        sql.text(&format!(" OR {r}.custodian = ")).bind(custodian);
+    }
+    sql.text(")");
+    sql
+}
+
 /// The condition on a row `r` of `resource` that may be of any of these types; `None`
 /// if no row of them can be visible.
 pub(super) fn visible_among<'k>(view: &View, kinds: impl Iterator<Item = &'k str>) -> Option<Sql> {

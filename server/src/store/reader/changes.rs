@@ -11,7 +11,7 @@ use super::{COLUMNS, OLD_COLUMNS, Reader, Stored};
 use crate::store::error::StoreError;
 use crate::store::select::records_of;
 use crate::store::sql::Sql;
-use crate::store::visible::{few_citizens, visible};
+use crate::store::visible::{covered, few_citizens, visible};
 
 /// Which versions are asked for.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,8 @@ impl Reader<'_> {
     /// Versions of records of one type, deletions included, newest first.
     ///
     /// Hiding a record hides its past: an old version is shown only while the
-    /// current one is.
+    /// current one is, and of what was withdrawn or deleted to those alone to whom the record
+    /// went out whole.
     pub async fn changes(&self, kind: &str, window: &Window, limit: usize) -> Result<Vec<Stored>, StoreError> {
         let (Some(current), Some(past)) = (self.current_of(kind, window), self.past_of(kind, window)) else {
             return Ok(Vec::new());
@@ -98,7 +99,11 @@ impl Reader<'_> {
         let rows = self.versions(kind, window, true)?;
         let mut sql = Sql::new("SELECT * FROM (");
         sql.push(rows).text(") v WHERE EXISTS (SELECT 1 FROM resource r WHERE r.rid = v.rid AND ");
-        sql.push(visible(self.view, kind, number, "r", false)).text(")");
+        sql.push(visible(self.view, kind, number, "r", false));
+        if !self.view.is_everything() {
+            sql.text(" AND (r.deleted = 0 OR ").push(covered(self.view, "r")).text(")");
+        }
+        sql.text(")");
         Some(sql)
     }
 

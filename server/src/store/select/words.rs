@@ -8,7 +8,7 @@ use techo_profiles::Definitions;
 
 use crate::search::plan::{Place, Sought};
 use crate::store::sql::Sql;
-use crate::store::visible::{number, visible_as};
+use crate::store::visible::{covered, number, visible_as};
 
 use super::filter::{Row, Scene};
 use super::matching::part;
@@ -49,14 +49,8 @@ impl Scene<'_> {
     /// is taken out.
     fn tells(self, r: &str, row: Row) -> Sql {
         let whole = self.view.whole();
-        let mut sql = Sql::new(&format!("({r}.several = 0 AND {r}.citizen IS NOT NULL AND {r}.citizen IN "));
-        sql.list(whole.citizens.iter().copied());
-        if let Some(kinds) = whole.kinds {
-            sql.text(&format!(" AND {r}.kind IN ")).list(kinds.iter().map(|kind| number(kind)));
-        }
-        if let Some(custodian) = whole.custodian {
-            sql.text(&format!(" OR {r}.custodian = ")).bind(custodian);
-        }
+        let mut sql = Sql::new("(");
+        sql.push(covered(self.view, r));
         let (x, y) = (format!("{r}x"), format!("{r}y"));
         sql.text(&format!(" OR NOT EXISTS (SELECT 1 FROM named {x} WHERE {x}.rid = {r}.rid"));
         if let Some(patient) = &whole.patient {
@@ -64,7 +58,9 @@ impl Scene<'_> {
             sql.text(&format!(" AND {x}.id = ")).bind(patient.to_string()).text(")");
         }
         sql.text(" AND NOT EXISTS (");
-        sql.text(&format!("SELECT 1 FROM resource {y} WHERE {y}.kind = {x}.kind AND {y}.id = {x}.id AND "));
+        sql.text(&format!(
+            "SELECT 1 FROM resource {y} WHERE {y}.kind = {x}.kind AND {y}.id = {x}.id AND {y}.deleted = 0 AND "
+        ));
         let view = if row.depth == 0 { self.view } else { self.beside };
         let kinds = Definitions::embedded().resource_types().iter().map(|kind| &**kind);
         sql.push(visible_as(&y, view, kinds).unwrap_or_else(|| Sql::new("1 = 0"))).text(")))");
