@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::Response;
 use techo_conformance_tests::sample::{consent, patient, weight};
-use techo_conformance_tests::world::{Ask, World};
+use techo_conformance_tests::world::{Ask, Caller, World};
 
 fn issue(answer: Response) -> Value {
     let outcome = answer.expect(200).json();
@@ -98,6 +98,30 @@ fn what_a_write_would_refuse_is_told() {
 }
 
 /// Asked at the type, an update was not looked up under the id that its body has.
+/// Whose record it would be was not asked: no fault was found in what is 403.
+#[test]
+fn a_write_about_whom_the_caller_may_not_write_is_told() {
+    let world = World::new();
+    let (town, stranger) = (world.importer(), world.stranger());
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let told = |caller: &Caller, resource: &Value, mode: &str, severity: &str| {
+        let kind = resource["resourceType"].as_str().unwrap_or_default();
+        let found = issue(caller.post(&format!("{kind}/$validate"), &wrapped(resource, Some(mode))));
+        assert_eq!(found["severity"], severity, "{mode} {resource}: {found}");
+    };
+    let hers = weight("pt-mei", "2026-01-10", "6.1");
+    told(&town, &hers, "create", "information");
+    told(&app, &hers, "create", "information");
+    told(&stranger, &hers, "create", "error");
+    told(&app, &weight("pt-taro", "2026-01-10", "6.1"), "create", "error");
+    told(&town, &weight("nobody", "2026-01-10", "6.1"), "create", "error");
+    let mut own = app.get(&format!("Observation/{}", app.create(&hers))).expect(200).json();
+    told(&app, &own, "update", "information");
+    own["subject"]["reference"] = json!("Patient/nobody");
+    told(&app, &own, "update", "error");
+    app.put(&format!("Observation/{}", own["id"].as_str().unwrap_or_default()), &own).refused(403);
+}
+
 #[test]
 fn an_update_asked_at_a_type_is_that_of_the_id_in_the_body() {
     let world = World::new();

@@ -13,10 +13,11 @@ use techo_profiles::json::Json;
 use super::conditional::Condition;
 use super::create::version_url;
 use super::follow::{Moved, Pending, drawn, followers};
-use super::plan::{Draft, companions};
+use super::plan::{About, Draft, companions};
 use super::turns::Tries;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
 use crate::consent::caller::Action;
+use crate::consent::write::Keeping;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put};
@@ -139,18 +140,10 @@ pub(super) async fn next(
     old: Option<&Stored>,
     pending: &Pending,
 ) -> Result<Planned, Error> {
-    let mut pending = pending.clone();
-    if let Some(old) = old.filter(|_| draft.at.kind == "Patient") {
-        // A Patient that was deleted is still the one whom her next version is about.
-        let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
-        pending.citizens.insert(old.id.clone(), citizen);
-    }
-    let about = draft.about_for(call, &pending).await?;
-    let action = if old.is_some() { Action::Update } else { Action::Create };
-    let keeping = call.writable(action, draft, &about, old).await?;
+    let (about, keeping) = judged(call, draft, old, pending).await?;
     let rid = match old {
         Some(old) => old.rid,
-        None => create::number_of(call, draft, &pending).await?,
+        None => create::number_of(call, draft, pending).await?,
     };
     let mut set = WriteSet::default();
     companions(call, draft, rid, &about, &mut set);
@@ -165,6 +158,28 @@ pub(super) async fn next(
     put.method = if created { Method::CreateAt } else { Method::Update };
     let moved = Moved::of(call, draft, old, &put).await?;
     Ok(Planned { put, set, moved, created })
+}
+
+/// Whom the version that comes after `old` is about, and in whose keeping it will be.
+///
+/// # Errors
+/// [`Error::Forbidden`] where the caller may not write it.
+pub(crate) async fn judged(
+    call: &Call<'_>,
+    draft: &Draft,
+    old: Option<&Stored>,
+    pending: &Pending,
+) -> Result<(About, Keeping), Error> {
+    let mut pending = pending.clone();
+    if let Some(old) = old.filter(|_| draft.at.kind == "Patient") {
+        // A Patient that was deleted is still the one whom her next version is about.
+        let citizen = Citizen { key: old.rid, patient: old.id.clone(), custodian: old.custodian };
+        pending.citizens.insert(old.id.clone(), citizen);
+    }
+    let about = draft.about_for(call, &pending).await?;
+    let action = if old.is_some() { Action::Update } else { Action::Create };
+    let keeping = call.writable(action, draft, &about, old).await?;
+    Ok((about, keeping))
 }
 
 /// Plans a conditional update: the next version of the only match, or a new

@@ -12,7 +12,9 @@ use techo_profiles::validate::{Severity, structure};
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
 use crate::interaction::delete::deletable;
-use crate::interaction::update::{replaced, whole};
+use crate::interaction::follow::Pending;
+use crate::interaction::plan::Draft;
+use crate::interaction::update::{judged, replaced, whole};
 use crate::interaction::{Call, Error, Issue, Location, Reply, Target, guard};
 
 /// The operation.
@@ -49,7 +51,9 @@ async fn validate(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         (None, _) => return Err(no_resource()),
     }
     let named = named(kind, input.json("resource"), action);
-    issues.extend(allowed(call, (kind, at.or(named.as_ref())), action).await?);
+    // What is wrong in itself is written by nobody.
+    let resource = input.json("resource").filter(|_| issues.iter().all(|issue| issue.severity != "error"));
+    issues.extend(allowed(call, (kind, at.or(named.as_ref()), resource), action).await?);
     if issues.is_empty() {
         let (text, text_ja) = ("No fault was found.", "誤りは見つかりませんでした。");
         issues.push(Issue { severity: "information", ..Issue::error("informational", text, text_ja) });
@@ -169,29 +173,38 @@ fn named(kind: &str, resource: Option<&Json>, action: Option<Action>) -> Option<
 /// What keeps the caller from doing it.
 async fn allowed(
     call: &Call<'_>,
-    (kind, at): (&str, Option<&Location>),
+    of: (&str, Option<&Location>, Option<&Json>),
     action: Option<Action>,
 ) -> Result<Vec<Issue>, Error> {
     let Some(action) = action else { return Ok(Vec::new()) };
-    match refused(&call.doing(action), kind, at).await {
+    match refused(&call.doing(action), of).await {
         Ok(()) => Ok(Vec::new()),
         Err(Error::Forbidden(issue) | Error::NotAllowed(issue) | Error::Conflict(issue)) => Ok(vec![issue]),
-        Err(Error::Unprocessable(issues)) => Ok(issues),
+        Err(Error::Invalid(issues) | Error::Unprocessable(issues)) => Ok(issues),
         Err(error) => Err(error),
     }
 }
 
 /// Refuses as the write would.
-async fn refused(call: &Call<'_>, kind: &str, at: Option<&Location>) -> Result<(), Error> {
+///
+/// * `of`: the type, the place and the resource, as far as they are known.
+async fn refused(call: &Call<'_>, (kind, at, resource): (&str, Option<&Location>, Option<&Json>)) -> Result<(), Error> {
     call.may(call.action, kind)?;
-    let Some(at) = at else { return Ok(()) };
-    if call.action == Action::Update {
-        let old = replaced(call, at).await?;
-        return match old.filter(|old| !old.is_deleted()) {
-            Some(live) => call.shown_whole(&live).await,
-            None => Ok(()),
-        };
+    let mut old = None;
+    match (call.action, at) {
+        (Action::Delete, Some(at)) => {
+            call.writable_now(at, call.action).await?;
+            return deletable(kind);
+        }
+        (Action::Update, Some(at)) => old = replaced(call, at).await?,
+        (Action::Create, _) => {}
+        (_, _) => return Ok(()),
     }
-    call.writable_now(at, call.action).await?;
-    deletable(kind)
+    if let Some(live) = old.as_ref().filter(|old| !old.is_deleted()) {
+        call.shown_whole(live).await?;
+    }
+    let Some(resource) = resource else { return Ok(()) };
+    let id = at.map_or_else(|| call.random.id(), |at| at.id.clone());
+    let draft = Draft::made(call, kind, id, resource.clone())?;
+    judged(call, &draft, old.as_ref(), &Pending::default()).await.map(drop)
 }
