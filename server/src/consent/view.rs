@@ -82,7 +82,7 @@ impl Whole {
     }
 
     /// Whether the row is such a record of one for whom the caller may act, or in the
-    /// caller's keeping. `store/select/words.rs` says the same in SQL.
+    /// caller's keeping. `store/visible.rs` (`covered`) says the same in SQL.
     pub fn covers(&self, kind: &str, custodian: CustodianKey, citizen: Option<CitizenKey>, several: bool) -> bool {
         let own = !several && citizen.is_some_and(|citizen| self.citizens.contains(&citizen));
         own && self.kinds.is_none_or(|kinds| kinds.contains(&kind)) || self.custodian == Some(custodian)
