@@ -2,10 +2,14 @@
 //!
 //! A connection that commits would do it itself, every so many pages, and all who write
 //! would wait for it: some tenths of a second each second under load. Here a thread of its
-//! own copies most of it while others write, and takes its turn among them only for what
-//! they added meanwhile; then the log begins anew.
+//! own copies most of it while others write, brings it to the disk, and takes its turn among
+//! them only for what they added meanwhile; then the log begins anew.
 
 use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -34,21 +38,23 @@ impl Checkpoints {
     /// Starts it.
     ///
     /// * `own`: a connection with [`SETTINGS`].
+    /// * `file`: its database.
     /// * `turn`: of those who write.
     /// * `pages`: how many the log gathers.
-    pub(super) fn start(own: Own, turn: Turn, pages: i64) -> Result<Self, DbErr> {
+    pub(super) fn start(own: Own, file: &Path, turn: Turn, pages: i64) -> Result<Self, DbErr> {
         let (keeps, ends) = channel();
-        let run = move || keep(&own, &turn, pages, &ends);
+        let mut early = Early::new(file);
+        let run = move || keep(&own, &mut early, &turn, pages, &ends);
         let begun = thread::Builder::new().name("checkpoints".into()).spawn(run);
         begun.map_err(|error| DbErr::Custom(format!("a thread for checkpoints: {error}")))?;
         Ok(Self { _keeps: keeps })
     }
 }
 
-fn keep(own: &Own, turn: &Turn, pages: i64, ends: &Receiver<Infallible>) {
+fn keep(own: &Own, early: &mut Early, turn: &Turn, pages: i64, ends: &Receiver<Infallible>) {
     let mut pause = EVERY;
     while ends.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-        let begun_anew = look(own, turn, pages).unwrap_or_else(|error| {
+        let begun_anew = look(own, early, turn, pages).unwrap_or_else(|error| {
             tracing::warn!(%error, "the write-ahead log could not be copied into the file; it is tried again");
             false
         });
@@ -62,13 +68,14 @@ fn next_pause(last: Duration, begun_anew: bool) -> Duration {
 }
 
 /// Copies the log where it is long enough; `false` where it could not begin anew.
-fn look(own: &Own, turn: &Turn, pages: i64) -> Result<bool, Failed> {
+fn look(own: &Own, early: &mut Early, turn: &Turn, pages: i64) -> Result<bool, Failed> {
     if waiting(own)? < pages {
         return Ok(true);
     }
     // Each time there is less that was added meanwhile.
     for _ in 0..4 {
         own.plain("PRAGMA wal_checkpoint(PASSIVE)")?;
+        early.sync();
         if waiting(own)? < pages / 16 {
             break;
         }
@@ -88,11 +95,44 @@ fn waiting(own: &Own) -> Result<i64, Failed> {
     Ok(column(1) - column(2))
 }
 
+/// Brings the database's pages to the disk before SQLite does.
+///
+/// SQLite syncs the file only once the whole log is in it, which is in the turn: the longest
+/// that those who write would wait for. What is on the disk by then costs it nothing.
+#[derive(Debug)]
+struct Early {
+    path: PathBuf,
+    /// Never closed: whoever closes a file lets go of all locks that its process holds on it
+    /// (`fcntl`), SQLite's among them.
+    file: Option<ManuallyDrop<File>>,
+}
+
+impl Early {
+    fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: None }
+    }
+
+    /// Whatever fails here, SQLite's own sync is what counts.
+    fn sync(&mut self) {
+        if let Err(error) = self.synced() {
+            tracing::debug!(%error, "the database's file was not synced early");
+        }
+    }
+
+    fn synced(&mut self) -> io::Result<()> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => ManuallyDrop::new(File::open(&self.path)?),
+        };
+        self.file.insert(file).sync_data()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
-    use super::super::db::Db;
+    use super::super::db::{Db, hand};
     use super::super::folder::Folder;
     use super::super::pen::{Pen, Transaction};
     use super::super::runs::Runs;
@@ -104,7 +144,7 @@ mod tests {
         let folder = Folder::new("checkpoints");
         let db = Db::open(&folder.url()).await.expect("a database");
         db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY, b BLOB)", []).await.expect("a table");
-        let hand = db.hand_of(100).expect("a connection").expect("of SQLite");
+        let hand = hand(&folder.path("db"), &Turn::default(), 100).expect("a writer");
         let log = || std::fs::metadata(folder.path("db-wal")).expect("a log").len() / 4096;
         let begun = Instant::now();
         let (mut pages, mut number) = (0, 0_i64);
@@ -136,7 +176,7 @@ mod tests {
             let (path, turn) = (path.clone(), turn.clone());
             let looked = tokio::task::spawn_blocking(move || {
                 let own = Own::open(&path, SETTINGS).expect("a connection");
-                look(&own, &turn, 50).expect("a look")
+                look(&own, &mut Early::new(&path), &turn, 50).expect("a look")
             });
             async move { assert_eq!(looked.await.expect("a look"), expected) }
         };

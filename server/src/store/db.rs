@@ -4,7 +4,7 @@
 //! `$2`, … Values are always bound, never pasted.
 
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ pub(super) type Turned = OwnedMutexGuard<()>;
 #[derive(Clone, Debug)]
 enum Quick {
     /// On threads of our own.
-    Sqlite { file: PathBuf, reads: Readers, searches: Readers },
+    Sqlite { hand: Hand, reads: Readers, searches: Readers },
     /// On connections with a limit of time each.
     Postgres { reads: Reading, searches: Reading },
 }
@@ -121,7 +121,8 @@ impl Db {
         let read = reading(Database::connect(sqlite(url, SQLITE_CONNECTIONS)).await?);
         let file = file.get_filename().to_owned();
         let readers = |count| Readers::start(&file, count, &[&[("cache_size", READER_CACHE)], OURS].concat());
-        let quick = Quick::Sqlite { reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)?, file };
+        let hand = hand(&file, &turn, CHECKPOINT)?;
+        let quick = Quick::Sqlite { hand, reads: readers(SQLITE_READERS)?, searches: readers(SQLITE_SEARCHES)? };
         Ok(Self { read, quick, time, write, turn, losses, backend: DatabaseBackend::Sqlite })
     }
 
@@ -286,18 +287,12 @@ impl Db {
         }
     }
 
-    /// A connection for SQLite's writer.
-    pub(super) fn hand(&self) -> Result<Option<Hand>, DbErr> {
-        self.hand_of(CHECKPOINT)
-    }
-
-    /// The same, with a log that gathers so many pages.
-    pub(super) fn hand_of(&self, pages: i64) -> Result<Option<Hand>, DbErr> {
-        let Quick::Sqlite { file, .. } = &self.quick else { return Ok(None) };
-        let own = Own::open(file, &[WRITER, OURS].concat())?;
-        let copies = Own::open(file, checkpoint::SETTINGS)?;
-        let checkpoints = Checkpoints::start(copies, self.turn.clone(), pages)?;
-        Ok(Some(Hand::new(own, self.turn.clone(), checkpoints)))
+    /// SQLite's writer; on PostgreSQL whoever writes begins transactions of sea-orm's.
+    pub(super) fn hand(&self) -> Option<&Hand> {
+        match &self.quick {
+            Quick::Sqlite { hand, .. } => Some(hand),
+            Quick::Postgres { .. } => None,
+        }
     }
 
     /// Closes the connections of sea-orm's in order.
@@ -374,6 +369,13 @@ impl Deref for Change {
     fn deref(&self) -> &DatabaseTransaction {
         &self.transaction
     }
+}
+
+/// SQLite's writer, with a log that gathers so many pages.
+pub(super) fn hand(file: &Path, turn: &Turn, pages: i64) -> Result<Hand, DbErr> {
+    let own = Own::open(file, &[WRITER, OURS].concat())?;
+    let copies = Own::open(file, checkpoint::SETTINGS)?;
+    Ok(Hand::new(own, turn.clone(), Checkpoints::start(copies, file, turn.clone(), pages)?))
 }
 
 /// Whether the database has stopped the statement.

@@ -9,6 +9,7 @@
 //! write wait. It has less time than a search of its own, and is stopped in the database
 //! itself.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseTransaction, Statement, Value};
@@ -73,17 +74,26 @@ impl Transaction for DatabaseTransaction {
     }
 }
 
-/// SQLite's writer. Others in this process that write, rarely, take turns with it.
-#[derive(Debug)]
+/// SQLite's writer; cheap to clone. Others in this process that write, rarely, take turns
+/// with it.
+///
+/// All that is written often goes by this one connection: whatever another one commits, this
+/// one's pages have to be read again.
+#[derive(Clone, Debug)]
 pub(super) struct Hand {
-    own: Own,
+    /// Whose turn it is holds it.
+    own: Arc<Mutex<Own>>,
     turn: Turn,
-    _checkpoints: Checkpoints,
+    _checkpoints: Arc<Checkpoints>,
 }
 
 impl Hand {
     pub(super) fn new(own: Own, turn: Turn, checkpoints: Checkpoints) -> Self {
-        Self { own, turn, _checkpoints: checkpoints }
+        Self { own: Arc::new(Mutex::new(own)), turn, _checkpoints: Arc::new(checkpoints) }
+    }
+
+    fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,12 +104,14 @@ impl Pen for Hand {
         let turned = self.turn.clone().lock_owned().await;
         // At once, waiting for other processes: a transaction that began by reading would be
         // refused as soon as another process wrote in between.
-        self.own.plain("BEGIN IMMEDIATE")?;
-        Ok(Held { own: &self.own, _turned: turned })
+        let own = self.own();
+        own.plain("BEGIN IMMEDIATE")?;
+        Ok(Held { own, _turned: turned })
     }
 
     async fn rest(&self) -> Result<(), StoreError> {
-        self.own.plain("PRAGMA shrink_memory")?;
+        let _turned = self.turn.clone().lock_owned().await;
+        self.own().plain("PRAGMA shrink_memory")?;
         Ok(())
     }
 }
@@ -107,7 +119,7 @@ impl Pen for Hand {
 /// A transaction on SQLite's writer.
 #[derive(Debug)]
 pub(super) struct Held<'h> {
-    own: &'h Own,
+    own: MutexGuard<'h, Own>,
     _turned: Turned,
 }
 
@@ -198,7 +210,7 @@ mod tests {
     async fn a_condition_held_the_writer_for_as_long_as_it_took() {
         let folder = Folder::new("brief");
         let db = Db::open(&folder.url()).await.expect("a database");
-        stops(&db.hand().expect("a connection").expect("of SQLite")).await;
+        stops(db.hand().expect("of SQLite")).await;
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +228,7 @@ mod tests {
         let db = Db::open(&folder.url()).await.expect("a database");
         db.execute("CREATE TABLE t (a INTEGER PRIMARY KEY)", []).await.expect("a table");
         let insert = |number: i64| db.statement("INSERT INTO t VALUES (?)", [number.into()]);
-        let hand = db.hand().expect("a connection").expect("of SQLite");
+        let hand = db.hand().expect("of SQLite");
         let batches = async {
             for number in 0..200 {
                 let transaction = hand.begin().await.expect("a transaction");

@@ -66,7 +66,7 @@ impl Writer {
     pub(super) fn start(db: Db, clock: Clock, epoch: i32) -> Result<Self, StoreError> {
         let (queue, orders) = mpsc::channel(QUEUE);
         let batches = Arc::new(AtomicU64::new(0));
-        match db.hand()? {
+        match db.hand().cloned() {
             Some(hand) => {
                 let runtime = Handle::current();
                 let task = Task { pen: hand, db, clock, epoch, last: 0, batches: batches.clone() };

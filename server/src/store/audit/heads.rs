@@ -6,6 +6,8 @@ use super::authentic::AuditKeys;
 use super::table::number_value;
 use super::{AuditError, Head, Position, number_column};
 use crate::store::db::{Db, statement};
+use crate::store::error::StoreError;
+use crate::store::runs::Runs;
 
 /// A chain as the database knows it.
 #[derive(Debug)]
@@ -57,11 +59,11 @@ pub(super) async fn begin(db: &Db, keys: &AuditKeys, head: &Head) -> Result<bool
 
 /// Moves a head forward inside a transaction; `false` if another process has moved it.
 pub(super) async fn advance(
-    connection: &impl ConnectionTrait,
+    connection: &impl Runs,
     keys: &AuditKeys,
     from: &Head,
     to: &Head,
-) -> Result<bool, AuditError> {
+) -> Result<bool, StoreError> {
     let values: [Value; 7] = [
         i64::from(to.position.segment).into(),
         number_value(to.position.place),
@@ -72,9 +74,8 @@ pub(super) async fn advance(
         number_value(from.position.place),
     ];
     let sql = "UPDATE audit_chain SET segment = ?, place = ?, mac = ?, seal = ? \
-               WHERE chain = ? AND segment = ? AND place = ?";
-    let done = connection.execute_raw(statement(connection.get_database_backend(), sql, values)).await?;
-    Ok(done.rows_affected() == 1)
+               WHERE chain = ? AND segment = ? AND place = ? RETURNING chain";
+    Ok(!connection.rows(statement(connection.backend(), sql, values)).await?.is_empty())
 }
 
 fn chain(row: &QueryResult, keys: &AuditKeys) -> Result<Chain, AuditError> {

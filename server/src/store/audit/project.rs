@@ -15,14 +15,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sea_orm::Value;
+use tokio::runtime::Handle;
 
+use super::authentic::AuditKeys;
 use super::codec::skim;
 use super::files::{Entry, Fault, Reading};
 use super::heads::{self, Chain};
 use super::log::Inner;
 use super::record::{NOBODY, Record};
 use super::table::number_value;
-use super::{AuditError, Position, Source, row};
+use super::{AuditError, Head, Position, Source, row};
+use crate::store::error::StoreError;
+use crate::store::pen::{Pen, Transaction};
 use crate::store::rows::Rows;
 use crate::store::runs::Runs;
 
@@ -91,16 +95,13 @@ impl Inner {
             }
             let stretch = self.source.read(&self.db, &self.keys, chain.generation, &chain.head, reading).await?;
             if stretch.head != chain.head {
-                let rows = rows(&stretch.entries)?;
-                let tx = self.db.begin().await?;
-                if !heads::advance(&*tx, &self.keys, &chain.head, &stretch.head).await? {
+                let filing =
+                    Filing { from: chain.head.clone(), to: stretch.head.clone(), rows: rows(&stretch.entries)? };
+                if !self.file(filing).await? {
                     // Another process was first: go on from where it came to.
-                    tx.rollback().await?;
                     chain = self.again(&chain).await?;
                     continue;
                 }
-                insert(&*tx, &rows).await?;
-                tx.commit().await?;
                 chain.head = stretch.head;
             }
             if let Some(fault) = stretch.faults.first() {
@@ -111,6 +112,15 @@ impl Inner {
                 return Ok(());
             }
         }
+    }
+
+    /// Files them; `false` if another process has filed them already.
+    async fn file(&self, filing: Filing) -> Result<bool, AuditError> {
+        let Some(hand) = self.db.hand().cloned() else { return Ok(filing.run(&self.db, &self.keys).await?) };
+        let (runtime, keys) = (Handle::current(), self.keys.clone());
+        // SQLite runs where it is called, and may wait for the disk.
+        let filed = tokio::task::spawn_blocking(move || runtime.block_on(filing.run(&hand, &keys))).await;
+        Ok(filed.map_err(|_| StoreError::Stopped)??)
     }
 
     /// The chain as the database knows it by now.
@@ -128,6 +138,26 @@ impl Inner {
         if told.insert(fault.position.chain) {
             tracing::error!(position = %fault.position, what = fault.what, "the audit log is damaged; run audit-verify");
         }
+    }
+}
+
+/// What one transaction files.
+struct Filing {
+    from: Head,
+    to: Head,
+    rows: Vec<Row>,
+}
+
+impl Filing {
+    /// * answers `false`, and nothing is filed, if the chain's head is not where this begins.
+    async fn run<P: Pen>(self, pen: &P, keys: &AuditKeys) -> Result<bool, StoreError> {
+        let transaction = pen.begin().await?;
+        if !heads::advance(&transaction, keys, &self.from, &self.to).await? {
+            return Ok(false);
+        }
+        insert(&transaction, &self.rows).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 }
 
@@ -171,13 +201,13 @@ fn owners(record: &Record) -> Vec<(u32, i64)> {
     numbered.filter(|(_, citizen)| seen.insert(*citizen)).collect()
 }
 
-async fn insert(tx: &impl Runs, rows: &[Row]) -> Result<(), AuditError> {
+async fn insert(tx: &impl Runs, rows: &[Row]) -> Result<(), StoreError> {
     let columns = ["citizen", "at", "chain", "segment", "place", "ordinal", "kind", "write_id"];
     let moved = rows.iter().filter_map(|row| row.write).map(|id| vec![id.to_vec().into()]).collect();
     let mut batch = Rows::default();
     batch.insert(("audit_entry", &columns), rows.iter().map(Row::values).collect(), "ON CONFLICT DO NOTHING");
     batch.delete(("audit_write", &["id"]), moved);
-    Ok(batch.run(tx).await?)
+    batch.run(tx).await
 }
 
 impl Row {
