@@ -19,7 +19,7 @@ use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
 use crate::consent::stance::{self, Others};
 use crate::consent::supersede::Filed;
-use crate::consent::view::CitizenKey;
+use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::interaction::Error;
 use crate::store::StoreError;
 use crate::store::account::BearerRow;
@@ -270,7 +270,7 @@ impl App {
             for consent in missing {
                 let Some(body) = bodies.get(&consent.rid) else { continue };
                 let resource = Json::parse(body).map_err(|_| Error::Internal("stored Consent is no JSON".into()))?;
-                new.push((place(consent), self.filed(&resource)?.map(Arc::new)));
+                new.push((place(consent), self.filed(&resource, consent.filer)?.map(Arc::new)));
             }
             found.extend(new.iter().cloned());
             let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
@@ -284,12 +284,14 @@ impl App {
 
     /// What a Consent says that was found enforceable when it was filed; `None` for one
     /// that is not active.
-    pub fn filed(&self, consent: &Json) -> Result<Option<Filed>, Error> {
+    ///
+    /// * `filer`: the Organization whose backend filed it as its custodian.
+    pub fn filed(&self, consent: &Json, filer: Option<CustodianKey>) -> Result<Option<Filed>, Error> {
         let terms = ConsentTerms::new(self, HashSet::new());
         let policy = policy::compile(consent, &policy::Stored(&terms), &self.config.zone);
         // Stored active and not enforceable: nothing may be answered on a guess.
         let policy = policy.map_err(|_| Error::Internal("a stored Consent is not enforceable".into()))?;
-        Ok(Filed::of(consent, policy))
+        Ok(Filed::of(consent, filer, policy))
     }
 }
 

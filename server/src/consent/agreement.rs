@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 
-use super::brute::{Person, Record, Request};
+use super::brute::{Filed, Person, Record, Request};
 use super::caller::{Authority, Candidate};
 use super::clinical::Coding;
 use super::listed::{listed, lists};
@@ -151,7 +151,10 @@ fn name(record: &Record) -> (String, String) {
 }
 
 fn compiled(world: &World, zone: &TimeZone) -> Vec<Vec<Arc<Policy>>> {
-    let one = |consent| compile(consent, &WorldTerms, zone).expect("enforceable").map(Arc::new);
+    let one = |filed: &Filed| {
+        let policy = compile(&filed.consent, &WorldTerms, zone).expect("enforceable");
+        policy.map(|policy| Arc::new(Policy { filer: filed.filer, ..policy }))
+    };
     world.people.iter().map(|person| person.consents.iter().filter_map(one).collect()).collect()
 }
 
@@ -277,8 +280,8 @@ async fn stances(store: &Store, world: &World, zone: &TimeZone) -> Said {
     for (person, rid) in
         world.people.iter().flat_map(|person| person.consents.iter().map(move |one| (person, one))).zip(1_i64..)
     {
-        let (person, consent) = person;
-        let Some(stance) = Stance::of(consent, zone) else { continue };
+        let (person, filed) = person;
+        let Some(stance) = Stance::of(&filed.consent, filed.filer, zone) else { continue };
         let key = store.stance(&stance).await.expect("a number");
         let said = Json::parse(stance.said.as_bytes()).expect("JSON");
         let policy = compile_stance(key, &said, &WorldTerms, zone).expect("enforceable").expect("a policy");

@@ -23,7 +23,16 @@ pub struct Person {
     /// Nothing may flow.
     pub blocked: bool,
     /// Her Consents.
-    pub consents: Vec<Json>,
+    pub consents: Vec<Filed>,
+}
+
+/// A Consent, and which custodian's backend filed it if none with authority did.
+#[derive(Clone, Debug)]
+pub struct Filed {
+    /// The resource.
+    pub consent: Json,
+    /// Key of that custodian.
+    pub filer: Option<i64>,
 }
 
 /// A stored resource.
@@ -211,7 +220,7 @@ impl Request<'_> {
 
     /// May this person or Organization see it?
     fn who(&self, person: &Person, record: &Record) -> bool {
-        let says = |consent: &Json, rules: bool| self.says(consent, record, false, rules);
+        let says = |consent: &Filed, rules: bool| self.says(consent, record, false, rules);
         if person.consents.iter().any(|consent| says(consent, true) == Word::Deny) {
             return false;
         }
@@ -230,7 +239,7 @@ impl Request<'_> {
         let Some(user) = &self.caller.user else { return true };
         self.at_work()
             || person.consents.iter().any(|consent| {
-                let performers = consent.list("performer");
+                let performers = consent.consent.list("performer");
                 let hers = |performer: &Json| user.references.iter().any(|own| performer.str("reference") == Some(own));
                 !performers.is_empty()
                     && performers.iter().all(hers)
@@ -238,8 +247,14 @@ impl Request<'_> {
             })
     }
 
-    /// What a Consent says: as rules, or as the citizen's default.
-    fn says(&self, consent: &Json, record: &Record, software: bool, rules: bool) -> Word {
+    /// What a Consent says: as rules, or as the citizen's default. Nobody permits herself.
+    fn says(&self, filed: &Filed, record: &Record, software: bool, rules: bool) -> Word {
+        let word = self.reads_as(&filed.consent, record, software, rules);
+        let own = filed.filer.is_some_and(|filer| self.organization() == Some(filer));
+        if own && word == Word::Permit { Word::Nothing } else { word }
+    }
+
+    fn reads_as(&self, consent: &Json, record: &Record, software: bool, rules: bool) -> Word {
         let nothing = Json::object::<&str>([]);
         let root = consent.get("provision").unwrap_or(&nothing);
         let assent = consent
@@ -454,9 +469,9 @@ mod tests {
 
     /// The policies of each person, in their order.
     fn compiled(world: &World, zone: &TimeZone) -> Vec<Vec<Arc<Policy>>> {
-        let one = |consent: &Json| match compile(consent, &WorldTerms, zone) {
-            Ok(Some(policy)) => Arc::new(policy),
-            other => panic!("{consent} {other:?}"),
+        let one = |filed: &Filed| match compile(&filed.consent, &WorldTerms, zone) {
+            Ok(Some(policy)) => Arc::new(Policy { filer: filed.filer, ..policy }),
+            other => panic!("{filed:?} {other:?}"),
         };
         world.people.iter().map(|person| person.consents.iter().map(one).collect()).collect()
     }

@@ -21,7 +21,7 @@ pub use super::rule::Policy;
 pub use refusal::{Reason, Refusal};
 
 use super::rule::{Effect, Node};
-use super::stance::StanceKey;
+use super::stance::{FILER, StanceKey};
 use read::Reader;
 
 /// The base of the product's own codes. Other blocks should take it from here
@@ -112,6 +112,7 @@ pub fn compile_stance(
         patient: Box::default(),
         stance: Some(key),
         performers: Vec::new(),
+        filer: said.str(FILER).and_then(|key| key.parse().ok()),
         root,
         nested,
     });
@@ -182,7 +183,7 @@ fn read(consent: &Json, reader: &mut Reader<'_>) -> Option<Policy> {
     let patient = patient?.strip_prefix("Patient/")?.into();
     let id = consent.str("id").unwrap_or_default().into();
     let version = consent.at(&["meta", "versionId"]).and_then(Json::as_str).and_then(|text| text.parse().ok());
-    Some(Policy { id, version: version.unwrap_or(0), patient, stance: None, performers, root, nested })
+    Some(Policy { id, version: version.unwrap_or(0), patient, stance: None, performers, filer: None, root, nested })
 }
 
 fn performers(consent: &Json, reader: &mut Reader<'_>) -> Vec<Box<str>> {

@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::caller::{Action, Caller, Purpose};
 use super::predicate::Predicate;
 use super::stance::StanceKey;
+use super::view::CustodianKey;
 
 /// What a node says of the rows that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +35,9 @@ pub struct Policy {
     pub stance: Option<StanceKey>,
     /// References of those who gave it.
     pub performers: Vec<Box<str>>,
+    /// The Organization whose backend filed it, as custodian; `None` where someone with
+    /// authority did. To the one who files it, it permits nothing.
+    pub filer: Option<CustodianKey>,
     /// The root and its exceptions, merged with what they inherit.
     pub root: Node,
     /// The exceptions inside the root.
@@ -140,14 +144,28 @@ impl Policy {
     pub fn verdict(&self, ask: Ask<'_>) -> Verdict {
         let rules = self.layer(ask, true);
         let defaults = self.layer(ask, false);
+        let permitting = |rows: Predicate| if self.is_filed_by(ask.caller) { Predicate::Never } else { rows };
         let contexts = self.nodes().filter(|_| self.root.explicit).map(|node| node.context(ask));
         Verdict {
-            permit: rules.0,
+            permit: permitting(rules.0),
             deny: rules.1,
-            default_permit: defaults.0,
+            default_permit: permitting(defaults.0),
             default_deny: defaults.1,
             spoken: Predicate::any(contexts),
         }
+    }
+
+    /// Whether the caller's own Organization filed it.
+    fn is_filed_by(&self, caller: &Caller) -> bool {
+        let own = caller.client.organization.as_ref().map(|organization| organization.key);
+        self.filer.is_some() && self.filer == own
+    }
+
+    /// Whether it permits this Organization anything by naming it.
+    pub fn permits(&self, organization: &str) -> bool {
+        let is_it = |actor: &Actor| matches!(actor, Actor::Organization(named) if **named == *organization);
+        let named = |node: &Node| node.actors.iter().flatten().any(is_it);
+        self.nodes().any(|node| node.effect == Effect::Permit && named(node))
     }
 
     /// Whether one of its nodes is about this caller or about everyone: what an

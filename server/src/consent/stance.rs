@@ -16,9 +16,13 @@ use techo_profiles::json::Json;
 use super::instant;
 use super::policy::{Policy, SCOPE_SYSTEM, SCOPES};
 use super::subject::local;
+use super::view::CustodianKey;
 
 /// The number of a stance in the database.
 pub type StanceKey = i64;
+
+/// Where a stance says whose backend filed it.
+pub(super) const FILER: &str = "filer";
 
 /// Stances that are decided about for one caller. Each is a condition in her
 /// statements, and a citizen may say what she likes: who has one that few have, where
@@ -62,7 +66,8 @@ pub struct Others {
 /// A Consent in force, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stance {
-    /// `policyRule` and `provision`, the same text for all that say the same.
+    /// `policyRule` and `provision`, and who filed it if a custodian did: the same text for
+    /// all that say the same.
     pub said: String,
     /// Whom it names at any depth, `Organization/org-city`; `*` where its root names nobody.
     pub actors: Vec<String>,
@@ -81,8 +86,9 @@ pub struct Stance {
 impl Stance {
     /// `consent` taken apart; `None` for one that decides nothing.
     ///
+    /// * `filer`: as of [`Policy::filer`].
     /// * `zone`: where the day of a date without time ends.
-    pub fn of(consent: &Json, zone: &TimeZone) -> Option<Self> {
+    pub fn of(consent: &Json, filer: Option<CustodianKey>, zone: &TimeZone) -> Option<Self> {
         if consent.str("status") != Some("active") || !is_enforced(consent) {
             return None;
         }
@@ -104,7 +110,8 @@ impl Stance {
             said.set("dataPeriod", Json::object::<&str>([]));
         }
         let rule = consent.get("policyRule").map(plain);
-        let said = Json::object([("provision", said)]).with_some("policyRule", rule).to_string();
+        let said = Json::object([("provision", said)]).with_some("policyRule", rule);
+        let said = said.with_some(FILER, filer.map(|key| key.to_string())).to_string();
         let mut actors = Vec::new();
         named(provision, &mut actors);
         if provision.list("actor").is_empty() {
@@ -174,7 +181,7 @@ mod tests {
     }
 
     fn stance(provision: &str) -> Stance {
-        Stance::of(&consent(provision, "Patient/p"), &TimeZone::UTC).expect("in force")
+        Stance::of(&consent(provision, "Patient/p"), None, &TimeZone::UTC).expect("in force")
     }
 
     #[test]
@@ -219,7 +226,7 @@ mod tests {
         for (performer, givers) in
             [("Patient/p", vec![""]), ("RelatedPerson/r", vec!["r"]), ("Patient/q", vec![]), ("Practitioner/d", vec![])]
         {
-            let found = Stance::of(&consent("{}", performer), &TimeZone::UTC).expect("in force").givers;
+            let found = Stance::of(&consent("{}", performer), None, &TimeZone::UTC).expect("in force").givers;
             assert_eq!(found, givers, "{performer}");
         }
     }
@@ -250,7 +257,7 @@ mod tests {
     fn what_is_not_in_force_has_none() {
         for (from, to) in [("\"active\"", "\"inactive\""), ("patient-privacy", "treatment")] {
             let text = consent("{}", "Patient/p").to_string().replace(from, to);
-            assert_eq!(Stance::of(&Json::parse(text.as_bytes()).expect("JSON"), &TimeZone::UTC), None, "{to}");
+            assert_eq!(Stance::of(&Json::parse(text.as_bytes()).expect("JSON"), None, &TimeZone::UTC), None, "{to}");
         }
     }
 }

@@ -9,6 +9,7 @@ use techo_profiles::json::Json;
 
 use super::policy::Policy;
 use super::subject::local;
+use super::view::CustodianKey;
 
 /// An active Consent: what it compiles to, and by what others are known to take its place.
 #[derive(Clone, Debug)]
@@ -21,14 +22,17 @@ pub struct Filed {
     identifiers: HashSet<(Box<str>, Box<str>)>,
     /// Id of the Consent that it names as its source.
     source: Option<Box<str>>,
+    /// As of [`Policy::filer`].
+    filer: Option<CustodianKey>,
     /// The policy; `None` for one that decides nothing.
     pub policy: Option<Arc<Policy>>,
 }
 
 impl Filed {
+    /// * `filer`: as of [`Policy::filer`].
     /// * `policy`: what the Consent compiles to.
     /// * returns `None` for one that is not active: it takes no place, and has none.
-    pub fn of(consent: &Json, policy: Option<Policy>) -> Option<Self> {
+    pub fn of(consent: &Json, filer: Option<CustodianKey>, policy: Option<Policy>) -> Option<Self> {
         if consent.str("status") != Some("active") {
             return None;
         }
@@ -40,7 +44,8 @@ impl Filed {
             patient: consent.at(&["patient", "reference"])?.as_str()?.into(),
             identifiers: consent.list("identifier").iter().filter_map(key).collect(),
             source: source.map(|(_, id)| id.into()),
-            policy: policy.map(Arc::new),
+            filer,
+            policy: policy.map(|policy| Arc::new(Policy { filer, ..policy })),
         })
     }
 
@@ -49,10 +54,13 @@ impl Filed {
         self.identifiers.iter().any(|(own, known)| **own == *system && **known == *value)
     }
 
-    /// Whether filing this makes `old`, of the same patient, inactive.
+    /// Whether filing this makes `old`, of the same patient, inactive. A custodian ends only
+    /// what it filed itself.
     pub fn supersedes(&self, old: &Self) -> bool {
         let itself = !self.id.is_empty() && self.id == old.id;
+        let rightful = self.filer.is_none() || self.filer == old.filer;
         !itself
+            && rightful
             && self.patient == old.patient
             && (!self.identifiers.is_disjoint(&old.identifiers)
                 || self.source.as_ref() == Some(&old.id)
@@ -115,9 +123,25 @@ mod tests {
             ("another's", consent("a", "1", &[], None).with("patient", json!({"reference": "Patient/son"})), false),
         ] {
             let compiled = |consent: &Json| compile(consent, &WorldTerms, &TimeZone::UTC).expect("enforceable");
-            let filed = Filed::of(&new, compiled(&new)).expect("it is active");
-            let before = Filed::of(&old, compiled(&old));
+            let filed = Filed::of(&new, None, compiled(&new)).expect("it is active");
+            let before = Filed::of(&old, None, compiled(&old));
             assert_eq!(before.is_some_and(|old| filed.supersedes(&old)), expected, "{name}");
+        }
+    }
+
+    /// A town's backend could end what a mother had allowed, by an identifier that is guessed.
+    #[test]
+    fn a_custodian_ends_only_what_it_filed() {
+        let (new, old) = (consent("new", "1", &[], None), consent("a", "1", &[], Some("Observation")));
+        let by = |consent: &Json, filer| Filed::of(consent, filer, None).expect("it is active");
+        for (filer, before, ends) in [
+            (None, None, true),
+            (None, Some(1), true),
+            (Some(1), Some(1), true),
+            (Some(1), Some(2), false),
+            (Some(1), None, false),
+        ] {
+            assert_eq!(by(&new, filer).supersedes(&by(&old, before)), ends, "{filer:?} {before:?}");
         }
     }
 
@@ -128,7 +152,7 @@ mod tests {
             let all: Vec<Json> = (from..from + 20_000).map(identifier).collect();
             consent(id, "", &[], Some("Observation")).with("identifier", all)
         };
-        let filed = |consent: &Json| Filed::of(consent, None).expect("it is active");
+        let filed = |consent: &Json| Filed::of(consent, None, None).expect("it is active");
         let (new, other, overlapping) =
             (filed(&named("new", 0)), filed(&named("other", 20_000)), filed(&named("overlapping", 19_999)));
         assert!(!new.supersedes(&other));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use techo_profiles::json;
 use techo_profiles::json::Json;
 
-use super::brute::{Person, Record};
+use super::brute::{Filed, Person, Record};
 use super::caller::{Action, Caller, Client, Membership, Organization, Purpose, User};
 use super::listed::{self, HOLDERS, listed};
 use super::policy::{KIND_SYSTEM, Terms};
@@ -173,7 +173,7 @@ impl World {
                 patient: (*patient).to_owned(),
                 authority: false,
                 blocked: dice.once_in(40),
-                consents: (0..dice.roll(5)).flat_map(|_| consents(patient, dice)).collect(),
+                consents: filed(seed, (0..dice.roll(5)).flat_map(|_| consents(patient, dice)).collect()),
             })
             .collect();
         let count = 8 + dice.roll(8);
@@ -227,6 +227,16 @@ fn coding(system: &str, code: &str) -> Json {
 
 fn concept(system: &str, code: &str) -> Json {
     json!({"coding": [(coding(system, code))]})
+}
+
+/// Every fourth one a custodian has filed.
+fn filed(seed: u64, consents: Vec<Json>) -> Vec<Filed> {
+    let filer = |number: u64| match (seed + number) % 8 {
+        0 => Some(CLINIC),
+        4 => Some(TOWN),
+        _ => None,
+    };
+    (0..).zip(consents).map(|(number, consent)| Filed { consent, filer: filer(number) }).collect()
 }
 
 /// A Consent that may be active; one of some days sometimes again, of others.

@@ -71,6 +71,11 @@ impl Keeping {
         Self { custodian: organization, custody: Custody::Published }
     }
 
+    /// The Organization whose backend filed it as its custodian, of a Consent.
+    pub fn filer(self) -> Option<CustodianKey> {
+        (self.custody == Custody::Published).then_some(self.custodian)
+    }
+
     /// Written by a professional in a session: her Organization's.
     pub fn authored(organization: CustodianKey) -> Self {
         Self { custodian: organization, custody: Custody::Authored }

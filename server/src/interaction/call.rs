@@ -307,7 +307,8 @@ impl<'a> Call<'a> {
         found.pop().ok_or_else(|| Error::Internal("a citizen without a candidate".into()))
     }
 
-    /// Rule 0: a Consent that is stored active is enforced, or it is refused.
+    /// Rule 0: a Consent that is stored active is enforced, or it is refused. One that a
+    /// custodian files permits it nothing.
     async fn enforceable(&self, consent: &Json) -> Result<(), Error> {
         let mut known = HashSet::new();
         for reference in actors(consent.get("provision")) {
@@ -316,12 +317,19 @@ impl<'a> Call<'a> {
             }
         }
         let terms = ConsentTerms::new(self.app, known);
-        policy::compile(consent, &terms, &self.config.zone).map(|_| ()).map_err(|refusals| {
+        let compiled = policy::compile(consent, &terms, &self.config.zone).map_err(|refusals| {
             let issue = |refusal: &policy::Refusal| {
                 Issue::error("business-rule", refusal.text_en(), refusal.text_ja()).at(refusal.expression.clone())
             };
             Error::Unprocessable(refusals.iter().map(issue).collect())
-        })
+        })?;
+        let own = self.caller.client.organization.as_ref().filter(|_| self.caller.publisher().is_some());
+        let Some(own) = own.filter(|own| compiled.is_some_and(|policy| policy.permits(&own.reference))) else {
+            return Ok(());
+        };
+        let (en, ja) = PERMITS_ITSELF;
+        let at = named_at(consent.get("provision"), "Consent.provision", &own.reference).unwrap_or_default();
+        Err(Error::Unprocessable(vec![Issue::error("business-rule", en, ja).at(at)]))
     }
 
     /// Writes a set: in the same transaction the Consents end that it takes the place of,
@@ -348,6 +356,24 @@ pub(super) fn untouchable() -> Error {
         "You may read this resource, and not change it.",
         "このリソースは読むことができますが、変更や削除はできません。",
     ))
+}
+
+/// Why a custodian's backend may not file a Consent that names its own Organization.
+const PERMITS_ITSELF: (&str, &str) = (
+    "A custodian cannot file a Consent that permits its own Organization anything. The patient, or someone who \
+     holds authority over the patient, files it, in the portal or with an app.",
+    "管理者は、自分の組織に許可を与える同意を登録できません。本人または本人に代わる権限を持つ人が、ポータルまたはアプリで登録してください。",
+);
+
+/// Where a provision names this actor first.
+fn named_at(provision: Option<&Json>, path: &str, reference: &str) -> Option<String> {
+    let provision = provision?;
+    let is_it = |actor: &Json| actor.at(&["reference", "reference"]).and_then(Json::as_str) == Some(reference);
+    if let Some(at) = provision.list("actor").iter().position(is_it) {
+        return Some(format!("{path}.actor[{at}].reference"));
+    }
+    let mut inner = provision.list("provision").iter().enumerate();
+    inner.find_map(|(at, inner)| named_at(Some(inner), &format!("{path}.provision[{at}]"), reference))
 }
 
 /// Every actor that a provision names, at any depth.

@@ -228,7 +228,8 @@ pub(crate) async fn supersede(app: &App, set: &mut WriteSet) -> Result<(), Error
     let mut new: BTreeMap<CitizenKey, Vec<Arc<Filed>>> = BTreeMap::new();
     for put in set.puts.iter().filter(|put| Some(put.kind) == number && !put.method.deletes()) {
         let Some(body) = &put.body else { continue };
-        let Some(filed) = app.filed(&plan::parse(&body.bytes)?)?.map(Arc::new) else { continue };
+        let filer = Keeping { custodian: put.facts.custodian, custody: put.facts.custody }.filer();
+        let Some(filed) = app.filed(&plan::parse(&body.bytes)?, filer)?.map(Arc::new) else { continue };
         for citizen in &put.facts.subjects {
             new.entry(*citizen).or_default().push(filed.clone());
         }
@@ -268,7 +269,8 @@ async fn of_one(
     for stored in app.store.reader(&own_work()).many("Consent", &ids).await? {
         let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
         // It may have changed between the two statements.
-        if app.filed(&plan::parse(body)?)?.is_some_and(|filed| meant(&filed)) {
+        let filer = Keeping { custodian: stored.custodian, custody: stored.custody }.filer();
+        if app.filed(&plan::parse(body)?, filer)?.is_some_and(|filed| meant(&filed)) {
             found.push(stored);
         }
     }

@@ -15,6 +15,7 @@ use crate::consent::listed::listed;
 use crate::consent::stance::Stance;
 use crate::consent::subject::{FOLLOWING, Subjects};
 use crate::consent::view::CitizenKey;
+use crate::consent::write::Keeping;
 use crate::search::index::{self, IndexError};
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
@@ -118,15 +119,21 @@ impl App {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at(kind, &resource, stored.rules)?;
         let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
-        rows.extend(self.effect_rows(&resource, &subjects).await?);
+        let keeping = Keeping { custodian: stored.custodian, custody: stored.custody };
+        rows.extend(self.effect_rows(&resource, keeping, &subjects).await?);
         Ok(rows)
     }
 
     /// What a Consent in force says, as rows: one for each who may have given it. No other
     /// type has any.
-    pub(super) async fn effect_rows(&self, resource: &Json, subjects: &[CitizenKey]) -> Result<Vec<IndexRow>, Error> {
+    pub(super) async fn effect_rows(
+        &self,
+        resource: &Json,
+        keeping: Keeping,
+        subjects: &[CitizenKey],
+    ) -> Result<Vec<IndexRow>, Error> {
         let consent = Some(resource).filter(|resource| resource.str("resourceType") == Some("Consent"));
-        let stance = consent.and_then(|consent| Stance::of(consent, &self.config.zone));
+        let stance = consent.and_then(|consent| Stance::of(consent, keeping.filer(), &self.config.zone));
         let Some(stance) = stance else { return Ok(Vec::new()) };
         let key = self.store.stance(&stance).await?;
         let givers = subjects.iter().flat_map(|citizen| stance.givers.iter().map(move |giver| (*citizen, giver)));

@@ -13,7 +13,7 @@ use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::secret;
 
 use super::error::StoreError;
-use super::facts::Facts;
+use super::facts::{Custody, Facts};
 use super::index::IndexRow;
 use super::reader::Stored;
 use super::row::Row;
@@ -44,6 +44,8 @@ pub struct StoredConsent {
     pub id: String,
     /// The version.
     pub version: i32,
+    /// The Organization whose backend filed it as its custodian.
+    pub filer: Option<CustodianKey>,
 }
 
 /// Values that one statement asks about: databases bound their number (SQLite: 32,766).
@@ -128,7 +130,8 @@ impl Store {
         }
         let mut found = Vec::new();
         for some in citizens.chunks(MOST_VALUES) {
-            let mut sql = Sql::new("SELECT citizen, rid, id, version FROM resource WHERE citizen IN ");
+            let mut sql =
+                Sql::new("SELECT citizen, rid, id, version, custodian, custody FROM resource WHERE citizen IN ");
             sql.list(some.iter().copied());
             sql.text(" AND kind = ").bind(number("Consent")).text(" AND deleted = 0 ORDER BY rid");
             for row in self.fetch(sql).await? {
@@ -137,6 +140,7 @@ impl Store {
                     rid: row.get(1)?,
                     id: row.get(2)?,
                     version: row.get(3)?,
+                    filer: (row.get::<i16>(5)? == Custody::Published.number()).then(|| row.get(4)).transpose()?,
                 });
             }
         }

@@ -1,0 +1,85 @@
+//! What a custodian's backend can do in the name of a citizen whose Patient it keeps.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::sample::consent;
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+/// Kept by the town, of which `importer` is the backend.
+const DAUGHTER: &str = "pt-mei";
+const MOTHER: &str = "RelatedPerson/rp-hanako-mei";
+const TOWN: &str = "Organization/org-city";
+
+fn mother(world: &World) -> Caller {
+    world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of(DAUGHTER))
+}
+
+fn condition() -> Value {
+    json!({"resourceType": "Condition", "subject": {"reference": format!("Patient/{DAUGHTER}")},
+        "code": {"text": "内緒"}})
+}
+
+/// A town's backend filed a Consent in the mother's name, and read what she had entered for herself.
+#[test]
+fn a_town_opened_records_to_itself() {
+    let world = World::new();
+    let (mother, town, tester) = (mother(&world), world.importer(), world.tester());
+    let hers = format!("Condition/{}", mother.create(&condition()));
+    town.get(&hers).refused(404);
+
+    let itself = consent(DAUGHTER, MOTHER, "permit", "Condition", TOWN);
+    let refused = town.post("Consent", &itself).refused(422).json();
+    assert_eq!(refused["issue"][0]["expression"][0], "Consent.provision.actor[0].reference", "{refused}");
+    let mut inside = consent(DAUGHTER, MOTHER, "deny", "Observation", TOWN);
+    inside["provision"].as_object_mut().expect("a provision").remove("actor");
+    inside["provision"]["provision"] = json!([{"type": "permit", "actor": itself["provision"]["actor"],
+        "class": itself["provision"]["class"]}]);
+    let refused = town.post("Consent", &inside).refused(422).json();
+    assert_eq!(refused["issue"][0]["expression"][0], "Consent.provision.provision[0].actor[0].reference", "{refused}");
+    town.get(&hers).refused(404);
+
+    // Who names nobody permits all others, and nothing to herself.
+    let mut everyone = itself.clone();
+    everyone["provision"].as_object_mut().expect("a provision").remove("actor");
+    town.create(&everyone);
+    tester.get(&hers).expect(200);
+    town.get(&hers).refused(404);
+    assert_eq!(town.ids("Condition?code:text=内緒"), [""; 0]);
+
+    // To the others a denial of the town's holds, and to itself as well.
+    town.create(&consent(DAUGHTER, MOTHER, "deny", "Condition", "Organization/org-test"));
+    tester.get(&hers).refused(404);
+
+    // The mother is asked, and permits.
+    mother.create(&itself);
+    town.get(&hers).expect(200);
+}
+
+/// A town's backend ended what the mother had allowed an app, by the identifier of its
+/// Consent, which is guessed.
+#[test]
+fn a_town_ended_what_the_mother_had_allowed() {
+    let world = World::new();
+    let (mother, town) = (mother(&world), world.importer());
+    let filed = mother.search(&format!("Consent?patient={DAUGHTER}&status=active&_count=100"));
+    let identified = |entry: &&Value| entry["resource"]["identifier"][0]["value"].is_string();
+    let app = filed["entry"].as_array().into_iter().flatten().find(identified).expect("the app's Consent");
+    let id = app["resource"]["id"].as_str().expect("an id").to_owned();
+
+    let mut taking = consent(DAUGHTER, MOTHER, "permit", "Observation", "Organization/org-sakura-clinic");
+    taking["identifier"] = app["resource"]["identifier"].clone();
+    taking["sourceReference"] = json!({"reference": format!("Consent/{id}")});
+    taking.as_object_mut().expect("a Consent").remove("sourceAttachment");
+    let first = town.create(&taking);
+    assert_eq!(mother.get(&format!("Consent/{id}")).expect(200).json()["status"], "active");
+
+    // What the town filed itself, it replaces.
+    town.create(&taking);
+    assert_eq!(town.get(&format!("Consent/{first}")).expect(200).json()["status"], "inactive");
+
+    // And the mother replaces what the town filed.
+    let mut hers = taking.clone();
+    hers["identifier"] = json!([{"system": "https://techo.example/fhir/Id/test", "value": "hers"}]);
+    let filed = town.create(&hers);
+    mother.create(&hers);
+    assert_eq!(town.get(&format!("Consent/{filed}")).expect(200).json()["status"], "inactive");
+}
