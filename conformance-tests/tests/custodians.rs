@@ -1,7 +1,7 @@
 //! What a custodian's backend can do in the name of a citizen whose Patient it keeps.
 
 use serde_json::{Value, json};
-use techo_conformance_tests::sample::consent;
+use techo_conformance_tests::sample::{consent, patient, weight};
 use techo_conformance_tests::world::{Ask, Caller, World};
 
 /// Kept by the town, of which `importer` is the backend.
@@ -82,4 +82,55 @@ fn a_town_ended_what_the_mother_had_allowed() {
     let filed = town.create(&hers);
     mother.create(&hers);
     assert_eq!(town.get(&format!("Consent/{filed}")).expect(200).json()["status"], "inactive");
+}
+
+/// One tick and one request took the record from an adult for good: her records, who looked
+/// at them, and her sign-in to any app went with her Patient.
+#[test]
+fn a_patient_for_whom_somebody_signs_in_is_not_deleted() {
+    let world = World::new();
+    let herself =
+        world.approve(&Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of("pt-stranger"));
+    let kept = herself.create(&weight("pt-stranger", "2026-01-10", "50.1"));
+    let refused = herself.delete("Patient/pt-stranger").refused(409).json();
+    assert_eq!(refused["issue"][0]["code"], "conflict", "{refused}");
+    herself.get(&format!("Observation/{kept}")).expect(200);
+
+    let (mother, town) = (mother(&world), world.importer());
+    mother.delete(&format!("Patient/{DAUGHTER}")).refused(409);
+    town.delete(&format!("Patient/{DAUGHTER}")).refused(409);
+    let asked = json!({"resourceType": "Parameters", "parameter": [{"name": "mode", "valueCode": "delete"}]});
+    let told = town.post(&format!("Patient/{DAUGHTER}/$validate"), &asked).json();
+    assert_eq!(told["issue"][0]["code"], "conflict", "{told}");
+    let entry = |method: &str| {
+        json!({"resourceType": "Bundle", "type": method, "entry": [
+            {"request": {"method": "DELETE", "url": format!("Patient/{DAUGHTER}")}}]})
+    };
+    town.post("", &entry("transaction")).refused(409);
+    let answered = town.post("", &entry("batch")).expect(200).json();
+    assert_eq!(answered["entry"][0]["response"]["status"], "409", "{answered}");
+    mother.get(&format!("Patient/{DAUGHTER}")).expect(200);
+
+    // Nobody signs in for this one.
+    let tester = world.tester();
+    let other = tester.create(&patient("無", "unheld-1", "2024-04-01"));
+    tester.delete(&format!("Patient/{other}")).expect(204);
+}
+
+/// A backend of another Organization, which might not change a town's record, might delete it.
+#[test]
+fn what_a_backend_may_not_change_it_may_not_delete() {
+    let world = World::new();
+    let (mother, town, tester) = (mother(&world), world.importer(), world.tester());
+    let mut record = weight(DAUGHTER, "2026-01-10", "9.1");
+    let id = town.create(&record);
+    let place = format!("Observation/{id}");
+    mother.create(&consent(DAUGHTER, MOTHER, "permit", "Observation", "Organization/org-test"));
+    tester.get(&place).expect(200);
+    record["id"] = json!(id);
+    tester.put(&place, &record).refused(403);
+    tester.delete(&place).refused(403);
+    tester.delete(&format!("Observation?_id={id}")).refused(403);
+    town.get(&place).expect(200);
+    town.delete(&place).expect(204);
 }

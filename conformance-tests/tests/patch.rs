@@ -365,7 +365,8 @@ fn what_is_shown_in_part_is_patched_as_it_is_shown() {
     app.request("PATCH", &path).body("application/fhir+json", note.to_string()).send().expect(200);
     // The whole is in its keeper's hands.
     let whole = town.get(&path).expect(200).json();
-    assert_eq!((&whole["focus"], &whole["text"]), (&resource["focus"], &resource["text"]), "{whole}");
+    assert_eq!(whole["focus"], resource["focus"], "{whole}");
+    assert!(whole.get("text").is_none(), "it told what was: {whole}");
     assert_eq!((&whole["status"], &whole["note"][0]["text"]), (&json!("amended"), &json!("再検")), "{whole}");
     assert!(whole["meta"].get("tag").is_none(), "{whole}");
 }
@@ -386,4 +387,42 @@ fn a_patch_is_on_record() {
     // The search for them is one too.
     assert_eq!(after.len(), before + 3, "{after:?}");
     assert!(after.iter().any(|event| event.to_string().contains(&path)), "{after:?}");
+}
+
+/// A generated narrative went on telling a birth date that had been corrected.
+#[test]
+fn a_narrative_does_not_outlive_what_it_tells() {
+    let world = World::new();
+    let tester = world.tester();
+    let narrated = |number: u32, status: &str| {
+        let mut who = patient("話", &format!("narrated-{number}"), "1980-01-01");
+        let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\">Born 1980-01-01</div>";
+        who["text"] = json!({"status": status, "div": div});
+        format!("Patient/{}", tester.create(&who))
+    };
+    let born = json!([{"op": "replace", "path": "/birthDate", "value": "1999-09-09"}]);
+    for (number, status) in [(1, "generated"), (2, "extensions")] {
+        let place = narrated(number, status);
+        // What changes nothing, and what changes labels alone, leaves it.
+        let tested = json!([{"op": "test", "path": "/birthDate", "value": "1980-01-01"}]);
+        let tagged = json!([{"op": "add", "path": "/meta/tag", "value": [{"system": "urn:t", "code": "a"}]}]);
+        for changes in [&tested, &tagged] {
+            patched(&tester, &place, changes).expect(200);
+            assert!(tester.get(&place).expect(200).json()["text"].is_object(), "{status}");
+        }
+        patched(&tester, &place, &born).expect(200);
+        let after = tester.get(&place).expect(200).json();
+        assert_eq!((&after["birthDate"], &after["text"]), (&json!("1999-09-09"), &Value::Null), "{status}");
+    }
+
+    // What it says more would be lost, or wrong: whoever patches says which.
+    let place = narrated(3, "additional");
+    let refused = patched(&tester, &place, &born).refused(422).json();
+    assert_eq!(refused["issue"][0]["expression"], json!(["Patient.text"]), "{refused}");
+    assert_eq!(tester.get(&place).expect(200).json()["birthDate"], "1980-01-01");
+    let mut both = born.as_array().expect("operations").clone();
+    both.push(json!({"op": "replace", "path": "/text/div",
+        "value": "<div xmlns=\"http://www.w3.org/1999/xhtml\">Born 1999-09-09</div>"}));
+    patched(&tester, &place, &json!(both)).expect(200);
+    assert!(tester.get(&place).expect(200).text().contains("Born 1999"));
 }

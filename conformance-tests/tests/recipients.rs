@@ -566,3 +566,29 @@ fn a_list_of_what_only_a_bundle_knows_is_hidden() {
     sees(&app(&world, &["List", "Condition"]), false, &[&list]);
     sees(&town, true, &[&list]);
 }
+
+/// The Identifier of a case went out beside a claim that is hidden.
+#[test]
+fn a_case_is_not_told_beside_a_hidden_claim() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = tester.create(&patient("請", "case-1", "2024-04-01"));
+    let subject = format!("Patient/{who}");
+    let concept = json!({"coding": [{"system": "http://terminology.hl7.org/CodeSystem/claim-type", "code": "vision"}]});
+    let claim = |subject: &str, related: Value| {
+        json!({"resourceType": "Claim", "status": "active", "type": concept, "use": "claim",
+            "patient": reference(subject), "created": "2026-01-10", "provider": reference("Organization/org-test"),
+            "priority": {"coding": [{"code": "normal"}]}, "related": [related],
+            "insurance": [{"sequence": 1, "focal": true, "coverage": reference("Coverage/none")}]})
+    };
+    let other = tester.create(&patient("他", "case-2", "2024-04-01"));
+    let hidden = place(&tester, &claim(&format!("Patient/{other}"), json!({"relationship": {"text": "none"}})));
+    let case = json!({"claim": reference(&hidden), "reference": {"system": "urn:cases", "value": "内緒-1"}});
+    let id = tester.create(&claim(&subject, case));
+    tester.create(&consent(&who, &subject, "permit", "Claim", "Organization/org-city"));
+    town.get(&hidden).refused(404);
+    let shown = town.get(&format!("Claim/{id}")).expect(200).text();
+    assert!(shown.contains(&hidden) && shown.contains("REDACTED") && !shown.contains("内緒"), "{shown}");
+    assert_eq!(town.ids(&format!("Claim?_id={id}&_content=内緒")), [""; 0]);
+    assert!(tester.get(&format!("Claim/{id}")).expect(200).text().contains("内緒-1"));
+}

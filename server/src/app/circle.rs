@@ -45,6 +45,11 @@ impl App {
         Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
     }
 
+    /// Whether anyone's account holds authority over a patient now, her own among them.
+    pub async fn is_held(&self, patient: &str, now: i64) -> Result<bool, Error> {
+        Ok(!self.accounts.holders(patient, now).await.map_err(StoreError::from)?.is_empty())
+    }
+
     /// Who calls with this token, and the citizens who come into question.
     pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<Circle, Error> {
         let held = match &bearer.account {

@@ -77,8 +77,10 @@ pub async fn offer(
 ) -> Result<Result<Offer, Refusal>, ServerError> {
     let mut people = Vec::new();
     for acts_for in server.acts_for(&session.user).await?.into_iter().filter(|one| one.with_apps) {
-        let name = server.files.patient_name(&acts_for.patient, language.code()).await;
-        people.push(Candidate { name: name.unwrap_or_else(|| acts_for.patient.clone()), acts_for });
+        // Nothing can be allowed of someone whose Patient is gone.
+        if let Some(name) = server.files.patient_name(&acts_for.patient, language.code()).await {
+            people.push(Candidate { name, acts_for });
+        }
     }
     let has_people = !people.is_empty();
     let user = &session.user;

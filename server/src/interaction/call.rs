@@ -12,7 +12,7 @@ use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location, Past, Target, filing};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate, Purpose};
-use crate::consent::write::{self, Keeping};
+use crate::consent::write::{self, Denied, Keeping};
 use crate::consent::{View, decide, policy};
 use crate::secret;
 use crate::store::account::BearerRow;
@@ -263,8 +263,7 @@ impl<'a> Call<'a> {
                     extracted.clinical.time.map(|span| span.low..span.high)
                 },
             };
-            write::decide(&asked)
-                .map_err(|denied| Error::Forbidden(Issue::error("forbidden", denied.text(), denied.text_ja())))?
+            write::decide(&asked).map_err(denied)?
         };
         if draft.at.kind == "Consent" {
             self.enforceable(&draft.resource).await?;
@@ -356,6 +355,11 @@ pub(super) fn untouchable() -> Error {
         "You may read this resource, and not change it.",
         "このリソースは読むことができますが、変更や削除はできません。",
     ))
+}
+
+/// 403, with its reason.
+pub(super) fn denied(reason: Denied) -> Error {
+    Error::Forbidden(Issue::error("forbidden", reason.text(), reason.text_ja()))
 }
 
 /// Why a custodian's backend may not file a Consent that names its own Organization.

@@ -2,10 +2,13 @@
 //! of all, where the operator allows that.
 //!
 //! What a publisher deletes of a citizen's record is *withdrawn*: gone for
-//! others, still hers to read. Deleting what is not there is done already.
+//! others, still hers to read. Deleting what is not there is done already. A Patient for
+//! whom somebody signs in is not deleted: all that she has hangs on it, and with it would
+//! go her records, who looked at them, and the way back.
 //!
 //! Source: FHIR R4 http.html#delete, #3.1.0.7.1
 
+use super::call::denied;
 use super::conditional::Condition;
 use super::indexed::subject_rows;
 use super::stamp::stamp;
@@ -14,6 +17,8 @@ use super::update::precondition;
 use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which};
 use crate::app::rules::planned as by_rules;
 use crate::consent::caller::Action;
+use crate::consent::view::CitizenKey;
+use crate::consent::write::Denied;
 use crate::store::facts::{Custody, Facts};
 use crate::store::reader::Stored;
 use crate::store::write::{Method, Put, Rules};
@@ -130,8 +135,9 @@ pub(crate) async fn planned(call: &Call<'_>, at: &Location, expected: Option<&Ex
 
 /// The put that deletes a record.
 async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
-    deletable(&call.type_name(old.kind))?;
+    deletable(call, &call.type_name(old.kind), &old.id).await?;
     let subjects = call.store.subjects_of(&old).await?;
+    kept(call, &old, &subjects).await?;
     // Of a body that makes no sense there is nothing that could stay the citizen's to read.
     let published = old.custody == Custody::Published && !subjects.is_empty();
     let kept = if published { old.json().ok().flatten() } else { None };
@@ -157,8 +163,11 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
     })
 }
 
-/// Refuses what is withdrawn otherwise.
-pub(crate) fn deletable(kind: &str) -> Result<(), Error> {
+/// Refuses what is withdrawn otherwise, and a Patient for whom somebody signs in.
+pub(crate) async fn deletable(call: &Call<'_>, kind: &str, id: &str) -> Result<(), Error> {
+    if kind == "Patient" && call.app.is_held(id, call.now).await? {
+        return Err(held());
+    }
     if kind != "Consent" {
         return Ok(());
     }
@@ -167,6 +176,29 @@ pub(crate) fn deletable(kind: &str) -> Result<(), Error> {
         "A Consent is never deleted. Set its status to inactive to withdraw it.",
         "同意は削除できません。取り消すには status を inactive にしてください。",
     )))
+}
+
+fn held() -> Error {
+    Error::Conflict(Issue::error(
+        "conflict",
+        "People sign in for this Patient, and its records would be out of their reach. The operator ends their \
+         access first.",
+        "このPatientを利用しているアカウントがあり、削除すると記録を見られなくなります。先に運用者がそのアカウントの権限を終了してください。",
+    ))
+}
+
+/// Refuses a custodian's backend what it could not change either: records of others about
+/// people whose Patients others keep.
+async fn kept(call: &Call<'_>, old: &Stored, subjects: &[CitizenKey]) -> Result<(), Error> {
+    let Some(own) = call.caller.publisher().filter(|own| *own != old.custodian) else { return Ok(()) };
+    let patients = call.store.patients(subjects).await?;
+    let ids: Vec<&str> = patients.iter().map(|(_, id)| id.as_str()).collect();
+    let citizens = call.store.citizens(&ids).await?;
+    let all = !subjects.is_empty() && citizens.len() == subjects.len();
+    if all && citizens.values().all(|citizen| citizen.custodian == own) {
+        return Ok(());
+    }
+    Err(denied(Denied::Patient))
 }
 
 /// A tombstone keeps what decides who may know of it.

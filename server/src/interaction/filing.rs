@@ -134,11 +134,11 @@ impl FilesConsent for Filing {
             let named = async {
                 let Some(citizen) = self.app.store.citizens(&[patient]).await?.remove(patient) else { return Ok(None) };
                 let Some(body) = self.app.store.patient_body(citizen.key).await? else { return Ok(None) };
-                Ok::<_, Error>(name(&plan::parse(&body)?, language))
+                Ok::<_, Error>(Some(name(&plan::parse(&body)?, language).unwrap_or_else(|| patient.to_owned())))
             };
             named.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "a patient's name could not be read");
-                None
+                Some(patient.to_owned())
             })
         })
     }

@@ -6,6 +6,10 @@
 //! is not valid), so that nobody patches what she may not read. What she is shown in part
 //! she patches as she is shown it (`redact/kept.rs`).
 //!
+//! A narrative that was there says what the resource said before. One that is generated goes
+//! with the first patch that changes something else and leaves it as it is; one that says
+//! more than the data has to be patched along (http.html#patch).
+//!
 //! Source: FHIR R4 http.html#patch, fhirpatch.html; RFC 6902
 
 use techo_profiles::json::{Json, Place};
@@ -211,15 +215,52 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     let mut resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     let cut = call.doing(Action::Read).cut(old, &resource).await?;
     call.looked_at(std::slice::from_ref(old)).await?;
-    if let Some(cut) = cut {
+    let patched = if let Some(cut) = cut {
         let mut shown = cut.shown();
         changes.apply(call, &mut shown)?;
-        resource = cut.restored(shown).ok_or_else(in_part)?;
+        // Of a narrative that she is not shown she hears nothing.
+        narrated(&resource, cut.restored(shown).ok_or_else(in_part)?).map_err(|_| in_part())?
     } else {
+        let before = resource.clone();
         changes.apply(call, &mut resource)?;
-    }
-    Ok(resource.to_string().into_bytes())
+        narrated(&before, resource)?
+    };
+    Ok(patched.to_string().into_bytes())
 }
+
+/// The patched resource with a narrative that fits it, or without one.
+///
+/// # Errors
+/// Where the old one says what stands nowhere else.
+fn narrated(before: &Json, mut patched: Json) -> Result<Json, Error> {
+    let Some(narrative) = patched.get("text").filter(|text| before.get("text") == Some(text)) else {
+        return Ok(patched);
+    };
+    let told = |resource: &Json| {
+        let mut told = resource.clone();
+        told.remove("text");
+        told.remove("meta");
+        told
+    };
+    let status = narrative.str("status");
+    if status == Some("empty") || told(before) == told(&patched) {
+        return Ok(patched);
+    }
+    if status == Some("additional") {
+        let kind = patched.str("resourceType").unwrap_or("Resource");
+        let (en, ja) = NARRATIVE;
+        return Err(Error::Unprocessable(vec![Issue::error("processing", en, ja).at(format!("{kind}.text"))]));
+    }
+    patched.remove("text");
+    Ok(patched)
+}
+
+/// Why a patch is refused that leaves a narrative behind.
+const NARRATIVE: (&str, &str) = (
+    "The narrative (status additional) says more than the data, and may no longer fit after this patch. Replace or \
+     remove text in the same patch.",
+    "説明文(text、status が additional)にはデータにない内容が含まれ、このパッチの後は合わなくなる可能性があります。同じパッチで text を置き換えるか削除してください。",
+);
 
 /// Refuses where the scopes never let the caller read the type.
 fn readable(call: &Call<'_>, kind: &str) -> Result<(), Error> {

@@ -276,7 +276,18 @@ pub(super) fn place<'j>(json: &'j Json, base: &str) -> Option<(&'j str, &'j str)
 
 /// The text of a reference, or of the one beside which an element has its names.
 fn target(json: &Json) -> Option<&str> {
-    json.str(REFERENCE).or_else(|| [BESIDE, REFERENCE].iter().find_map(|name| json.get(name)?.str(REFERENCE)))
+    let beside = if has_case(json) { CLAIM } else { REFERENCE };
+    json.str(REFERENCE).or_else(|| [BESIDE, beside].iter().find_map(|name| json.get(name)?.str(REFERENCE)))
+}
+
+/// Whether `reference` is no reference, and no text of one.
+fn has_inner(json: &Json) -> bool {
+    json.get(REFERENCE).is_some_and(|inner| matches!(inner.value(), Value::Object(_)))
+}
+
+/// Whether it is the Identifier of a claim's case, which stands beside the claim.
+fn has_case(json: &Json) -> bool {
+    json.get(CLAIM).is_some() && has_inner(json)
 }
 
 /// For the words of a resource: where each of its references leads, if somebody may hide
@@ -294,8 +305,11 @@ fn is_named(reference: &Json) -> bool {
 
 /// The elements in which it may say so.
 fn names(reference: &Json) -> &'static [&'static str] {
-    let is_beside = reference.get(REFERENCE).is_some_and(|inner| matches!(inner.value(), Value::Object(_)));
-    if is_beside { BESIDE_NAMES } else { NAMES }
+    match (has_case(reference), has_inner(reference)) {
+        (true, _) => CASE,
+        (false, true) => BESIDE_NAMES,
+        (false, false) => NAMES,
+    }
 }
 
 /// What says in a reference who it leads to.
@@ -309,6 +323,13 @@ const REFERENCE: &str = "reference";
 
 /// The reference in `DocumentManifest.related`, whose `identifier` says what it leads to.
 const BESIDE: &str = "ref";
+
+/// The reference in `Claim.related` and `ExplanationOfBenefit.related`, whose `reference` is
+/// the Identifier of the case that the claim belongs to.
+const CLAIM: &str = "claim";
+
+/// What says there what the claim is about.
+const CASE: &[&str] = &[REFERENCE];
 
 const CONTAINED: &str = "contained";
 

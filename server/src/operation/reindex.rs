@@ -69,11 +69,13 @@ fn progress(name: &str, target: i64, walk: Option<&Rebuild>) -> Json {
         Some(walk) if walk.target == target => "indexing",
         _ => "waiting",
     };
-    let (done, total) = walk.filter(|walk| walk.target == target).map_or((0, 0), |walk| (walk.done, walk.total));
+    // How many records there are, of others too, is nobody's to know.
+    let walk = walk.filter(|walk| walk.target == target);
+    let percent =
+        walk.map_or(0, |walk| if walk.total > 0 { (walk.done * 100 / walk.total).clamp(0, 100) } else { 100 });
     json!({"name": "type", "part": [
         {"name": "type", "valueCode": name},
         {"name": "state", "valueCode": state},
-        {"name": "done", "valueUnsignedInt": done},
-        {"name": "total", "valueUnsignedInt": total}
+        {"name": "percent", "valueUnsignedInt": percent}
     ]})
 }

@@ -194,7 +194,7 @@ async fn refused(call: &Call<'_>, (kind, at, resource): (&str, Option<&Location>
     match (call.action, at) {
         (Action::Delete, Some(at)) => {
             call.writable_now(at, call.action).await?;
-            return deletable(kind);
+            return deletable(call, kind, &at.id).await;
         }
         (Action::Update, Some(at)) => old = replaced(call, at).await?,
         (Action::Create, _) => {}

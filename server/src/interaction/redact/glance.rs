@@ -3,7 +3,7 @@
 
 use memchr::memchr2;
 
-use super::{BESIDE, BESIDE_NAMES, NAMES};
+use super::{BESIDE, BESIDE_NAMES, CLAIM, NAMES};
 
 /// Whether a reference says who it leads to, or a narrative stands beside a reference.
 /// Never `false` where that is so, however it is spelled.
@@ -34,6 +34,7 @@ pub(super) fn may_lose(json: &[u8]) -> bool {
                         has.reference = true;
                     }
                     name if name == BESIDE.as_bytes() => has.reference = true,
+                    name if name == CLAIM.as_bytes() => has.name = true,
                     name if NAMES.iter().chain(BESIDE_NAMES).any(|one| one.as_bytes() == name) => has.name = true,
                     _ => {}
                 }
@@ -101,6 +102,8 @@ mod tests {
             (r#"{"related":[{"identifier":{"value":"1"},"ref":{"reference":"Patient/a"}}]}"#, true),
             (r#"{"related":[{"ref" : {"reference":"Patient/a"},"identifier":{"value":"1"}}]}"#, true),
             (r#"{"related":[{"ref":{"reference":"Patient/a"}},{"identifier":{"value":"1"}}]}"#, false),
+            (r#"{"related":[{"claim":{"reference":"Claim/a"},"reference":{"value":"1"}}]}"#, true),
+            (r#"{"related":[{"claim":{"reference":"Claim/a"}}]}"#, false),
             (r#"{"resource":[{"reference":{"reference":"Patient/a"},"name":"x"}]}"#, true),
             (r#"{"name":"x","resource":[{"reference":{"reference":"Patient/a"}}]}"#, false),
             (r##"{"subject":{"reference":"#a","display":"x"}}"##, true),
