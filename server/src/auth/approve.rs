@@ -79,7 +79,7 @@ pub async fn offer(
     for acts_for in server.acts_for(&session.user).await?.into_iter().filter(|one| one.with_apps) {
         // Nothing can be allowed of someone whose Patient is gone.
         if let Some(name) = server.files.patient_name(&acts_for.patient, language.code()).await {
-            people.push(Candidate { name, acts_for });
+            people.push(Candidate { acts_for, name });
         }
     }
     let has_people = !people.is_empty();

@@ -192,7 +192,7 @@ fn held() -> Error {
 async fn kept(call: &Call<'_>, old: &Stored, subjects: &[CitizenKey]) -> Result<(), Error> {
     let Some(own) = call.caller.publisher().filter(|own| *own != old.custodian) else { return Ok(()) };
     let patients = call.store.patients(subjects).await?;
-    let ids: Vec<&str> = patients.iter().map(|(_, id)| id.as_str()).collect();
+    let ids: Vec<&str> = patients.values().map(String::as_str).collect();
     let citizens = call.store.citizens(&ids).await?;
     let all = !subjects.is_empty() && citizens.len() == subjects.len();
     if all && citizens.values().all(|citizen| citizen.custodian == own) {
