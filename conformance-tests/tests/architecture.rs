@@ -212,6 +212,21 @@ fn code_flows_one_way() {
     assert!(LEAVES.iter().all(|leaf| !BLOCKS.contains(leaf)));
 }
 
+/// A row as it is stored holds names that are cut on the way out.
+#[test]
+fn pages_are_made_of_what_the_caller_may_have() {
+    let mut faults = Vec::new();
+    for (name, text) in sources().iter().filter(|(name, _)| name.starts_with("server/src/portal/")) {
+        for (number, line) in code(text) {
+            let stored = ["reader(", "reader::", "Stored", ".body(", "_body(", "_bodies("];
+            if stored.iter().any(|word| line.contains(word)) {
+                faults.push(format!("{name}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    none(&faults, "the portal takes records from interaction::shown alone");
+}
+
 #[test]
 fn crates_depend_one_way() {
     let allowed = [

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use techo_conformance_tests::http::Request;
 use techo_conformance_tests::postgres;
+use techo_conformance_tests::sample::{consent, weight};
 use techo_conformance_tests::server::{Server, on_postgres};
-use techo_conformance_tests::world::World;
+use techo_conformance_tests::world::{Ask, World};
 
 #[test]
 fn a_working_world_stands_within_ten_seconds() {
@@ -127,6 +129,26 @@ fn the_portal_shows_the_children_and_not_to_others() {
         }
     }
     assert!(!other.contains("芽衣"));
+}
+
+/// Beside a reference to someone hidden from her, the grandmother read in the portal a name
+/// that the FHIR API cuts.
+#[test]
+fn the_portal_names_nobody_whom_the_api_would_not() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let mut seen = weight("pt-mei", "2026-10-01", "7.77");
+    seen["performer"] = json!([{"reference": "Patient/pt-stranger", "display": "内緒の人"},
+        {"reference": "Organization/org-sakura-clinic", "display": "さくらの人"}]);
+    world.importer().create(&seen);
+    let actor = "RelatedPerson/rp-kazuko-mei";
+    mother.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Observation", actor));
+    for (user, told) in [("kazuko", false), ("hanako", true)] {
+        let (browser, start) = world.portal_of(user);
+        let page = browser.open(&start.resolve("/records/pt-mei")).answer.expect(200).text();
+        assert!(page.contains("7.77") && page.contains("さくら"), "{user}: {page}");
+        assert_eq!(page.contains("内緒"), told, "{user}: {page}");
+    }
 }
 
 /// For who hears the page: headings in order, names read as the language they are in,

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod read;
 pub mod redact;
 pub mod search;
+pub mod shown;
 pub mod stamp;
 pub mod strangers;
 pub mod subset;

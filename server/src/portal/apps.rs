@@ -22,12 +22,12 @@ use crate::consent::label;
 use crate::consent::policy::KIND_SYSTEM;
 use crate::consent::view::CitizenKey;
 use crate::interaction::filing::{self, EndedBy};
+use crate::interaction::shown::Looked;
 use crate::interaction::{Call, Error, Ground, Interaction, is_id};
 use crate::store::StoreError;
 use crate::store::account::GrantWithConsents;
 use crate::store::audit::{Filter, Kind, Party};
 use crate::store::entity::client;
-use crate::store::reader::Stored;
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -66,6 +66,8 @@ struct Right {
     detail: String,
 }
 
+/// Consents of one person that are listed, at most.
+const MOST: u32 = 1000;
 /// How far back the last use is looked for, in audit entries.
 const LOOKED_BACK: u32 = 500;
 /// The kinds of entry that are a use.
@@ -103,9 +105,8 @@ async fn active(call: &Call<'_>, person: &Person) -> Result<Vec<(String, Json)>,
         ("status".to_owned(), "active".to_owned()),
         ("_sort".to_owned(), "-_lastUpdated".to_owned()),
     ];
-    let page = call.store.reader(&call.view).search(&call.plan("Consent", &query, false).await?, None, 1000).await?;
-    let parsed = |row: Stored| Ok(row.json()?.map(|consent| (row.id, consent)));
-    page.rows.into_iter().filter_map(|row| parsed(row).transpose()).collect()
+    let (found, _) = call.found(("Consent", &query), MOST, &mut Looked::default()).await?;
+    Ok(found.into_iter().map(|one| (one.id, one.resource)).collect())
 }
 
 /// What an answer of the form asks for.
@@ -134,13 +135,12 @@ pub async fn withdraw(
             if !is_id(id) {
                 return Err(Error::NotFound);
             }
-            let stored = call.store.reader(&call.view).current("Consent", id).await?;
-            let stored = stored.filter(|stored| !stored.is_deleted()).ok_or(Error::NotFound)?;
-            let subjects = call.store.subjects_of(&stored).await?;
+            let found = call.named("Consent", &[id]).await?;
+            let found = found.iter().find(|one| !one.withdrawn).ok_or(Error::NotFound)?;
             let acts = call
                 .candidates
                 .iter()
-                .find(|one| subjects.contains(&one.citizen) && one.under_authority(call.now))
+                .find(|one| found.subjects.contains(&one.citizen) && one.under_authority(call.now))
                 .ok_or(Error::NotFound)?;
             let purpose = people::looking_at(call.doing(call.action), Tie::of(acts, call.now));
             let by = EndedBy {

@@ -13,7 +13,7 @@ use crate::auth::wording::Language;
 use crate::consent::caller::{AuthorityKind, Candidate};
 use crate::consent::view::{CitizenKey, Reach};
 use crate::interaction::filing::name;
-use crate::interaction::{Call, Error, plan};
+use crate::interaction::{Call, Error};
 
 /// Someone whose records may be seen.
 #[derive(Clone, Debug)]
@@ -108,10 +108,8 @@ pub async fn people(call: &Call<'_>, language: Language) -> Result<Vec<Person>, 
         if ids.is_empty() {
             continue;
         }
-        for stored in call.store.reader(&call.view).many("Patient", &ids).await? {
-            let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
-            bodies.insert(stored.id.clone(), plan::parse(body)?);
-        }
+        let patients = call.named("Patient", &ids).await?.into_iter().filter(|one| !one.withdrawn);
+        bodies.extend(patients.map(|one| (one.id, one.resource)));
     }
     for (id, (key, tie)) in ties {
         let patient = bodies.get(id);
@@ -182,11 +180,10 @@ pub async fn directory<'r>(
     }
     for (kind, ids) in by_kind {
         for ids in ids.chunks(100) {
-            for stored in call.store.reader(&call.view).many(kind, ids).await? {
-                let Some(body) = stored.body()?.filter(|_| !stored.is_deleted()) else { continue };
-                let resource = plan::parse(body)?;
-                let called = resource.str("name").map(str::to_owned).or_else(|| name(&resource, language.code()));
-                names.extend(called.map(|called| (format!("{kind}/{}", stored.id), called)));
+            for one in call.named(kind, ids).await?.iter().filter(|one| !one.withdrawn) {
+                let plain = one.resource.str("name").map(str::to_owned);
+                let called = plain.or_else(|| name(&one.resource, language.code()));
+                names.extend(called.map(|called| (format!("{kind}/{}", one.id), called)));
             }
         }
     }

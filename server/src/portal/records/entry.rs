@@ -6,9 +6,9 @@
 use techo_profiles::json::Json;
 
 use super::super::words::{self, Words};
-use super::Found;
 use super::value::{Reading, When};
 use crate::auth::wording::Language;
+use crate::interaction::shown::Shown;
 use crate::store::facts::Custody;
 
 /// One record on the page.
@@ -48,7 +48,7 @@ impl Facts {
 
 impl Entry {
     /// How a record is shown.
-    pub(super) fn of(reading: &Reading<'_>, found: &Found) -> Self {
+    pub(super) fn of(reading: &Reading<'_>, found: &Shown) -> Self {
         let resource = &found.resource;
         let When { at, words: date } = reading.when(resource, found.updated);
         let (title, value, facts) = match found.kind {
@@ -208,7 +208,7 @@ fn notes(resource: &Json) -> Option<String> {
 }
 
 /// Where a record came from: what its importer says, and in whose keeping it is.
-fn source(reading: &Reading<'_>, found: &Found) -> String {
+fn source(reading: &Reading<'_>, found: &Shown) -> String {
     let uri = found.resource.get("meta").and_then(|meta| meta.str("source"));
     let importer = uri.and_then(|uri| uri.split("/Source/").nth(1)).and_then(|rest| rest.split('/').next());
     let said = importer.and_then(|name| words::look_up(words::SOURCES, name));
@@ -226,7 +226,7 @@ fn source(reading: &Reading<'_>, found: &Found) -> String {
     }
 }
 
-fn mark(reading: &Reading<'_>, found: &Found) -> Option<&'static str> {
+fn mark(reading: &Reading<'_>, found: &Shown) -> Option<&'static str> {
     let status = found.resource.str("status");
     let refuted = found.resource.get("verificationStatus").is_some_and(|status| {
         status.list("coding").iter().any(|coding| coding.str("code") == Some("entered-in-error"))

@@ -10,7 +10,6 @@ mod value;
 use std::collections::{HashMap, HashSet};
 
 use askama::Template;
-use techo_profiles::json::Json;
 
 use self::entry::Entry;
 use self::value::Reading;
@@ -21,7 +20,8 @@ use crate::auth::login::Session;
 use crate::auth::person::AccountKind;
 use crate::consent::label;
 use crate::consent::view::{CitizenKey, CustodianKey};
-use crate::interaction::{Call, Error, Ground, Interaction, Reply, plan};
+use crate::interaction::shown::{Looked, Shown};
+use crate::interaction::{Call, Error, Ground, Interaction, Reply};
 use crate::store::facts::Custody;
 
 /// Types that the page shows, and by which parameter the newest come first.
@@ -43,21 +43,9 @@ const TYPES: &[(&str, &str)] = &[
     ("RiskAssessment", "-_lastUpdated"),
 ];
 /// At most so many of each type.
-const MOST: usize = 1000;
+const MOST: u32 = 1000;
 /// So many of a domain are open; the others are behind a fold.
 const OPEN: usize = 12;
-
-/// A record, read.
-struct Found {
-    kind: &'static str,
-    id: String,
-    resource: Json,
-    custodian: CustodianKey,
-    custody: Custody,
-    /// When this version was stored, microseconds since 1970.
-    updated: i64,
-    withdrawn: bool,
-}
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -109,7 +97,7 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, patient: &str
 /// All that is read for the page.
 #[derive(Default)]
 struct Records {
-    all: Vec<Found>,
+    all: Vec<Shown>,
     disclosed: Vec<(CitizenKey, String)>,
     cut: bool,
 }
@@ -120,29 +108,18 @@ impl Records {
         if person.read {
             records.disclosed.push((citizen, "Patient".to_owned()));
         }
-        let reader = call.store.reader(&call.view);
+        let mut looked = Looked::default();
         for (kind, sort) in TYPES {
             let query = [
                 ("patient".to_owned(), format!("Patient/{}", person.id)),
                 ("_sort".to_owned(), (*sort).to_owned()),
                 ("_count".to_owned(), MOST.to_string()),
             ];
-            let page = reader.search(&call.plan(kind, &query, false).await?, None, 1000).await?;
-            records.cut |= page.next.is_some();
-            for stored in page.rows {
-                let Some(body) = stored.body()? else { continue };
-                let subjects = call.store.subjects_of(&stored).await?;
-                records.disclosed.extend(subjects.into_iter().map(|one| (one, (*kind).to_owned())));
-                records.all.push(Found {
-                    kind,
-                    resource: plan::parse(body)?,
-                    custodian: stored.custodian,
-                    custody: stored.custody,
-                    updated: stored.updated,
-                    withdrawn: stored.is_deleted(),
-                    id: stored.id,
-                });
-            }
+            let (found, more) = call.found((kind, &query), MOST, &mut looked).await?;
+            records.cut |= more;
+            let subjects = found.iter().flat_map(|one| &one.subjects);
+            records.disclosed.extend(subjects.map(|one| (*one, (*kind).to_owned())));
+            records.all.extend(found);
         }
         Ok(records)
     }
@@ -187,7 +164,7 @@ fn asked(patient: &str) -> Interaction {
 }
 
 /// The domains that hold something, in the notebook's order.
-fn sections(reading: &Reading<'_>, records: &[Found]) -> Vec<Section> {
+fn sections(reading: &Reading<'_>, records: &[Shown]) -> Vec<Section> {
     let mut by_kind: HashMap<u8, Vec<Entry>> = HashMap::new();
     for (kind, entry) in entries(reading, records) {
         by_kind.entry(kind).or_default().push(entry);
@@ -203,7 +180,7 @@ fn sections(reading: &Reading<'_>, records: &[Found]) -> Vec<Section> {
 }
 
 /// Every record with its domain; what a report lists stands in the report's table.
-fn entries(reading: &Reading<'_>, records: &[Found]) -> Vec<(u8, Entry)> {
+fn entries(reading: &Reading<'_>, records: &[Shown]) -> Vec<(u8, Entry)> {
     let by_reference: HashMap<String, usize> =
         records.iter().enumerate().map(|(at, found)| (format!("{}/{}", found.kind, found.id), at)).collect();
     let mut told = HashSet::new();
@@ -240,7 +217,7 @@ fn entries(reading: &Reading<'_>, records: &[Found]) -> Vec<(u8, Entry)> {
 }
 
 /// A row of a report's table.
-fn measured(reading: &Reading<'_>, found: &Found) -> Option<entry::Fact> {
+fn measured(reading: &Reading<'_>, found: &Shown) -> Option<entry::Fact> {
     let mut label = found.resource.get("code").and_then(|code| reading.concept(code))?;
     if !found.resource.list("derivedFrom").is_empty() {
         label.push_str(reading.say(words::CALCULATED));
