@@ -1,5 +1,6 @@
 //! What is hidden is hidden from searches of several types, from compartments, from
-//! includes and from the ways to other pages, as if it had never been.
+//! includes, from the ways to other pages and from who may be named in a Consent, as if
+//! it had never been.
 
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
@@ -232,4 +233,33 @@ fn a_link_back_is_of_no_use_to_others() {
         let (_, query) = back.split_once('?').expect("a query");
         tester.get(&format!("{path}?{query}")).refused(400);
     }
+}
+
+/// Whether a person could be named in a Consent told that she is here.
+#[test]
+fn an_actor_who_is_hidden_is_nobody() {
+    let world = World::new();
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let tester = world.tester();
+    let [own, gone] = ["actor-1", "actor-2"].map(|number| tester.create(&patient("役者", number, "2024-04-01")));
+    tester.delete(&format!("Patient/{gone}")).expect(204);
+    let (gone, herself) = (format!("Patient/{gone}"), format!("Patient/{own}"));
+    for (caller, who, performer) in [(&app, "pt-mei", "RelatedPerson/rp-hanako-mei"), (&tester, &*own, &*herself)] {
+        let share = |actor: &str| consent(who, performer, "permit", "Observation", actor);
+        for hidden in ["Patient/pt-stranger", "RelatedPerson/rp-kazuko-taro", &gone] {
+            let (kind, id) = hidden.split_once('/').expect("a reference");
+            let (kind, never) = (format!("{kind}/"), never_used(id));
+            let named = |id: &str| share(&(kind.clone() + id));
+            alike(hidden, id, &never, |id| caller.post("Consent", &named(id)).refused(422));
+            for path in ["Consent/$validate", "Consent/$validate?mode=create"] {
+                alike(path, id, &never, |id| caller.post(path, &named(id)));
+            }
+        }
+        for open in ["Organization/org-city", "Practitioner/dr-sato", "Device/app-secret"] {
+            caller.post("Consent", &share(open)).expect(201);
+        }
+    }
+    // Whom she sees, she may name.
+    let grandmother = "RelatedPerson/rp-kazuko-mei";
+    app.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Media", grandmother));
 }

@@ -18,6 +18,7 @@ use crate::consent::caller::{
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
 use crate::consent::stance::{self, Others};
+use crate::consent::subject::SHARED;
 use crate::consent::supersede::Filed;
 use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::interaction::Error;
@@ -28,13 +29,13 @@ use crate::store::people::StoredConsent;
 use crate::store::watch::Watch;
 
 impl App {
-    /// Whether the directory knows an actor: a registered client's Device, or a
-    /// person or Organization whose resource is here.
-    pub async fn is_actor(&self, reference: &str) -> Result<bool, Error> {
+    /// Whether the public directory knows an actor: a registered client's Device, or one
+    /// whose resource is here and of a type that hides nobody.
+    pub async fn is_public_actor(&self, reference: &str) -> Result<bool, Error> {
         match reference.split_once('/') {
             Some(("Device", client)) => Ok(self.accounts.client(client).await.map_err(StoreError::from)?.is_some()),
-            Some((kind, id)) => Ok(self.store.key(kind, id).await?.is_some()),
-            None => Ok(false),
+            Some((kind, id)) if SHARED.contains(&kind) => Ok(self.store.key(kind, id).await?.is_some()),
+            _ => Ok(false),
         }
     }
 

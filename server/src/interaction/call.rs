@@ -311,7 +311,7 @@ impl<'a> Call<'a> {
     async fn enforceable(&self, consent: &Json) -> Result<(), Error> {
         let mut known = HashSet::new();
         for reference in actors(consent.get("provision")) {
-            if self.app.is_actor(&reference).await? {
+            if self.knows_actor(&reference).await? {
                 known.insert(reference);
             }
         }
@@ -329,6 +329,19 @@ impl<'a> Call<'a> {
         let (en, ja) = PERMITS_ITSELF;
         let at = named_at(consent.get("provision"), "Consent.provision", &own.reference).unwrap_or_default();
         Err(Error::Unprocessable(vec![Issue::error("business-rule", en, ja).at(at)]))
+    }
+
+    /// Whether someone may be named in a Consent: one of the public directory, or a person
+    /// whose own record the caller may read. Others are answered like nobody, or whoever
+    /// writes a Consent could ask with it who is here.
+    async fn knows_actor(&self, reference: &str) -> Result<bool, Error> {
+        if self.app.is_public_actor(reference).await? {
+            return Ok(true);
+        }
+        let Some(at) = Location::read(reference) else { return Ok(false) };
+        let view = self.view_for(Action::Read);
+        let found = self.store.reader(&view).current(&at.kind, &at.id).await?;
+        Ok(found.is_some_and(|found| !found.is_deleted()))
     }
 
     /// Writes a set: in the same transaction the Consents end that it takes the place of,
