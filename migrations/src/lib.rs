@@ -14,6 +14,7 @@ mod m20261128_000004_listed;
 mod m20261128_000005_rules;
 mod m20261128_000006_stances;
 mod m20261129_000007_watched;
+mod m20261130_000008_bindings;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000005_rules::Migration),
             Box::new(m20261128_000006_stances::Migration),
             Box::new(m20261129_000007_watched::Migration),
+            Box::new(m20261130_000008_bindings::Migration),
         ]
     }
 }

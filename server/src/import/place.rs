@@ -50,8 +50,7 @@ pub struct Carrier {
 }
 
 impl Carrier {
-    /// Whether people may be made under this town's resident keys: whoever binds a key
-    /// first keeps it, and must not do so in another town's place.
+    /// Whether people may be made under this town's resident keys.
     fn is_of(&self, municipality: &str) -> bool {
         self.municipalities.is_empty() || self.municipalities.iter().any(|own| own == municipality)
     }
@@ -144,11 +143,10 @@ impl Placing {
             },
             Identity::Resident { municipality, number } => {
                 let system = make::resident_system(municipality);
-                match self.app.store.bound(&system, number).await? {
-                    // Someone else's key is answered like one that may not be used: nothing is
-                    // told of whom it is bound to.
-                    Some((_, custodian)) if custodian != self.carrier.organization.1 => (None, None),
-                    Some((key, _)) => {
+                // The key is this Organization's own: that another has bound it is neither asked
+                // nor told.
+                match self.app.store.bound((&system, number), self.carrier.organization.1).await? {
+                    Some(key) => {
                         let patient = self.app.store.patients(&[key]).await?.remove(&key).unwrap_or_default();
                         let citizen = self.app.store.citizens(&[&patient]).await?.remove(&patient);
                         match citizen {

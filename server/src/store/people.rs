@@ -290,13 +290,17 @@ impl Store {
         rows.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
-    /// The citizen bound to a town's resident key, and the Organization that may
-    /// publish under it.
-    pub async fn bound(&self, system: &str, value: &str) -> Result<Option<(CitizenKey, CustodianKey)>, StoreError> {
-        let mut sql = Sql::new("SELECT citizen, custodian FROM binding WHERE system = ");
-        sql.bind(system).text(" AND value = ").bind(value);
+    /// The citizen whom an Organization has bound to a town's resident key. What others have
+    /// bound to it is theirs, and not asked about.
+    pub async fn bound(
+        &self,
+        (system, value): (&str, &str),
+        custodian: CustodianKey,
+    ) -> Result<Option<CitizenKey>, StoreError> {
+        let mut sql = Sql::new("SELECT citizen FROM binding WHERE system = ");
+        sql.bind(system).text(" AND value = ").bind(value).text(" AND custodian = ").bind(custodian);
         let rows = self.fetch(sql).await?;
-        rows.first().map(|row| Ok((row.get(0)?, row.get(1)?))).transpose()
+        rows.first().map(|row| Ok(row.get(0)?)).transpose()
     }
 
     async fn fetch(&self, sql: Sql) -> Result<Vec<Row>, StoreError> {
@@ -341,8 +345,8 @@ impl Store {
         actors.into_iter().map(|(kind, id)| self.extra(sql, [kind.into(), id.into()])).collect()
     }
 
-    /// Binds a town's resident key to a citizen, once. Binding a key that is
-    /// bound violates the primary key and fails the write.
+    /// Binds a town's resident key to a citizen, once for each Organization. Binding a key
+    /// that it has bound violates the primary key and fails the write.
     pub fn bind(&self, key: (&str, &str), citizen: CitizenKey, custodian: CustodianKey) -> Extra {
         let values = vec![key.0.into(), key.1.into(), citizen.into(), custodian.into()];
         Extra(Beside::Row(&BINDING, values))
@@ -384,4 +388,37 @@ const BINDING: Into = Into { table: "binding", columns: &["system", "value", "ci
 
 fn number(kind: &str) -> i16 {
     Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use techo_migrations::{Migrator, MigratorTrait};
+
+    use super::super::db::Db;
+    use super::super::folder::Folder;
+    use super::*;
+    use crate::clock::Clock;
+
+    /// The step before a resident key was its Organization's own.
+    const BEFORE: u32 = 7;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_had_bound_a_resident_key_keeps_it_and_others_bind_it_too() {
+        let folder = Folder::new("bindings");
+        let db = Db::open(&folder.url()).await.expect("a database");
+        Migrator::up(&*db.write().await, Some(BEFORE)).await.expect("the schema of before");
+        let row = "INSERT INTO binding (system, value, citizen, custodian) VALUES ('town', '77', 5, 1)";
+        db.execute(row, []).await.expect("a binding");
+        let store = Store::open(db, Clock::system(), 1).await.expect("a store");
+        let key = ("town", "77");
+        assert_eq!(store.bound(key, 1).await.expect("an answer"), Some(5));
+        assert_eq!(store.bound(key, 2).await.expect("an answer"), None);
+        let bind =
+            |citizen, custodian| WriteSet { extras: vec![store.bind(key, citizen, custodian)], ..WriteSet::default() };
+        assert!(store.write(bind(6, 2)).await.is_ok_and(|written| written.is_ok()));
+        assert_eq!(store.bound(key, 2).await.expect("an answer"), Some(6));
+        let again = store.write(bind(7, 2)).await;
+        assert!(!matches!(again, Ok(Ok(_))), "once for each: {again:?}");
+        assert_eq!(store.bound(key, 1).await.expect("an answer"), Some(5));
+    }
 }
