@@ -1,11 +1,14 @@
-//! Whose record an import may touch: a town's key finds its own resident, nobody
-//! else's, and the Individual Number finds nobody.
+//! Whose record an import may touch, and what it tells of others: a town's key finds its
+//! own resident, nobody else's, and the Individual Number finds nobody.
 
 use std::fs;
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::imports::{count, import, issues, report, row, send, total};
-use techo_conformance_tests::world::World;
+use techo_conformance_tests::sample::consent;
+use techo_conformance_tests::world::{Ask, Caller, World};
 
 #[test]
 fn a_resident_key_of_the_sample_children_finds_them() {
@@ -24,28 +27,88 @@ fn a_resident_key_of_the_sample_children_finds_them() {
     assert!(stopped, "another birth date stops the import for that person: {}", answer.text());
 }
 
+/// Whoever asked for a resident key first had it: another Organization's import told by
+/// `patient-unknown` that it was bound, and took it for good where it was not.
 #[test]
-fn a_resident_key_of_another_custodian_takes_nothing_and_tells_nothing() {
+fn a_resident_key_is_each_organizations_own() {
     let world = World::new();
     let (importer, tester) = (world.importer(), world.backend("tester", "system/*.cruds"));
-    assert_eq!(send(&importer, "checkups.csv", &row("61.2")).expect(200).status, 200);
-    let answer = send(&tester, "checkups.csv", &row("62.2"));
-    let said = answer.text();
-    let told = report(&answer.json());
-    let file = &told["files"][0];
-    assert_eq!((total(file, "created"), total(file, "updated"), total(file, "unchanged")), (0, 0, 0), "{told}");
-    assert!(issues(file).iter().any(|(line, code)| (*line, code.as_str()) == (2, "patient-unknown")), "{told}");
-    assert!(!said.contains("org-city") && !said.contains("Patient/"), "not whose she is: {said}");
-    assert_eq!(tester.ids("Patient?identifier=0000088001"), [""; 0], "no second Patient under her key");
-    let who = importer.ids("Patient?identifier=0000088001").remove(0);
-    let heights = importer.search(&format!("Observation?subject=Patient/{who}&code=8302-2"));
+    let of = |key: &str, height: &str| row(height).replace("0000088001", key);
+    send(&importer, "checkups.csv", &of("0000088001", "61.2")).expect(200);
+    // Makes the place of all of them.
+    send(&tester, "checkups.csv", &of("0000088000", "62.2")).expect(200);
+    let [bound, free] = ["0000088001", "0000088009"].map(|key| {
+        let answer = send(&tester, "checkups.csv", &of(key, "62.2")).expect(200);
+        assert_eq!(count(&report(&answer.json())["files"][0], "created", "Patient"), 1, "{}", answer.text());
+        fingerprint(&answer, key)
+    });
+    assert_eq!(bound, free, "that another has bound it is not told");
+    let who = |caller: &Caller, key: &str| caller.ids(&format!("Patient?identifier={key}"));
+    let (hers, theirs) = (who(&importer, "0000088001"), who(&tester, "0000088001"));
+    assert_eq!((hers.len(), theirs.len()), (1, 1));
+    assert_ne!(hers, theirs, "each Organization has its own Patient");
+    let heights = importer.search(&format!("Observation?subject=Patient/{}&code=8302-2", hers[0]));
     assert_eq!(heights["entry"][0]["resource"]["valueQuantity"]["value"], 61.2, "her record stays: {heights}");
     assert_eq!(heights["entry"][0]["resource"]["meta"]["versionId"], "1");
+    for caller in [&importer, &tester] {
+        let height = if caller.token == importer.token { "61.2" } else { "62.2" };
+        let again = report(&send(caller, "checkups.csv", &of("0000088001", height)).expect(200).json());
+        let file = &again["files"][0];
+        assert_eq!((total(file, "created"), total(file, "updated")), (0, 0), "found by its own key: {again}");
+    }
+    let late = report(&send(&importer, "checkups.csv", &of("0000088009", "61.2")).expect(200).json());
+    assert_eq!(count(&late["files"][0], "created", "Patient"), 1, "nobody took it: {late}");
 }
 
+/// A warning about the days between two doses told a town of one that the mother had
+/// entered and had shared with nobody.
+#[test]
+fn a_dose_that_is_not_shared_warns_nobody() {
+    let world = World::new();
+    let importer = world.importer();
+    let mother = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let file = |vaccine: &str, day: &str| {
+        let path = world.server.data.join("doses.json");
+        let dose = json!([{"municipalityCode": "101010", "residentNumber": "0000077002", "name": "山田　芽衣",
+            "birthDate": "2026-07-10", "vaccine": vaccine, "date": day, "category": "1期", "dose": 1}]);
+        fs::write(&path, dose.to_string()).expect("a file");
+        path
+    };
+    let judged = |vaccine: &str, day: &str| {
+        let (_, told) = import(&world, &["--dry-run"], &[file(vaccine, day)]);
+        assert_eq!(count(&told["files"][0], "created", "Immunization"), 1, "{told}");
+        issues(&told["files"][0])
+    };
+    let warned = |told: &[(u64, String)]| told.iter().any(|(_, code)| code == "interval");
+    let before = judged("麻しん風しん", "2026-10-10");
+    assert!(!warned(&before), "{before:?}");
+    let hidden = mother.create(&json!({"resourceType": "Immunization", "status": "completed",
+        "vaccineCode": {"coding": [{"system": "https://techo.example/fhir/CodeSystem/jp-vaccine", "code": "VAR"}]},
+        "patient": {"reference": "Patient/pt-mei"}, "occurrenceDateTime": "2026-10-01"}));
+    importer.get(&format!("Immunization/{hidden}")).refused(404);
+    assert_eq!(judged("麻しん風しん", "2026-10-10"), before, "techo import");
+    let share = consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Immunization", "Organization/org-city");
+    let shared = mother.create(&share);
+    let seen = judged("麻しん風しん", "2026-10-10");
+    assert!(warned(&seen), "what is shared counts: {seen:?}");
+    let mut ended = mother.get(&format!("Consent/{shared}")).expect(200).json();
+    ended["status"] = json!("inactive");
+    mother.put(&format!("Consent/{shared}"), &ended).expect(200);
+    assert_eq!(judged("麻しん風しん", "2026-10-10"), before, "and no longer");
+    let body = fs::read(file("麻しん風しん", "2026-10-10")).expect("the file");
+    let answer = importer.request("POST", "$import").body("application/json", body).send().expect(200);
+    assert_eq!(issues(&report(&answer.json())["files"][0]), before, "$import");
+    let own = judged("水痘", "2026-10-12");
+    assert!(warned(&own), "beside what the town itself published: {own:?}");
+}
+
+/// Of a key that another had bound it was told `patient-unknown`, of a free one
+/// `municipality-foreign`.
 #[test]
 fn a_town_makes_nobody_under_another_towns_keys() {
     let world = World::new();
+    let (_, kept) = import(&world, &[], &[keys(&world, &["0000088001"])]);
+    assert_eq!(count(&kept["files"][0], "created", "Patient"), 1, "{kept}");
     let added = world.server.command(&[
         "client",
         "add",
@@ -63,17 +126,24 @@ fn a_town_makes_nobody_under_another_towns_keys() {
         "131016",
     ]);
     assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-    let file = world.server.data.join("checkups.csv");
-    fs::write(&file, row("61.2")).expect("a file");
-    let output = world.server.command(&["import", "--json", "--client", "neighbour", &file.to_string_lossy()]);
+    let both = keys(&world, &["0000088001", "0000088009"]);
+    let output = world.server.command(&["import", "--json", "--client", "neighbour", &both.to_string_lossy()]);
     let told: Value = serde_json::from_slice(&output.stdout).expect("a report");
-    assert!(
-        issues(&told["files"][0]).iter().any(|(line, code)| (*line, &**code) == (2, "municipality-foreign")),
-        "{told}"
-    );
+    let foreign = |line| (line, "municipality-foreign".to_owned());
+    assert_eq!(issues(&told["files"][0]), [foreign(2), foreign(3)], "bound or not: {told}");
     assert_eq!(total(&told["files"][0], "created"), 0, "{told}");
-    let (_, report) = import(&world, &[], &[file]);
+    let (_, report) = import(&world, &[], &[both]);
     assert_eq!(count(&report["files"][0], "created", "Patient"), 1, "the key is still free for its town: {report}");
+}
+
+/// A file with a row for each of these resident keys.
+fn keys(world: &World, keys: &[&str]) -> PathBuf {
+    let path = world.server.data.join("keys.csv");
+    let rows = row("61.2");
+    let (header, first) = rows.split_once("\r\n").expect("a header");
+    let rows: String = keys.iter().map(|key| first.replace("0000088001", key)).collect();
+    fs::write(&path, format!("{header}\r\n{rows}")).expect("a file");
+    path
 }
 
 #[test]

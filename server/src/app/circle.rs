@@ -11,9 +11,10 @@ use techo_profiles::codes::{Codes, Membership as Code};
 use techo_profiles::json::Json;
 
 use super::{App, COMPILED};
+use crate::auth::client::Client as Registered;
 use crate::circles::Views;
 use crate::consent::caller::{
-    Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
+    Action, Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
@@ -21,11 +22,12 @@ use crate::consent::stance::{self, Others};
 use crate::consent::subject::SHARED;
 use crate::consent::supersede::Filed;
 use crate::consent::view::{CitizenKey, CustodianKey};
+use crate::consent::{View, decide};
 use crate::interaction::Error;
 use crate::store::StoreError;
 use crate::store::account::BearerRow;
 use crate::store::entity::authority;
-use crate::store::people::StoredConsent;
+use crate::store::people::{Citizen, StoredConsent};
 use crate::store::watch::Watch;
 
 impl App {
@@ -112,6 +114,21 @@ impl App {
         };
         let gathered = self.gathered(&caller, &held, now).await?;
         Ok(Circle::new(Some(&account.id), caller, &held, gathered))
+    }
+
+    /// A backend that asks for all that it is registered for: an operator acts in its place.
+    pub async fn backend(&self, client: &Registered) -> Result<Caller, Error> {
+        let organization = match &client.organization {
+            Some(reference) => self.organization(reference).await?,
+            None => None,
+        };
+        Ok(Caller {
+            client: Client { id: client.id.as_str().into(), portal: false, organization, custodial: client.custodial },
+            user: None,
+            purpose: self.purpose(&client.purposes.system),
+            scopes: client.scopes.clone(),
+            patient: None,
+        })
     }
 
     async fn user(
@@ -256,6 +273,14 @@ impl App {
             });
         }
         Ok((found, standing))
+    }
+
+    /// What a backend may read of one citizen now, whoever else shares with it.
+    pub async fn reads(&self, backend: &Caller, citizen: &Citizen) -> Result<View, Error> {
+        let now = self.clock.micros();
+        let people = [(citizen.key, citizen.patient.clone())];
+        let (candidates, _) = self.candidates(&people, &BTreeMap::new(), now).await?;
+        Ok(decide(backend, now, Action::Read, &candidates, &Others::default()))
     }
 
     /// What these Consents say, in their order, each read and compiled once; `None` for

@@ -82,7 +82,8 @@ async fn carrier(app: &App, args: &Args) -> Result<Carrier, Failure> {
     let organization = organization
         .map(|reference| reference.strip_prefix("Organization/").unwrap_or(reference))
         .ok_or_else(|| Failure(format!("client {id} keeps no records; name a custodial backend with --client")))?;
-    let key = app.store.key("Organization", organization).await.map_err(Failure::of)?;
+    let caller = app.backend(&client).await.map_err(|error| show::explained(&error))?;
+    let key = caller.client.organization.as_ref().map(|organization| organization.key);
     let key = key.ok_or_else(|| Failure(format!("Organization/{organization} of client {id} is not here")))?;
     let patient = match &args.patient {
         None => None,
@@ -93,8 +94,8 @@ async fn carrier(app: &App, args: &Args) -> Result<Carrier, Failure> {
         }
     };
     Ok(Carrier {
+        caller: Arc::new(caller),
         organization: (format!("Organization/{organization}"), key),
-        device: format!("Device/{id}"),
         municipalities: client.municipalities,
         patient,
         dry_run: args.dry_run,

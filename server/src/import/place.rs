@@ -15,6 +15,7 @@ use super::report::FileReport;
 use super::run::File;
 use super::{About, Custody as Keeper, Importer, compare, immunization, make};
 use crate::app::App;
+use crate::consent::caller::Caller;
 use crate::consent::subject::SHARED;
 use crate::consent::write::Keeping;
 use crate::interaction::Error;
@@ -35,10 +36,10 @@ const TRIES: usize = 5;
 /// Who imports, for whom.
 #[derive(Clone, Debug)]
 pub struct Carrier {
+    /// Who calls: what is stored already is read as far as she may.
+    pub caller: Arc<Caller>,
     /// The custodian of what is published: `Organization/org-city` and its key.
     pub organization: (String, i64),
-    /// The client, `Device/importer`.
-    pub device: String,
     /// The towns under whose resident keys it may make people; empty: any.
     pub municipalities: Vec<String>,
     /// The patient whom the call names.
@@ -225,31 +226,31 @@ impl Placing {
             About::OneCitizen => self.originals(),
             About::SeveralCitizens => Vec::new(),
         };
-        if self.importer.name == immunization::IMPORTER.name {
+        // Of someone who is made here nothing can be known.
+        let is_new = !plan.changed.is_empty();
+        if self.importer.name == immunization::IMPORTER.name && !is_new {
             self.beside(drafts, &citizen, report).await?;
         }
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
         let custodian = self.keeping(&citizen).custodian;
-        // Of someone who is made here nothing can be known.
-        let mut known =
-            if plan.changed.is_empty() { self.known(custodian, citizen.key, &all).await? } else { HashMap::new() };
+        let mut known = if is_new { HashMap::new() } else { self.known(custodian, citizen.key, &all).await? };
         let mut places = self.told_before(custodian, &all);
         // Places and institutions are the publisher's, shared by all its citizens. Whoever
         // tells of one first does so alone, or two people would make it twice.
-        let is_new = |places: &HashMap<String, String>| {
+        let has_new = |places: &HashMap<String, String>| {
             let shared = |source: &&&Source| SHARED.contains(&source.resource_type());
             all.iter().filter(shared).any(|source| !places.contains_key(&draft::reference_to(&source.key)))
         };
-        if is_new(&places) {
+        if has_new(&places) {
             self.tell_of(custodian, &all).await?;
             places = self.told_before(custodian, &all);
         }
-        if is_new(&places) {
+        if has_new(&places) {
             let first = self.app.first_telling.lock().await;
             self.tell_of(custodian, &all).await?;
             places = self.told_before(custodian, &all);
             // Someone else may have told of it meanwhile.
-            plan.first = is_new(&places).then_some(first);
+            plan.first = has_new(&places).then_some(first);
         }
         let mut own = Vec::new();
         for source in all {
@@ -298,10 +299,12 @@ impl Placing {
         Ok(())
     }
 
-    /// Judges new doses beside those that are stored already.
+    /// Judges new doses beside those that are stored already and that the carrier may read
+    /// now: a warning must not tell of a dose that a family has kept to itself.
     async fn beside(&self, drafts: &PersonDrafts, citizen: &Citizen, report: &mut FileReport) -> Result<(), Error> {
-        let bodies = self.app.store.bodies_of(citizen.key, "Immunization").await?;
-        let stored = bodies.iter().map(|body| plan::parse(body)).collect::<Result<Vec<_>, _>>()?;
+        let view = self.app.reads(&self.carrier.caller, citizen).await?;
+        let stored = self.app.store.reader(&view).members_of(citizen.key, "Immunization").await?;
+        let stored = stored.iter().filter_map(|dose| dose.json().transpose()).collect::<Result<Vec<_>, _>>()?;
         for issue in immunization::history::beside(drafts, &stored.iter().collect::<Vec<_>>()) {
             report.push(&issue, self.carrier.japanese);
         }
@@ -450,7 +453,7 @@ impl Placing {
             &targets,
             self.app.clock.now(),
             &self.carrier.organization.0,
-            &self.carrier.device,
+            &self.carrier.caller.device(),
             self.importer.name,
             &self.hashes,
         );
@@ -466,7 +469,7 @@ impl Placing {
     fn audit(&self, plan: &Plan<'_>) -> crate::store::audit::Record {
         use crate::store::audit::{Disclosed, Kind, Layer, Outcome, Party, Record};
         let mut record = Record::new(self.app.clock.micros(), Kind::Import, Outcome::Success);
-        record.client = Some(Party::new(self.carrier.device.clone(), None));
+        record.client = Some(Party::new(self.carrier.caller.device(), None));
         record.organization = Some(Party::new(self.carrier.organization.0.clone(), None));
         if let Some(citizen) = &plan.citizen {
             let mut one = Disclosed::of(citizen.key, citizen.patient.clone());

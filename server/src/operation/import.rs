@@ -79,8 +79,8 @@ async fn import(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
     let client = call.accounts.client(&call.caller.client.id).await.map_err(StoreError::from)?;
     let client = client.map(Client::of).transpose().map_err(|error| Error::Internal(error.to_string()))?;
     let carrier = Carrier {
+        caller: call.caller.clone(),
         organization,
-        device: call.caller.device(),
         municipalities: client.ok_or(Error::Unauthorized)?.municipalities,
         patient,
         dry_run: false,

@@ -8,7 +8,7 @@ use crate::consent::view::CitizenKey;
 use super::error::StoreError;
 use super::reader::{COLUMNS, Reader, Stored};
 use super::sql::Sql;
-use super::visible::visible_among;
+use super::visible::{self, visible_among};
 
 /// Which records of a compartment are wanted.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,17 @@ impl Reader<'_> {
         }
         sql.text(" AND ").push(visible).text(" ORDER BY x.kind, x.rid LIMIT ");
         sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        self.rows(sql).await
+    }
+
+    /// All that is visible of one type in a compartment, for a judgement over it.
+    pub async fn members_of(&self, citizen: CitizenKey, kind: &str) -> Result<Vec<Stored>, StoreError> {
+        let Some(visible) = visible_among(self.view(), std::iter::once(kind)) else { return Ok(Vec::new()) };
+        let mut hers = Sql::new("x.citizen = ");
+        hers.bind(citizen).text(" AND x.kind = ").bind(visible::number(kind));
+        let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
+        sql.pair(("compartment", "x", hers), ("resource", "r", Sql::new("r.rid = x.rid")));
+        sql.text(" WHERE ").push(self.found()).text(" AND ").push(visible);
         self.rows(sql).await
     }
 

@@ -70,15 +70,6 @@ impl Store {
         row.map(|row| Ok(row.try_get_by_index::<Option<Vec<u8>>>(0)?)).transpose().map(Option::flatten)
     }
 
-    /// The live records of one type of a citizen, for a judgement over all of them.
-    pub async fn bodies_of(&self, citizen: CitizenKey, kind: &str) -> Result<Vec<Vec<u8>>, StoreError> {
-        let number = techo_profiles::Definitions::embedded().type_number(kind).unwrap_or(0);
-        let mut sql = Sql::new("SELECT body FROM resource WHERE deleted = 0 AND citizen = ");
-        sql.bind(citizen).text(" AND kind = ").bind(i16::try_from(number).unwrap_or(0));
-        let rows = self.db().rows(sql).await?;
-        rows.iter().map(|row| Ok(row.get(0)?)).collect()
-    }
-
     /// The audit row of a write, for the write's own transaction.
     pub fn audit_row(&self, row: super::audit::WriteRow) -> Extra {
         Extra(Beside::Row(&AUDIT_WRITE, row.values().into()))

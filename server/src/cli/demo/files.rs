@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::auth::client::Client;
 use crate::cli::Failure;
 use crate::import::place::Carrier;
 use crate::import::run::{File, Order, run};
@@ -42,11 +43,15 @@ const NOTEBOOKS: &[(&str, &[Sample])] = &[
 
 /// Imports them all.
 pub(super) async fn import(app: &App) -> Result<(), Failure> {
-    let city = app.store.key("Organization", "org-city").await.map_err(Failure::of)?;
+    let importer = app.accounts.client("importer").await.map_err(Failure::of)?;
+    let importer = importer.ok_or_else(|| Failure("the sample importer is missing".to_owned()))?;
+    let importer = app.backend(&Client::of(importer).map_err(Failure::of)?).await.map_err(|error| explained(&error))?;
+    let city = importer.client.organization.as_ref().map(|city| (city.reference.to_string(), city.key));
     let city = city.ok_or_else(|| Failure("the sample town is missing".to_owned()))?;
+    let importer = Arc::new(importer);
     let carrier = |patient| Carrier {
-        organization: ("Organization/org-city".to_owned(), city),
-        device: "Device/importer".to_owned(),
+        caller: importer.clone(),
+        organization: city.clone(),
         municipalities: Vec::new(),
         patient,
         dry_run: false,
