@@ -55,6 +55,7 @@ fn the_latest_of_each_code_come_newest_first() {
     let double = tester.create(&both(weight(&who, "2026-03-20", "15.5")));
     assert_eq!(ask("code=https://example.org/own%7Cweighed"), [&*double]);
     assert_eq!(ask(&format!("{weight_code}&max=2")), [&*w4, &*double]);
+    assert_eq!(ask(&weight_code), [w4.as_str()], "the other coding was not asked for");
     let parameters = json!({"resourceType": "Parameters", "parameter": [
         {"name": "subject", "valueString": format!("Patient/{who}")}, {"name": "category", "valueString": "vital-signs"},
         {"name": "max", "valuePositiveInt": 2}]});
@@ -62,6 +63,91 @@ fn the_latest_of_each_code_come_newest_first() {
     assert_eq!(ids(&posted, "match"), ask(&format!("{VITALS}&max=2")));
     tester.delete(&format!("Observation/{w4}")).expect(204);
     assert_eq!(ask(&weight_code), [&*double]);
+}
+
+/// R4's `max` is of each code that is asked: what else is coded beside it makes no group.
+#[test]
+fn the_groups_are_the_codes_that_are_asked() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("群", "lastn-4", "2020-04-01"));
+    let coded = |date: &str, codes: &[&str]| {
+        let mut one = weight(&who, date, "15.5");
+        one["code"]["coding"] = codes.iter().map(|code| json!({"system": "urn:own", "code": code})).collect();
+        tester.create(&one)
+    };
+    let ask = |query: &str| ids(&tester.search(&format!("Observation/$lastn?patient={who}&{query}")), "match");
+    let [a1, b1, ab] = [("2026-01-01", &["a"][..]), ("2026-02-01", &["b"]), ("2026-03-01", &["a", "b", "c"])]
+        .map(|(date, codes)| coded(date, codes));
+    let b2 = coded("2026-04-01", &["b"]);
+    assert_eq!(ask("code=urn:own|a"), [ab.as_str()]);
+    assert_eq!(ask("code=a"), [ab.as_str()]);
+    assert_eq!(ask("code=urn:own|a&max=2"), [&*ab, &*a1]);
+    // It is the latest of one and not of the other; of both it comes once.
+    assert_eq!(ask("code=urn:own|a,urn:own|b"), [&*b2, &*ab]);
+    assert_eq!(ask("code=a,urn:own|b&max=2"), [&*b2, &*ab, &*a1]);
+    assert_eq!(ask("code=urn:own|a,urn:own|b&max=3"), [&*b2, &*ab, &*b1, &*a1]);
+    assert_eq!(ask("code=urn:own|c,urn:own|never"), [ab.as_str()]);
+    // A code without a system is one, whoever has it.
+    let mut other = weight(&who, "2026-05-01", "15.5");
+    other["code"]["coding"] = json!([{"system": "urn:other", "code": "a"}]);
+    let other = tester.create(&other);
+    assert_eq!(ask("code=a"), [other.as_str()]);
+    assert_eq!(ask("code=urn:own|a,urn:other|a"), [&*other, &*ab]);
+}
+
+/// A weight coded by four systems and one coded by a single of them are one thing.
+#[test]
+fn codings_that_meet_make_one_group() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("群", "lastn-5", "2020-04-01"));
+    let coded = |day: usize, codes: &[String]| {
+        let mut one = weight(&who, &format!("2026-03-{day:02}"), "15.5");
+        one["code"]["coding"] = codes.iter().map(|code| json!({"system": "urn:own", "code": code})).collect();
+        tester.create(&one)
+    };
+    let ask = |query: &str| ids(&tester.search(&format!("Observation/$lastn?patient={who}&{VITALS}{query}")), "match");
+    // Neighbours share a coding; the order in which codes became known runs up, down and about.
+    for (chain, order) in [
+        ("a", (0..12).collect::<Vec<usize>>()),
+        ("b", (0..12).rev().collect()),
+        ("c", (0..12).map(|number| number * 5 % 12).collect()),
+    ] {
+        for number in order {
+            coded(number + 1, &[format!("{chain}{number}"), format!("{chain}{}", number + 1)]);
+        }
+    }
+    let alone = coded(13, &["alone".to_owned()]);
+    assert_eq!(ask("").len(), 4, "three chains, and one by itself");
+    assert_eq!(ask("")[0], alone, "the group with the newest comes first");
+    assert_eq!(ask("&max=12").len(), 37);
+    // What stands between two groups joins them.
+    let bridge = coded(14, &["a0".to_owned(), "b5".to_owned(), "more".to_owned()]);
+    assert_eq!(ask("").len(), 3);
+    assert_eq!(ask("")[0], bridge);
+}
+
+/// As in `_query=latest`.
+#[test]
+fn what_is_no_result_is_left_out() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("誤", "lastn-6", "2020-04-01"));
+    let right = tester.create(&weight(&who, "2026-01-10", "15.5"));
+    for status in ["entered-in-error", "cancelled"] {
+        let mut wrong = weight(&who, "2026-02-10", "155");
+        wrong["status"] = json!(status);
+        tester.create(&wrong);
+    }
+    for query in ["$lastn?code=29463-7&", "$lastn?category=vital-signs&", "?_query=latest&code=29463-7&"] {
+        let query =
+            format!("{}{query}patient={who}", if query.starts_with('$') { "Observation/" } else { "Observation" });
+        let bundle = tester.search(&query);
+        assert_eq!(ids(&bundle, "match"), [right.as_str()], "{query}");
+        let own = bundle["link"][0]["url"].as_str().expect("its link");
+        assert!(!own.contains("status"), "{own}");
+    }
 }
 
 #[test]

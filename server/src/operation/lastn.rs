@@ -1,9 +1,10 @@
 //! `Observation/$lastn`: the latest of each code.
 //!
 //! The records are those that a search finds; any search parameter narrows them, and
-//! whose they are must be said, and of which codes or category. An Observation with
-//! several codings is among the latest of each; those without a coded code are one
-//! group. Chosen in the database, so that what goes out is all that is read.
+//! whose they are must be said, and of which codes or category. R4's `max` is of each
+//! code: of each that is asked; where only a category is, of each thing observed, which is
+//! whatever codings connect. What was cancelled or entered in error is no result, as in the
+//! query `latest`. Chosen in the database, so that what goes out is all that is read.
 //!
 //! Source: FHIR R4 observation-operation-lastn.html
 
@@ -11,13 +12,14 @@ use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::interaction::redact::Seen;
 use crate::interaction::search::{Bundle, damaged};
 use crate::interaction::{Call, Error, Issue, Reply, is_id};
+use crate::search::named::NO_RESULT;
 use crate::search::page::query_string;
 use crate::search::shape::Shape;
 
 /// The operation.
 pub const OPERATION: Operation = Operation {
     name: "lastn",
-    summary: "The latest Observations of each code.",
+    summary: "The latest Observations of each code. What was cancelled or entered in error is left out.",
     origin: Origin::R4("http://hl7.org/fhir/OperationDefinition/Observation-lastn"),
     levels: &[Level::Type(KIND)],
     gate: Gate::Reads,
@@ -66,7 +68,9 @@ async fn lastn(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         ));
     }
     let max = input.text("max").and_then(|max| max.parse().ok()).unwrap_or(1).min(MOST);
-    let plan = call.plan(KIND, &query, call.lenient).await?;
+    let mut asked = query.clone();
+    asked.push((NO_RESULT.0.to_owned(), NO_RESULT.1.to_owned()));
+    let plan = call.plan(KIND, &asked, call.lenient).await?;
     let ids: Vec<&str> = patients.iter().map(String::as_str).collect();
     let rows = call.reader().latest(&plan, &ids, max, MOST + 1).await?;
     if rows.len() > MOST {

@@ -28,8 +28,7 @@ impl Plan {
     /// the rows that it gives.
     pub fn clinical(&self) -> Option<Clinical<'_>> {
         let (_, parameter) = TYPES.iter().find(|(kind, _)| **kind == *self.resource_type)?;
-        let (coded, codes) = self.asked(parameter)?;
-        let codes = codes.iter().map(code).collect::<Option<Vec<_>>>()?;
+        let (coded, codes) = (self.asked(parameter)?.0, self.codes()?);
         let (named, patients) = self.named(patient).unzip();
         // A medicine may be coded elsewhere, where the parameter does not look.
         let coded = Some(coded).filter(|_| !self.resource_type.starts_with("Medication"));
@@ -41,6 +40,12 @@ impl Plan {
     /// without a type may be that of a Group too.
     pub fn patients(&self) -> Option<Vec<&str>> {
         self.named(patient_or_group).map(|(_, ids)| ids)
+    }
+
+    /// The clinical codes that are asked for one by one.
+    pub fn codes(&self) -> Option<Vec<&CodePattern>> {
+        let (_, parameter) = TYPES.iter().find(|(kind, _)| **kind == *self.resource_type)?;
+        self.asked(parameter)?.1.iter().map(code).collect()
     }
 
     /// Whose records of which code, and the code's system, if the plan asks for nothing

@@ -32,7 +32,7 @@ pub const QUERIES: &[NamedQuery] = &[
             about: "Whose: the id of a Patient; or subject=Patient/ID. Any other search parameter narrows what is \
                     looked at.",
         }],
-        asks: &[("status:not", "cancelled,entered-in-error")],
+        asks: &[NO_RESULT],
         newest: true,
     },
     NamedQuery {
@@ -96,6 +96,9 @@ pub struct QueryParameter {
     /// What it says.
     pub about: &'static str,
 }
+
+/// Leaves out the Observations that are no results.
+pub const NO_RESULT: (&str, &str) = ("status:not", "cancelled,entered-in-error");
 
 const ANYONE: QueryParameter = QueryParameter {
     name: PATIENT,

@@ -14,6 +14,7 @@ mod compartment;
 mod contained;
 mod filter;
 mod hierarchy;
+mod latest;
 mod matching;
 mod order;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use super::visible::{few_citizens, intricate, perhaps};
 use filter::{Parts, Row, Scene, together};
 use matching::{by_table, code, name, one_of};
 
+pub(super) use latest::{ORDER as LATEST_FIRST, Wanted, latest};
 pub(super) use matching::param;
 pub(super) use order::{Order, order, place};
 

@@ -78,11 +78,17 @@ const ASKED: &[(&str, &str)] = &[
     ("publisher", "Patient?_has:Observation:patient:category:in=http://hl7.org/fhir/ValueSet/observation-category"),
     ("app", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
     ("many", "Observation?category:in=http://hl7.org/fhir/ValueSet/observation-category"),
+    ("publisher", "Observation/$lastn?patient=p&code=http://loinc.org|29463-7,3141-9&status:not=cancelled"),
+    ("publisher", "Observation/$lastn?patient=p&category=vital-signs&status:not=cancelled"),
+    ("app", "Observation/$lastn?patient=p&code=http://loinc.org|29463-7"),
+    ("app", "Observation/$lastn?patient=p&category=vital-signs"),
+    ("many", "Observation/$lastn?patient=p&category=vital-signs"),
 ];
 
 /// The statement of a search.
 fn asked(who: &str, query: &str) -> Sql {
     let (kind, query) = query.split_once('?').expect("a search");
+    let (kind, lastn) = kind.strip_suffix("/$lastn").map_or((kind, false), |kind| (kind, true));
     let (name, value): (Vec<&str>, Vec<&str>) = query.split('&').filter_map(|pair| pair.split_once('=')).unzip();
     let query: Vec<(String, String)> =
         name.into_iter().map(str::to_owned).zip(value.into_iter().map(str::to_owned)).collect();
@@ -97,6 +103,9 @@ fn asked(who: &str, query: &str) -> Sql {
         "many" => View::sample_of_many(),
         _ => View::sample(Reach::Custodian(7)),
     };
+    if lastn {
+        return latest(&plan, &view, Wanted { patients: &["p"], max: 1, limit: 51 }).expect("it can be visible");
+    }
     let order = order(std::slice::from_ref(&plan), Direction::Onward);
     let columns = order.columns(&plan);
     let parts = match plan.of_one_code() {

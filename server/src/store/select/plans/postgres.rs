@@ -56,13 +56,19 @@ fn looks(plan: &Value, found: &mut Vec<String>) {
         if node.ends_with("Scan") && !NO_LOOKS.contains(&node) {
             let on = if plan["Alias"].is_null() { "" } else { told("Alias") };
             found.push(format!("{node} {on} {}: {}", told("Index Name"), told("Index Cond")));
-        } else if node.ends_with("Join") {
+        } else if node.ends_with("Join") && reads(plan) {
             found.push(node.to_owned());
         }
     }
     for inner in plan["Plans"].as_array().into_iter().flatten() {
         looks(inner, found);
     }
+}
+
+/// Looks into a table, itself or in what it is made of; else all is found already.
+fn reads(plan: &Value) -> bool {
+    let node = plan["Node Type"].as_str().unwrap_or_default();
+    node.ends_with("Scan") && !NO_LOOKS.contains(&node) || plan["Plans"].as_array().into_iter().flatten().any(reads)
 }
 
 /// It reads a table or an index from end to end, or all rows of a type, a parameter or
