@@ -8,6 +8,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::num::NonZeroU32;
 
 use rust_decimal::Decimal;
 
@@ -20,24 +21,27 @@ pub trait Units {
     fn canonical(&self, unit: &str) -> Option<Canonical>;
 }
 
-/// A unit as a multiple of base units.
+/// A unit as a multiple of base units: `factor / divisor` of them. A minute's share of
+/// something has no end as a decimal, and cancels as a fraction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Canonical {
-    /// How many of the base unit it is.
+    /// What the base unit is multiplied by.
     pub factor: Decimal,
+    /// And divided by.
+    pub divisor: NonZeroU32,
     /// The base unit, one text for all units of a dimension.
     pub unit: String,
 }
 
 impl Canonical {
-    /// A unit that is `digits × 10^exponent` of another; `None` if that has more
+    /// A unit that is `digits × 10^exponent / divisor` of another; `None` if that has more
     /// digits than a decimal.
-    pub fn new(digits: i128, exponent: i32, unit: String) -> Option<Self> {
+    pub fn new((digits, exponent): (i128, i32), divisor: NonZeroU32, unit: String) -> Option<Self> {
         let factor = match u32::try_from(exponent) {
             Ok(zeros) => Decimal::try_from_i128_with_scale(digits.checked_mul(10_i128.checked_pow(zeros)?)?, 0),
             Err(_) => Decimal::try_from_i128_with_scale(digits, exponent.unsigned_abs()),
         };
-        Some(Self { factor: factor.ok()?, unit })
+        Some(Self { factor: factor.ok()?, divisor, unit })
     }
 }
 
@@ -81,7 +85,8 @@ pub(super) fn calendar_length(unit: &str) -> Option<Length> {
     }
 }
 
-/// Both values in one unit; `None` if the units do not compare or are unknown.
+/// Both values in one unit, be it the base unit or a share of it; `None` if the units do
+/// not compare or are unknown.
 fn aligned(units: Option<&dyn Units>, a: &Quantity<'_>, b: &Quantity<'_>) -> Option<(Decimal, Decimal)> {
     if a.unit == b.unit {
         return Some((a.value, b.value));
@@ -95,7 +100,15 @@ fn aligned(units: Option<&dyn Units>, a: &Quantity<'_>, b: &Quantity<'_>) -> Opt
     let units = units.filter(|_| !matches!(lengths, (Some(Length::Months(_)), _) | (_, Some(Length::Months(_)))))?;
     let (x, y) = (units.canonical(code(a))?, units.canonical(code(b))?);
     (x.unit == y.unit).then_some(())?;
-    Some((a.value.checked_mul(x.factor)?, b.value.checked_mul(y.factor)?))
+    let common = gcd(x.divisor.get(), y.divisor.get());
+    let whole = |value: Decimal, own: &Canonical, other: &Canonical| {
+        value.checked_mul(own.factor)?.checked_mul((other.divisor.get() / common).into())
+    };
+    Some((whole(a.value, &x, &y)?, whole(b.value, &y, &x)?))
+}
+
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn code<'q>(quantity: &'q Quantity<'_>) -> &'q str {

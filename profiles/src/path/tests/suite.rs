@@ -4,6 +4,8 @@
 //! inputs as JSON under `input/`. What is expected to fail is listed with the
 //! reason, and must fail: a line that no longer holds is an error too.
 
+use std::num::NonZeroU32;
+
 use regex::Regex;
 
 use super::{context, text};
@@ -181,6 +183,6 @@ impl Units for Hooks {
             "s" => ("1", "s"),
             _ => return None,
         };
-        Some(Canonical { factor: factor.parse().ok()?, unit: base.into() })
+        Some(Canonical { factor: factor.parse().ok()?, divisor: NonZeroU32::MIN, unit: base.into() })
     }
 }

@@ -235,7 +235,11 @@ mod tests {
             ("120||mmHg", quantity("120", "mmHg", "mm[Hg]"), true),
             ("120||mm[Hg]", quantity("120", "mmHg", "mm[Hg]"), true),
             ("5|http://unitsofmeasure.org|{score}", quantity("5", "score", "{score}"), true),
-            ("5|http://unitsofmeasure.org|{score}", quantity("5", "beats", "{beats}"), false),
+            // What is counted, UCUM does not tell.
+            ("5|http://unitsofmeasure.org|{score}", quantity("5", "beats", "{beats}"), true),
+            ("5|http://unitsofmeasure.org|/min", quantity("5", "bpm", "{beats}/min"), true),
+            ("5||{score}", quantity("5", "score", "{score}"), true),
+            ("5||{score}", quantity("5", "beats", "{beats}"), false),
             ("5||錠", json!({"value": 5, "unit": "錠"}), true),
             ("5", json!({"value": 5}), true),
         ] {
