@@ -107,6 +107,47 @@ fn references_are_followed_as_far_as_the_caller_may_read() {
     assert_eq!(refused["issue"][0]["code"], "too-costly");
 }
 
+/// A string that is an address is followed as a reference is.
+#[test]
+fn an_address_in_a_string_is_followed_too() {
+    let world = World::new();
+    let (mother, stranger) = (world.mother(), world.stranger());
+    let count = |caller: &Caller, expression: &str, resource: &Value| {
+        let answer = evaluate(caller, expression, resource).expect(200).json();
+        answer["parameter"][0]["valueInteger"].as_u64().expect("a number")
+    };
+    let held = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+        "contained": [{"resourceType": "Patient", "id": "in", "birthDate": "2024-04-01"}]});
+    for (expression, expected) in [
+        ("'Patient/pt-hanako'.resolve().ofType(Patient).count()", 1),
+        ("('Patient/' & 'pt-hanako').resolve().id.count()", 1),
+        ("'Patient/pt-nobody'.resolve().count()", 0),
+        ("'#in'.resolve().birthDate.count()", 1),
+        ("'#out'.resolve().count()", 0),
+        ("'no address'.resolve().count()", 0),
+        ("5.resolve().count()", 0),
+    ] {
+        assert_eq!(count(&mother, expression, &held), expected, "{expression}");
+    }
+    assert_eq!(count(&stranger, "'Patient/pt-hanako'.resolve().count()", &held), 0, "as far as one may read");
+    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [
+        {"fullUrl": "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0", "resource": someone()}]});
+    assert_eq!(count(&mother, "'urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0'.resolve().count()", &bundle), 1);
+}
+
+#[test]
+fn the_japanese_text_says_which_function_and_which_address() {
+    let world = World::new();
+    let tester = world.tester();
+    for (expression, word) in [("frobnicate()", "frobnicate()"), ("conformsTo('urn:nobody')", "urn:nobody")] {
+        let body = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "expression", "valueString": expression}, {"name": "resource", "resource": someone()}]});
+        let asked = tester.request("POST", "$fhirpath").header("Accept-Language", "ja").fhir(&body).send();
+        let text = asked.json()["issue"][0]["details"]["text"].as_str().expect("a text").to_owned();
+        assert!(text.contains(word) && text.contains("バイト目"), "{text}");
+    }
+}
+
 #[test]
 fn units_codes_and_types_are_known() {
     let world = World::new();
@@ -116,6 +157,17 @@ fn units_codes_and_types_are_known() {
     for (expression, expected) in [
         ("4 'g' = 4000 'mg'".to_owned(), json!(true)),
         ("2 'cm' * 2 'm' = 0.040 'm2'".to_owned(), json!(true)),
+        // A minute's share is no decimal, and cancels.
+        ("1 'L/min' = 1000 'mL/min'".to_owned(), json!(true)),
+        ("10 'mL/h' = 10000 'uL/h'".to_owned(), json!(true)),
+        ("1 'g/d' = 1000 'mg/d'".to_owned(), json!(true)),
+        ("60 '/min' = 1 '/s'".to_owned(), json!(true)),
+        ("60 '/min' = 60 '1/min'".to_owned(), json!(true)),
+        ("60 '{beats}/min' ~ 60 '/min'".to_owned(), json!(true)),
+        ("1 'L/min' + 1 'mL/min' = 1001 'mL/min'".to_owned(), json!(true)),
+        ("1 'L/min' > 1001 'mL/min'".to_owned(), json!(false)),
+        ("90 'km/h' = 25 'm/s'".to_owned(), json!(true)),
+        ("1 'L/min' / 1 'mL/min' = 1000 '1'".to_owned(), json!(true)),
         (format!("contact.gender.memberOf('{genders}')"), json!(true)),
         (format!("name.use.memberOf('{genders}')"), json!(false)),
         (format!("conformsTo('{base}/DomainResource')"), json!(true)),

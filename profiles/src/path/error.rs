@@ -13,6 +13,8 @@ pub struct PathError {
     pub at: usize,
     /// What is wrong, for people.
     pub text: String,
+    /// The name or address at fault, where there is one.
+    pub word: Option<String>,
 }
 
 /// The kinds of fault.
@@ -50,13 +52,21 @@ impl Reason {
 }
 
 impl PathError {
-    /// The fault and its place in Japanese; the details are in the English text alone.
+    /// The fault, its place and the name at fault in Japanese; further details are in the
+    /// English text alone.
     pub fn japanese(&self) -> String {
-        format!("FHIRPath式の{}バイト目: {}", self.at, self.reason.japanese())
+        let word = self.word.as_ref().map(|word| format!("（{word}）")).unwrap_or_default();
+        format!("FHIRPath式の{}バイト目: {}{word}", self.at, self.reason.japanese())
+    }
+
+    /// With the name or address at fault.
+    #[must_use]
+    pub(super) fn about(self, word: impl Into<String>) -> Self {
+        Self { word: Some(word.into()), ..self }
     }
 
     pub(super) fn new(reason: Reason, at: usize, text: impl Into<String>) -> Self {
-        Self { reason, at, text: text.into() }
+        Self { reason, at, text: text.into(), word: None }
     }
 
     pub(super) fn syntax(at: usize, text: impl Into<String>) -> Self {

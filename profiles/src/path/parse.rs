@@ -160,8 +160,10 @@ impl Parser {
         if !self.take("(") {
             return Ok(Step::Member(name.into(), at));
         }
-        let function = function::find(&name)
-            .ok_or_else(|| PathError::new(Reason::UnknownFunction, at, format!("there is no function {name}()")))?;
+        let function = function::find(&name).ok_or_else(|| {
+            let error = PathError::new(Reason::UnknownFunction, at, format!("there is no function {name}()"));
+            error.about(format!("{name}()"))
+        })?;
         let (mut arguments, mut type_name) = (Vec::new(), None);
         if function.form == Form::Type {
             type_name = Some(self.type_specifier()?);

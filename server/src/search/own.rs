@@ -128,7 +128,7 @@ fn applied(definitions: &Definitions, parameter: &SearchParameter, kind: &str) -
 
 /// Refuses what is not told by the record alone.
 fn recorded(expression: &Expression) -> Result<(), PathError> {
-    let missing = |at, text| Err(PathError { reason: PathReason::Missing, at, text });
+    let missing = |at, text| Err(PathError { reason: PathReason::Missing, at, text, word: None });
     if let Some((at, name)) = expression.calls(ELSEWHERE) {
         return missing(at, format!("{name}() is not to be had where records are indexed"));
     }

@@ -6,6 +6,7 @@ use super::super::error::{PathError, Reason};
 use super::super::eval::Engine;
 use super::super::item::{Item, Items, Node, Target};
 use super::super::model::Model;
+use super::super::value::Value;
 use super::super::walk;
 use super::Invocation;
 use crate::json::Json;
@@ -52,8 +53,8 @@ pub(super) fn value<'a>(_: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found
     Ok(value.map_or(Items::Empty, Items::value))
 }
 
-/// `resolve()`: of each Reference, uri or canonical its target. What cannot be
-/// found is left out.
+/// `resolve()`: of each Reference, uri or canonical, and of each string that is one, its
+/// target. What cannot be found is left out.
 pub(super) fn resolve<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -> Found<'a> {
     let mut found = Items::Empty;
     for item in it.input {
@@ -63,6 +64,7 @@ pub(super) fn resolve<'a>(engine: &mut Engine<'_, 'a>, it: Invocation<'_, 'a>) -
                 Some(text) => target(engine, node, text)?,
                 None => declared(engine, node),
             },
+            Item::Value(Value::String(text)) => found_by(engine, text)?,
             Item::Value(_) | Item::Target(_) => None,
         };
         if let Some(target) = target {
@@ -79,22 +81,17 @@ fn reference<'a>(node: &Node<'a>) -> Option<&'a str> {
 }
 
 fn target<'a>(engine: &mut Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Result<Option<Item<'a>>, PathError> {
-    let root = engine.context.root_resource.or(engine.context.resource).unwrap_or(engine.root);
+    let root = root(engine);
     if let Some(id) = text.strip_prefix('#') {
         let (around, seen) = walk::container(engine.model, root, node);
         engine.spend(seen)?;
         if id.is_empty() {
             return Ok(Some(around.into()));
         }
-        let contained = around.json().map_or(&[][..], |json| json.list("contained"));
-        let found = contained.iter().find(|json| json.str("id") == Some(id));
-        return Ok(found.map(|json| Node::resource(json).into()));
+        return Ok(contained(around, id));
     }
-    if let Some(entries) = root.json().filter(|_| root.type_name() == "Bundle").map(|json| json.list("entry")) {
-        engine.spend(entries.len() / 16)?;
-        if let Some(entry) = in_bundle(entries, text) {
-            return Ok(Some(Node::resource(entry).into()));
-        }
+    if let Some(entry) = beside(engine, &root, text)? {
+        return Ok(Some(entry));
     }
     Ok(match engine.context.resolver {
         Some(resolver) => resolver.resolve(text).map(|json| Node::resource(json).into()),
@@ -103,6 +100,36 @@ fn target<'a>(engine: &mut Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Re
             None => declared(engine, node),
         },
     })
+}
+
+/// What a text that stands in no element refers to: nothing is around it but the resource.
+fn found_by<'a>(engine: &mut Engine<'_, 'a>, text: &str) -> Result<Option<Item<'a>>, PathError> {
+    let root = root(engine);
+    if let Some(id) = text.strip_prefix('#') {
+        return Ok(if id.is_empty() { Some(root.into()) } else { contained(root, id) });
+    }
+    if let Some(entry) = beside(engine, &root, text)? {
+        return Ok(Some(entry));
+    }
+    let found = engine.context.resolver.and_then(|resolver| resolver.resolve(text));
+    Ok(found.map(|json| Node::resource(json).into()))
+}
+
+fn root<'a>(engine: &Engine<'_, 'a>) -> Node<'a> {
+    engine.context.root_resource.or(engine.context.resource).unwrap_or(engine.root)
+}
+
+fn contained<'a>(around: Node<'a>, id: &str) -> Option<Item<'a>> {
+    let contained = around.json().map_or(&[][..], |json| json.list("contained"));
+    contained.iter().find(|json| json.str("id") == Some(id)).map(|json| Node::resource(json).into())
+}
+
+/// What stands in the same Bundle, if the root is one.
+fn beside<'a>(engine: &mut Engine<'_, 'a>, root: &Node<'a>, text: &str) -> Result<Option<Item<'a>>, PathError> {
+    let entries = root.json().filter(|_| root.type_name() == "Bundle").map(|json| json.list("entry"));
+    let Some(entries) = entries else { return Ok(None) };
+    engine.spend(entries.len() / 16)?;
+    Ok(in_bundle(entries, text).map(|entry| Node::resource(entry).into()))
 }
 
 /// The entry of a Bundle that a reference means: by its full URL, or by type
@@ -147,7 +174,7 @@ pub(super) fn conforms_to<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocation<'_
     engine.spend(100)?;
     match profiles.conforms_to(node, &profile) {
         Some(conforms) => Ok(Items::boolean(conforms)),
-        None => Err(missing(&it, &format!("{profile} is no profile that can be checked"))),
+        None => Err(missing(&it, &format!("{profile} is no profile that can be checked")).about(&*profile)),
     }
 }
 
