@@ -154,6 +154,90 @@ fn prefixes_go_by_what_the_precision_leaves_open() {
     ]);
 }
 
+/// R4: a token of a string is found in whatever case; codes and identifiers are exact.
+#[test]
+fn what_is_a_string_is_found_in_whatever_case() {
+    let mut stock = Stock::new();
+    let form = |version: &str| {
+        json!({"resourceType": "Questionnaire", "status": "draft", "version": version,
+        "url": "http://x.example/case", "title": "case", "identifier": [{"system": "urn:case", "value": "Q-Ab"}]})
+    };
+    stock.put("a", &form("1.0-BETA"));
+    stock.put("b", &form("1.0-alpha"));
+    let medicine = json!({"resourceType": "Medication", "batch": {"lotNumber": "Ab12"},
+        "code": {"coding": [{"system": "urn:case", "code": "Ab"}]}});
+    stock.put("m", &medicine);
+    for (name, version) in [("ra", "1.0-BETA"), ("rb", "1.0-beta")] {
+        stock.put(
+            name,
+            &json!({"resourceType": "QuestionnaireResponse", "status": "completed",
+            "questionnaire": format!("http://x.example/case|{version}")}),
+        );
+    }
+    let mine = "version&identifier=urn:case|Q-Ab";
+    stock.finds(&[
+        ("Questionnaire", mine, "1.0-BETA", "a"),
+        ("Questionnaire", mine, "1.0-beta", "a"),
+        ("Questionnaire", mine, "|1.0-Beta", "a"),
+        ("Questionnaire", "version:not&identifier=urn:case|Q-Ab", "1.0-beta", "b"),
+        ("Questionnaire", "_filter", "version eq 1.0-Beta and identifier eq urn:case|Q-Ab", "a"),
+        ("Questionnaire", "identifier", "urn:case|q-ab", ""),
+        ("Medication", "code", "urn:case|Ab", "m"),
+        ("Medication", "code", "urn:case|ab", ""),
+        ("Medication", "lot-number", "AB12", "m"),
+        ("Medication", "lot-number", "ab12", "m"),
+        ("Medication", "lot-number", "ab1", ""),
+        // A canonical URL names the version as it is written.
+        ("QuestionnaireResponse", "questionnaire.title", "case", "ra"),
+    ]);
+}
+
+/// An entry that is marked as deleted says what the List had.
+#[test]
+fn what_was_removed_from_a_list_is_not_of_it() {
+    let mut stock = Stock::new();
+    let [a, b, c] =
+        ["a", "b", "c"].map(|name| stock.put(name, &patient("表", &format!("listed-{name}"), "2024-04-01")));
+    let list = json!({"resourceType": "List", "status": "current", "mode": "changes", "entry": [
+        {"item": a}, {"item": b, "deleted": true}, {"item": c, "deleted": false}]});
+    stock.put("list", &list);
+    stock.finds(&[
+        ("Patient", "_list", "{list}", "a c"),
+        ("Patient", "_list", "List/{list}", "a c"),
+        // That the List speaks of it remains so.
+        ("List", "item", "Patient/{b}", "list"),
+    ]);
+}
+
+/// UCUM's annotations have no meaning; the unit as it is written is found by itself.
+#[test]
+fn an_annotation_is_no_unit_of_its_own() {
+    let mut stock = Stock::new();
+    let who = stock.put("who", &patient("注釈", "annotation-1", "2024-04-01"));
+    let id = who["reference"].as_str().expect("a Patient").trim_start_matches("Patient/").to_owned();
+    for (name, code, value) in [
+        ("a", "{beats}/min", "72"),
+        ("b", "/min", "72"),
+        ("c", "1/min", "72"),
+        ("d", "{score}", "5"),
+        ("e", "1", "5"),
+        ("f", "mg/dL{fasting}", "90"),
+    ] {
+        stock.put(name, &quantity(&id, "8867-4", "2026-01-10", value, code));
+    }
+    let about = format!("value-quantity&subject=Patient/{id}");
+    stock.finds(&[
+        ("Observation", &about, "72|http://unitsofmeasure.org|/min", "a b c"),
+        ("Observation", &about, "72|http://unitsofmeasure.org|{beats}/min", "a b c"),
+        ("Observation", &about, "1.2|http://unitsofmeasure.org|/s", "a b c"),
+        ("Observation", &about, "90|http://unitsofmeasure.org|mg/dL", "f"),
+        ("Observation", &about, "5|http://unitsofmeasure.org|{score}", "d e"),
+        ("Observation", &about, "5|http://unitsofmeasure.org|1", "d e"),
+        ("Observation", &about, "5||{score}", "d"),
+        ("Observation", &about, "72||{beats}/min", "a"),
+    ]);
+}
+
 /// A reference by identifier alone is to nobody: which type it is of only its `type` tells.
 #[test]
 fn an_identifier_in_a_reference_is_found_as_far_as_its_type_is_known() {
@@ -298,6 +382,29 @@ fn a_filter_is_a_whole_expression() {
     stock.finds(&[("Patient", "_filter&gender=male", "family sw 鎖", "ken")]);
 }
 
+/// R4: no value of a filter is case sensitive; here those that are R4's own are not. Some
+/// code systems go by a word.
+#[test]
+fn a_filter_takes_the_case_and_the_systems_of_r4() {
+    let stock = clinic();
+    let here = |text: &str| format!("identifier eq {IDENTIFIERS}|chain-ai and ({text})");
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("Patient", here("gender pr TRUE"), "ai"),
+        ("Patient", here("gender eq FEMALE"), "ai"),
+        ("Patient", here("gender ne Female"), ""),
+        ("Patient", here("gender eq http://hl7.org/fhir/administrative-gender|Female"), "ai"),
+        ("Patient", here("gender eq nonsense"), ""),
+        ("Observation", "patient.family sw 鎖 and status eq FINAL".into(), "heavy kens light"),
+        ("Observation", "patient.family sw 鎖 and code eq loinc|29463-7".into(), "heavy kens light"),
+        ("Observation", "patient.family sw 鎖 and code eq LOINC|29463-7".into(), "heavy kens light"),
+        ("Observation", "patient.family sw 鎖 and code eq snomed|29463-7".into(), ""),
+        ("Observation", "patient.family sw 鎖 and value-quantity gt 8|ucum|kg".into(), "heavy"),
+    ];
+    let cases: Vec<(&str, &str, &str, &str)> =
+        cases.iter().map(|(kind, filter, found)| (*kind, "_filter", filter.as_str(), *found)).collect();
+    stock.finds(&cases);
+}
+
 #[test]
 fn a_boolean_is_asked_for_with_true_or_false_alone() {
     let stock = clinic();
@@ -306,7 +413,14 @@ fn a_boolean_is_asked_for_with_true_or_false_alone() {
         let answer = stock.tester.get(&format!("Patient?{name}={}", encode(value))).refused(400);
         assert!(answer.text().contains("true or false"), "{query}: {}", answer.text());
     }
-    for query in ["active=true", "active=false", "active:not=true", "active:missing=true"] {
+    for query in [
+        "active=true",
+        "active=false",
+        "active:not=true",
+        "active:missing=true",
+        "_filter=active%20eq%20TRUE",
+        "_filter=active%20pr%20False",
+    ] {
         stock.tester.get(&format!("Patient?{query}")).expect(200);
     }
 }

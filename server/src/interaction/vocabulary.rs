@@ -229,7 +229,12 @@ async fn found(call: &Call<'_>, kind: &str, name: &str) -> Result<Option<Vec<Sto
         if page.next.is_some() {
             return Ok(None);
         }
-        let live: Vec<Stored> = page.rows.into_iter().filter(|row| !row.is_deleted()).collect();
+        // A search finds a version in whatever case.
+        let is_named = |row: &Stored| match (version, row.json()) {
+            (Some(version), Ok(Some(resource))) => resource.str("version") == Some(version),
+            _ => true,
+        };
+        let live: Vec<Stored> = page.rows.into_iter().filter(|row| !row.is_deleted() && is_named(row)).collect();
         if !live.is_empty() {
             return Ok(Some(live));
         }

@@ -29,7 +29,7 @@ pub struct Ways {
 pub struct Address {
     /// The index of `url`.
     pub url: ParamKey,
-    /// The index of `version`, where R4 has one.
+    /// The index of the versions as they are written, where R4 has a `version`.
     pub version: Option<ParamKey>,
 }
 
@@ -46,8 +46,14 @@ impl Address {
     fn of(catalog: &Catalog, kind: u16) -> Option<Self> {
         let index = catalog.of_type(catalog.definitions().type_name(kind)?)?;
         let key = |code| index.parameter(code).map(|parameter| parameter.key.clone());
-        Some(Self { url: key("url")?, version: key("version") })
+        Some(Self { url: key("url")?, version: key("version").map(|key| as_written(&key)) })
     }
+}
+
+/// The index of a `version` as it is written, beside that by which one is searched in
+/// whatever case: a canonical URL means just that one.
+pub(super) fn as_written(version: &ParamKey) -> ParamKey {
+    format!("{version}:as-written").into()
 }
 
 /// A reference as an index keeps it: of a long URL and a long version each its beginning

@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 
 use foldhash::HashMap;
 use techo_profiles::Definitions;
-use techo_profiles::definitions::{ParameterKind, SearchParameter};
+use techo_profiles::definitions::{Binding, ParameterKind, SearchParameter, Strength};
 use techo_profiles::path::{Expression, PathError};
 
 use super::derived::{Derived, derive};
+use super::index::items;
 use super::kinds::Kind;
 use super::own::{Life, OwnParameter};
 use super::reach::{Reach, named, reach};
@@ -205,6 +206,13 @@ impl Parameter {
     pub fn implies(&self, definitions: &Definitions, system: &str) -> bool {
         implied(definitions, self.types.as_deref(), &mut self.paths.iter(), system)
     }
+
+    /// The value sets that its elements are bound to and may not leave.
+    pub fn bound_sets(&self, definitions: &Definitions) -> Vec<Box<str>> {
+        let bindings = ends(self.paths.iter()).filter_map(|path| binding(definitions, path));
+        let required = bindings.filter(|binding| binding.strength == Strength::Required);
+        required.filter_map(|binding| binding.value_set.clone()).collect()
+    }
 }
 
 impl Part {
@@ -225,19 +233,27 @@ fn implied(
     if is("boolean") && SPECIAL_VALUES.contains(&system) {
         return true;
     }
+    is("code") && ends(paths).any(|path| draws_from(definitions, path, system))
+}
+
+/// The definitions' paths of the elements that these lead to, as far as they are known.
+fn ends<'p>(paths: impl Iterator<Item = &'p Path>) -> impl Iterator<Item = &'p str> {
     let trails = paths.filter_map(|path| match path {
         Path::Trail(trail) => Some(trail),
         Path::Expression(_) => None,
     });
-    is("code") && trails.flat_map(Trail::ends).any(|path| draws_from(definitions, path, system))
+    trails.flat_map(Trail::ends)
+}
+
+fn binding<'d>(definitions: &'d Definitions, path: &str) -> Option<&'d Binding> {
+    let root = path.split('.').next().unwrap_or(path);
+    definitions.type_def(root)?.element(path)?.binding.as_ref()
 }
 
 /// Whether the codes of an element are bound to a value set that draws from a
 /// code system.
 fn draws_from(definitions: &Definitions, path: &str, system: &str) -> bool {
-    let root = path.split('.').next().unwrap_or(path);
-    let element = definitions.type_def(root).and_then(|facts| facts.element(path));
-    let url = element.and_then(|element| element.binding.as_ref()?.value_set.as_deref());
+    let url = binding(definitions, path).and_then(|binding| binding.value_set.as_deref());
     let set = url.and_then(|url| definitions.value_set(url));
     set.is_some_and(|set| set.include.iter().any(|part| part.system.as_deref() == Some(system)))
 }
@@ -272,6 +288,9 @@ impl TypeIndex {
         }
         index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
         index.derived = derive(&index.parameters);
+        if name == "List" {
+            index.derived.extend([items()]);
+        }
         index.overlay(definitions, own);
         index.parameters.sort_by(|one, other| one.code.cmp(&other.code));
         for position in 0..index.parameters.len() {

@@ -5,7 +5,7 @@
 //! | `subject:Patient.name=…` | a subject that is a Patient of that name |
 //! | `performer.name=…` | the same for each type that `performer` may point at and that has a `name` |
 //! | `_has:Observation:patient:code=…` | an Observation with that code has it as its patient |
-//! | `_list=…` | a List has it as an item |
+//! | `_list=…` | a List has it as an item, and does not say that it was removed |
 //!
 //! A step goes by type and id, by canonical URL, or to what the record contains: in
 //! whichever ways the parameter's elements can name a target ([`super::address`]).
@@ -18,6 +18,7 @@
 use super::address::Ways;
 use super::catalog::Parameter;
 use super::escape::split;
+use super::index::LISTED;
 use super::kinds::reference::is_id;
 use super::modifier::Modifier;
 use super::parse::{Reader, unfit};
@@ -124,12 +125,11 @@ impl<'a> Reader<'a> {
         }
         let missing = || Reason::NotDone { name: "_list".into() };
         let number = self.catalog.definitions().type_number("List").ok_or_else(missing)?;
-        let next = self.step(number)?;
-        let item = next.index.parameter("item").ok_or_else(missing)?;
+        self.step(number)?;
         // A List that a record contains is not the List of that id.
         let by = Ways { place: true, address: None, within: false };
         let filters = vec![Filter::Id { any, negated: false }];
-        Ok(Filter::Has { source: number, param: item.key.clone(), by, filters })
+        Ok(Filter::Has { source: number, param: LISTED.into(), by, filters })
     }
 
     /// The reader of the type that one more step leads to.

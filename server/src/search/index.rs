@@ -15,10 +15,12 @@ use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 use techo_profiles::path::{Context, Item, Node, PathError};
 
+use super::address::as_written;
 use super::catalog::{Parameter, Path, TypeIndex, part_key};
 use super::contained;
 use super::derived::Derived;
 use super::facts;
+use super::fold::bounded;
 use super::kinds::reference::{self, Lead, lead};
 use super::kinds::{Cells, Element, Kind, Setting, small, special, token};
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
@@ -28,6 +30,11 @@ pub use super::kinds::Local;
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
 pub const INDEX_EPOCH: u32 = 15;
+
+/// The index of what a List has, by which `_list` finds.
+pub const LISTED: &str = "List.has";
+/// The index of what a List tells to be no more of it.
+const UNLISTED: &str = "List.had";
 
 /// Why a resource cannot be indexed. Not the client's fault: the definitions do
 /// not fit the resource, although it was validated.
@@ -116,6 +123,11 @@ pub fn leads(
         }
     }
     Ok(found)
+}
+
+/// What answers `List?item=…`, whether it is there still or not.
+pub(super) fn items() -> (ParamKey, Derived) {
+    ("List.item".into(), Derived { from: vec![LISTED.into(), UNLISTED.into()], to: None })
 }
 
 /// What rows depend on, as a number: two epochs that differ make different rows.
@@ -215,6 +227,9 @@ impl<'a> Extractor<'a> {
                 Some(_) => {}
             }
         }
+        if index.name == "List" {
+            self.items();
+        }
         Ok(())
     }
 
@@ -232,6 +247,20 @@ impl<'a> Extractor<'a> {
         }
     }
 
+    /// Rows by what a List has, and by what it says that it had: an entry that is marked as
+    /// deleted tells of the latter.
+    fn items(&mut self) {
+        let is_gone = |entry: &Json| entry.get("deleted").and_then(Json::as_bool) == Some(true);
+        for (key, gone) in [(LISTED, false), (UNLISTED, true)] {
+            let entries = self.root.json.list("entry").iter().filter(|entry| is_gone(entry) == gone);
+            for item in entries.filter_map(|entry| entry.get("item")) {
+                (reference::KIND.extract)(&Element { type_name: "Reference", json: item }, &mut self.cells);
+            }
+            let cells = std::mem::take(&mut self.cells.cells);
+            push(&mut self.rows, &key.into(), 0, cells);
+        }
+    }
+
     fn parameter(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
         let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
         match parameter.kind.name {
@@ -239,11 +268,15 @@ impl<'a> Extractor<'a> {
             "special" => return self.special(parameter).map_err(failed),
             _ => {}
         }
+        let is_version = parameter.kind.name == "token" && &*parameter.code == "version";
         for path in &parameter.paths {
             let cells = &mut self.cells;
-            let mut typed = Vec::new();
+            let (mut typed, mut written) = (Vec::new(), Vec::new());
             each(self.definitions, path, self.root, self.root, &mut |element| {
                 (parameter.kind.extract)(&element, cells);
+                if is_version && let Some(version) = element.json.as_str() {
+                    written.push(Cell::Token { system: "".into(), code: bounded(version) });
+                }
                 if parameter.typed_key.is_some() && element.type_name == "Identifier" {
                     typed.extend(token::identifier_types(element.json));
                 }
@@ -251,6 +284,9 @@ impl<'a> Extractor<'a> {
             .map_err(failed)?;
             if let Some(key) = &parameter.typed_key {
                 push(&mut self.rows, key, 0, typed);
+            }
+            if is_version {
+                push(&mut self.rows, &as_written(&parameter.key), 0, written);
             }
         }
         let cells = std::mem::take(&mut self.cells.cells);

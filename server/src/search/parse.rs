@@ -357,6 +357,16 @@ impl<'a> Reader<'a> {
         self.asked(parameter.kind, (modifier, value), (parameter.types.as_deref(), &parameter.targets), &implies)
     }
 
+    /// A code as R4 writes it in the set that one of the parameter's elements is bound to
+    /// and may not leave.
+    pub(super) fn bound_code(&self, parameter: &Parameter, code: &str) -> Option<Box<str>> {
+        let sets = parameter.bound_sets(self.catalog.definitions());
+        let members: Vec<_> = sets.iter().filter_map(|set| self.scope.terms.members(set).ok()).collect();
+        let codes = || members.iter().flat_map(|members| members.pairs()).map(|(_, known)| known);
+        let exact = codes().any(|known| **known == *code);
+        codes().find(|known| !exact && known.eq_ignore_ascii_case(code)).cloned()
+    }
+
     /// What finds one value of a composite.
     pub(super) fn together(&self, parameter: &Parameter, value: &str) -> Result<Together, Reason> {
         composite::together(&parameter.parts, value, &|part, value| {

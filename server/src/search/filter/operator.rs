@@ -11,7 +11,12 @@
 //! | `in` `ni` | token | is in the value set; `ni`: it has no such value |
 //! | `re` | reference | refers to it |
 //!
-//! Values are compared as everywhere else in search: texts folded, codes exactly.
+//! Values are compared as everywhere else in search: texts folded, codes exactly. But R4
+//! would have no value of a filter be case sensitive: `TRUE` is `true`, and a code that R4
+//! binds to a set of its own is asked for as the set writes it. The code systems that R4
+//! predefines stand for their URLs: `loinc|8302-2`.
+
+use std::borrow::Cow;
 
 use crate::search::catalog::{Parameter, part_key};
 use crate::search::escape::unescape;
@@ -120,7 +125,12 @@ fn compared(reader: &Reader<'_>, parameter: &Parameter, operator: Operator, valu
         }
         "date" | "number" | "quantity" => {
             let prefix = operator.prefix().ok_or_else(|| unfit(name))?;
-            has(reader, parameter, Modifier::None, &prefixed(prefix, value)?)
+            // A unit's system stands in the middle.
+            let value = match parameter.kind.name {
+                "quantity" => value.replacen("|ucum|", "|http://unitsofmeasure.org|", 1),
+                _ => value.to_owned(),
+            };
+            has(reader, parameter, Modifier::None, &prefixed(prefix, &value)?)
         }
         "composite" if operator == Operator::Equal => {
             Ok(Filter::Together { any: vec![reader.together(parameter, value)?] })
@@ -133,9 +143,47 @@ fn compared(reader: &Reader<'_>, parameter: &Parameter, operator: Operator, valu
     }
 }
 
+/// `loinc|8302-2` → `http://loinc.org|8302-2`
+///
+/// Source: FHIR R4 `search_filter.html`
+fn named_system(value: &str) -> Cow<'_, str> {
+    let named = value.split_once('|').and_then(|(name, code)| {
+        let (_, system) = SYSTEMS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(format!("{system}|{code}").into())
+    });
+    named.unwrap_or(value.into())
+}
+
+/// The code as the elements that it is asked of write it, where R4 says how.
+fn in_own_case<'v>(reader: &Reader<'_>, parameter: &Parameter, value: Cow<'v, str>) -> Cow<'v, str> {
+    let start = value.rfind('|').map_or(0, |at| at + 1);
+    let code = &value[start..];
+    let types = parameter.types.as_deref().unwrap_or_default();
+    let all = |name: &str| !types.is_empty() && types.iter().all(|known| **known == *name);
+    let own = if all("boolean") {
+        ["true", "false"].into_iter().find(|own| own.eq_ignore_ascii_case(code)).map(Box::from)
+    } else if all("code") {
+        reader.bound_code(parameter, code)
+    } else {
+        None
+    };
+    match own {
+        Some(own) if *own != *code => format!("{}{own}", &value[..start]).into(),
+        _ => value,
+    }
+}
+
+/// The code systems that R4 names by a word.
+const SYSTEMS: &[(&str, &str)] = &[
+    ("loinc", "http://loinc.org"),
+    ("snomed", "http://snomed.info/sct"),
+    ("rxnorm", "http://www.nlm.nih.gov/research/umls/rxnorm"),
+    ("ucum", "http://unitsofmeasure.org"),
+];
+
 /// The value of `pr` as one of `:missing`.
 fn absent(value: &str) -> Result<&'static str, Reason> {
-    match value {
+    match value.to_ascii_lowercase().as_str() {
         "true" => Ok("false"),
         "false" => Ok("true"),
         _ => Err(Reason::FilterPresent),
@@ -157,6 +205,11 @@ fn string(parameter: &Parameter, operator: Operator, value: &str) -> Result<Filt
 
 fn token(reader: &Reader<'_>, parameter: &Parameter, operator: Operator, value: &str) -> Result<Filter, Reason> {
     let param = parameter.key.clone();
+    let written = match operator {
+        Operator::In | Operator::NotIn => value.into(),
+        _ => in_own_case(reader, parameter, named_system(value)),
+    };
+    let value = &*written;
     match operator {
         Operator::Equal => has(reader, parameter, Modifier::None, value),
         Operator::Unequal => Ok(Filter::Unequal { param, any: reader.ask(parameter, Modifier::None, value)? }),

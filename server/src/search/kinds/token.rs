@@ -3,13 +3,15 @@
 //! | element | rows |
 //! |---|---|
 //! | Coding, each coding of a `CodeableConcept` | token (system, code) |
-//! | code, boolean, id, string, uri, integer | token (no system, text) |
+//! | code, boolean, id, uri, integer | token (no system, text) |
+//! | string | token (no system, text folded) |
 //! | `ContactPoint` | token (no system, value), and again without blanks and hyphens |
 //! | Identifier | ident (system, value) |
 //! | displays and texts of all these | string, for `:text` |
 //!
 //! A `code` has no system of its own; the one that its binding implies is known to
-//! questions and left out of the rows.
+//! questions and left out of the rows. All are exact, but what is no more than a string:
+//! R4 has a version or a lot number found in whatever case.
 //!
 //! Source: FHIR R4 search.html#token
 
@@ -21,7 +23,7 @@ use techo_terminology::expand::MOST_CODES;
 use super::string::{push_text, wanted};
 use super::{Cells, Element, Kind, Question, extension_value};
 use crate::search::escape::{split, unescape};
-use crate::search::fold::{bounded, fold_contact};
+use crate::search::fold::{bounded, fold, fold_contact};
 use crate::search::modifier::Modifier;
 use crate::search::plan::{CodePattern, Match, Pattern, SortColumn};
 use crate::search::reason::Reason;
@@ -53,8 +55,18 @@ fn extract(element: &Element<'_>, cells: &mut Cells<'_>) {
                 extract(&Element { type_name: &type_name, json }, cells);
             }
         }
+        "string" => {
+            if let Some(text) = json.as_str() {
+                token("", &folded(text), cells);
+            }
+        }
         _ => primitive(json, cells),
     }
+}
+
+/// A string as it is kept and asked for.
+fn folded(text: &str) -> Box<str> {
+    bounded(&fold(&bounded(text)))
 }
 
 fn coding(json: &Json, cells: &mut Cells<'_>) {
@@ -143,6 +155,13 @@ fn parse(question: &Question<'_>) -> Result<Vec<Match>, Reason> {
                 let code = Pattern::Is(bounded(&plain));
                 matches.push(Match::Token(CodePattern { system: pattern.system.clone(), code }));
             }
+        }
+        if question.may_be("string")
+            && let Pattern::Is(code) = &pattern.code
+            && folded(code) != *code
+        {
+            let code = Pattern::Is(folded(code));
+            matches.push(Match::Token(CodePattern { system: pattern.system.clone(), code }));
         }
         if let Pattern::Is(system) = &pattern.system
             && (question.implies)(system)
@@ -268,6 +287,7 @@ mod tests {
             ("ContactPoint", json!({"system": "email", "value": "a@b.example"}), vec![code("", "a@b.example")]),
             ("code", json!("final"), vec![code("", "final")]),
             ("boolean", json!(true), vec![code("", "true")]),
+            ("string", json!("1.0-BETA"), vec![code("", "1.0-beta")]),
             (
                 "Extension",
                 json!({"url": "u", "valueCodeableConcept": {"coding": [{"code": "c"}]}}),
@@ -325,6 +345,7 @@ mod tests {
         assert_eq!(tables(Some(&["Identifier"])), [Table::Identifier]);
         assert_eq!(tables(Some(&["CodeableConcept", "code"])), [Table::Token]);
         assert_eq!(tables(Some(&["ContactPoint"])), [Table::Token, Table::Token]);
+        assert_eq!(tables(Some(&["string"])), [Table::Token]);
         assert_eq!(tables(None), [Table::Token, Table::Token, Table::Identifier]);
     }
 

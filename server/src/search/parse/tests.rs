@@ -340,7 +340,7 @@ fn chains_and_reverse_chains_mix() {
     assert_eq!(&**param, "Provenance.target");
     assert!(matches!(&filters[..], [Filter::Chain { param, .. }] if **param == *"Provenance.agent"), "{filters:?}");
     let Filter::Has { param, filters, .. } = &plan.filters[1] else { panic!("{:?}", plan.filters) };
-    assert_eq!(&**param, "List.item");
+    assert_eq!(&**param, "List.has");
     assert_eq!(filters[..], [Filter::Id { any: vec!["1".into(), "2".into()], negated: false }]);
 }
 
