@@ -139,6 +139,18 @@ fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
         let accepts = refused.header("Accept-Patch").is_some_and(|media| media.contains(JSON_PATCH));
         assert_eq!(accepts, status == 415, "{media}: {:?}", refused.headers);
     }
+    // Parameters are judged as such before they are done.
+    for (extra, place) in [
+        (json!({"resourceType": "Parameters", "foo": 1}), "Parameters"),
+        (json!({"resourceType": "Parameters", "parameter": []}), "Parameters.parameter"),
+        (
+            json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "bar": 1}]}),
+            "Parameters.parameter[0]",
+        ),
+    ] {
+        let refused = tester.request("PATCH", &path).fhir(&extra).send().refused(400).json();
+        assert_eq!(refused["issue"][0]["expression"][0], place, "{refused}");
+    }
     // The two languages are told apart by their media types alone.
     for (media, body, wanted) in [
         ("application/json", "[{\"op\":\"remove\",\"path\":\"/gender\"}]", JSON_PATCH),
@@ -160,6 +172,34 @@ fn what_cannot_be_applied_is_422_and_what_is_no_patch_400() {
     patched(&tester, "Nonsense/1", &json!([])).refused(404);
     tester.delete(&path).expect(204);
     patched(&tester, &path, &json!([])).refused(410);
+}
+
+/// What is wrong with a patch stands in the Bundle; what is wrong with what it makes does not.
+#[test]
+fn a_patch_in_a_bundle_says_where_it_is_wrong() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("束", "patch-b", "2024-04-01"));
+    let right = step("replace", "Patient.birthDate", &[json!({"name": "value", "valueDate": "2024-04-02"})]);
+    let mut odd = parameters(&[right]);
+    odd["foo"] = json!(1);
+    let spoils = parameters(&[step("replace", "Patient.gender", &[json!({"name": "value", "valueCode": "girl"})])]);
+    for kind in ["transaction", "batch"] {
+        for (resource, place) in [
+            (&odd, "Bundle.entry[0].resource"),
+            (&json!({"resourceType": "Parameters", "parameter": []}), "Bundle.entry[0].resource.parameter"),
+            (&spoils, "Patient.gender"),
+        ] {
+            let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [
+                {"resource": resource, "request": {"method": "PATCH", "url": format!("Patient/{who}")}}]});
+            let answer = tester.post("", &bundle).json();
+            let outcome = if kind == "batch" { &answer["entry"][0]["response"]["outcome"] } else { &answer };
+            let issue = &outcome["issue"][0];
+            assert_eq!(issue["expression"][0], place, "{kind}: {answer}");
+            assert!(issue.to_string().contains("Bundle.entry[0]"), "{issue}");
+        }
+    }
+    assert_eq!(tester.get(&format!("Patient/{who}")).expect(200).header("ETag"), Some("W/\"1\""));
 }
 
 #[test]

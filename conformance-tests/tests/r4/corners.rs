@@ -277,8 +277,8 @@ fn walked() -> Vec<Check> {
     let include = |value: &str| get(&format!("Patient?{value}"));
     let insert = json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
         {"name": "type", "valueCode": "insert"},
-        {"name": "path", "valueString": "Basic.extension"},
-        {"name": "value", "valueExtension": {"url": "https://example.org/g", "valueString": "d"}}
+        {"name": "path", "valueString": "Basic.code.coding"},
+        {"name": "value", "valueCoding": {"code": "d"}}
     ]}]});
     let linked = json!([
         {

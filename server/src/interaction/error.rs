@@ -92,6 +92,9 @@ pub enum Error {
     /// 422: it can be read and breaks a rule.
     #[error("unprocessable")]
     Unprocessable(Vec<Issue>),
+    /// 422: the same of what a patch makes of a resource. Its issues are placed in that.
+    #[error("unprocessable when patched")]
+    Patched(Vec<Issue>),
     /// 401: no token at all.
     #[error("no token")]
     Anonymous,
@@ -180,7 +183,7 @@ impl Error {
 fn explained(error: &Error) -> (u16, Vec<Issue>) {
     match error {
         Error::Invalid(issues) => (400, issues.clone()),
-        Error::Unprocessable(issues) => (422, issues.clone()),
+        Error::Unprocessable(issues) | Error::Patched(issues) => (422, issues.clone()),
         Error::Anonymous | Error::Unauthorized => (
             401,
             vec![Issue::error(
@@ -233,7 +236,10 @@ fn explained(error: &Error) -> (u16, Vec<Issue>) {
         Error::Entry { index, error } => {
             let (status, issues) = explained(error);
             let place = format!("Bundle.entry[{index}]");
-            let within = |issue: &Issue| issue.clone().at(in_entry(&place, issue.expression.as_deref()));
+            let within = |issue: &Issue| match **error {
+                Error::Patched(_) => when_patched(&place, issue),
+                _ => issue.clone().at(in_entry(&place, issue.expression.as_deref())),
+            };
             (status, issues.iter().map(within).collect())
         }
         Error::Store(error) => stored(error),
@@ -261,6 +267,15 @@ fn in_entry(entry: &str, inner: Option<&str>) -> String {
         (head, None) if head.starts_with(|first: char| first.is_ascii_uppercase()) => format!("{entry}.resource"),
         _ => format!("{entry}.request"),
     }
+}
+
+/// What is wrong with what an entry's patch makes stands nowhere in the Bundle: it is placed
+/// in the patched resource, and the text says which entry it was.
+fn when_patched(entry: &str, issue: &Issue) -> Issue {
+    let expression = issue.expression.clone().or_else(|| Some(entry.to_owned()));
+    let text = format!("As {entry} patches it: {}", issue.text);
+    let text_ja = format!("{entry} のパッチを適用した結果: {}", issue.text_ja);
+    Issue { expression, text, text_ja, ..issue.clone() }
 }
 
 fn crowded() -> Issue {

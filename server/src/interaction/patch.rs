@@ -60,7 +60,7 @@ pub const MEDIA: &[&str] = &["application/json-patch+json", "application/fhir+js
 pub async fn patch(call: &Call<'_>, to: &Which, patch: &Patch, expected: Option<&Expected>) -> Result<Reply, Error> {
     call.may(Action::Update, to.kind())?;
     readable(call, to.kind())?;
-    let changes = Changes::read(patch)?;
+    let changes = Changes::read(call, patch)?;
     let condition = match to {
         Which::At(_) => None,
         Which::Matching { kind, query } => Some(Condition::read(call, kind, query).await?),
@@ -89,8 +89,8 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    /// Reads a patch as far as JSON goes.
-    pub(crate) fn read(patch: &Patch) -> Result<Self, Error> {
+    /// Reads a patch: JSON, and where it is a resource, one by R4's structure.
+    pub(crate) fn read(call: &Call<'_>, patch: &Patch) -> Result<Self, Error> {
         let json = Json::parse(&patch.body).map_err(|error| {
             let place = Place::of(&patch.body, error.offset);
             let mut issue = Issue::error(
@@ -101,6 +101,10 @@ impl Changes {
             issue.place = Some((place.line, place.column));
             Error::Invalid(vec![issue])
         })?;
+        // What is none is told by what a patch must be.
+        if patch.form == Form::FhirPath && json.str("resourceType") == Some("Parameters") {
+            call.validated(&patch.body, &json)?;
+        }
         Ok(Self { form: patch.form, json })
     }
 
@@ -179,8 +183,8 @@ pub(crate) async fn of(call: &Call<'_>, old: &Stored, text: Vec<u8>, pending: &P
     let kind = call.type_name(old.kind);
     let draft = Draft::read(call, &kind, old.id.clone(), text).map_err(spoiled)?;
     same_id(&draft).map_err(spoiled)?;
-    draft.whole()?;
-    let mut planned = next(call, &draft, Some(old), pending).await?;
+    draft.whole().map_err(broken)?;
+    let mut planned = next(call, &draft, Some(old), pending).await.map_err(broken)?;
     planned.put.method = Method::Patch;
     Ok(planned)
 }
@@ -279,7 +283,15 @@ fn unread() -> Error {
 /// What a patch leaves behind is not what the client sent: 422 rather than 400.
 fn spoiled(error: Error) -> Error {
     match error {
-        Error::Invalid(issues) => Error::Unprocessable(issues),
+        Error::Invalid(issues) => Error::Patched(issues),
+        other => broken(other),
+    }
+}
+
+/// A rule is broken by what the patch makes, not by the patch.
+fn broken(error: Error) -> Error {
+    match error {
+        Error::Unprocessable(issues) => Error::Patched(issues),
         other => other,
     }
 }

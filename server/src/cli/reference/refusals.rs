@@ -85,7 +85,7 @@ fn when(error: &Error) -> &'static str {
         Error::Unguarded(_) => "a change without `If-Match`, where the operator asks for one",
         Error::TooLarge(_) => "a body or Bundle beyond the limits",
         Error::Unsupported(_) => "a body in a media type that is not built",
-        Error::Unprocessable(_) => {
+        Error::Unprocessable(_) | Error::Patched(_) => {
             "it can be read and breaks a rule: a Consent that cannot be enforced, an import refused whole"
         }
         Error::Slow => "nothing more of a body came for too long",
