@@ -327,7 +327,7 @@ fn missing(element: &Element) -> (String, String) {
 
 fn primitive_words(primitive: Primitive, error: PrimitiveError, found: &str) -> (String, String) {
     let name = primitive.name();
-    let (hint_en, hint_ja) = hint(primitive);
+    let (a, (hint_en, hint_ja)) = (article(name), hint(primitive));
     match error {
         PrimitiveError::Kind => {
             let kind = match primitive.json_kind() {
@@ -336,7 +336,7 @@ fn primitive_words(primitive: Primitive, error: PrimitiveError, found: &str) -> 
                 JsonKind::String => "string",
             };
             (
-                format!("A {name} is written as a JSON {kind}; it is {found} now."),
+                format!("{} {name} is written as a JSON {kind}; it is {found} now.", if a == "a" { "A" } else { "An" }),
                 format!("{name}はJSONの{}で記述してください（現在は{}です）。", kind_ja(kind), kind_ja(found)),
             )
         }
@@ -345,7 +345,7 @@ fn primitive_words(primitive: Primitive, error: PrimitiveError, found: &str) -> 
             "空の文字列は使えません。要素を省くか、文字を記述してください。",
         ),
         PrimitiveError::TooLong => (
-            format!("The text is too long for a {name}: shorten it. Expected: {hint_en}."),
+            format!("The text is too long for {a} {name}: shorten it. Expected: {hint_en}."),
             format!("{name}として長すぎます。短くしてください（書式: {hint_ja}）。"),
         ),
         PrimitiveError::Date(DateError::NoSuchDay) => both(
@@ -365,14 +365,20 @@ fn primitive_words(primitive: Primitive, error: PrimitiveError, found: &str) -> 
             format!("{name}の範囲外の数値です（書式: {hint_ja}）。"),
         ),
         PrimitiveError::Shape | PrimitiveError::Date(DateError::Shape) => (
-            format!("This is not written as a {name}. Expected: {hint_en}."),
+            format!("This is not written as {a} {name}. Expected: {hint_en}."),
             format!("{name}の書式ではありません（書式: {hint_ja}）。"),
         ),
     }
 }
 
+/// Of a type's name: "an id", but "a uri" and "a uuid".
+pub(crate) fn article(name: &str) -> &'static str {
+    let is_an = name.starts_with(['a', 'e', 'i', 'o', 'x']) || name.starts_with("un") && !name.starts_with("uni");
+    if is_an { "an" } else { "a" }
+}
+
 /// How a primitive is written.
-fn hint(primitive: Primitive) -> (&'static str, &'static str) {
+pub(crate) fn hint(primitive: Primitive) -> (&'static str, &'static str) {
     match primitive {
         Primitive::Boolean => ("true or false", "trueまたはfalse"),
         Primitive::Integer => ("a whole number from -2147483648 to 2147483647", "-2147483648〜2147483647の整数"),
@@ -497,5 +503,20 @@ mod tests {
     fn names_are_cut_and_cleaned() {
         assert_eq!(shown("a\nb\u{1b}"), "a\u{FFFD}b\u{FFFD}");
         assert_eq!(shown(&"x".repeat(100)).chars().count(), 65);
+    }
+
+    #[test]
+    fn a_type_has_its_article() {
+        for (primitive, error, starts) in [
+            (Primitive::Integer, PrimitiveError::Kind, "An integer is written as a JSON number"),
+            (Primitive::UnsignedInt, PrimitiveError::Kind, "An unsignedInt is"),
+            (Primitive::Uri, PrimitiveError::Kind, "A uri is"),
+            (Primitive::Uuid, PrimitiveError::Shape, "This is not written as a uuid. Expected: "),
+            (Primitive::Instant, PrimitiveError::Shape, "This is not written as an instant. Expected: "),
+            (Primitive::Decimal, PrimitiveError::Shape, "This is not written as a decimal. Expected: "),
+        ] {
+            let (english, _) = primitive_words(primitive, error, "an array");
+            assert!(english.starts_with(starts), "{english}");
+        }
     }
 }

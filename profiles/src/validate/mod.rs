@@ -23,7 +23,7 @@ mod special;
 mod trail;
 mod walk;
 
-pub(crate) use fault::{is_near, shown};
+pub(crate) use fault::{article, hint, is_near, shown};
 pub use links::{Link, LinkKind, links};
 pub(crate) use rules::{Content, Element, Node, Rules, Slot, TypeRules};
 pub(crate) use trail::Trail;

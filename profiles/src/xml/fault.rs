@@ -2,7 +2,7 @@
 
 use crate::json::{MAX_DEPTH, Place};
 use crate::primitive::Primitive;
-use crate::validate::{IssueCode, shown};
+use crate::validate::{IssueCode, article, hint, shown};
 
 /// Why a text is no FHIR XML that we take, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -214,7 +214,11 @@ impl XmlError {
             ),
             Fault::Value(primitive) => {
                 let name = primitive.name();
-                (format!("This is not written as a {name}."), format!("{name}の書式ではありません。"))
+                let (hint_en, hint_ja) = hint(*primitive);
+                (
+                    format!("This is not written as {} {name}. Expected: {hint_en}.", article(name)),
+                    format!("{name}の書式ではありません（書式: {hint_ja}）。"),
+                )
             }
             Fault::Syntax(wanted, wanted_ja) => (
                 format!("The XML is not well-formed: expected {wanted}."),
@@ -222,5 +226,18 @@ impl XmlError {
             ),
             _ => ("The XML is not taken.".to_owned(), "このXMLは受け付けられません。".to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_told_how_it_is_written() {
+        let error = XmlError { fault: Fault::Value(Primitive::Decimal), offset: 0, expression: None };
+        let (english, japanese) = error.words();
+        assert_eq!(english, "This is not written as a decimal. Expected: a number such as 36.50.");
+        assert!(japanese.contains("書式: "), "{japanese}");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use techo_profiles::json::{Json, Place};
 
+use super::audit::RENDERED;
 pub use super::body::{parse, parse_either, parse_xml};
 use super::follow::Pending;
 use super::{Call, Error, Issue, Location, guard, parameter};
@@ -291,6 +292,13 @@ impl Call<'_> {
         use crate::consent::gate::Access;
         match self.view.may(action, kind) {
             Access::Yes => Ok(()),
+            Access::No if RENDERED.contains(&kind) && !matches!(action, Action::Read | Action::Search) => {
+                Err(Error::Forbidden(Issue::error(
+                    "forbidden",
+                    format!("{kind} is written by the server alone: no scope allows this."),
+                    format!("{kind} はサーバーだけが記録します。この操作を許すスコープはありません。"),
+                )))
+            }
             Access::No => Err(Error::Forbidden(Issue::error(
                 "forbidden",
                 format!("The access token does not allow this with {kind}. Ask for a scope that does."),

@@ -417,7 +417,7 @@ impl Transaction {
     async fn patch(&mut self, call: &Call<'_>, entry: &Entry) -> Result<Outcome, Error> {
         let at = self.once(call, entry)?;
         let sent = entry.patch().ok_or_else(|| Error::Internal("a PATCH without its patch".into()))?;
-        let changes = patch::Changes::read(sent)?;
+        let changes = patch::Changes::read(call, sent)?;
         let expected = entry.expected.as_ref();
         let (old, condition) = match self.found.remove(&entry.index) {
             Some((condition, Some(old))) => {
@@ -504,7 +504,12 @@ impl Transaction {
 }
 
 fn overlap() -> Error {
-    fault("Another entry touches the same resource.", "同じリソースを扱う entry が複数あります。", "request.url")
+    fault(
+        "Another entry touches the same resource. Put all that is to be done with it into one entry, or send the \
+         others in a Bundle after this one.",
+        "同じリソースを扱う entry が複数あります。1つの entry にまとめるか、別の Bundle に分けて順に送ってください。",
+        "request.url",
+    )
 }
 
 async fn later(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
