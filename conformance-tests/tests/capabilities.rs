@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use techo_conformance_tests::http::{Request, encode};
 use techo_conformance_tests::sample::patient;
 use techo_conformance_tests::server::{binary, directory};
@@ -255,9 +255,28 @@ fn conditional_claims_are_true() {
     let claimed = claim["conditionalDelete"].as_str().is_some_and(|claim| claim != "not-supported");
     assert_eq!([200, 204].contains(&delete.status), claimed, "{}", delete.text());
     let mut chosen = body;
-    chosen["id"] = serde_json::json!("claims-id");
+    chosen["id"] = json!("claims-id");
     let upsert = tester.put("Patient/claims-id", &chosen);
     assert_eq!(upsert.status == 201, claim["updateCreate"] == true, "{}", upsert.text());
+}
+
+/// A reference to another server, and one by identifier alone, is taken and found.
+#[test]
+fn references_are_of_the_kinds_that_are_claimed() {
+    let world = World::new();
+    let tester = world.tester();
+    let metadata = statement(&world);
+    let claims = metadata["rest"][0]["resource"].as_array().expect("types");
+    let claim = claims.iter().find(|one| one["type"] == "Observation").expect("Observation");
+    assert_eq!(claim["referencePolicy"], json!(["literal", "logical"]));
+    let by = |subject: Value| {
+        let one = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "subject": subject});
+        tester.create(&one)
+    };
+    let elsewhere = by(json!({"reference": "https://elsewhere.example/fhir/Patient/1"}));
+    let named = by(json!({"type": "Patient", "identifier": {"system": "urn:policy", "value": "1"}}));
+    assert_eq!(tester.ids("Observation?subject=https://elsewhere.example/fhir/Patient/1"), [elsewhere]);
+    assert_eq!(tester.ids("Observation?subject:identifier=urn:policy%7C1"), [named]);
 }
 
 #[test]

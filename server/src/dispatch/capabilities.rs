@@ -164,7 +164,7 @@ fn resource(
         "conditionalRead": "full-support",
         "conditionalUpdate": true,
         "conditionalDelete": (deletes.code()),
-        "referencePolicy": ["literal", "local"]
+        "referencePolicy": ["literal", "logical"]
     });
     if kind == "Binary" {
         resource.set("documentation", Json::from(CONTENT));

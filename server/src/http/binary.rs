@@ -92,7 +92,7 @@ impl Ranges {
     /// What is wanted most of the resource and a content of this type.
     ///
     /// Of two that are wanted alike the content is given, unless FHIR is named. A name that
-    /// is the content's own means the content. XML under its general names is what browsers
+    /// is the content's own means the content, and so does `text/*` of a text. XML under its general names is what browsers
     /// send with every request: it means FHIR only where the content is not taken.
     fn choice(&self, own: Option<&str>) -> Choice {
         let exactness = |range: &str, name: &str| match name {
@@ -105,8 +105,9 @@ impl Ranges {
         };
         let ranges = || self.0.iter().map(String::as_str);
         let (exact, content) = own.map_or((0, 0.0), |_| negotiate::best(ranges(), exactness));
-        let meant =
-            |range: &&str| is_fhir(range) || own != Some(&*named(range)) && Form::named(range) != Some(Form::Xml);
+        // FHIR's own names are none of text.
+        let is_own = |name: &str| own.is_some_and(|own| own == name || name == "text/*" && own.starts_with("text/"));
+        let meant = |range: &&str| is_fhir(range) || !is_own(&named(range)) && Form::named(range) != Some(Form::Xml);
         let resource = |form| negotiate::quality(ranges().filter(meant), form);
         let resource = resource(Form::Json).max(resource(Form::Xml));
         let is_named = ranges().filter(meant).any(|range| Form::named(range).is_some() && weight(range) > 0.0);

@@ -25,6 +25,10 @@ fn what_is_wanted_most_is_given() {
         ("application/pdf;q=0.3, */*", "application/pdf", Resource),
         ("image/png, */*;q=0.5", "application/pdf", Content),
         ("image/png, */*;q=0.5", "image/png", Content),
+        ("text/*;q=0.9, application/fhir+json;q=0.5", "text/plain", Content),
+        ("text/*;q=0.5, application/fhir+json;q=0.9", "text/plain", Resource),
+        ("text/*, application/fhir+json", "text/plain", Resource),
+        ("text/*", "text/plain", Content),
         // Browsers.
         ("text/html, application/xhtml+xml, application/xml;q=0.9, image/webp, */*;q=0.8", "application/pdf", Content),
         ("text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.8", "text/html", Content),
