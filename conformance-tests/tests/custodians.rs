@@ -134,3 +134,18 @@ fn what_a_backend_may_not_change_it_may_not_delete() {
     town.get(&place).expect(200);
     town.delete(&place).expect(204);
 }
+
+/// A town's Consent looked in the portal as if the mother herself had given it.
+#[test]
+fn the_portal_tells_what_a_custodian_filed() {
+    let world = World::new();
+    let (browser, _) = world.portal_of("hanako");
+    let page = world.endpoint("management_endpoint");
+    let entered = || {
+        let text = browser.open(&page).answer.text();
+        text.matches("Entered by").count() + text.matches("登録した機関").count()
+    };
+    assert_eq!(entered(), 0);
+    world.importer().create(&consent(DAUGHTER, MOTHER, "deny", "Observation", "Organization/org-test"));
+    assert_eq!(entered(), 1);
+}

@@ -20,14 +20,15 @@ use crate::auth::server::AuthorizationServer;
 use crate::auth::wording::{self, Language};
 use crate::consent::label;
 use crate::consent::policy::KIND_SYSTEM;
-use crate::consent::view::CitizenKey;
+use crate::consent::view::{CitizenKey, CustodianKey};
 use crate::interaction::filing::{self, EndedBy};
-use crate::interaction::shown::Looked;
+use crate::interaction::shown::{Looked, Shown};
 use crate::interaction::{Call, Error, Ground, Interaction, is_id};
 use crate::store::StoreError;
 use crate::store::account::GrantWithConsents;
 use crate::store::audit::{Filter, Kind, Party};
 use crate::store::entity::client;
+use crate::store::facts::Custody;
 
 /// The page.
 #[derive(Clone, Debug, Template)]
@@ -53,6 +54,8 @@ struct Share {
     until: Option<String>,
     /// Who gave it, if someone else.
     by: Option<String>,
+    /// Whose backend filed it, where no person did.
+    filed_by: Option<String>,
     last: Option<String>,
     /// What the button sends back: the name of its field, and the id.
     field: &'static str,
@@ -81,14 +84,14 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, done: bool) -
     let mut disclosed = Vec::new();
     let mut consents = Vec::new();
     for person in &people {
-        for (id, consent) in active(&call, person).await? {
+        for consent in active(&call, person).await? {
             disclosed.push((person.key, "Consent".to_owned()));
-            consents.push((*person, id, consent));
+            consents.push((*person, consent));
         }
     }
-    let known = Known::of(&call, &shell, &people, consents.iter().map(|(_, _, consent)| consent)).await?;
+    let known = Known::of(&call, &shell, &people, consents.iter().map(|(_, consent)| consent)).await?;
     let mut shares: Vec<Share> =
-        consents.iter().map(|(person, id, consent)| known.share(person, id, consent, &grants)).collect();
+        consents.iter().map(|(person, consent)| known.share(person, consent, &grants)).collect();
     shares.extend(grants.iter().filter(|one| one.consents.is_empty()).map(|one| known.sign_in(one)));
     let asked = |ids: String| {
         let query = vec![("patient".to_owned(), ids), ("status".to_owned(), "active".to_owned())];
@@ -99,14 +102,14 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, done: bool) -
 }
 
 /// The active Consents of someone, newest first.
-async fn active(call: &Call<'_>, person: &Person) -> Result<Vec<(String, Json)>, Error> {
+async fn active(call: &Call<'_>, person: &Person) -> Result<Vec<Shown>, Error> {
     let query = [
         ("patient".to_owned(), format!("Patient/{}", person.id)),
         ("status".to_owned(), "active".to_owned()),
         ("_sort".to_owned(), "-_lastUpdated".to_owned()),
     ];
     let (found, _) = call.found(("Consent", &query), MOST, &mut Looked::default()).await?;
-    Ok(found.into_iter().map(|one| (one.id, one.resource)).collect())
+    Ok(found)
 }
 
 /// What an answer of the form asks for.
@@ -174,6 +177,8 @@ struct Known<'a> {
     own: Vec<Box<str>>,
     clients: HashMap<String, String>,
     names: HashMap<String, String>,
+    /// References of the Organizations whose backends filed some of them.
+    filers: HashMap<CustodianKey, String>,
     /// The latest use of someone's records, by her key and the reference of the app or person.
     used: HashMap<(CitizenKey, String), i64>,
 }
@@ -183,21 +188,26 @@ impl<'a> Known<'a> {
         call: &Call<'a>,
         shell: &Shell,
         people: &[&Person],
-        consents: impl Iterator<Item = &'c Json>,
+        consents: impl Iterator<Item = &'c Shown> + Clone,
     ) -> Result<Self, Error> {
-        let mut mentioned = Vec::new();
-        consents.for_each(|consent| people::references(consent, &mut mentioned));
+        let filed = consents.clone().filter(|one| one.custody == Custody::Published);
+        let filers = people::keepers(call, filed.map(|one| one.custodian)).await?;
+        let mut mentioned: Vec<&str> = filers.values().map(String::as_str).collect();
+        consents.for_each(|consent| people::references(&consent.resource, &mut mentioned));
         Ok(Self {
             app: call.app,
             language: shell.language,
             own: call.caller.user.as_ref().map(|user| user.references.clone()).unwrap_or_default(),
             clients: clients(call.app, shell.language).await?,
             names: people::directory(call, mentioned.into_iter(), shell.language).await?,
+            filers,
             used: used(call, people).await?,
         })
     }
 
-    fn share(&self, person: &Person, id: &str, consent: &Json, grants: &[GrantWithConsents]) -> Share {
+    fn share(&self, person: &Person, filed: &Shown, grants: &[GrantWithConsents]) -> Share {
+        let (id, consent) = (&filed.id, &filed.resource);
+        let filer = self.filers.get(&filed.custodian).filter(|_| filed.custody == Custody::Published);
         let provision = consent.get("provision");
         let actors: Vec<&Json> = provision
             .map_or(&[][..], |root| root.list("actor"))
@@ -222,13 +232,14 @@ impl<'a> Known<'a> {
             since: self.date(consent.str("dateTime").or_else(|| period("start")).unwrap_or_default()),
             until: period("end").map(|end| self.date(end)),
             by: performer.map(|one| self.name(one)),
+            filed_by: filer.map(|reference| self.names.get(reference).unwrap_or(reference).clone()),
             last: references
                 .iter()
                 .filter_map(|one| self.used.get(&(person.key, (*one).to_owned())))
                 .max()
                 .map(|at| self.instant(*at)),
             field: "consent",
-            id: id.to_owned(),
+            id: id.clone(),
         }
     }
 
@@ -246,6 +257,7 @@ impl<'a> Known<'a> {
             since: self.instant(one.grant.created),
             until: None,
             by: None,
+            filed_by: None,
             last: None,
             field: "grant",
             id: one.grant.id.clone(),

@@ -1,7 +1,7 @@
 //! The people whose records someone may see: herself, the children she holds
 //! authority for, and those who share with her.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -11,7 +11,7 @@ use techo_profiles::json::Json;
 use super::words::{self, Words};
 use crate::auth::wording::Language;
 use crate::consent::caller::{AuthorityKind, Candidate};
-use crate::consent::view::{CitizenKey, Reach};
+use crate::consent::view::{CitizenKey, CustodianKey, Reach};
 use crate::interaction::filing::name;
 use crate::interaction::{Call, Error};
 
@@ -188,6 +188,17 @@ pub async fn directory<'r>(
         }
     }
     Ok(names)
+}
+
+/// References of the Organizations in whose keeping something is.
+pub async fn keepers(
+    call: &Call<'_>,
+    keys: impl Iterator<Item = CustodianKey>,
+) -> Result<HashMap<CustodianKey, String>, Error> {
+    let keys: HashSet<CustodianKey> = keys.collect();
+    let keys: Vec<CustodianKey> = keys.into_iter().collect();
+    let found = call.store.patients(&keys).await?;
+    Ok(found.into_iter().map(|(key, id)| (key, format!("Organization/{id}"))).collect())
 }
 
 /// Types that name someone or something.

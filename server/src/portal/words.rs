@@ -144,6 +144,7 @@ pub(super) const UNTIL: Words = Words("いつまで", "Until");
 pub(super) const LAST_USED: Words = Words("最後の利用", "Last used");
 pub(super) const NOT_USED: Words = Words("最近の利用はありません", "Not used lately");
 pub(super) const GIVEN_BY: Words = Words("許可した人", "Allowed by");
+pub(super) const FILED_BY: Words = Words("登録した機関", "Entered by");
 pub(super) const PURPOSE: Words = Words("目的", "Purpose");
 pub(super) const APP: Words = Words("アプリ", "App");
 pub(super) const PERSON_OR_PLACE: Words = Words("人・機関", "Person or organisation");

@@ -19,7 +19,7 @@ use super::{refused, shown, words};
 use crate::auth::login::Session;
 use crate::auth::person::AccountKind;
 use crate::consent::label;
-use crate::consent::view::{CitizenKey, CustodianKey};
+use crate::consent::view::CitizenKey;
 use crate::interaction::shown::{Looked, Shown};
 use crate::interaction::{Call, Error, Ground, Interaction, Reply};
 use crate::store::facts::Custody;
@@ -130,16 +130,8 @@ impl Records {
         for found in &self.all {
             people::references(&found.resource, &mut mentioned);
         }
-        let keepers: HashSet<CustodianKey> =
-            self.all.iter().filter(|one| one.custody != Custody::Returned).map(|one| one.custodian).collect();
-        let keepers: Vec<CustodianKey> = keepers.into_iter().collect();
-        let keepers: HashMap<CustodianKey, String> = call
-            .store
-            .patients(&keepers)
-            .await?
-            .into_iter()
-            .map(|(key, id)| (key, format!("Organization/{id}")))
-            .collect();
+        let kept = self.all.iter().filter(|one| one.custody != Custody::Returned).map(|one| one.custodian);
+        let keepers = people::keepers(call, kept).await?;
         let places = mentioned.into_iter().chain(keepers.values().map(String::as_str));
         let places = places.filter(|reference| !reference.starts_with("Patient/"));
         let mut names = people::directory(call, places, shell.language).await?;
