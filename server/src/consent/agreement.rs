@@ -209,6 +209,7 @@ fn put(record: &Record, rid: i64, world: &World, zone: &TimeZone) -> Put {
                 if !record.older && lists(&kind, &listed) { format!("{LISTS} {coded}") } else { coded }
             },
         },
+        left: Vec::new(),
         old: Vec::new(),
         new: several
             .into_iter()

@@ -13,8 +13,11 @@ mod names;
 mod path;
 mod transaction;
 
+use std::sync::Arc;
+
 use techo_profiles::json::Json;
 
+use crate::interaction::audit::Looks;
 use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Interaction, Issue, Reply, Return};
 use crate::store::write::instant;
@@ -97,18 +100,19 @@ async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, 
 
 async fn alone(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
     let interaction = entry.interaction();
+    let own = apart(call, &interaction, Arc::default());
     let result = match entry.allowed(call) {
-        Ok(()) => super::run(&call.doing(interaction.action()), &interaction).await,
+        Ok(()) => super::run(&own, &interaction).await,
         Err(error) => Err(error),
     };
-    recorded(call, &interaction, &result).await?;
+    own.record(&interaction, &result).await?;
     result
 }
 
-/// Keeps what an entry looked at under a record of its own: the Bundle's would say whose
-/// data went out, and not by which question.
-async fn recorded(call: &Call<'_>, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
-    call.doing(interaction.action()).record(interaction, result).await
+/// The call of one entry. What it looks at is kept under a record of its own: the Bundle's
+/// would say whose data went out, and not by which question.
+fn apart<'a>(call: &Call<'a>, interaction: &Interaction, looks: Arc<Looks>) -> Call<'a> {
+    Call { looks, ..call.doing(interaction.action()) }
 }
 
 /// The answer of an entry that was refused while others were not.

@@ -56,6 +56,7 @@ pub async fn amend(call: &Call<'_>, at: &Location, by: &Json, change: Change) ->
         planned.put.method = Method::Patch;
         // None of what decides who may see it stands in these lists.
         planned.put.facts = call.store.facts(&old).await?;
+        planned.put.left.clear();
         planned.moved = None;
         if let Some(reply) = planned.committed(call).await? {
             return Ok(reply);

@@ -6,8 +6,7 @@
 //!
 //! Source: IHE Basic Audit Log Patterns
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use techo_profiles::json::Json;
 
@@ -18,40 +17,15 @@ use crate::consent::view::{CitizenKey, Reach};
 use crate::secret;
 use crate::store::StoreError;
 use crate::store::audit::{Consented, Detail, Disclosed, Found, Kind, Layer, Outcome, Party, Record, Server};
-use crate::store::reader::Stored;
 use crate::store::stance::Ground;
 use crate::store::write::{Extra, Method, Put};
 
-/// Whose records a call has looked at on the way to its answer, and of which type: what
-/// it is refused with may tell of them too.
-#[derive(Debug, Default)]
-pub(crate) struct Looks(Mutex<Vec<(CitizenKey, String)>>);
-
-impl Looks {
-    /// These were looked at.
-    pub(crate) fn at(&self, records: &[(CitizenKey, String)]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(records);
-    }
-
-    fn take(&self) -> Vec<(CitizenKey, String)> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
+mod looks;
 mod search;
-pub(super) use search::search;
 
-impl Call<'_> {
-    /// These records were looked at.
-    pub(super) async fn looked_at(&self, records: &[Stored]) -> Result<(), Error> {
-        for record in records {
-            let kind = self.type_name(record.kind);
-            let citizens = self.citizens_of(record).await?;
-            self.looks.at(&citizens.into_iter().map(|citizen| (citizen, kind.clone())).collect::<Vec<_>>());
-        }
-        Ok(())
-    }
-}
+pub(crate) use looks::{Looks, STATISTICS};
+use looks::{Told, counted};
+pub(super) use search::search;
 
 impl App {
     /// Keeps the record of a request whose token is not, or no longer, good.
@@ -81,15 +55,19 @@ impl App {
 }
 
 impl Call<'_> {
-    /// Keeps the record of what was answered or refused, before it leaves.
+    /// Keeps the record of what was answered or refused, before it leaves. It is filed for
+    /// every citizen of whom that tells ([`looks`]).
     pub async fn record(&self, interaction: &Interaction, result: &Result<Reply, Error>) -> Result<(), Error> {
+        let looked = self.looks.take();
+        let written = result.as_ref().ok().filter(|reply| reply.written);
         let kind = match interaction {
+            // The write itself was recorded in its own transaction: beside it stands whom its
+            // condition told of.
+            _ if written.is_some() => Kind::Search,
             Interaction::Read(..) => Kind::Read,
             Interaction::Vread(..) => Kind::Vread,
             Interaction::Search(..) => Kind::Search,
             Interaction::History(..) => Kind::History,
-            // Their success was recorded in their own transaction.
-            _ if result.as_ref().is_ok_and(|reply| reply.written) => return Ok(()),
             // What was there already was given back.
             Interaction::Create { .. } if result.is_ok() => Kind::Read,
             Interaction::Create { .. } => Kind::Create,
@@ -103,16 +81,20 @@ impl Call<'_> {
             Err(Error::Store(_) | Error::Internal(_)) => (kind, Outcome::Failed),
             Err(_) => (Kind::Refusal, Outcome::Refused),
         };
+        let disclosed = result.as_ref().map_or(&[][..], |reply| &reply.disclosed);
+        let mut told = self.told(disclosed, looked).await?;
+        if let Some(reply) = written {
+            told.retain(|citizen, _| reply.disclosed.iter().all(|(one, _)| one != citizen));
+            if told.is_empty() {
+                return Ok(());
+            }
+        }
         let mut record = self.record_of(kind, outcome);
         record.query = Some(asked(interaction).into());
-        let looked = self.looks.take();
+        record.patients = self.disclosed(told).await?;
         if let Ok(reply) = result {
-            record.patients = self.disclosed(&reply.disclosed).await?;
             record.resource = reply.about.as_ref().map(|at| at.reference().into());
-        }
-        if result.is_err() {
-            // A refusal tells of what was looked at before: how an expression fails, or a test.
-            record.patients = self.disclosed(&looked).await?;
+        } else {
             let known: Vec<CitizenKey> = record.patients.iter().map(|one| one.citizen).collect();
             record.patients.extend(self.refused_about().into_iter().filter(|one| !known.contains(&one.citizen)));
         }
@@ -131,7 +113,8 @@ impl Call<'_> {
     }
 
     /// The records of a set of writes, for its own transaction: one for what is
-    /// made, one for what is changed, one for what is deleted.
+    /// made, one for what is changed, one for what is deleted. What is given to another
+    /// citizen is a change of the record of both.
     pub(super) async fn write_records(&self, puts: &[Put]) -> Result<Vec<Extra>, Error> {
         let mut extras = Vec::new();
         for kind in [Kind::Create, Kind::Update, Kind::Delete] {
@@ -142,10 +125,10 @@ impl Call<'_> {
             let mut pairs = Vec::new();
             for put in &of_kind {
                 let name = self.type_name(put.kind);
-                pairs.extend(put.facts.subjects.iter().map(|citizen| (*citizen, name.clone())));
+                pairs.extend(put.concerned().map(|citizen| (citizen, name.clone())));
             }
             let mut record = self.record_of(kind, Outcome::Success);
-            record.patients = self.disclosed(&pairs).await?;
+            record.patients = self.disclosed(counted(&pairs)).await?;
             if let [one] = of_kind[..] {
                 record.resource = Some(format!("{}/{}", self.type_name(one.kind), one.id).into());
             }
@@ -169,11 +152,7 @@ impl Call<'_> {
     }
 
     /// What was disclosed, citizen by citizen, and why that was allowed.
-    async fn disclosed(&self, pairs: &[(CitizenKey, String)]) -> Result<Vec<Disclosed>, Error> {
-        let mut counts: BTreeMap<CitizenKey, BTreeMap<&str, u32>> = BTreeMap::new();
-        for (citizen, kind) in pairs {
-            *counts.entry(*citizen).or_default().entry(kind).or_default() += 1;
-        }
+    async fn disclosed(&self, counts: Told) -> Result<Vec<Disclosed>, Error> {
         let unknown: Vec<CitizenKey> = counts.keys().copied().filter(|key| self.patient_of(*key).is_none()).collect();
         let others = self.store.patients(&unknown).await?;
         let grounds = self.grounds(&unknown).await?;

@@ -210,19 +210,23 @@ impl<'a> Call<'a> {
     /// [`Error::Forbidden`] for what the caller may read and not change;
     /// [`Error::Conflict`] where someone else holds an id that she may choose, alike for
     /// live, deleted and hidden.
+    ///
+    /// What she is told by either is on record: a version that does not fit tells of one too.
     pub async fn writable_now(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
         if self.publishes(at) {
             return Err(super::update::taken());
         }
         let view = self.view_for(action);
         if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
+            self.looked_at(std::slice::from_ref(&found)).await?;
             return Ok(Some(found));
         }
         if self.caller.publisher().is_none() {
             // What a search finds is known of as well as what is read.
             for known in [Action::Read, Action::Search] {
                 let view = self.view_for(known);
-                if self.store.reader(&view).current(&at.kind, &at.id).await?.is_some() {
+                if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
+                    self.looked_at(&[found]).await?;
                     return Err(untouchable());
                 }
             }

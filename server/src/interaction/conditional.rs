@@ -10,10 +10,11 @@
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::config::ConditionalDelete;
 use crate::consent::caller::Action;
+use crate::search::names::Answer;
 use crate::search::parse;
 use crate::search::plan::{CodePattern, Filter, Match, Pattern, Plan};
 use crate::secret;
-use crate::store::reader::Stored;
+use crate::store::reader::{Page, Stored};
 use crate::store::{StoreError, write};
 
 /// The most that one delete takes.
@@ -66,12 +67,22 @@ impl Condition {
 
     /// The one match there is already; several are 412.
     pub(crate) async fn existing(&self, call: &Call<'_>) -> Result<Option<(i64, String, i32)>, Error> {
-        let page = call.store.reader(&call.world()).search(&self.plan, None, 2).await?;
+        let page = self.found(call, 2).await?;
         match &page.rows[..] {
             [] => Ok(None),
             [one] => Ok(Some((one.rid, one.id.clone(), one.version))),
-            several => Err(told(call, several, self::several()).await),
+            _ => Err(several()),
         }
+    }
+
+    /// What matches now. It is on record, and so is whom the condition names: whatever
+    /// becomes of it, the caller is told by it.
+    async fn found(&self, call: &Call<'_>, most: u32) -> Result<Page, Error> {
+        let page = call.store.reader(&call.world()).search(&self.plan, None, most).await?;
+        call.looked_at(&page.rows).await?;
+        let answer = Answer { found: page.rows.len(), whole: page.next.is_none() };
+        call.asked(std::slice::from_ref(&self.plan), answer);
+        Ok(page)
     }
 
     /// The one match as it is now, for a caller who may do `action` with it.
@@ -102,9 +113,9 @@ impl Condition {
         if call.config.conditional_delete == ConditionalDelete::Single {
             return Ok(self.target(call, Action::Delete).await?.into_iter().collect());
         }
-        let found = call.store.reader(&call.world()).search(&self.plan, None, MOST).await?;
+        let found = self.found(call, MOST).await?;
         if found.next.is_some() {
-            return Err(told(call, &found.rows, too_many()).await);
+            return Err(too_many());
         }
         let mut all = Vec::new();
         for row in found.rows {
@@ -140,14 +151,6 @@ impl Condition {
         let text = format!("{} {} {}", self.plan.resource_type, call.world_name(), parse::canonical(&self.plan));
         let hash = secret::hash(text.as_bytes());
         Ok(call.store.reader(&call.world()).condition(&self.plan, hash, rid, wanted)?)
-    }
-}
-
-/// The refusal, once these records are on record: it tells that they are there.
-async fn told(call: &Call<'_>, records: &[Stored], refusal: Error) -> Error {
-    match call.looked_at(records).await {
-        Ok(()) => refusal,
-        Err(error) => error,
     }
 }
 

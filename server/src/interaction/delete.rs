@@ -86,7 +86,7 @@ impl Doomed {
         let mut reply = Reply { status: Status::NoContent, written: true, ..Reply::default() };
         for put in &self.puts {
             let kind = call.type_name(put.kind);
-            reply.disclosed.extend(put.facts.subjects.iter().map(|one| (*one, kind.clone())));
+            reply.disclosed.extend(put.concerned().map(|one| (one, kind.clone())));
             reply.about = Some(Location { kind, id: put.id.clone() });
         }
         reply.about = reply.about.filter(|_| self.puts.len() == 1);
@@ -154,6 +154,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
             .zip(old.body().ok().flatten())
             .map(|(resource, bytes)| stamp(bytes, &resource, &old.id, old.version + 1)),
         facts: tombstone(&old, subjects.clone(), call).await?,
+        left: Vec::new(),
         // The citizen still finds what was withdrawn: its index rows stay.
         new: if withdraws { Vec::new() } else { subject_rows(&subjects) },
         sweep: before.is_none(),

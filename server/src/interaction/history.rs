@@ -7,9 +7,11 @@
 //!
 //! Source: FHIR R4 http.html#history
 
+use std::collections::BTreeSet;
+
 use techo_profiles::json::Json;
 
-use super::audit::RENDERED;
+use super::audit::{RENDERED, STATISTICS};
 use super::error::outcome;
 use super::read::no_count;
 use super::redact::Seen;
@@ -38,7 +40,10 @@ pub async fn history(call: &Call<'_>, of: &Past, query: &[(String, String)]) -> 
     if let Past::Instance(at) = of {
         let current = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
         asked.window.rid = Some(current.rid);
+        // That it is there is told though no version may be.
+        call.looked_at(&[current]).await?;
     }
+    call.asked_of_all(types.iter().map(String::as_str));
     if asked.limit == 0 {
         return counted(call, of, &types, &asked).await;
     }
@@ -81,10 +86,16 @@ async fn put_in(
 /// How many versions there are, and none of them: as a search with `_count=0` has it.
 async fn counted(call: &Call<'_>, of: &Past, types: &[String], asked: &Asked) -> Result<Reply, Error> {
     let reader = call.reader();
-    let mut total = 0;
+    let (mut total, mut whose) = (0, BTreeSet::new());
     for number in in_use(call, types).await? {
-        total += reader.count_changes(&call.type_name(number), &asked.window).await?;
+        let kind = call.type_name(number);
+        let count = reader.count_changes(&kind, &asked.window).await?;
+        total += count;
+        if count > 0 && asked.window.rid.is_none() && whose.len() <= STATISTICS {
+            whose.extend(reader.citizens_of_changes(&kind, &asked.window, STATISTICS).await?);
+        }
     }
+    call.told_about(whose.into_iter().collect());
     let mut bundle = Bundle::new("history");
     link(call, &of.path(), (asked, &[], false), &mut bundle)?;
     let about = if let Past::Instance(at) = of { Some(at.clone()) } else { None };

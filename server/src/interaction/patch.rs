@@ -218,7 +218,6 @@ pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) ->
     let resource = old.json()?;
     let mut resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     let cut = call.doing(Action::Read).cut(old, &resource).await?;
-    call.looked_at(std::slice::from_ref(old)).await?;
     let patched = if let Some(cut) = cut {
         let mut shown = cut.shown();
         changes.apply(call, &mut shown)?;

@@ -157,6 +157,11 @@ impl Draft {
         new.extend(app.effect_rows(&self.resource, keeping, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping);
         let version = old.map_or(1, |old| old.version + 1);
+        let mut left = match old {
+            Some(old) => app.store.subjects_of(old).await?,
+            None => Vec::new(),
+        };
+        left.retain(|one| !facts.subjects.contains(one));
         Ok(Put {
             rid,
             kind: app.definitions.type_number(&self.at.kind).unwrap_or(0),
@@ -165,6 +170,7 @@ impl Draft {
             method: if old.is_none_or(Stored::is_deleted) { Method::Create } else { Method::Update },
             body: Some(super::stamp::stamp(&self.text, &self.resource, &self.at.id, version)),
             facts,
+            left,
             old: before,
             new,
             sweep,

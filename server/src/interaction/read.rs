@@ -70,7 +70,10 @@ impl Call<'_> {
     /// A stored version as an answer.
     pub(super) async fn reply(&self, found: Stored) -> Result<Reply, Error> {
         let about = Location { kind: self.type_name(found.kind), id: found.id.clone() };
-        let body = self.shown(&found, &mut Seen::new()).await?.ok_or(Error::Gone)?;
+        let Some(body) = self.shown(&found, &mut Seen::new()).await? else {
+            self.looked_at(&[found]).await?;
+            return Err(Error::Gone);
+        };
         Ok(Reply {
             status: Status::Ok,
             body: Some(body),

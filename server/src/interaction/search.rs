@@ -17,6 +17,7 @@ use crate::consent::View;
 use crate::consent::caller::Action;
 use crate::search::SearchError;
 use crate::search::contained::{self, Which};
+use crate::search::names::Answer;
 use crate::search::page::{Cursor, Direction, query_string};
 use crate::search::parse;
 use crate::search::parse::Scope;
@@ -57,6 +58,7 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
     let from = place.as_ref().map(|(position, direction)| (position, *direction));
     let page = call.reader().page(&plans, from, limit).await?;
     let total = total(call, &plans, &page, place.is_none() && limit > 0).await?;
+    told(call, &plans, &page, (limit, total)).await?;
     let mut bundle = Bundle::new("searchset");
     bundle.entries.reserve(page.rows.iter().map(|row| row.size() + BESIDE).sum());
     link(call, (ground, query), first, &page, &mut bundle)?;
@@ -82,6 +84,18 @@ pub async fn search(call: &Call<'_>, ground: &Ground, query: &[(String, String)]
     bundle.push_outcome(&issues, call.japanese);
     reply.body = Some(bundle.finish(total, &call.view));
     Ok(reply)
+}
+
+/// Of whom the answer tells beside those whose records are on the page: whom the search
+/// names, and of a count alone those whom it counts.
+async fn told(call: &Call<'_>, plans: &[Plan], page: &Page, (limit, total): (u32, Option<u64>)) -> Result<(), Error> {
+    let ends = page.next.is_none() && page.previous.is_none();
+    for plan in plans {
+        let kind = call.definitions.type_number(&plan.resource_type);
+        let found = page.rows.iter().filter(|row| Some(row.kind) == kind).count();
+        call.asked(std::slice::from_ref(plan), Answer { found, whole: ends || limit == 0 });
+    }
+    if limit == 0 && total != Some(0) { call.counted(plans, total).await } else { Ok(()) }
 }
 
 /// The plans of a query, and the place where a page link leads to.

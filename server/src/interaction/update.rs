@@ -78,7 +78,7 @@ impl Planned {
         let mut reply = Reply {
             status: if self.created { Status::Created } else { Status::Ok },
             count: 1,
-            disclosed: self.put.facts.subjects.iter().map(|one| (*one, at.kind.clone())).collect(),
+            disclosed: self.put.concerned().map(|one| (one, at.kind.clone())).collect(),
             written: true,
             ..Reply::default()
         };

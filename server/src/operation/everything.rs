@@ -79,6 +79,8 @@ async fn of_one(call: &Call<'_>, at: &Location, input: &Input<'_>) -> Result<Rep
     let (asked, _, place) = asked(call, &at.reference(), input)?;
     // Whoever is hidden is answered like nobody.
     let row = call.reader().current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    // She is told of though nothing of hers may be on the page.
+    call.looked_at(std::slice::from_ref(&row)).await?;
     let mut page = Page::new(call, at.reference(), asked);
     let person = page.person(call, row).await?.ok_or(Error::Gone)?;
     page.reply.about = Some(at.clone());

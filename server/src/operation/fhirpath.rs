@@ -141,7 +141,7 @@ async fn fetch(
     let Some(at) = place.and_then(|(kind, id)| Location::read(&format!("{kind}/{id}"))) else { return Ok(None) };
     match read::read(&call.doing(Action::Read), &at, &Known::default(), &Shape::default()).await {
         Ok(reply) => {
-            call.looks.at(&reply.disclosed);
+            call.looks.at(reply.disclosed.iter().map(|(citizen, _)| *citizen), (&at.kind, &at.id));
             disclosed.extend(reply.disclosed);
             reply.body.as_deref().map(parse).transpose()
         }

@@ -13,6 +13,7 @@ use crate::interaction::redact::Seen;
 use crate::interaction::search::{Bundle, damaged};
 use crate::interaction::{Call, Error, Issue, Reply, is_id};
 use crate::search::named::NO_RESULT;
+use crate::search::names::Answer;
 use crate::search::page::query_string;
 use crate::search::shape::Shape;
 
@@ -81,6 +82,7 @@ async fn lastn(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
             "件数が多すぎます。max や code を絞ってください。",
         ));
     }
+    call.asked(std::slice::from_ref(&plan), Answer { found: rows.len(), whole: true });
     let mut used = query.clone();
     used.extend(input.text("max").map(|max| ("max".to_owned(), max.to_owned())));
     let used: Vec<(Box<str>, Box<str>)> = used.into_iter().map(|(name, value)| (name.into(), value.into())).collect();

@@ -66,6 +66,7 @@ async fn meta(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         Target::Version(at, version) => (at, call.reader().version(&at.kind, &at.id, *version).await?),
     };
     let found = found.ok_or(Error::NotFound)?;
+    call.looked_at(std::slice::from_ref(&found)).await?;
     let body = call.shown(&found, &mut Seen::new()).await?.ok_or(Error::Gone)?;
     let citizens = call.citizens_of(&found).await?;
     Ok(Reply {
@@ -88,6 +89,7 @@ async fn in_use(call: &Call<'_>, kinds: &[&str]) -> Result<Reply, Error> {
             meta.set(*name, Json::array(values.into_iter().map(|value| item(listed, value))));
         }
     }
+    call.summed_up(kinds).await?;
     Ok(Reply { body: Some(told(&meta.to_string())), ..Reply::default() })
 }
 

@@ -104,6 +104,7 @@ async fn stored(call: &Call<'_>, at: &Location) -> Result<(), Error> {
     call.may(Action::Read, &at.kind)?;
     let view = call.view_for(Action::Read);
     let found = call.store.reader(&view).current(&at.kind, &at.id).await?.ok_or(Error::NotFound)?;
+    call.looked_at(std::slice::from_ref(&found)).await?;
     if found.is_deleted() { Err(Error::Gone) } else { Ok(()) }
 }
 

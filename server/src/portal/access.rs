@@ -53,6 +53,9 @@ struct Line {
     own: bool,
 }
 
+/// Beside a type of which nothing went out.
+const ONLY_WHETHER: words::Words = words::Words("(有無・件数のみ)", " (only whether there is any, or how many)");
+
 /// Entries a page.
 const PAGE: usize = 50;
 /// Entries looked through for a page, at most.
@@ -243,6 +246,7 @@ impl<'a> Known<'a> {
 
     fn what(&self, resource: Option<&str>, kind: Kind, disclosed: &Disclosed) -> Vec<String> {
         let counted = disclosed.counts.iter().map(|(kind, count)| match count {
+            0 => format!("{}{}", words::kind(kind, self.language), ONLY_WHETHER.say(self.language)),
             1 => words::kind(kind, self.language),
             many => format!("{} ({many})", words::kind(kind, self.language)),
         });

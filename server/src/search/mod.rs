@@ -23,6 +23,7 @@ pub mod index;
 pub mod kinds;
 pub mod modifier;
 pub mod named;
+pub mod names;
 pub mod own;
 pub mod page;
 pub mod parse;

@@ -116,6 +116,7 @@ mod tests {
                 clinical: None,
                 labels: String::new(),
             },
+            left: Vec::new(),
             old: Vec::new(),
             new: vec![IndexRow::Effect { citizen: 7, stance: 1, giver: String::new(), since: 0, until: 1, days: None }],
             sweep: false,

@@ -3,7 +3,7 @@
 //! The compartment's own key is the order of the answer, so a page begins where the
 //! one before ended and costs what it holds, however much she has.
 
-use crate::consent::view::CitizenKey;
+use crate::consent::view::{CitizenKey, View};
 
 use super::error::StoreError;
 use super::reader::{COLUMNS, Reader, Stored};
@@ -92,8 +92,13 @@ impl Reader<'_> {
 
     /// What its publisher withdrew is still the citizen's to find.
     pub(super) fn found(&self) -> Sql {
-        Sql::new(if self.view().citizens_side() { "r.deleted <> 1" } else { "r.deleted = 0" })
+        there(self.view())
     }
+}
+
+/// The same of a row `r` through any view.
+pub(super) fn there(view: &View) -> Sql {
+    Sql::new(if view.citizens_side() { "r.deleted <> 1" } else { "r.deleted = 0" })
 }
 
 fn number(kind: u16) -> i16 {

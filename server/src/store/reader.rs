@@ -11,6 +11,7 @@ mod mistold;
 mod several;
 mod standing;
 mod stored;
+pub(super) mod whose;
 
 use std::sync::Arc;
 

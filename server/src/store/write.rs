@@ -6,6 +6,8 @@
 
 use sea_orm::{Statement, Value};
 
+use crate::consent::view::CitizenKey;
+
 use super::facts::Facts;
 use super::index::IndexRow;
 
@@ -55,6 +57,8 @@ pub struct Put {
     pub body: Option<Body>,
     /// The columns that decide about visibility.
     pub facts: Facts,
+    /// Whom the version before was about and this one is not.
+    pub left: Vec<CitizenKey>,
     /// The index rows of the version before.
     pub old: Vec<IndexRow>,
     /// The index rows of this version.
@@ -91,6 +95,11 @@ pub struct Rules {
 }
 
 impl Put {
+    /// Whom it concerns: whom the version is about, and whom the one before was.
+    pub fn concerned(&self) -> impl Iterator<Item = CitizenKey> {
+        self.facts.subjects.iter().chain(&self.left).copied()
+    }
+
     /// The number of the version that this makes.
     pub fn version(&self) -> i32 {
         self.expected.map_or(1, |version| version + 1)

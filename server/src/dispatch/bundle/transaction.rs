@@ -3,14 +3,16 @@
 //! Source: FHIR R4 http.html#transaction, #trules
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use techo_profiles::json::Json;
 
 use super::entry::{Entry, Verb, fault};
 use super::names::Names;
-use super::{LARGEST, answered, recorded, refusal, response, too_much, within};
+use super::{LARGEST, answered, apart, refusal, response, too_much, within};
 use crate::consent::caller::Action;
 use crate::consent::subject::{FOLLOWING, Subjects};
+use crate::interaction::audit::Looks;
 use crate::interaction::conditional::{Condition, present};
 use crate::interaction::follow::{Moved, Pending, drawn, followers};
 use crate::interaction::plan::{Draft, parse};
@@ -63,6 +65,8 @@ enum Outcome {
     /// Several that a query found; whose they were.
     Deleted(Reply),
     Found(Reply),
+    /// What was read, and looked at for that.
+    Read(Reply, Arc<Looks>),
     Nothing,
     Later,
 }
@@ -83,7 +87,7 @@ impl Written {
             at: Location { kind: call.type_name(put.kind), id: put.id.clone() },
             version: put.expected.unwrap_or(0) + 1,
             method: put.method,
-            subjects: put.facts.subjects.clone(),
+            subjects: put.concerned().collect(),
             body: put.body.clone().filter(|_| wanted && !put.method.deletes()),
         }
     }
@@ -175,15 +179,21 @@ impl Transaction {
         let mut reply = Reply { count: entries.len(), ..Reply::default() };
         let mut answers = Vec::new();
         for entry in entries {
+            let mut looks = Arc::default();
             let result = match self.outcomes.remove(&entry.index) {
                 Some(Outcome::Written(written)) => written.answered(call, stamp).await,
                 Some(Outcome::Found(found) | Outcome::Deleted(found)) => Ok(found),
+                Some(Outcome::Read(found, looked)) => {
+                    looks = looked;
+                    Ok(found)
+                }
                 Some(Outcome::Nothing) | None => Ok(Reply { status: Status::NoContent, ..Reply::default() }),
-                Some(Outcome::Later) => later(call, entry).await,
+                Some(Outcome::Later) => later(call, entry, &looks).await,
             };
             let reads = entry.verb == Verb::Get;
             if reads {
-                recorded(call, &entry.interaction(), &result).await?;
+                let interaction = entry.interaction();
+                apart(call, &interaction, looks).record(&interaction, &result).await?;
             }
             answers.push(match result {
                 Ok(answer) => {
@@ -493,13 +503,15 @@ impl Transaction {
         if own.is_some_and(|at| self.touched.contains(&at)) {
             return Ok(Outcome::Later);
         }
-        let answer = later(call, entry).await?;
+        let looks = Arc::default();
+        // What refuses the transaction is told by its record.
+        let answer = later(call, entry, &looks).await.inspect_err(|_| call.looks.join(&looks))?;
         self.size += answer.body.as_ref().map_or(0, Vec::len);
         if self.size > LARGEST {
             return Err(too_much());
         }
         // Reads come last: all that is written is known.
-        Ok(if self.set.puts.is_empty() { Outcome::Found(answer) } else { Outcome::Later })
+        Ok(if self.set.puts.is_empty() { Outcome::Read(answer, looks) } else { Outcome::Later })
     }
 }
 
@@ -512,9 +524,9 @@ fn overlap() -> Error {
     )
 }
 
-async fn later(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
+async fn later(call: &Call<'_>, entry: &Entry, looks: &Arc<Looks>) -> Result<Reply, Error> {
     let interaction = entry.interaction();
-    crate::dispatch::run(&call.doing(interaction.action()), &interaction).await
+    crate::dispatch::run(&apart(call, &interaction, looks.clone()), &interaction).await
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -87,14 +87,14 @@ impl Reader<'_> {
         Ok(found)
     }
 
-    fn current_of(&self, kind: &str, window: &Window) -> Option<Sql> {
+    pub(super) fn current_of(&self, kind: &str, window: &Window) -> Option<Sql> {
         let rows = self.versions(kind, window, false)?;
         let mut sql = Sql::new("SELECT * FROM (");
         sql.push(rows).text(") v");
         Some(sql)
     }
 
-    fn past_of(&self, kind: &str, window: &Window) -> Option<Sql> {
+    pub(super) fn past_of(&self, kind: &str, window: &Window) -> Option<Sql> {
         let number = self.number(kind)?;
         let rows = self.versions(kind, window, true)?;
         let mut sql = Sql::new("SELECT * FROM (");

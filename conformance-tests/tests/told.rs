@@ -1,0 +1,280 @@
+//! Whatever tells of a citizen is on her record: counts, answers that find nothing, versions
+//! that do not fit, labels that change nothing.
+
+use serde_json::{Value, json};
+use techo_conformance_tests::http::Response;
+use techo_conformance_tests::sample::{IDENTIFIERS, consent, patient, quantity, transaction, urn, weight};
+use techo_conformance_tests::world::{Ask, Caller, World};
+
+/// Her record as her side reads it.
+struct Trail {
+    auditor: Caller,
+    patient: &'static str,
+}
+
+impl Trail {
+    fn of(world: &World, user: &str, patient: &'static str) -> Self {
+        let ask = Ask::new("app-secret", user, "launch/patient patient/AuditEvent.rs").of(patient);
+        Self { auditor: world.approve(&ask), patient }
+    }
+
+    /// The events of a program, newest first.
+    fn events(&self, client: &str) -> Vec<Value> {
+        let found = self.auditor.search(&format!("AuditEvent?patient={}&_count=1000", self.patient));
+        let events = found["entry"].as_array().into_iter().flatten().map(|entry| entry["resource"].clone());
+        events.filter(|event| event.to_string().contains(&format!("Device/{client}\""))).collect()
+    }
+
+    /// What is asked is answered so, and that is one event.
+    #[track_caller]
+    fn told(&self, client: &str, status: u16, what: &str, ask: impl FnOnce() -> Response) -> Response {
+        let before = self.events(client).len();
+        let answer = ask();
+        assert_eq!(answer.status, status, "{what}: {}", answer.text());
+        assert_eq!(self.events(client).len(), before + 1, "{what} by {client}: {}", answer.text());
+        answer
+    }
+}
+
+/// An organization with which she shares two kinds of records.
+fn recipient(world: &World) -> Caller {
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    for kind in ["Observation", "Immunization"] {
+        mother.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", kind, "Organization/org-test"));
+    }
+    world.tester()
+}
+
+fn matching(caller: &Caller, method: &str, path: &str, version: u32, body: &Value) -> Response {
+    caller.request(method, path).header("If-Match", &format!("W/\"{version}\"")).fhir(body).send()
+}
+
+fn height(value: &str) -> Value {
+    let mut resource = quantity("pt-mei", "8302-2", "2026-05-05", value, "cm");
+    resource["identifier"] = json!([{"system": IDENTIFIERS, "value": "told"}]);
+    resource
+}
+
+/// A value was found to its last digit by counts, and nothing was on record.
+#[test]
+fn a_count_is_on_record() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let id = world.importer().create(&height("82.5"));
+    for (client, caller) in [("tester", recipient(&world)), ("importer", world.importer())] {
+        let get = |query: &str| mei.told(client, 200, query, || caller.get(query)).json();
+        for (query, total) in [
+            (format!("Observation?_id={id}&value-quantity=gt82&_summary=count"), 1),
+            (format!("Observation?_id={id}&value-quantity=gt83&_summary=count"), 0),
+            (format!("Observation?_id={id}&value-quantity=gt82&_count=0"), 1),
+            (format!("Observation?identifier={IDENTIFIERS}|told&value-quantity=gt83&_summary=count"), 0),
+            ("Observation?patient=pt-mei&value-quantity=gt82.4&value-quantity=lt82.6&_summary=count".into(), 1),
+            ("Observation?patient=pt-mei,pt-mei&value-quantity=gt999&_count=0".into(), 0),
+            ("?_type=Observation,Immunization&patient=pt-mei&_lastUpdated=gt2100-01-01&_count=0".into(), 0),
+            ("Patient/pt-mei/Observation?value-quantity=gt999&_count=0".into(), 0),
+            // Nobody is named, and it counts hers.
+            (
+                format!(
+                    "Observation?code=8302-2&date=2026-05-05&value-quantity=gt82&identifier={IDENTIFIERS}|&_summary=count"
+                ),
+                1,
+            ),
+            (format!("Observation/{id}/_history?_count=0"), 1),
+        ] {
+            let found = get(&query);
+            assert_eq!(found["total"], total, "{query}: {found}");
+            assert!(found["entry"].is_null(), "{query}: {found}");
+        }
+        for query in ["Observation/_history?_count=0", "_history?_count=0", "Observation?_summary=count"] {
+            assert!(get(query)["total"].as_u64() > Some(0), "{query}");
+        }
+        // As an entry: its event says what was asked.
+        let entry = json!({"request": {"method": "GET", "url": "Observation?patient=pt-mei&_summary=count"}});
+        for kind in ["batch", "transaction"] {
+            let bundle = json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+            mei.told(client, 200, kind, || caller.post("", &bundle));
+            let event = mei.events(client).remove(0).to_string();
+            assert!(event.contains("\"search\"") && event.contains("Observation"), "{kind}: {event}");
+        }
+    }
+}
+
+/// That there is none tells too.
+#[test]
+fn an_answer_that_finds_nothing_is_on_the_record_of_whom_it_names() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let id = world.importer().create(&height("82.5"));
+    for (client, caller) in [("tester", recipient(&world)), ("importer", world.importer())] {
+        for query in [
+            "Observation?patient=pt-mei&value-quantity=gt999".to_owned(),
+            "Observation?subject=Patient/pt-mei&value-quantity=gt999".into(),
+            "Observation?patient:Patient._id=pt-mei&value-quantity=gt999".into(),
+            "Patient/pt-mei/Observation?value-quantity=gt999".into(),
+            format!("Observation?_id={id}&value-quantity=gt999"),
+            format!("Observation?identifier={IDENTIFIERS}|told&value-quantity=gt999"),
+            "Observation?_query=latest&patient=pt-mei&value-quantity=gt999".into(),
+            "Observation/$lastn?patient=pt-mei&code=none-such".into(),
+            format!("Observation/{id}/_history?_since=2100-01-01"),
+        ] {
+            let found = mei.told(client, 200, &query, || caller.get(&query)).json();
+            assert!(found["entry"].is_null(), "{query}: {found}");
+        }
+        for query in [
+            "Organization?_has:Immunization:performer:patient=pt-mei".to_owned(),
+            format!("Organization?_has:Observation:performer:_id={id}"),
+        ] {
+            mei.told(client, 200, &query, || caller.get(&query));
+        }
+    }
+    let (town, nothing) =
+        (world.importer(), "Patient/pt-mei/$everything?_type=Immunization&_since=2100-01-01T00:00:00Z");
+    let found = mei.told("importer", 200, nothing, || town.get(nothing)).json();
+    assert!(found["entry"].is_null(), "{found}");
+    // An app is about its patient, whom its questions need not name.
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.rs").of("pt-mei"));
+    for query in ["Observation?value-quantity=gt999", "Organization?_has:Observation:performer:code=none-such"] {
+        mei.told("app-public", 200, query, || app.get(query));
+    }
+}
+
+/// Nobody fills the record of a person of whom she is shown nothing, and no answer differs.
+#[test]
+fn who_is_shown_nothing_of_her_leaves_no_trace() {
+    let world = World::new();
+    let stranger = Trail::of(&world, "stranger", "pt-stranger");
+    let tester = world.tester();
+    assert_eq!(tester.get("Patient/pt-stranger").status, 404);
+    let before = stranger.events("tester").len();
+    for who in ["pt-stranger", "pt-nobody"] {
+        for query in [
+            format!("Observation?patient={who}&_summary=count"),
+            format!("Observation?patient={who},pt-mei&value-quantity=gt999"),
+            format!("Patient?_id={who}&gender=female"),
+            format!("Organization?_has:Observation:performer:patient={who}&_count=0"),
+        ] {
+            let found = tester.search(&query);
+            assert!(found["total"] == 0 && found["entry"].is_null(), "{query}: {found}");
+        }
+    }
+    assert_eq!(stranger.events("tester").len(), before);
+}
+
+/// More than a hundred people's records are statistics.
+#[test]
+fn a_count_of_very_many_is_on_nobodys_record() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let town = world.importer();
+    let mut all = Vec::new();
+    for number in 0..100 {
+        all.push((urn(number), patient("統", &format!("told-{number}"), "2024-04-01")));
+        let mut one = quantity("x", "8287-5", "2026-05-05", "45", "cm");
+        one["subject"]["reference"] = json!(urn(number));
+        all.push((urn(1000 + number), one));
+    }
+    town.post("", &transaction(&all)).expect(200);
+    let count =
+        || town.get("Observation?code=8287-5&date=2026-05-05&_summary=count").expect(200).json()["total"].clone();
+    let before = mei.events("importer").len();
+    assert_eq!(count(), 100);
+    assert_eq!(mei.events("importer").len(), before);
+    // Whoever is named is told, however many there are.
+    town.create(&quantity("pt-mei", "8287-5", "2026-05-05", "45", "cm"));
+    let before = mei.events("importer").len();
+    assert_eq!(count(), 101);
+    assert_eq!(mei.events("importer").len(), before);
+    let named = "Observation?code=8287-5&date=2026-05-05&_summary=count&_filter=status%20eq%20final%20or%20patient%20eq%20pt-mei";
+    mei.told("importer", 200, named, || town.get(named));
+}
+
+#[test]
+fn labels_in_use_are_on_record() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    for (client, caller) in [("tester", recipient(&world)), ("importer", world.importer())] {
+        for path in ["Observation/$meta", "$meta"] {
+            mei.told(client, 200, path, || caller.get(path));
+        }
+    }
+    let town = world.importer();
+    let path = format!("Observation/{}", town.create(&weight("pt-mei", "2026-05-05", "12")));
+    let meta = json!({"tag": [{"system": "urn:t", "code": "a"}]});
+    let parameters = json!({"resourceType": "Parameters", "parameter": [{"name": "meta", "valueMeta": meta}]});
+    for name in ["meta-delete", "meta-add", "meta-add"] {
+        mei.told("importer", 200, name, || town.post(&format!("{path}/${name}"), &parameters));
+    }
+}
+
+/// A version that does not fit tells which one is there.
+#[test]
+fn what_a_write_tells_is_on_record() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let town = world.importer();
+    let mut own = height("82.5");
+    let id = town.create(&own);
+    own["id"] = json!(id);
+    let path = format!("Observation/{id}");
+    for method in ["PUT", "DELETE"] {
+        mei.told("importer", 412, method, || matching(&town, method, &path, 7, &own));
+    }
+    for mode in ["update", "delete"] {
+        let parameters = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "mode", "valueCode": mode}, {"name": "resource", "resource": own}]});
+        mei.told("importer", 200, mode, || town.post(&format!("{path}/$validate"), &parameters));
+    }
+    mei.told("importer", 200, "update at the type", || {
+        let parameters = json!({"resourceType": "Parameters", "parameter": [
+            {"name": "mode", "valueCode": "update"}, {"name": "resource", "resource": own}]});
+        town.post("Observation/$validate", &parameters)
+    });
+    let none = format!("_id={id}&value-quantity=gt999");
+    mei.told("importer", 204, "a delete of nothing", || town.delete(&format!("Observation?{none}")));
+    // What is written is about another, and that nothing of hers matched is told.
+    let other = town.create(&patient("他", "told-other", "2024-04-01"));
+    mei.told("importer", 201, "a create under a condition", || {
+        let request = town.request("POST", "Observation").header("If-None-Exist", &none);
+        request.fhir(&weight(&other, "2026-05-05", "12")).send()
+    });
+    let note = |query: &str| {
+        let basic = json!({"resourceType": "Basic", "code": {"text": "x"}, "subject": {"reference": format!("Patient/{other}")},
+            "extension": [{"url": "https://x.example/e", "valueReference": {"reference": query}}]});
+        transaction(&[(urn(9), basic)])
+    };
+    let which = format!("Observation?identifier={IDENTIFIERS}|told");
+    mei.told("importer", 200, "a conditional reference", || town.post("", &note(&which)));
+    let none = format!("{which}&value-quantity=gt999");
+    let before = mei.events("importer").len();
+    assert!(town.post("", &note(&none)).status >= 400);
+    assert_eq!(mei.events("importer").len(), before + 1, "a conditional reference to nothing");
+}
+
+/// What was given to another patient was never hers, by her record.
+#[test]
+fn what_is_given_to_another_is_on_both_records() {
+    let world = World::new();
+    let (mei, taro) = (Trail::of(&world, "hanako", "pt-mei"), Trail::of(&world, "hanako", "pt-taro"));
+    let town = world.importer();
+    let id = town.create(&weight("pt-mei", "2026-05-05", "12"));
+    let path = format!("Observation/{id}");
+    let about = |who: &str| {
+        let mut resource = weight(who, "2026-05-05", "12");
+        resource["id"] = json!(id);
+        resource
+    };
+    let updates = |trail: &Trail| {
+        let events = trail.events("importer");
+        events.iter().filter(|event| event["action"] == "U" && event.to_string().contains(&path)).count()
+    };
+    assert_eq!((updates(&mei), updates(&taro)), (0, 0));
+    mei.told("importer", 200, "given away", || town.put(&path, &about("pt-taro")));
+    assert_eq!((updates(&mei), updates(&taro)), (1, 1));
+    let back = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": about("pt-mei"), "request": {"method": "PUT", "url": path}}]});
+    town.post("", &back).expect(200);
+    assert_eq!((updates(&mei), updates(&taro)), (2, 2));
+    // What is hers alone again is nothing to him.
+    mei.told("importer", 200, "changed", || town.put(&path, &about("pt-mei")));
+    assert_eq!((updates(&mei), updates(&taro)), (3, 2));
+}
