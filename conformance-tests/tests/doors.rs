@@ -306,17 +306,6 @@ fn a_kept_decision_hears_of_a_new_colleague() {
     town.get(&path).refused(404);
 }
 
-#[test]
-fn a_kept_decision_hears_that_a_patient_is_gone() {
-    let world = World::new();
-    let writer = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
-    let path = format!("Observation/{}", writer.create(&weight("pt-mei", "2026-11-10", "7.5")));
-    let app = world.mother_for_daughter();
-    kept(&app, &path);
-    world.importer().delete("Patient/pt-mei").expect(204);
-    app.get(&path).refused(404);
-}
-
 /// What is no plain read asks by itself whether the decision stands.
 #[test]
 fn a_kept_decision_lets_no_write_pass_that_was_forbidden_meanwhile() {
