@@ -132,7 +132,7 @@ pub trait FilesConsent: Send + Sync {
     /// Makes Consents inactive: the last grant that hung on them has ended.
     fn end<'a>(&'a self, consents: &'a [String]) -> BoxFuture<'a, Result<(), FilingError>>;
 
-    /// A patient's name, as shown to those who may act for her.
+    /// A patient's name, as shown to those who may act for her; `None` if her Patient is gone.
     ///
     /// * `language`: `ja` or `en`.
     fn patient_name<'a>(&'a self, patient: &'a str, language: &'a str) -> BoxFuture<'a, Option<String>>;

@@ -63,7 +63,8 @@ impl FilesConsent for Filing {
     }
 
     fn patient_name<'a>(&'a self, patient: &'a str, _: &'a str) -> BoxFuture<'a, Option<String>> {
-        Box::pin(async move { (patient == "pt-mei").then(|| "山田 芽衣".to_owned()) })
+        let name = if patient == "pt-mei" { "山田 芽衣" } else { patient };
+        Box::pin(async move { Some(name.to_owned()) })
     }
 }
 
