@@ -182,9 +182,9 @@ pub(crate) async fn deletable(call: &Call<'_>, kind: &str, id: &str) -> Result<(
 fn held() -> Error {
     Error::Conflict(Issue::error(
         "conflict",
-        "People sign in for this Patient, and its records would be out of their reach. The operator ends their \
-         access first.",
-        "このPatientを利用しているアカウントがあり、削除すると記録を見られなくなります。先に運用者がそのアカウントの権限を終了してください。",
+        "People sign in for this Patient: its records, and who looked at them, would be out of their reach. It stays as \
+         long as they do; single records can be deleted.",
+        "このPatientを利用しているアカウントがあり、削除すると記録と閲覧の履歴を見られなくなるため、削除できません。個々の記録は削除できます。",
     ))
 }
 
