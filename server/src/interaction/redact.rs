@@ -4,7 +4,7 @@
 //! language, nothing else (`consent.md` §10). For a recipient a reference to what
 //! she cannot see keeps its opaque id and loses its `display`, whether that is
 //! hidden or is not there (§4.6): a name could stand in it. So it does its `identifier`,
-//! the number of an insured person or a chart. A name could stand in a narrative too, which
+//! the number of an insured person or a chart; and so goes the case beside a claim. A name could stand in a narrative too, which
 //! she gets only of a record all of whose references lead to what she sees. What nobody's
 //! record is, an Organization or a guide, is no different: it may name a patient. A reference
 //! to what is contained says who that is about: it goes where that refers to what is hidden.

@@ -194,8 +194,11 @@ async fn refused(call: &Call<'_>, (kind, at, resource): (&str, Option<&Location>
     let mut old = None;
     match (call.action, at) {
         (Action::Delete, Some(at)) => {
-            call.writable_now(at, call.action).await?;
-            return deletable(call, kind, &at.id).await;
+            // Of what is not hers to delete she hears nothing: a deletion would be done already.
+            return match call.writable_now(at, call.action).await? {
+                Some(_) => deletable(call, kind, &at.id).await,
+                None => Ok(()),
+            };
         }
         (Action::Update, Some(at)) => old = replaced(call, at).await?,
         (Action::Create, _) => {}
