@@ -111,8 +111,15 @@ fn a_patient_for_whom_somebody_signs_in_is_not_deleted() {
     assert_eq!(answered["entry"][0]["response"]["status"], "409", "{answered}");
     mother.get(&format!("Patient/{DAUGHTER}")).expect(200);
 
-    // Nobody signs in for this one.
+    // Who is shown her and may not delete her is not told that somebody signs in.
     let tester = world.tester();
+    mother.create(&consent(DAUGHTER, MOTHER, "permit", "Patient", "Organization/org-test"));
+    tester.get(&format!("Patient/{DAUGHTER}")).expect(200);
+    let refused = tester.delete(&format!("Patient/{DAUGHTER}")).refused(403).json();
+    let judged = tester.get(&format!("Patient/{DAUGHTER}/$validate?mode=delete")).expect(200).json();
+    assert_eq!(judged["issue"][0], refused["issue"][0], "{judged}");
+
+    // Nobody signs in for this one.
     let other = tester.create(&patient("無", "unheld-1", "2024-04-01"));
     tester.delete(&format!("Patient/{other}")).expect(204);
 }
@@ -129,7 +136,9 @@ fn what_a_backend_may_not_change_it_may_not_delete() {
     tester.get(&place).expect(200);
     record["id"] = json!(id);
     tester.put(&place, &record).refused(403);
-    tester.delete(&place).refused(403);
+    let refused = tester.delete(&place).refused(403).json();
+    let judged = tester.get(&format!("{place}/$validate?mode=delete")).expect(200).json();
+    assert_eq!(judged["issue"][0], refused["issue"][0], "a check found nothing that kept it from deleting");
     tester.delete(&format!("Observation?_id={id}")).refused(403);
     town.get(&place).expect(200);
     town.delete(&place).expect(204);

@@ -133,11 +133,12 @@ pub(crate) async fn planned(call: &Call<'_>, at: &Location, expected: Option<&Ex
     of(call, old).await.map(Some)
 }
 
-/// The put that deletes a record.
-async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
-    deletable(call, &call.type_name(old.kind), &old.id).await?;
+/// The put that deletes a record, if this caller may.
+pub(crate) async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
     let subjects = call.store.subjects_of(&old).await?;
+    // Who may not is not told what else keeps it: that somebody signs in for a Patient.
     kept(call, &old, &subjects).await?;
+    deletable(call, &call.type_name(old.kind), &old.id).await?;
     // Of a body that makes no sense there is nothing that could stay the citizen's to read.
     let published = old.custody == Custody::Published && !subjects.is_empty();
     let kept = if published { old.json().ok().flatten() } else { None };
@@ -165,7 +166,7 @@ async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
 }
 
 /// Refuses what is withdrawn otherwise, and a Patient for whom somebody signs in.
-pub(crate) async fn deletable(call: &Call<'_>, kind: &str, id: &str) -> Result<(), Error> {
+async fn deletable(call: &Call<'_>, kind: &str, id: &str) -> Result<(), Error> {
     if kind == "Patient" && call.app.is_held(id, call.now).await? {
         return Err(held());
     }

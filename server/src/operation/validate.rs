@@ -11,7 +11,7 @@ use techo_profiles::validate::{Severity, structure};
 
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
-use crate::interaction::delete::deletable;
+use crate::interaction::delete;
 use crate::interaction::follow::Pending;
 use crate::interaction::plan::Draft;
 use crate::interaction::update::{judged, replaced, whole};
@@ -196,8 +196,8 @@ async fn refused(call: &Call<'_>, (kind, at, resource): (&str, Option<&Location>
         (Action::Delete, Some(at)) => {
             // Of what is not hers to delete she hears nothing: a deletion would be done already.
             return match call.writable_now(at, call.action).await? {
-                Some(_) => deletable(call, kind, &at.id).await,
-                None => Ok(()),
+                Some(live) if !live.is_deleted() => delete::of(call, live).await.map(drop),
+                _ => Ok(()),
             };
         }
         (Action::Update, Some(at)) => old = replaced(call, at).await?,
