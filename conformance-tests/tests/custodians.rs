@@ -1,6 +1,7 @@
 //! What a custodian's backend can do in the name of a citizen whose Patient it keeps.
 
 use serde_json::{Value, json};
+use techo_conformance_tests::browser::{Browser, Page};
 use techo_conformance_tests::sample::{consent, patient, weight};
 use techo_conformance_tests::world::{Ask, Caller, World};
 
@@ -37,21 +38,56 @@ fn a_town_opened_records_to_itself() {
     assert_eq!(refused["issue"][0]["expression"][0], "Consent.provision.provision[0].actor[0].reference", "{refused}");
     town.get(&hers).refused(404);
 
-    // Who names nobody permits all others, and nothing to herself.
-    let mut everyone = itself.clone();
-    everyone["provision"].as_object_mut().expect("a provision").remove("actor");
-    town.create(&everyone);
+    // The mother is asked, and permits; a denial of the town's holds, as anyone's does.
+    mother.create(&itself);
+    mother.create(&consent(DAUGHTER, MOTHER, "permit", "Condition", "Organization/org-test"));
+    town.get(&hers).expect(200);
     tester.get(&hers).expect(200);
-    town.get(&hers).refused(404);
-    assert_eq!(town.ids("Condition?code:text=内緒"), [""; 0]);
-
-    // To the others a denial of the town's holds, and to itself as well.
     town.create(&consent(DAUGHTER, MOTHER, "deny", "Condition", "Organization/org-test"));
     tester.get(&hers).refused(404);
+}
 
-    // The mother is asked, and permits.
-    mother.create(&itself);
-    town.get(&hers).expect(200);
+/// A town's Consent that named nobody, or somebody else, opened what the mother had entered:
+/// any account could read it in the portal, that of whoever works for the town too.
+#[test]
+fn a_town_opened_what_it_had_not_published() {
+    let world = World::new();
+    let (mother, town, tester) = (mother(&world), world.importer(), world.tester());
+    let hers = format!("Condition/{}", mother.create(&condition()));
+    let mut public = condition();
+    public["code"]["text"] = json!("公開");
+    let its = format!("Condition/{}", town.create(&public));
+
+    let accounts = ["stranger", "kazuko"].map(|user| (user, world.portal_of(user)));
+    let shown = |(browser, start): &(Browser, Page), text: &str| {
+        let page = browser.open(&start.resolve(&format!("/records/{DAUGHTER}"))).answer;
+        page.status == 200 && page.text().contains(text)
+    };
+    let mut everyone = consent(DAUGHTER, MOTHER, "permit", "Condition", TOWN);
+    everyone["provision"].as_object_mut().expect("a provision").remove("actor");
+    let named = |actor: &str| consent(DAUGHTER, MOTHER, "permit", "Condition", actor);
+    for shared in [everyone, named("RelatedPerson/rp-kazuko-mei"), named("Organization/org-test")] {
+        let place = format!("Consent/{}", town.create(&shared));
+        for (user, pages) in &accounts {
+            assert!(!shown(pages, "内緒"), "{user} {shared}");
+        }
+        tester.get(&hers).refused(404);
+        town.get(&hers).refused(404);
+        assert_eq!(town.ids("Condition?code:text=内緒"), [""; 0]);
+        let mut ended = town.get(&place).expect(200).json();
+        if ended["provision"].get("actor").is_none() {
+            // What it published itself it may share.
+            assert!(shown(&accounts[0].1, "公開"), "{shared}");
+            tester.get(&its).expect(200);
+        }
+        ended["status"] = json!("inactive");
+        town.put(&place, &ended).expect(200);
+    }
+    tester.get(&its).refused(404);
+
+    // What the mother permits is hers to permit.
+    mother.create(&named("Organization/org-test"));
+    tester.get(&hers).expect(200);
 }
 
 /// A town's backend ended what the mother had allowed an app, by the identifier of its

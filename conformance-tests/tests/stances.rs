@@ -349,3 +349,61 @@ fn who_has_shared_with_many_can_still_refuse() {
     many.town().get(&path).refused(404);
     tester.post("Consent", &shared(&who, "permit")).refused(422);
 }
+
+/// A Consent that permits and denies single codes in turns.
+fn wordy(who: &str, from: u32, exceptions: u32) -> Value {
+    let each = (from..from + exceptions).map(|number| {
+        let kind = if number % 2 == 0 { "permit" } else { "deny" };
+        json!({"type": kind, "code": [{"coding": [{"system": LOINC, "code": format!("wordy-{number}")}]}]})
+    });
+    let mut one = shared(who, "permit");
+    one["provision"].as_object_mut().expect("a provision").remove("actor");
+    one["provision"]["provision"] = each.collect();
+    one
+}
+
+/// One Consent with thousands of exceptions was put whole into every statement of whoever it
+/// spoke to, and one that names nobody speaks to all: searches took seconds, then answered 500,
+/// as did the portal of families that had nothing to do with it.
+#[test]
+fn a_wordy_consent_stopped_everyone() {
+    let world = World::new();
+    let (tester, town) = (world.tester(), world.importer());
+    let who = "pt-stranger";
+    let herself = world.approve(&Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of(who));
+    let record = format!("Observation/{}", herself.create(&weight(who, "2026-01-10", "50.1")));
+    let others = format!("Observation/{}", town.create(&weight("pt-mei", "2026-01-10", "9.1")));
+
+    for exceptions in [300, 3000] {
+        let refused = herself.post("Consent", &wordy(who, 0, exceptions)).refused(422).json();
+        assert_eq!(refused["issue"][0]["code"], "too-costly", "{refused}");
+        assert_eq!(refused["issue"][0]["expression"][0], "Consent.provision", "{refused}");
+    }
+    let mut codes = shared(who, "permit");
+    let code = |number: u32| json!({"coding": [{"system": LOINC, "code": format!("wordy-{number}")}]});
+    codes["provision"]["code"] = (0..20_000).map(code).collect();
+    assert_eq!(herself.post("Consent", &codes).refused(422).json()["issue"][0]["code"], "too-costly");
+
+    // Many that each say as much as they may.
+    herself.create(&wordy(who, 0, 60));
+    tester.get(&record).expect(200);
+    let more: Vec<(String, Value)> = (1..80).map(|number| (urn(number), wordy(who, 60 * number, 60))).collect();
+    herself.post("", &transaction(&more)).expect(200);
+    // Whoever says more than a statement can bear is not seen; nobody else is hidden.
+    tester.get(&record).refused(404);
+    town.get(&others).expect(200);
+    for search in
+        ["Observation?_count=1", "Observation?patient=pt-mei", "DiagnosticReport", "?_type=Observation,Condition"]
+    {
+        for backend in [&tester, &town] {
+            backend.get(search).expect(200);
+        }
+    }
+    let (browser, start) = world.portal_of("hanako");
+    browser.open(&start.resolve("/records/pt-mei")).answer.expect(200);
+    // Her own app hears her denials of everyone as well; she herself sees what is hers, and ends them there.
+    herself.get(&record).refused(404);
+    let (browser, start) = world.portal_of("stranger");
+    let page = browser.open(&start.resolve(&format!("/records/{who}"))).answer.expect(200).text();
+    assert!(page.contains("50.1"), "{page}");
+}

@@ -207,13 +207,6 @@ impl App {
         let terms = ConsentTerms::new(self, HashSet::new());
         let mut found = Vec::new();
         let (stances, all) = self.store.stances_about(&actors, stance::MOST).await?;
-        if !all {
-            tracing::warn!(
-                heard = stances.len(),
-                "the Consents that concern one caller say more different things than are decided about; \
-                 citizens whose own few others have are not shown without a patient in context"
-            );
-        }
         for (key, said) in stances {
             let known = self.stances.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
             if let Some(policy) = known {
@@ -232,7 +225,15 @@ impl App {
             known.insert(key, policy.clone());
             found.push(policy);
         }
-        Ok(Others { said: found, unheard: (!all).then_some(actors) })
+        let others = Others::of(found, actors, all);
+        if others.unheard.is_some() {
+            tracing::warn!(
+                heard = others.said.len(),
+                "the Consents that concern one caller say more different things than are decided about; \
+                 citizens whose own few others have are not shown without a patient in context"
+            );
+        }
+        Ok(others)
     }
 
     /// These citizens with the Consents in force for each.

@@ -247,11 +247,14 @@ impl Request<'_> {
             })
     }
 
-    /// What a Consent says: as rules, or as the citizen's default. Nobody permits herself.
+    /// What a Consent says: as rules, or as the citizen's default. A custodian permits what it
+    /// published, and itself nothing.
     fn says(&self, filed: &Filed, record: &Record, software: bool, rules: bool) -> Word {
         let word = self.reads_as(&filed.consent, record, software, rules);
-        let own = filed.filer.is_some_and(|filer| self.organization() == Some(filer));
-        if own && word == Word::Permit { Word::Nothing } else { word }
+        let Some(filer) = filed.filer else { return word };
+        let itself = self.organization() == Some(filer);
+        let published = record.keeper == filer && !record.authored;
+        if word == Word::Permit && (itself || !published) { Word::Nothing } else { word }
     }
 
     fn reads_as(&self, consent: &Json, record: &Record, software: bool, rules: bool) -> Word {

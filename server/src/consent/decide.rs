@@ -15,7 +15,7 @@ use super::stance::{Others, StanceKey};
 use super::subject::{SHARED, WITH_COMPARTMENT, compartment};
 use super::view::{Branch, But, Reach, TypeRules, Unheard, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// What holds for a citizen of whom neither rule nor default speaks.
@@ -74,11 +74,21 @@ pub fn system(_: Work) -> View {
     View::new(vec![Branch { reach: Reach::Everything, types }], false, Gate::closed())
 }
 
+/// Atoms of a condition about one citizen's records. Whoever says more to one caller is not
+/// seen by it until she says less; nobody else is slower for it.
+const MOST_OF_CITIZEN: usize = 3000;
+
+/// The same for all who are spoken of one by one.
+const MOST_OF_ALL: usize = 4000;
+
 /// One branch for all citizens of whom the same may be seen.
 fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> Vec<Branch> {
+    let open = candidates.iter().filter(|candidate| !candidate.blocked);
+    let said: Vec<_> = open.map(|candidate| (candidate, rows(caller, now, action, candidate))).collect();
+    let heard = heard(said.iter().map(|(_, rows)| rows));
     let mut branches: Vec<Branch> = Vec::new();
-    for candidate in candidates.iter().filter(|candidate| !candidate.blocked) {
-        let types = citizen(caller, now, action, candidate);
+    for (candidate, rows) in said.into_iter().filter(|(_, rows)| heard.contains(rows)) {
+        let types = citizen(caller, now, action, candidate, rows);
         if types.is_empty() {
             continue;
         }
@@ -89,6 +99,20 @@ fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate])
         }
     }
     branches
+}
+
+/// Those of these conditions that a statement can bear: the smaller ones first, each of
+/// several alike once.
+fn heard<'a>(all: impl Iterator<Item = &'a Predicate>) -> HashSet<Predicate> {
+    let distinct: HashSet<&Predicate> = all.collect();
+    let mut sized: Vec<(usize, &Predicate)> = distinct.into_iter().map(|rows| (rows.size(), rows)).collect();
+    sized.sort_by_key(|(size, _)| *size);
+    let mut sum = 0;
+    let fits = sized.into_iter().take_while(|(size, _)| {
+        sum += size;
+        *size <= MOST_OF_CITIZEN && sum <= MOST_OF_ALL
+    });
+    fits.map(|(_, rows)| rows.clone()).collect()
 }
 
 /// One branch for all citizens who are not spoken of one by one: what their
@@ -110,7 +134,7 @@ fn everyone_else(
         blocked: false,
         consents: others.said.clone(),
     };
-    let types = citizen(caller, now, action, &anyone);
+    let types = citizen(caller, now, action, &anyone, rows(caller, now, action, &anyone));
     let unheard = others.unheard.as_ref().map(|actors| Unheard {
         heard: others.said.iter().filter_map(|policy| policy.stance).collect(),
         actors: actors.clone(),
@@ -120,8 +144,9 @@ fn everyone_else(
 }
 
 /// The condition by type for the rows of one citizen.
-fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate) -> TypeRules {
-    let rows = rows(caller, now, action, candidate);
+///
+/// * `rows`: as of [`rows()`].
+fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate, rows: Predicate) -> TypeRules {
     let kept = kept(caller, action, candidate);
     let any = Predicate::any([rows.clone(), kept.clone()]);
     let authority = candidate.under_authority(now);
@@ -262,8 +287,8 @@ fn hear(candidate: &Candidate, ask: Ask<'_>) -> Verdict {
     for policy in &candidate.consents {
         let verdict = policy.verdict(ask);
         let stance = policy.stance.into_iter();
-        // Stances that say the same to this caller are asked about together.
-        match said.iter_mut().find(|(same, stances)| !stances.is_empty() && policy.stance.is_some() && *same == verdict)
+        // What says the same to this caller is asked about together.
+        match said.iter_mut().find(|(same, stances)| stances.is_empty() == policy.stance.is_none() && *same == verdict)
         {
             Some((_, stances)) => stances.extend(stance),
             None => said.push((verdict, stance.collect())),

@@ -116,6 +116,15 @@ impl Predicate {
         }
     }
 
+    /// How many atoms it is made of: what it costs to ask.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+            Self::Not(part) | Self::Lists(part) | Self::Stands(_, part) => part.size(),
+            _ => 1,
+        }
+    }
+
     /// A Consent of one of these stances stands, and beside it `part` holds. Only what
     /// depends on the Consent is asked beside it.
     pub fn stands(stances: Vec<StanceKey>, part: Predicate) -> Self {

@@ -36,7 +36,7 @@ pub struct Policy {
     /// References of those who gave it.
     pub performers: Vec<Box<str>>,
     /// The Organization whose backend filed it, as custodian; `None` where someone with
-    /// authority did. To the one who files it, it permits nothing.
+    /// authority did. It permits what that Organization published, and itself nothing.
     pub filer: Option<CustodianKey>,
     /// The root and its exceptions, merged with what they inherit.
     pub root: Node,
@@ -144,7 +144,7 @@ impl Policy {
     pub fn verdict(&self, ask: Ask<'_>) -> Verdict {
         let rules = self.layer(ask, true);
         let defaults = self.layer(ask, false);
-        let permitting = |rows: Predicate| if self.is_filed_by(ask.caller) { Predicate::Never } else { rows };
+        let permitting = |rows: Predicate| Predicate::all([self.shareable(ask.caller), rows]);
         let contexts = self.nodes().filter(|_| self.root.explicit).map(|node| node.context(ask));
         Verdict {
             permit: permitting(rules.0),
@@ -155,10 +155,21 @@ impl Policy {
         }
     }
 
-    /// Whether the caller's own Organization filed it.
-    fn is_filed_by(&self, caller: &Caller) -> bool {
+    /// The rows that it can permit this caller at all. Who gave it may share everything; a
+    /// custodian what it published: what others have brought is not its own to share. Its own
+    /// people see that by what those with authority say.
+    fn shareable(&self, caller: &Caller) -> Predicate {
         let own = caller.client.organization.as_ref().map(|organization| organization.key);
-        self.filer.is_some() && self.filer == own
+        match self.filer {
+            None => Predicate::Always,
+            filer if filer == own => Predicate::Never,
+            Some(filer) => Predicate::all([Predicate::Keeper(filer), Predicate::not(Predicate::Authored)]),
+        }
+    }
+
+    /// How much it says: its nodes, with all that each names and inherits.
+    pub fn weight(&self) -> usize {
+        self.nodes().map(Node::weight).sum()
     }
 
     /// Whether it permits this Organization anything by naming it.
@@ -209,6 +220,15 @@ impl Policy {
 }
 
 impl Node {
+    fn weight(&self) -> usize {
+        let named = [
+            self.actors.as_ref().map_or(0, Vec::len),
+            self.purposes.as_ref().map_or(0, Vec::len),
+            self.actions.as_ref().map_or(0, Vec::len),
+        ];
+        named.iter().sum::<usize>() + self.data.size()
+    }
+
     /// The rows for which this node matches.
     fn matches(&self, ask: Ask<'_>) -> Predicate {
         Predicate::all([self.context(ask), self.data.clone()])

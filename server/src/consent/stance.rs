@@ -29,8 +29,16 @@ pub(super) const FILER: &str = "filer";
 /// there are more than these, is left out, and nobody else is slower for it.
 pub const MOST: usize = 64;
 
+/// What one Consent in force may say, as of [`Policy::weight`].
+pub const MOST_SAID: usize = 256;
+
+/// The same of all stances that are decided about for one caller: those that say less
+/// are heard first.
+const MOST_HEARD: usize = 1024;
+
 /// Consents in force that one citizen may have. Each is decided about wherever she is
-/// spoken of one by one; people have a dozen.
+/// spoken of one by one; people have a dozen. As many may custodians together have filed
+/// about her: those take no place of hers.
 pub const MOST_OF_ONE: usize = 500;
 
 /// The same with those that only deny: whoever has shared with many can still refuse.
@@ -81,6 +89,25 @@ pub struct Stance {
     /// Who gave it, if that can be someone with authority: her `RelatedPerson` ids,
     /// and nothing for the citizen herself.
     pub givers: Vec<String>,
+}
+
+impl Others {
+    /// Of what everyone says as much as a statement can bear.
+    ///
+    /// * `actors`: as of [`Others::unheard`].
+    /// * `all`: that is all that may concern the caller.
+    pub fn of(mut said: Vec<Arc<Policy>>, actors: Vec<String>, all: bool) -> Self {
+        let found = said.len();
+        said.sort_by_key(|policy| (policy.weight(), policy.stance));
+        let mut sum = 0;
+        let fits = said.iter().take_while(|policy| {
+            sum += policy.weight();
+            policy.weight() <= MOST_SAID && sum <= MOST_HEARD
+        });
+        let heard = fits.count();
+        said.truncate(heard);
+        Self { said, unheard: (!all || heard < found).then_some(actors) }
+    }
 }
 
 impl Stance {

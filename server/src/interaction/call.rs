@@ -12,6 +12,7 @@ use super::plan::{About, Draft};
 use super::{Call, Error, Interaction, Issue, Location, Past, Target, filing};
 use crate::app::{App, Circle, ConsentTerms};
 use crate::consent::caller::{Action, Candidate, Purpose};
+use crate::consent::stance::MOST_SAID;
 use crate::consent::write::{self, Denied, Keeping};
 use crate::consent::{View, decide, policy};
 use crate::secret;
@@ -326,6 +327,9 @@ impl<'a> Call<'a> {
             };
             Error::Unprocessable(refusals.iter().map(issue).collect())
         })?;
+        if compiled.as_ref().is_some_and(|policy| policy.weight() > MOST_SAID) {
+            return Err(Error::Unprocessable(vec![says_too_much()]));
+        }
         let own = self.caller.client.organization.as_ref().filter(|_| self.caller.publisher().is_some());
         let Some(own) = own.filter(|own| compiled.is_some_and(|policy| policy.permits(&own.reference))) else {
             return Ok(());
@@ -385,6 +389,22 @@ const PERMITS_ITSELF: (&str, &str) = (
      holds authority over the patient, files it, in the portal or with an app.",
     "管理者は、自分の組織に許可を与える同意を登録できません。本人または本人に代わる権限を持つ人が、ポータルまたはアプリで登録してください。",
 );
+
+fn says_too_much() -> Issue {
+    Issue::error(
+        "too-costly",
+        format!(
+            "An active Consent may hold {MOST_SAID} actors, actions, purposes, classes and codes in all, those counted \
+             again that an exception inherits, and a code with all that it subsumes. Say it by classes instead of single \
+             codes, or in several Consents."
+        ),
+        format!(
+            "有効な同意に書ける相手・行為・目的・種別・コードは、例外が親から引き継ぐものや下位のコードも数えて、合わせて{MOST_SAID}個までです。\
+             コードの代わりに種別で指定するか、複数の同意に分けてください。"
+        ),
+    )
+    .at("Consent.provision")
+}
 
 /// Where a provision names this actor first.
 fn named_at(provision: Option<&Json>, path: &str, reference: &str) -> Option<String> {

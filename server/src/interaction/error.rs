@@ -282,11 +282,11 @@ fn crowded() -> Issue {
     Issue::error(
         "business-rule",
         format!(
-            "A patient may have {MOST_OF_ONE} active Consents, and {MOST_WITH_DENIALS} with those that only deny. \
-             Revoke some that she no longer needs first."
+            "A patient may have {MOST_OF_ONE} active Consents, {MOST_WITH_DENIALS} with those that only deny; \
+             as many that custodians have filed. Revoke some that are no longer needed first."
         ),
         format!(
-            "有効な同意は1人につき{MOST_OF_ONE}件まで、拒否だけのものを含めて{MOST_WITH_DENIALS}件までです。\
+            "有効な同意は1人につき{MOST_OF_ONE}件まで、拒否だけのものを含めて{MOST_WITH_DENIALS}件までです(管理者が登録したものは別に同数まで)。\
              不要な同意を取り消してからやり直してください。"
         ),
     )

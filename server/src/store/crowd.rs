@@ -1,5 +1,6 @@
 //! How many Consents in force one citizen has: bounded at the one place through which
 //! everything is written, so that each of her records is decided about in bounded time.
+//! Those that custodians have filed are counted apart, or they could leave no place for hers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +10,32 @@ use techo_profiles::json::Json;
 use super::arrays::array;
 use super::db::statement;
 use super::error::StoreError;
+use super::facts::Custody;
 use super::index::IndexRow;
 use super::runs::Runs;
 use super::write::{Put, WriteSet};
 use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS, only_denies};
 use crate::consent::view::CitizenKey;
 
-/// The Consents in force of the citizens to whom something is added.
+/// The Consents in force of the citizens to whom something is added: their own, and what
+/// custodians have filed.
 #[derive(Debug)]
-pub(super) struct Crowd(HashMap<CitizenKey, HashSet<i64>>);
+pub(super) struct Crowd(HashMap<(CitizenKey, By), HashSet<i64>>);
+
+/// Who filed a Consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum By {
+    /// Someone with authority.
+    Her,
+    /// A custodian's backend.
+    Custodian,
+}
+
+impl By {
+    fn of(custody: i16) -> Self {
+        if custody == Custody::Published.number() { Self::Custodian } else { Self::Her }
+    }
+}
 
 impl Crowd {
     /// Reads them, and on PostgreSQL holds the citizens: another server waits.
@@ -32,13 +50,15 @@ impl Crowd {
             let sql = "SELECT rid FROM citizen WHERE rid = ANY (CAST(? AS bigint[])) ORDER BY rid FOR UPDATE";
             connection.rows(statement(backend, sql, [array(keys.iter()).into()])).await?;
         }
-        let mut found: HashMap<CitizenKey, HashSet<i64>> =
-            citizens.iter().map(|citizen| (*citizen, HashSet::new())).collect();
+        let mut found: HashMap<(CitizenKey, By), HashSet<i64>> = HashMap::new();
         for some in keys.chunks(64) {
             let many = vec!["?"; some.len()].join(", ");
-            let sql = format!("SELECT citizen, rid FROM effect WHERE citizen IN ({many})");
+            let sql = format!(
+                "SELECT e.citizen, e.rid, r.custody FROM effect e JOIN resource r ON r.rid = e.rid \
+                 WHERE e.citizen IN ({many})"
+            );
             for row in connection.rows(statement(backend, &sql, some.to_vec())).await? {
-                found.entry(row.get(0)?).or_default().insert(row.get(1)?);
+                found.entry((row.get(0)?, By::of(row.get(2)?))).or_default().insert(row.get(1)?);
             }
         }
         Ok(Self(found))
@@ -56,13 +76,14 @@ impl Crowd {
             for rids in after.values_mut() {
                 rids.remove(&put.rid);
             }
+            let by = By::of(put.facts.custody.number());
             for citizen in whose(&put.new) {
-                after.entry(citizen).or_default().insert(put.rid);
+                after.entry((citizen, by)).or_default().insert(put.rid);
             }
         }
-        let nobody = HashSet::new();
-        for (citizen, rids) in after.iter().filter(|(_, rids)| rids.len() > MOST_OF_ONE) {
-            let before = self.0.get(citizen).unwrap_or(&nobody);
+        let none = HashSet::new();
+        for (whose, rids) in after.iter().filter(|(_, rids)| rids.len() > MOST_OF_ONE) {
+            let before = self.0.get(whose).unwrap_or(&none);
             let more = || consents.iter().filter(|put| rids.contains(&put.rid) && !before.contains(&put.rid));
             // She can still refuse, whatever she has shared before.
             let bound = if more().all(|put| refuses(put)) { MOST_WITH_DENIALS } else { MOST_OF_ONE };
@@ -96,7 +117,7 @@ fn whose(rows: &[IndexRow]) -> impl Iterator<Item = CitizenKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::facts::{Custody, Facts};
+    use crate::store::facts::Facts;
     use crate::store::write::{Body, Method, Rules};
 
     fn put(rid: i64, kind: &str) -> Put {
@@ -130,7 +151,7 @@ mod tests {
     fn takes(before: usize, more: &[(i64, &str)]) -> Option<String> {
         let before = (0..).map(|number: i64| -number).take(before).collect();
         let puts = more.iter().map(|(rid, kind)| put(*rid, kind)).collect();
-        Crowd(HashMap::from([(7, before)])).takes(&WriteSet { puts, ..WriteSet::default() })
+        Crowd(HashMap::from([((7, By::Her), before)])).takes(&WriteSet { puts, ..WriteSet::default() })
     }
 
     #[test]
@@ -144,5 +165,19 @@ mod tests {
         assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny")]), None);
         assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny"), (2, "deny")]), refused("c2"));
         assert_eq!(takes(MOST_WITH_DENIALS, &[(1, "deny")]), refused("c1"));
+    }
+
+    /// A town filed a thousand, and the citizen could refuse nothing any more.
+    #[test]
+    fn what_custodians_file_takes_no_place_of_hers() {
+        let filed = |number: i64| {
+            let mut put = put(number, "deny");
+            put.facts.custody = Custody::Published;
+            WriteSet { puts: vec![put], ..WriteSet::default() }
+        };
+        let many = (0..).map(|number: i64| -number).take(MOST_WITH_DENIALS).collect();
+        let mut crowd = Crowd(HashMap::from([((7, By::Custodian), many)]));
+        assert_eq!(crowd.takes(&filed(1)), Some("c1".to_owned()));
+        assert_eq!(crowd.takes(&WriteSet { puts: vec![put(2, "permit")], ..WriteSet::default() }), None);
     }
 }
