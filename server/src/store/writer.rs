@@ -3,14 +3,15 @@
 //! What waits while a batch commits becomes the next batch, so that a sync of
 //! the disk is shared by all who came meanwhile. A batch holds only sets that
 //! touch different records and conditions; a set that collides waits for the
-//! next. If a batch fails, it is rolled back and its sets are tried one by one:
-//! one bad set never takes others with it.
+//! next. If a batch fails, it is rolled back and its sets are tried one by one,
+//! with what came meanwhile between them: one bad set never takes others with it.
+//! What nobody waits for any more is not begun.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{DatabaseBackend, DbErr, Statement, Value};
 use tokio::runtime::Handle;
@@ -22,7 +23,7 @@ use super::crowd::{Crowd, speaks};
 use super::db::{Db, statement};
 use super::error::StoreError;
 use super::index::{Changes, sweep};
-use super::pen::{Pen, Transaction};
+use super::pen::{CONDITION_TIME, EACH_CONDITION, Pen, Transaction};
 use super::rows::Rows;
 use super::rules::defines_rules;
 use super::runs::Runs;
@@ -47,6 +48,8 @@ enum Order {
 struct Job {
     set: WriteSet,
     answer: oneshot::Sender<Answer>,
+    /// A batch that it was in has failed.
+    alone: bool,
 }
 
 /// Hands sets to the writer; cheap to clone.
@@ -86,7 +89,7 @@ impl Writer {
     /// Writes one set; answers after the commit.
     pub(super) async fn write(&self, set: WriteSet) -> Answer {
         let (answer, written) = oneshot::channel();
-        self.queue.try_send(Order::Write(Job { set, answer })).map_err(|error| match error {
+        self.queue.try_send(Order::Write(Job { set, answer, alone: false })).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Stopped,
         })?;
@@ -131,8 +134,10 @@ impl<P: Pen> Task<P> {
                 None if waiting.is_empty() => return,
                 None => {
                     let batch = next_batch(&mut waiting);
-                    self.commit(batch).await;
-                    self.batches.fetch_add(1, Ordering::Relaxed);
+                    if !batch.is_empty() {
+                        waiting.extend(self.commit(batch).await);
+                        self.batches.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
         }
@@ -144,9 +149,9 @@ impl<P: Pen> Task<P> {
         }
     }
 
-    async fn commit(&mut self, batch: Vec<Job>) {
-        let (sets, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(|job| (job.set, job.answer)).unzip();
-        let sets: Vec<&WriteSet> = sets.iter().collect();
+    /// Writes a batch; what is to be tried again.
+    async fn commit(&mut self, batch: Vec<Job>) -> Vec<Job> {
+        let sets: Vec<&WriteSet> = batch.iter().map(|job| &job.set).collect();
         let outcomes = match self.attempted(&sets).await {
             Ok(outcomes) => outcomes,
             // Tried again, what took effect would take effect twice.
@@ -154,20 +159,14 @@ impl<P: Pen> Task<P> {
             Err(error) if sets.len() == 1 => vec![explained(error)],
             Err(error) => {
                 tracing::warn!(sets = sets.len(), %error, "a batch was rolled back; its sets are tried one by one");
-                let mut outcomes = Vec::new();
-                for set in &sets {
-                    outcomes.push(match self.attempt(&[set]).await {
-                        Ok(mut one) => one.remove(0),
-                        Err(error) => explained(error),
-                    });
-                }
-                outcomes
+                return batch.into_iter().map(|job| Job { alone: true, ..job }).collect();
             }
         };
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        for (job, outcome) in batch.into_iter().zip(outcomes) {
             // A caller that has gone does not undo its write.
-            let _gone = answer.send(outcome);
+            let _gone = job.answer.send(outcome);
         }
+        Vec::new()
     }
 
     /// The same once more where the first lost its connection before it could take effect.
@@ -198,16 +197,17 @@ impl<P: Pen> Task<P> {
             stamp = newest + 1000;
         }
         batch.take(sets.iter().zip(&refusals).filter(|(_, refusal)| refusal.is_none()).map(|(set, _)| *set)).await?;
-        let asks = sets.iter().any(|set| !set.conditions.is_empty());
-        if asks {
+        let asks: u32 = sets.iter().map(|set| u32::try_from(set.conditions.len()).unwrap_or(u32::MAX)).sum();
+        if asks > 0 {
             transaction.bound(true).await?;
         }
+        let until = Instant::now() + CONDITION_TIME + EACH_CONDITION * asks;
         for (refusal, set) in refusals.iter_mut().zip(sets) {
             if refusal.is_none() {
-                *refusal = batch.matched(set).await?;
+                *refusal = batch.matched(set, until).await?;
             }
         }
-        if asks {
+        if asks > 0 {
             transaction.bound(false).await?;
         }
         let mut crowd = Crowd::read(&transaction, sets).await?;
@@ -231,8 +231,16 @@ impl<P: Pen> Task<P> {
     }
 }
 
-/// Takes the sets from the front that touch different things.
+/// Takes the sets from the front that touch different things; one whose batch has failed by
+/// itself, and the next of that kind after those that came meanwhile. Empty if nobody waits
+/// for any of them.
 fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
+    waiting.retain(|job| !job.answer.is_closed());
+    if let Some(one) = waiting.pop_front_if(|job| job.alone) {
+        let others = waiting.iter().take_while(|job| job.alone).count();
+        waiting.rotate_left(others);
+        return vec![one];
+    }
     let mut batch = Vec::new();
     let mut later = VecDeque::new();
     let mut touched = HashSet::new();
@@ -240,7 +248,7 @@ fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
     while let Some(job) = waiting.pop_front() {
         let keys = keys(&job.set);
         // A set that waits holds its records: what comes later for them stays behind it.
-        let free = puts < BATCH && keys.iter().all(|key| !touched.contains(key));
+        let free = puts < BATCH && !job.alone && keys.iter().all(|key| !touched.contains(key));
         touched.extend(keys);
         if free {
             puts += job.set.puts.len();
@@ -418,9 +426,15 @@ impl<C: Runs> Batch<'_, C> {
     }
 
     /// Whether a condition of `set` matches something else than it should.
-    async fn matched(&self, set: &WriteSet) -> Result<Option<Refused>, StoreError> {
+    ///
+    /// # Errors
+    /// [`StoreError::TooCostly`] if one takes too long, or all together until after `until`.
+    async fn matched(&self, set: &WriteSet, until: Instant) -> Result<Option<Refused>, StoreError> {
         for (number, condition) in set.conditions.iter().enumerate() {
             let found = self.connection.rows(condition.matches.clone()).await?;
+            if Instant::now() > until {
+                return Err(StoreError::TooCostly);
+            }
             let rows = found
                 .iter()
                 .map(|row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -535,3 +549,6 @@ fn resource_row(put: &Put, stamp: i64, epoch: i32) -> Vec<Value> {
         put.body.clone().map(|body| body.stamped(stamp)).into(),
     ]
 }
+
+#[cfg(test)]
+mod tests;
