@@ -4,7 +4,7 @@
 //! What was cut then goes back to where it was, if what she would be shown of that is
 //! exactly what she has made.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use techo_profiles::json::{Json, Member, Value};
 
@@ -18,19 +18,6 @@ pub(crate) struct Cut {
     /// Type and id of what is hidden from her among what it refers to.
     pub(super) hidden: BTreeSet<(String, String)>,
     pub(super) base: String,
-}
-
-/// An element that has lost members.
-struct Gap<'j> {
-    way: Vec<Step<'j>>,
-    left: &'j Json,
-    lost: Vec<&'j Member>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'j> {
-    Member(&'j str),
-    Item(usize),
 }
 
 impl Cut {
@@ -47,19 +34,17 @@ impl Cut {
             return None;
         }
         let mut restored = made.clone();
-        let mut gaps = Vec::new();
-        gather(&self.whole, &self.left, &mut Vec::new(), &mut gaps);
-        let mut removed: HashMap<&str, usize> = HashMap::new();
-        for gap in &gaps {
-            match at(&mut restored, &gap.way).filter(|now| is_same(gap, now)) {
-                Some(now) => gap.lost.iter().for_each(|lost| now.set(lost.name.clone(), lost.value.clone())),
-                None => *removed.entry(target(gap.left)?).or_default() += 1,
-            }
-        }
+        let mut removed = Counted::new();
+        restore(&self.whole, &self.left, Some(&mut restored), true, &mut removed)?;
         // A reference that is gone took its names along; one that has moved did not.
-        let gone = |(to, removed): (&&str, &usize)| references(&made, to) + removed <= references(&self.left, to);
-        if !removed.iter().all(gone) {
-            return None;
+        if !removed.is_empty() {
+            let (mut before, mut now) = (Counted::new(), Counted::new());
+            count(&self.left, &mut before);
+            count(&made, &mut now);
+            let of = |counted: &Counted<'_>, to: &str| counted.get(to).copied().unwrap_or(0);
+            if !removed.iter().all(|(to, removed)| of(&now, to) + removed <= of(&before, to)) {
+                return None;
+            }
         }
         let told = self.cut(&restored);
         (told.as_ref().unwrap_or(&restored) == &made).then_some(restored)
@@ -77,8 +62,9 @@ impl Cut {
         };
         let Some(meta) = made.get_mut("meta") else { return };
         let before = self.whole.get("meta").map_or(&[][..], |meta| meta.list("tag"));
-        let tags: Vec<Json> =
-            meta.list("tag").iter().filter(|tag| !ours(tag) || before.contains(tag)).cloned().collect();
+        let before: HashSet<String> = before.iter().filter(|tag| ours(tag)).map(Json::to_string).collect();
+        let stays = |tag: &&Json| !ours(tag) || before.contains(&tag.to_string());
+        let tags: Vec<Json> = meta.list("tag").iter().filter(stays).cloned().collect();
         if tags.is_empty() {
             meta.remove("tag");
         } else {
@@ -90,46 +76,59 @@ impl Cut {
     }
 }
 
-/// Finds what `left` lacks of `whole`.
-fn gather<'j>(whole: &'j Json, left: &'j Json, way: &mut Vec<Step<'j>>, found: &mut Vec<Gap<'j>>) {
+/// How many elements refer to each place.
+type Counted<'j> = HashMap<&'j str, usize>;
+
+/// Gives `now` what `left` lacks of `whole`, at any depth. A record may hold tens of thousands
+/// of references: each is gone to once, and none is looked for.
+///
+/// * `now`: what has become of `left`; `None` where that is gone.
+/// * `outermost`: it is the record itself.
+/// * `removed`: where the elements lead that are gone, or are others now.
+/// * returns `None` if what was cut of something else has no place any more.
+fn restore<'j>(
+    whole: &'j Json,
+    left: &'j Json,
+    mut now: Option<&mut Json>,
+    outermost: bool,
+    removed: &mut Counted<'j>,
+) -> Option<()> {
     let lost: Vec<&Member> = whole.members().iter().filter(|member| left.get(&member.name).is_none()).collect();
     if !lost.is_empty() {
-        found.push(Gap { way: way.clone(), left, lost });
+        match now.as_deref_mut().filter(|now| is_same(left, now, outermost)) {
+            Some(now) => lost.iter().for_each(|lost| now.set(lost.name.clone(), lost.value.clone())),
+            None => *removed.entry(target(left)?).or_default() += 1,
+        }
     }
     for member in left.members() {
         let Some(before) = whole.get(&member.name) else { continue };
-        way.push(Step::Member(&member.name));
-        gather(before, &member.value, way, found);
-        way.pop();
+        let now = now.as_deref_mut().and_then(|now| now.get_mut(&member.name));
+        restore(before, &member.value, now, false, removed)?;
     }
     for (number, (before, item)) in whole.items().iter().zip(left.items()).enumerate() {
-        way.push(Step::Item(number));
-        gather(before, item, way, found);
-        way.pop();
+        let now = now.as_deref_mut().and_then(|now| now.items_mut().get_mut(number));
+        restore(before, item, now, false, removed)?;
     }
+    Some(())
 }
 
-fn at<'m>(json: &'m mut Json, way: &[Step<'_>]) -> Option<&'m mut Json> {
-    way.iter().try_fold(json, |json, step| match step {
-        Step::Member(name) => json.get_mut(name),
-        Step::Item(number) => json.items_mut().get_mut(*number),
-    })
-}
-
-/// Whether an element is still the one with the gap: it refers to the same; of what has a
-/// narrative, it is the same resource or section.
-fn is_same(gap: &Gap<'_>, now: &Json) -> bool {
-    if let Some(to) = target(gap.left) {
+/// Whether an element is still the one that lost something: it refers to the same; of what
+/// has a narrative, it is the same resource or section.
+fn is_same(left: &Json, now: &Json, outermost: bool) -> bool {
+    if let Some(to) = target(left) {
         return target(now) == Some(to);
     }
-    let named = ["resourceType", "id", "title"].iter().all(|name| gap.left.get(name) == now.get(name));
-    gap.way.is_empty() || named && matches!(now.value(), Value::Object(_))
+    let named = ["resourceType", "id", "title"].iter().all(|name| left.get(name) == now.get(name));
+    outermost || named && matches!(now.value(), Value::Object(_))
 }
 
-/// How many elements refer to a place.
-fn references(json: &Json, to: &str) -> usize {
-    let inside = json.items().iter().chain(json.members().iter().map(|member| &member.value));
-    usize::from(target(json) == Some(to)) + inside.map(|json| references(json, to)).sum::<usize>()
+/// Counts how many elements refer to each place.
+fn count<'j>(json: &'j Json, found: &mut Counted<'j>) {
+    if let Some(to) = target(json) {
+        *found.entry(to).or_default() += 1;
+    }
+    json.items().iter().for_each(|item| count(item, found));
+    json.members().iter().for_each(|member| count(&member.value, found));
 }
 
 #[cfg(test)]
@@ -193,5 +192,55 @@ mod tests {
         ] {
             assert_eq!(changed(&from, &to), None, "{from} → {to}");
         }
+    }
+
+    /// A record with tens of thousands of references, each of which was counted in all of it:
+    /// this would take minutes. So would it where each was gone to through members that the
+    /// patch has brought.
+    #[test]
+    fn a_crowd_of_references_is_counted_once() {
+        let crowd: Vec<String> = (0..30_000)
+            .map(|at| format!(r#"{{"url":"u:{at}","valueReference":{{"reference":"Patient/a{at}","display":"秘"}}}}"#))
+            .collect();
+        let whole = json(&format!(r#"{{"resourceType":"Basic","id":"b","extension":[{}]}}"#, crowd.join(",")));
+        let base = "https://own.example/fhir".to_owned();
+        let left = nameless(&whole, &base, &|_, _| true).expect("all are hidden");
+        let hidden = (0..30_000).map(|at| ("Patient".to_owned(), format!("a{at}"))).collect();
+        let cut = Cut { whole: whole.clone(), left, hidden, base };
+        let mut without = cut.shown();
+        without.remove("extension");
+        assert_eq!(
+            cut.restored(without).map(|made| made.to_string()).as_deref(),
+            Some(r#"{"resourceType":"Basic","id":"b"}"#)
+        );
+        let strange: Vec<String> = (0..30_000).map(|at| format!(r#""x{at}":0,"#)).collect();
+        let behind = cut.shown().to_string().replacen('{', &format!("{{{}", strange.concat()), 1);
+        let restored = cut.restored(json(&behind)).expect("all of it has its place");
+        assert_eq!(restored.get("extension"), whole.get("extension"));
+    }
+
+    /// Each of these tags was compared with all that were there: this would take minutes.
+    #[test]
+    fn a_crowd_of_tags_of_ours_is_told_from_that_of_before() {
+        let tags = |name: &str| -> Vec<String> {
+            let system = subset::SYSTEM;
+            let tag = |at| format!(r#"{{"system":"{system}","code":"REDACTED","display":"{name}{at}"}}"#);
+            (0..30_000).map(tag).collect()
+        };
+        let with = |tags: &[String]| {
+            let tags = tags.join(",");
+            json(&format!(
+                r#"{{"resourceType":"Basic","meta":{{"tag":[{tags}]}},"subject":{{"reference":"Patient/hidden","display":"秘"}}}}"#
+            ))
+        };
+        let (before, new) = (tags("a"), tags("b"));
+        let whole = with(&before);
+        let base = "https://own.example/fhir".to_owned();
+        let left = nameless(&whole, &base, &|_, _| true).expect("one is hidden");
+        let hidden = BTreeSet::from([("Patient".to_owned(), "hidden".to_owned())]);
+        let cut = Cut { whole, left, hidden, base };
+        let mut made = with(&[new, before].concat());
+        cut.untag(&mut made);
+        assert_eq!(made.get("meta"), cut.whole.get("meta"));
     }
 }
