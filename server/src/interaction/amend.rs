@@ -8,18 +8,23 @@
 //!
 //! Source: FHIR R4 resource-operation-meta-add.html, resource-operation-meta-delete.html
 
+use std::collections::HashSet;
+
 use techo_profiles::json::{Json, splice};
 
 use super::follow::Pending;
 use super::plan::Draft;
 use super::update::next;
-use super::{Call, Error, Location, Reply};
+use super::{Call, Error, Issue, Location, Reply};
 use crate::consent::caller::Action;
 use crate::store::StoreError;
 use crate::store::write::Method;
 
 /// Tries this often when other writers of the same resource come between.
 const TRIES: usize = 8;
+
+/// More items than these a list neither brings nor gets: it is read with every version.
+pub const MOST: usize = 1000;
 
 /// What is to become of the lists in `meta`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +79,13 @@ fn edited(body: &[u8], by: &Json, change: Change) -> Result<Option<Vec<u8>>, Err
     if lists.iter().all(|(_, items)| items.is_none()) {
         return Ok(None);
     }
+    let is_full = |items: &Option<Vec<Item<'_>>>| items.as_ref().is_some_and(|items| items.len() > MOST);
+    // Who has more of them already may take some away.
+    if let Some((name, _)) = lists.iter().find(|(_, items)| change == Change::Add && is_full(items)) {
+        let kind = resource.str("resourceType").unwrap_or("Resource");
+        let (en, ja) = too_many();
+        return Err(Error::Unprocessable(vec![Issue::error("too-costly", en, ja).at(format!("{kind}.meta.{name}"))]));
+    }
     let mut members: Vec<String> = Vec::new();
     let bytes = |json: &Json| String::from_utf8_lossy(&body[json.span()]).into_owned();
     let mut beside = meta.get("_profile");
@@ -106,6 +118,14 @@ fn edited(body: &[u8], by: &Json, change: Change) -> Result<Option<Vec<u8>>, Err
     Ok(Some(splice(body, vec![(meta.span(), text.into_bytes())])))
 }
 
+/// Why a list is refused that is too long.
+pub fn too_many() -> (String, String) {
+    (
+        format!("A list of profiles, security labels or tags may have up to {MOST} items here."),
+        format!("プロファイル、セキュリティラベル、タグの一覧は、ここではそれぞれ {MOST} 件までです。"),
+    )
+}
+
 /// The extensions of profiles, item by item; none where none is left.
 fn companion(extensions: &Json, items: &[Item<'_>], bytes: &impl Fn(&Json) -> String) -> Option<String> {
     let of = |item: &Item<'_>| match item {
@@ -130,23 +150,28 @@ enum Item<'a> {
 
 /// The list as it will be; `None` where it stays.
 fn changed<'a>(have: &'a [Json], by: &'a [Json], change: Change) -> Option<Vec<Item<'a>>> {
-    let among = |one: &Json, list: &[Json]| list.iter().any(|other| same(one, other));
-    let kept = have.iter().enumerate().filter(|(_, one)| change == Change::Add || !among(one, by));
+    let named: HashSet<Name<'_>> = by.iter().map(name).collect();
+    let kept = have.iter().enumerate().filter(|(_, one)| change == Change::Add || !named.contains(&name(one)));
     let mut items: Vec<Item<'_>> = kept.map(|(at, one)| Item::Kept(at, one)).collect();
     if change == Change::Add {
-        let new = by.iter().enumerate().filter(|(at, one)| !among(one, have) && !among(one, &by[..*at]));
-        items.extend(new.map(|(_, one)| Item::New(one)));
+        let mut known: HashSet<Name<'_>> = have.iter().map(name).collect();
+        items.extend(by.iter().filter(|one| known.insert(name(one))).map(Item::New));
     }
     let stays = items.len() == have.len();
     (!stays).then_some(items)
 }
 
-/// Tags and labels are the same by system and code, whatever they are displayed as.
-fn same(one: &Json, other: &Json) -> bool {
-    match (one.as_str(), other.as_str()) {
-        (Some(one), Some(other)) => one == other,
-        (None, None) => one.str("system") == other.str("system") && one.str("code") == other.str("code"),
-        _ => false,
+/// What an item is told by: tags and labels by system and code, whatever they are displayed as.
+#[derive(PartialEq, Eq, Hash)]
+enum Name<'a> {
+    Profile(&'a str),
+    Coding(Option<&'a str>, Option<&'a str>),
+}
+
+fn name(item: &Json) -> Name<'_> {
+    match item.as_str() {
+        Some(profile) => Name::Profile(profile),
+        None => Name::Coding(item.str("system"), item.str("code")),
     }
 }
 
@@ -193,5 +218,33 @@ mod tests {
             let expected = expected.map(|meta| format!(r#"{{ "resourceType":"Basic","meta" : {meta}, "n":1.10}}"#));
             assert_eq!(after(body, by, change), expected, "{by} {change:?}");
         }
+    }
+
+    /// Each was compared with each: this would take minutes.
+    #[test]
+    fn a_crowd_of_tags_is_told_apart() {
+        let tags = |from: usize| {
+            let tags = (from..from + 60_000).map(|at| Json::object([("code", Json::from(format!("c{at}")))]));
+            tags.collect::<Vec<_>>()
+        };
+        let (have, by) = (tags(0), tags(59_990));
+        assert_eq!(changed(&have, &by, Change::Add).map(|items| items.len()), Some(119_990));
+        assert_eq!(changed(&have, &by, Change::Remove).map(|items| items.len()), Some(59_990));
+    }
+
+    #[test]
+    fn a_list_gets_no_longer_than_can_be_read_with_every_version() {
+        let tags = |count: usize| {
+            let tags: Vec<String> = (0..count).map(|at| format!(r#"{{"code":"c{at}"}}"#)).collect();
+            format!(r#"{{"tag":[{}]}}"#, tags.join(","))
+        };
+        let edited = |have: usize, by: usize, change| {
+            let body = format!(r#"{{"resourceType":"Basic","meta":{}}}"#, tags(have));
+            edited(body.as_bytes(), &Json::parse(tags(by).as_bytes()).expect("JSON"), change)
+        };
+        assert!(edited(1, MOST, Change::Add).is_ok_and(|text| text.is_some()));
+        assert!(matches!(edited(0, MOST + 1, Change::Add), Err(Error::Unprocessable(_))));
+        // What has more already loses some.
+        assert!(edited(MOST + 10, 1, Change::Remove).is_ok_and(|text| text.is_some()));
     }
 }

@@ -11,7 +11,7 @@ use techo_profiles::json::Json;
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
 use crate::consent::label;
-use crate::interaction::amend::{Change, LISTS, amend};
+use crate::interaction::amend::{Change, LISTS, MOST, amend, too_many};
 use crate::interaction::audit::RENDERED;
 use crate::interaction::redact::Seen;
 use crate::interaction::{Call, Error, Issue, Reply, Target};
@@ -124,6 +124,11 @@ fn understood(by: &Json, place: &str) -> Result<(), Error> {
         let list = LISTS.contains(&&*member.name);
         if list && !member.value.is_array() {
             return refused(&member.name, "structure", "This is a list.", "配列にしてください。");
+        }
+        if list && member.value.items().len() > MOST {
+            let (en, ja) = too_many();
+            let issue = Issue::error("too-costly", en, ja).at(format!("{place}.{}", member.name));
+            return Err(Error::Unprocessable(vec![issue]));
         }
         // A client that sends back what it read sends these too; they are the server's.
         if !list && !matches!(&*member.name, "versionId" | "lastUpdated") {
