@@ -1,6 +1,6 @@
 //! Rules that belong to single types: extensions, references, codes, narratives.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
     fault::Fault,
@@ -25,17 +25,26 @@ pub(super) fn extension(walk: &mut Walk<'_>, members: &[Member], trail: &Trail<'
 }
 
 /// Contained resources are told apart by their ids.
-pub(super) fn contained(walk: &mut Walk<'_>, json: &Json, trail: &Trail<'_>) {
-    let mut known = HashSet::new();
+///
+/// * returns them by these, the first of each.
+pub(super) fn contained<'a>(walk: &mut Walk<'a>, json: &'a Json, trail: &Trail<'_>) -> HashMap<&'a str, &'a Json> {
+    let mut known = HashMap::new();
     let trail = trail.name("contained");
     for (at, one) in json.list("contained").iter().enumerate() {
         let id = one.get("id").filter(|_| one.is_object());
-        let is_twice = id.and_then(Json::as_str).is_some_and(|id| !known.insert(id));
+        let is_twice = id.and_then(Json::as_str).is_some_and(|id| match known.entry(id) {
+            Entry::Occupied(_) => true,
+            Entry::Vacant(free) => {
+                free.insert(one);
+                false
+            }
+        });
         if is_twice || id.is_none() {
             let offset = id.unwrap_or(one).span().start;
             walk.fault(&Fault::ContainedId { is_twice }, &trail.index(at), offset);
         }
     }
+    known
 }
 
 /// A narrative's markup.
@@ -127,7 +136,7 @@ fn reference<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Tr
             }
             None => literal(walk, text),
             Some(id) => {
-                let Some(contained) = inside(walk.container, id) else {
+                let Some(contained) = inside(walk, id) else {
                     let offset = json.get("reference").map_or(0, |value| value.span().start);
                     return walk.fault(&Fault::NoContained, &trail.name("reference"), offset);
                 };
@@ -144,12 +153,8 @@ fn reference<'a>(walk: &mut Walk<'a>, spot: Spot<'a>, json: &'a Json, trail: &Tr
 }
 
 /// The contained resource with that id; the container itself for none.
-fn inside<'a>(container: Option<&'a Json>, id: &str) -> Option<&'a Json> {
-    let container = container?;
-    if id.is_empty() {
-        return Some(container);
-    }
-    container.list("contained").iter().find(|contained| contained.str("id") == Some(id))
+fn inside<'a>(walk: &Walk<'a>, id: &str) -> Option<&'a Json> {
+    if id.is_empty() { walk.container } else { walk.contained.get(id).copied() }
 }
 
 /// `Patient/1`, `Patient/1/_history/2`; in the entries of a Bundle `Patient?identifier=1`

@@ -1,5 +1,7 @@
 //! The walk through a resource along the rules of its type.
 
+use std::collections::HashMap;
+
 use super::{
     Issue, MAX_ISSUES,
     fault::Fault,
@@ -20,6 +22,8 @@ pub(super) struct Walk<'a> {
     pub(super) codes: &'a dyn Codes,
     /// The resource into whose `contained` a `#id` points.
     pub(super) container: Option<&'a Json>,
+    /// What that contains, by id: each of many references may point at one of many.
+    pub(super) contained: HashMap<&'a str, &'a Json>,
     is_contained: bool,
     /// The outermost resource is a Bundle.
     pub(super) is_bundle: bool,
@@ -48,7 +52,16 @@ impl Spot<'_> {
 impl<'a> Walk<'a> {
     pub(super) fn new(definitions: &'a Definitions, codes: &'a dyn Codes) -> Self {
         let rules = definitions.rules();
-        Self { definitions, rules, codes, container: None, is_contained: false, is_bundle: false, issues: Vec::new() }
+        Self {
+            definitions,
+            rules,
+            codes,
+            container: None,
+            contained: HashMap::new(),
+            is_contained: false,
+            is_bundle: false,
+            issues: Vec::new(),
+        }
     }
 
     /// Notes a fault; after [`MAX_ISSUES`] only that there are more.
@@ -87,7 +100,7 @@ impl<'a> Walk<'a> {
         if !self.is_contained {
             self.is_bundle |= self.container.is_none() && name == "Bundle";
             self.container = Some(json);
-            special::contained(self, json, &trail.typed(&types.name));
+            self.contained = special::contained(self, json, &trail.typed(&types.name));
         }
         self.object(types, types.root(), json, &trail.typed(&types.name));
     }
@@ -100,8 +113,13 @@ impl<'a> Walk<'a> {
             return self.fault(&Fault::NestedContained, trail, json.span().start);
         }
         self.is_contained = is_contained;
+        // What is in an entry contains its own.
+        let known = if is_contained { None } else { Some(std::mem::take(&mut self.contained)) };
         self.resource(json, trail);
         (self.is_contained, self.container) = (was_contained, outer);
+        if let Some(known) = known {
+            self.contained = known;
+        }
     }
 
     fn object(&mut self, types: &'a TypeRules, node: &'a Node, json: &'a Json, trail: &Trail<'_>) {

@@ -10,6 +10,7 @@
 //! another epoch are stale.
 
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
@@ -24,6 +25,7 @@ use super::fold::bounded;
 use super::kinds::reference::{self, Lead, lead};
 use super::kinds::{Cells, Element, Kind, Setting, small, special, token};
 use super::row::{Cell, Extracted, ParamKey, Row, Table};
+use super::trail::Root;
 
 pub use super::kinds::Local;
 
@@ -108,7 +110,7 @@ pub fn leads(
     let index = index.ok_or_else(|| IndexError::NoType(resource_type.into()))?;
     let type_number = |name: &str| definitions.type_number(name);
     let setting = Setting { local, type_number: &type_number };
-    let root = Element { type_name: index.name, json: resource };
+    let root = Root::of(Element { type_name: index.name, json: resource });
     let mut found = BTreeSet::new();
     for position in index.present(resource.members().iter().map(|member| &*member.name)) {
         let parameter = &index.parameters[position];
@@ -116,7 +118,7 @@ pub fn leads(
             continue;
         }
         for path in &parameter.paths {
-            each(definitions, path, root, root, &mut |element| {
+            each(definitions, path, &root, root.element, &mut |element| {
                 found.extend(lead(&element, setting).map(|lead| (parameter.key.clone(), lead)));
             })
             .map_err(|error| IndexError::Parameter { parameter: (*parameter.key).into(), error })?;
@@ -168,7 +170,7 @@ impl Fnv {
 /// Collects the rows of one resource.
 struct Extractor<'a> {
     definitions: &'static Definitions,
-    root: Element<'a>,
+    root: Rc<Root<'a>>,
     cells: Cells<'a>,
     rows: Vec<Row>,
 }
@@ -203,13 +205,13 @@ pub fn extract_own(
 
 impl<'a> Extractor<'a> {
     fn new(definitions: &'static Definitions, index: &TypeIndex, resource: &'a Json, setting: Setting<'a>) -> Self {
-        let root = Element { type_name: index.name, json: resource };
+        let root = Rc::new(Root::of(Element { type_name: index.name, json: resource }));
         Self { definitions, root, cells: Cells { setting, cells: Vec::new() }, rows: Vec::new() }
     }
 
     /// Rows by the parameters that R4 defines.
     fn given(&mut self, index: &TypeIndex) -> Result<(), IndexError> {
-        for position in index.present(self.root.json.members().iter().map(|member| &*member.name)) {
+        for position in index.present(self.root.element.json.members().iter().map(|member| &*member.name)) {
             let parameter = &index.parameters[position];
             if parameter.life.is_own() {
                 continue;
@@ -252,7 +254,7 @@ impl<'a> Extractor<'a> {
     fn items(&mut self) {
         let is_gone = |entry: &Json| entry.get("deleted").and_then(Json::as_bool) == Some(true);
         for (key, gone) in [(LISTED, false), (UNLISTED, true)] {
-            let entries = self.root.json.list("entry").iter().filter(|entry| is_gone(entry) == gone);
+            let entries = self.root.element.json.list("entry").iter().filter(|entry| is_gone(entry) == gone);
             for item in entries.filter_map(|entry| entry.get("item")) {
                 (reference::KIND.extract)(&Element { type_name: "Reference", json: item }, &mut self.cells);
             }
@@ -272,7 +274,7 @@ impl<'a> Extractor<'a> {
         for path in &parameter.paths {
             let cells = &mut self.cells;
             let (mut typed, mut written) = (Vec::new(), Vec::new());
-            each(self.definitions, path, self.root, self.root, &mut |element| {
+            each(self.definitions, path, &self.root, self.root.element, &mut |element| {
                 (parameter.kind.extract)(&element, cells);
                 if is_version && let Some(version) = element.json.as_str() {
                     written.push(Cell::Token { system: "".into(), code: bounded(version) });
@@ -298,11 +300,11 @@ impl<'a> Extractor<'a> {
     /// matches nothing.
     fn composite(&mut self, parameter: &Parameter) -> Result<(), IndexError> {
         let failed = |error| IndexError::Parameter { parameter: (*parameter.key).into(), error };
-        let (definitions, root) = (self.definitions, self.root);
+        let (definitions, root) = (self.definitions, self.root.clone());
         let mut grp = 0_u32;
         let mut outcome = Ok(());
         for (number, path) in parameter.paths.iter().enumerate() {
-            each(definitions, path, root, root, &mut |element| {
+            each(definitions, path, &root, root.element, &mut |element| {
                 grp = grp.saturating_add(1);
                 if outcome.is_ok() {
                     outcome = self.together(parameter, number, element, grp);
@@ -338,7 +340,7 @@ impl<'a> Extractor<'a> {
     fn part(&mut self, paths: &[Path], start: Element<'_>, kind: &Kind) -> Result<Vec<Cell>, PathError> {
         for path in paths {
             let cells = &mut self.cells;
-            each(self.definitions, path, self.root, start, &mut |element| (kind.extract)(&element, cells))?;
+            each(self.definitions, path, &self.root, start, &mut |element| (kind.extract)(&element, cells))?;
         }
         Ok(std::mem::take(&mut self.cells.cells))
     }
@@ -346,7 +348,7 @@ impl<'a> Extractor<'a> {
     fn special(&mut self, parameter: &Parameter) -> Result<(), PathError> {
         let mut positions = Vec::new();
         for path in &parameter.paths {
-            each(self.definitions, path, self.root, self.root, &mut |element| {
+            each(self.definitions, path, &self.root, self.root.element, &mut |element| {
                 positions.extend(special::position(element.json));
             })?;
         }
@@ -363,18 +365,18 @@ impl<'a> Extractor<'a> {
 fn each(
     definitions: &'static Definitions,
     path: &Path,
-    root: Element<'_>,
+    root: &Root<'_>,
     start: Element<'_>,
     found: &mut dyn FnMut(Element<'_>),
 ) -> Result<(), PathError> {
     let expression = match path {
         Path::Trail(trail) => {
-            trail.walk(root.json, start, found);
+            trail.walk(root, start, found);
             return Ok(());
         }
         Path::Expression(expression) => expression,
     };
-    let context = Context::new(definitions).lenient_as().resource(Node::new(root.json, root.type_name));
+    let context = Context::new(definitions).lenient_as().resource(Node::new(root.element.json, root.element.type_name));
     for item in expression.evaluate_at(Node::new(start.json, start.type_name), &context)? {
         match &item {
             Item::Node(node) => {

@@ -9,6 +9,9 @@
 //! write. Whatever else a definition says goes to the FHIRPath evaluator; a test
 //! holds the two to the same answers.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use techo_profiles::Definitions;
 use techo_profiles::json::Json;
 use techo_profiles::path::model::Model;
@@ -92,12 +95,41 @@ impl Trail {
     /// Calls `found` with each element the trail leads to from `start`.
     ///
     /// * `root`: the resource, in which contained targets are looked up.
-    pub fn walk<'a>(&'a self, root: &'a Json, start: Element<'a>, found: &mut dyn FnMut(Element<'a>)) {
+    pub fn walk<'a>(&'a self, root: &Root<'_>, start: Element<'a>, found: &mut dyn FnMut(Element<'a>)) {
         follow(&self.steps, root, start, found);
     }
 }
 
-fn follow<'a>(steps: &'a [Step], root: &'a Json, here: Element<'a>, found: &mut dyn FnMut(Element<'a>)) {
+/// A resource, and what it contains by id: each of many references may lead to one of many.
+#[derive(Debug)]
+pub struct Root<'a> {
+    /// The resource.
+    pub element: Element<'a>,
+    /// Made when the first reference leads there.
+    contained: OnceCell<HashMap<&'a str, &'a Json>>,
+}
+
+impl<'a> Root<'a> {
+    /// Of a resource.
+    pub fn of(element: Element<'a>) -> Self {
+        Self { element, contained: OnceCell::new() }
+    }
+
+    fn contained(&self, id: &str) -> Option<&'a Json> {
+        let known = self.contained.get_or_init(|| {
+            let mut known = HashMap::new();
+            for inner in self.element.json.list("contained") {
+                if let Some(id) = inner.str("id") {
+                    known.entry(id).or_insert(inner);
+                }
+            }
+            known
+        });
+        known.get(id).copied()
+    }
+}
+
+fn follow<'a>(steps: &'a [Step], root: &Root<'_>, here: Element<'a>, found: &mut dyn FnMut(Element<'a>)) {
     let Some((step, rest)) = steps.split_first() else {
         return found(here);
     };
@@ -144,13 +176,12 @@ fn child<'a>(spelling: &'a Spelling, json: &'a Json) -> Element<'a> {
 
 /// Whether a Reference is to a resource of this type, as far as it says itself:
 /// by its text, by the resource contained, or by `type`.
-fn names_type(root: &Json, reference: &Json, type_name: &str) -> bool {
+fn names_type(root: &Root<'_>, reference: &Json, type_name: &str) -> bool {
     let Some(text) = reference.str("reference") else {
         return reference.str("type") == Some(type_name);
     };
     if let Some(id) = text.strip_prefix('#') {
-        let contained = root.list("contained").iter().find(|inner| inner.str("id") == Some(id));
-        return contained.and_then(|inner| inner.str("resourceType")) == Some(type_name);
+        return root.contained(id).and_then(|inner| inner.str("resourceType")) == Some(type_name);
     }
     let text = text.split('#').next().unwrap_or(text);
     let text = text.split("/_history/").next().unwrap_or(text);
@@ -355,7 +386,7 @@ mod tests {
         let trail = Trail::of(Definitions::embedded(), start, branch)?;
         let mut seen = Vec::new();
         let element = Element { type_name: start, json: resource };
-        trail.walk(resource, element, &mut |found| seen.push(format!("{} {}", found.type_name, found.json)));
+        trail.walk(&Root::of(element), element, &mut |found| seen.push(format!("{} {}", found.type_name, found.json)));
         Some(seen)
     }
 
@@ -440,5 +471,19 @@ mod tests {
         }
         assert!(count > 1500, "{count}");
         assert_eq!(others, ["Patient deceased: Patient.deceased.exists() and Patient.deceased != false"]);
+    }
+
+    /// Each reference was looked up among all that is contained: this would take minutes.
+    #[test]
+    fn a_crowd_of_references_to_what_is_contained() {
+        let count = 50_000;
+        let inner = |at| json!({"resourceType": "Basic", "id": (format!("b{at}"))});
+        let reference = |at| json!({"reference": (format!("#b{at}"))});
+        let observation = json!({"resourceType": "Observation",
+            "contained": (Json::array((0..count).map(inner))), "focus": (Json::array((0..count).map(reference)))});
+        let found =
+            |kind: &str| walked("Observation", &format!("Observation.focus.where(resolve() is {kind})"), &observation);
+        assert_eq!(found("Basic").map(|found| found.len()), Some(count));
+        assert_eq!(found("Patient").map(|found| found.len()), Some(0));
     }
 }

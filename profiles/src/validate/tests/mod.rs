@@ -271,3 +271,42 @@ fn a_hostile_body_makes_a_bounded_number_of_issues() {
     assert_eq!(found.len(), MAX_ISSUES);
     assert_eq!(found.last().map(|(code, _)| code.as_str()), Some("too-costly"));
 }
+
+/// Each reference was looked up among all that is contained: this would take minutes.
+#[test]
+fn a_crowd_of_contained_resources_that_refer_to_each_other() {
+    let count = 150_000;
+    let inner = |at: usize| {
+        let next = (at + 1) % count;
+        format!(
+            r##"{{"resourceType":"Basic","id":"b{at}","code":{{"text":"x"}},"subject":{{"reference":"#b{next}"}}}}"##
+        )
+    };
+    let contained: Vec<String> = (0..count).map(inner).collect();
+    let holder = |focus: &str| {
+        let contained = contained.join(",");
+        format!(
+            r##"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"contained":[{contained}],"focus":[{{"reference":"{focus}"}}]}}"##
+        )
+    };
+    assert_eq!(issues(&holder("#b0")), []);
+    assert_eq!(issues(&holder("#none")).len(), 1);
+}
+
+/// What an entry contains is its own, and what the Bundle's is stays.
+#[test]
+fn what_is_contained_is_found_in_its_own_holder_alone() {
+    let holder = |id: &str, focus: &str| {
+        format!(
+            r##"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"contained":[{{"resourceType":"Basic","id":"{id}","code":{{"text":"x"}}}}],"focus":[{{"reference":"#{focus}"}}]}}"##
+        )
+    };
+    let bundle = |one: String, other: String| {
+        issues(&format!(
+            r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"resource":{one}}},{{"resource":{other}}}]}}"#
+        ))
+    };
+    assert_eq!(bundle(holder("a", "a"), holder("b", "b")), []);
+    assert_eq!(bundle(holder("a", "a"), holder("b", "a")).len(), 1);
+    assert_eq!(bundle(holder("a", "b"), holder("b", "b")).len(), 1);
+}

@@ -271,14 +271,15 @@ fn trails_and_the_evaluator_agree() {
         let Some(name) = resource.str("resourceType").filter(|name| definitions.type_number(name).is_some()) else {
             continue;
         };
-        let root = Element { type_name: name, json: resource };
+        let root = Root::of(Element { type_name: name, json: resource });
         for parameter in definitions.parameters(name) {
             for branch in branches(parameter.expression_for(name)).into_iter().filter(|branch| !branch.is_empty()) {
                 let Some(trail) = super::super::trail::Trail::of(definitions, name, branch) else { continue };
                 let seen = |path: &Path| {
                     let mut seen = Vec::new();
                     let mut found = |element: Element<'_>| seen.push(format!("{} {}", element.type_name, element.json));
-                    each(definitions, path, root, root, &mut found).unwrap_or_else(|error| panic!("{branch}: {error}"));
+                    each(definitions, path, &root, root.element, &mut found)
+                        .unwrap_or_else(|error| panic!("{branch}: {error}"));
                     seen
                 };
                 // The one function that only trails know.
