@@ -113,6 +113,10 @@ impl<'a> Reader<'a> {
             if attributes.iter().any(|&(other, _)| other == key) {
                 return Err(NarrativeError::Shape);
             }
+            // No element has as many of those that FHIR allows.
+            if attributes.len() >= MAX_ATTRIBUTES {
+                return Err(NarrativeError::Attribute);
+            }
             attributes.push((key, self.attribute_value()?));
         }
     }
@@ -171,23 +175,22 @@ fn is_safe(address: &str) -> bool {
 /// pictures that are there themselves. Letters written as references or escapes could
 /// hide one.
 fn is_still(style: &str) -> bool {
+    // Many may be open, and each wants to know whether it ends: it is asked once.
+    let last = style.rfind(')').unwrap_or(0);
     let is_fine = |(at, _): (usize, &str)| {
         let name = style[..at].rsplit(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').next();
         let named = |known: &str| name.is_some_and(|name| name.eq_ignore_ascii_case(known));
-        COLOURS.iter().any(|colour| named(colour)) || named("url") && is_picture(&style[at + 1..])
+        COLOURS.iter().any(|colour| named(colour)) || named("url") && at < last && is_picture(&style[at + 1..])
     };
     !style.contains(['&', '\\', '@']) && style.match_indices('(').all(is_fine)
 }
 
-/// `data:image/png;base64,AA==)`, the rest of a `url(`. The definitions of R4
+/// `data:image/png;base64,AA==)`, the rest of a `url(` that ends. The definitions of R4
 /// themselves have a space behind the colon.
 fn is_picture(rest: &str) -> bool {
-    let Some((address, _)) = rest.split_once(')') else { return false };
-    let address = address.trim().trim_matches(['\'', '"']);
-    let media = address
-        .split_once(':')
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("data"))
-        .map(|(_, rest)| rest.trim_start());
+    let address = rest.trim_start().trim_start_matches(['\'', '"']);
+    let media = address.split_at_checked("data:".len()).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("data:"));
+    let media = media.map(|(_, rest)| rest.trim_start());
     media.is_some_and(|media| ["image/png", "image/gif", "image/jpeg"].iter().any(|known| media.starts_with(known)))
 }
 
@@ -213,6 +216,9 @@ const XHTML: &str = "http://www.w3.org/1999/xhtml";
 
 /// Deeper markup is no narrative.
 const MAX_OPEN: usize = 200;
+
+/// Each is compared with those before it.
+const MAX_ATTRIBUTES: usize = 64;
 
 /// Sorted.
 const ELEMENTS: [&str; 58] = [
@@ -421,5 +427,18 @@ mod tests {
         for text in ["", "x", "<p>x</p>", "<div>x</div>", "<div xmlns=\"http://a\">x</div>"] {
             assert_eq!(check(text), Err(NarrativeError::Root), "{text}");
         }
+    }
+
+    /// Each attribute was compared with each, and each picture looked for its end to the end
+    /// of the text: either would take minutes.
+    #[test]
+    fn a_crowd_of_attributes_or_pictures_costs_no_more_than_its_length() {
+        let div = |inner: &str| check(&format!("<div xmlns=\"{XHTML}\">{inner}</div>"));
+        let attributes: String = (0..400_000).map(|at| format!(" a{at}=\"x\"")).collect();
+        assert_eq!(div(&format!("<p{attributes}>x</p>")), Err(NarrativeError::Attribute));
+        let pictures = "url(data:image/png;".repeat(600_000);
+        assert_eq!(div(&format!("<p style=\"{pictures})\">x</p>")), Ok(()));
+        assert_eq!(div(&format!("<p style=\"{pictures}\">x</p>")), Err(NarrativeError::Attribute));
+        assert_eq!(div("<p style=\"background: url(data:) image/png\">x</p>"), Err(NarrativeError::Attribute));
     }
 }
