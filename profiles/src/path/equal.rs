@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::error::PathError;
-use super::eval::Engine;
+use super::eval::{Engine, MEMBERS_A_STEP};
 use super::item::{Item, Items, QUANTITIES};
 use super::temporal::DateTime;
 use super::units;
@@ -47,18 +47,19 @@ pub(super) fn equivalent(engine: &mut Engine<'_, '_>, a: &[Item<'_>], b: &[Item<
 
 /// Whether each of `a` has its own partner in `b`.
 fn matched<T>(a: &[T], b: &[T], mut same: impl FnMut(&T, &T) -> Result<bool, PathError>) -> Result<bool, PathError> {
-    let mut taken = vec![false; b.len()];
+    // Of each place the next that has no partner yet, and before all the first: comparing
+    // is paid for, passing by is not, so nothing is passed by.
+    let mut next: Vec<usize> = (0..=b.len()).collect();
     for a in a {
-        let mut partner = None;
-        for (place, b) in b.iter().enumerate() {
-            if !taken[place] && same(a, b)? {
-                partner = Some(place);
+        let mut before = 0;
+        loop {
+            let place = next[before];
+            let Some(b) = b.get(place) else { return Ok(false) };
+            if same(a, b)? {
+                next[before] = next[place + 1];
                 break;
             }
-        }
-        match partner {
-            Some(place) => taken[place] = true,
-            None => return Ok(false),
+            before = place + 1;
         }
     }
     Ok(true)
@@ -154,6 +155,7 @@ fn tree_equal(engine: &mut Engine<'_, '_>, a: &Json, b: &Json) -> Result<bool, P
                 return Ok(false);
             }
             for member in a {
+                engine.spend(members.len() / MEMBERS_A_STEP)?;
                 match b.get(&member.name) {
                     Some(other) if tree_equal(engine, &member.value, other)? => {}
                     _ => return Ok(false),
@@ -227,6 +229,7 @@ fn tree_equivalent(engine: &mut Engine<'_, '_>, a: &Json, b: &Json) -> Result<bo
                 return Ok(false);
             }
             for member in a {
+                engine.spend(members.len() / MEMBERS_A_STEP)?;
                 match b.get(&member.name) {
                     Some(other) if tree_equivalent(engine, &member.value, other)? => {}
                     _ => return Ok(false),

@@ -3,7 +3,7 @@
 //! Source: FHIR R4 fhirpath.html, functions
 
 use super::super::error::{PathError, Reason};
-use super::super::eval::Engine;
+use super::super::eval::{Engine, MEMBERS_A_STEP};
 use super::super::item::{Item, Items, Node, Target};
 use super::super::model::Model;
 use super::super::value::Value;
@@ -88,7 +88,7 @@ fn target<'a>(engine: &mut Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Re
         if id.is_empty() {
             return Ok(Some(around.into()));
         }
-        return Ok(contained(around, id));
+        return contained(engine, around, id);
     }
     if let Some(entry) = beside(engine, &root, text)? {
         return Ok(Some(entry));
@@ -106,7 +106,7 @@ fn target<'a>(engine: &mut Engine<'_, 'a>, node: &Node<'a>, text: &'a str) -> Re
 fn found_by<'a>(engine: &mut Engine<'_, 'a>, text: &str) -> Result<Option<Item<'a>>, PathError> {
     let root = root(engine);
     if let Some(id) = text.strip_prefix('#') {
-        return Ok(if id.is_empty() { Some(root.into()) } else { contained(root, id) });
+        return if id.is_empty() { Ok(Some(root.into())) } else { contained(engine, root, id) };
     }
     if let Some(entry) = beside(engine, &root, text)? {
         return Ok(Some(entry));
@@ -119,9 +119,10 @@ fn root<'a>(engine: &Engine<'_, 'a>) -> Node<'a> {
     engine.context.root_resource.or(engine.context.resource).unwrap_or(engine.root)
 }
 
-fn contained<'a>(around: Node<'a>, id: &str) -> Option<Item<'a>> {
+fn contained<'a>(engine: &mut Engine<'_, 'a>, around: Node<'a>, id: &str) -> Result<Option<Item<'a>>, PathError> {
     let contained = around.json().map_or(&[][..], |json| json.list("contained"));
-    contained.iter().find(|json| json.str("id") == Some(id)).map(|json| Node::resource(json).into())
+    engine.spend(contained.len() / MEMBERS_A_STEP)?;
+    Ok(contained.iter().find(|json| json.str("id") == Some(id)).map(|json| Node::resource(json).into()))
 }
 
 /// What stands in the same Bundle, if the root is one.

@@ -425,3 +425,42 @@ fn codes_and_profiles_are_asked_about() {
         assert_eq!(error.reason, reason, "{expression}");
     }
 }
+
+/// Those that had a partner were passed by again and again: this would take minutes.
+#[test]
+fn a_crowd_has_partners_in_any_order() {
+    let names = |count: usize, first: &str| {
+        let given: Vec<String> = (1..count).map(|at| format!("\"g{at}\"")).collect();
+        format!(r#"{{"given":["{first}",{}]}}"#, given.join(","))
+    };
+    let count = 400_000;
+    let context = context().fuel(u64::MAX / 2);
+    let told = |first: &str, other: &str| {
+        let text = format!(r#"{{"resourceType":"Patient","name":[{},{}]}}"#, names(count, first), names(count, other));
+        let patient = Json::parse(text.as_bytes()).expect("JSON");
+        texts_in("name[0].given ~ name[1].given", &patient, &context).expect("an answer")
+    };
+    assert_eq!(told("g0", "g0"), ["true"]);
+    assert_eq!(told("g0", "other"), ["false"]);
+}
+
+/// What goes through many members or contained resources pays for it.
+#[test]
+fn what_is_looked_for_among_many_is_paid_for() {
+    let members: Vec<String> = (0..20_000).map(|at| format!("\"m{at}\":0")).collect();
+    let members = members.join(",");
+    let patient = format!(r#"{{"resourceType":"Patient","contact":[{{{members}}},{{{members}}}]}}"#);
+    let contained: Vec<String> = (0..20_000).map(|at| format!(r#"{{"resourceType":"Basic","id":"b{at}"}}"#)).collect();
+    let links: Vec<String> = (0..20_000).map(|at| format!(r##"{{"reference":"#b{at}"}}"##)).collect();
+    let (contained, links) = (contained.join(","), links.join(","));
+    let holder = format!(r#"{{"resourceType":"Patient","contained":[{contained}],"generalPractitioner":[{links}]}}"#);
+    for (text, expression) in [
+        (&patient, "contact[0] = contact[1]"),
+        (&patient, "contact[0] ~ contact[1]"),
+        (&holder, "generalPractitioner.resolve()"),
+    ] {
+        let resource = Json::parse(text.as_bytes()).expect("JSON");
+        let refused = texts_in(expression, &resource, &context()).expect_err(expression);
+        assert_eq!(refused.reason, Reason::Fuel, "{expression}");
+    }
+}
