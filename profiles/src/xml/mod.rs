@@ -3,7 +3,7 @@
 //! JSON is what is stored and worked on; XML is another spelling of it, by the
 //! order and the types of the definitions. [`read`] gives the tree that the same
 //! resource would give as JSON, decimals as written, each value with the place
-//! where it stood in the XML; [`write`] gives the XML of a tree. [`origin`] says
+//! where it stood in the XML; [`write`] gives the XML of a tree. [`Origin`] says
 //! where in the XML a place of the JSON made from it came from.
 //!
 //! Reading is strict: other namespaces, unknown or misplaced elements, text where
@@ -26,7 +26,7 @@ mod text;
 mod write;
 
 pub use fault::{Fault, XmlError};
-pub use origin::origin;
+pub use origin::Origin;
 pub use read::{read, root};
 pub(crate) use text::is_character;
 pub use text::referred;

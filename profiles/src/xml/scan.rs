@@ -369,6 +369,10 @@ impl<'a> Scanner<'a> {
             if is_reserved || (value.is_empty() && !prefix.is_empty()) {
                 return Err(XmlError::new(Fault::Prefix, *at));
             }
+            // Every name behind them is looked up among all that are in force.
+            if self.bindings.len() >= MAX_BINDINGS {
+                return Err(XmlError::new(Fault::TooManyAttributes, *at));
+            }
             declares.push(prefix);
             self.bindings.push((prefix, value.clone()));
         }
@@ -445,3 +449,5 @@ const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 const MAX_OPEN: usize = 300;
 /// FHIR needs three, narratives some more.
 const MAX_ATTRIBUTES: usize = 64;
+/// Each open element may declare its namespace anew, and one of them some more.
+const MAX_BINDINGS: usize = MAX_OPEN + MAX_ATTRIBUTES;

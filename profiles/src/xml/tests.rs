@@ -4,7 +4,7 @@ mod fuzz;
 mod random;
 mod refused;
 
-use super::{Layout, origin, read, write};
+use super::{Layout, Origin, read, write};
 use crate::Definitions;
 use crate::json::{Json, Place};
 
@@ -124,7 +124,8 @@ fn a_place_in_the_json_leads_back_to_the_xml() {
     let made = read(definitions(), xml.as_bytes()).expect("XML").to_string();
     for (needle, line, column) in [("\"b\"", 4, 12), ("\"x\"", 6, 11), ("{\"given", 2, 3), ("{\"resource", 1, 1)] {
         let offset = made.find(needle).expect(needle);
-        let at = origin(definitions(), xml.as_bytes(), made.as_bytes(), offset).expect(needle);
+        let origin = Origin::of(definitions(), xml.as_bytes(), made.as_bytes()).expect(needle);
+        let at = origin.at(offset).expect(needle);
         assert_eq!(Place::of(xml.as_bytes(), at), Place { line, column }, "{needle}");
     }
 }

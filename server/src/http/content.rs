@@ -251,11 +251,14 @@ impl Original {
     /// The outcome with each place in the JSON led back to the XML.
     fn places(&self, outcome: &Bytes) -> Bytes {
         let Ok(mut tree) = Json::parse(outcome) else { return outcome.clone() };
+        let mut origin = None;
         for issue in tree.get_mut("issue").map(Json::items_mut).unwrap_or_default() {
             let Some(((line, column), japanese)) = issue.str("diagnostics").and_then(read_place) else { continue };
             let offset = Place { line, column }.offset(&self.json);
             let definitions = techo_profiles::Definitions::embedded();
-            match xml::origin(definitions, &self.xml, &self.json, offset) {
+            // Read once, however many issues there are.
+            let origin = origin.get_or_insert_with(|| xml::Origin::of(definitions, &self.xml, &self.json));
+            match origin.as_ref().and_then(|origin| origin.at(offset)) {
                 Some(at) => {
                     let place = Place::of(&self.xml, at);
                     issue.set("diagnostics", Json::from(placed_at((place.line, place.column), japanese)));

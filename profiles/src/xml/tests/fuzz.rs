@@ -2,14 +2,15 @@
 
 use super::random::{Random, resource};
 use super::{definitions, written};
-use crate::xml::{Layout, origin, read};
+use crate::xml::{Layout, Origin, read};
 
 /// Reads anything; what is taken can be written and read again to the same.
 fn endure(text: &[u8]) {
     match read(definitions(), text) {
         Ok(found) => {
             let made = found.to_string();
-            assert!(origin(definitions(), text, made.as_bytes(), made.len() / 2).is_some());
+            let origin = Origin::of(definitions(), text, made.as_bytes());
+            assert!(origin.and_then(|origin| origin.at(made.len() / 2)).is_some());
             // A narrative that validation would refuse may be one that XML cannot have either.
             if let Ok(again) = super::write(definitions(), &found, Layout::Compact) {
                 assert_eq!(read(definitions(), again.as_bytes()), Ok(found), "{again}");

@@ -156,3 +156,20 @@ fn depth_and_attributes_are_bounded() {
     let error = read(definitions(), format!("<Patient{many}/>").as_bytes()).expect_err("too many");
     assert_eq!(error.fault, Fault::TooManyAttributes);
 }
+
+/// Every name is looked up among the prefixes in force.
+#[test]
+fn prefixes_without_number_are_refused() {
+    let nested = |depth: usize, each: usize| {
+        let open = |level: usize| {
+            let declared: String = (0..each).map(|at| format!(" xmlns:n{level}x{at}=\"urn:x\"")).collect();
+            format!("<b xmlns=\"{XHTML}\"{declared}>")
+        };
+        let opened: String = (0..depth).map(open).collect();
+        let closed = "</b>".repeat(depth);
+        patient(&format!("<text><status value=\"generated\"/><div xmlns=\"{XHTML}\">{opened}x{closed}</div></text>"))
+    };
+    assert!(read(definitions(), nested(200, 0).as_bytes()).is_ok(), "each element may say where it belongs");
+    let refused = read(definitions(), nested(10, 60).as_bytes()).expect_err("too many");
+    assert_eq!(refused.fault, Fault::TooManyAttributes);
+}
