@@ -23,11 +23,23 @@ pub fn no_individual_number(kind: &str, id: &str, resource: &Json) -> Result<(),
         return Err(Error::Invalid(found.certain.into_iter().map(refusal).collect()));
     }
     if !found.possible.is_empty() {
-        let at = found.possible.join(", ");
+        let at = told_of(&found.possible);
         tracing::warn!(resource = %format!("{kind}/{id}"), at, "this may hold an Individual Number (My Number)");
     }
     Ok(())
 }
+
+/// The first places, and how many more there are: a line of the log is to be read.
+fn told_of(places: &[String]) -> String {
+    let shown = &places[..places.len().min(SHOWN)];
+    let more = match places.len() - shown.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
+const SHOWN: usize = 20;
 
 fn refusal(expression: String) -> Issue {
     Issue::error(
@@ -148,5 +160,12 @@ mod tests {
         let json = Json::parse(json.as_bytes()).expect("JSON");
         found.look(&json, &mut vec![Step::Member("Observation")]);
         assert_eq!(found.possible, ["Observation.note[0].text"]);
+    }
+
+    #[test]
+    fn the_log_is_told_a_few_places_of_many() {
+        let places: Vec<String> = (0..30).map(|at| format!("List.note[{at}]")).collect();
+        assert_eq!(told_of(&places[..2]), "List.note[0], List.note[1]");
+        assert!(told_of(&places).ends_with("List.note[19] and 10 more"));
     }
 }
