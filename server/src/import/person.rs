@@ -67,6 +67,15 @@ pub fn gather(table: Table, today: Date) -> Result<(Vec<Of>, Vec<Issue>), Refusa
         let at = *places.entry((municipality.clone(), number.clone())).or_insert(people.len());
         match people.get_mut(at) {
             None => people.push(Of { person, rows: vec![row] }),
+            Some(of) if of.rows.len() >= MOST_ROWS => issues.push(row.issue(
+                "residentNumber",
+                Severity::Error,
+                "too-many-rows",
+                Text::new(
+                    "a file may have up to 500 rows of one person; this one is left out",
+                    "1ファイルで1人につき500行までです。この行は取り込みません",
+                ),
+            )),
             Some(of) => {
                 if differ(of.person.birth_date.as_ref(), person.birth_date.as_ref()) {
                     torn.insert(at);
@@ -93,6 +102,9 @@ pub fn gather(table: Table, today: Date) -> Result<(Vec<Of>, Vec<Issue>), Refusa
     people.retain(|of| !of.rows.is_empty());
     Ok((people, issues))
 }
+
+/// Each row of a person is compared with those before it.
+const MOST_ROWS: usize = 500;
 
 fn differ<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
     matches!((one, other), (Some(one), Some(other)) if one != other)

@@ -331,3 +331,15 @@ fn the_two_files_beside_the_repository_together() {
     // Line 6 is the dose that its remark says comes seven days after another.
     assert!(told.contains(&(6, "interval")), "{told:?}");
 }
+
+/// Each row was compared with all others of the same child: a file of nothing else kept the
+/// server for minutes.
+#[test]
+fn one_child_has_a_few_hundred_rows_at_most() {
+    let rests: Vec<String> =
+        (0..502).map(|lot| format!("Ｂ型肝炎,2020-08-01,1回目,1,医院,1019999996,定期,L{lot},,,,,")).collect();
+    let parsed = rows(&rests.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(of_type(&parsed, "Immunization").len(), 500);
+    let left_out = issues(&parsed).iter().filter(|issue| issue.contains("too-many-rows")).count();
+    assert_eq!(left_out, 2);
+}
