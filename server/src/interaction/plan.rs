@@ -115,6 +115,10 @@ impl Draft {
         if subjects.itself {
             ids = vec![self.at.id.clone()];
         }
+        // Each is looked up. What is stored already is not refused.
+        if call.is_some() && ids.len() + subjects.through.len() > MOST_NAMED {
+            return Err(crowd(&self.at.kind));
+        }
         let (theirs, rests) = through(app, call, subjects.through, pending).await?;
         ids.extend(theirs);
         ids.sort();
@@ -179,6 +183,16 @@ impl Draft {
         })
     }
 }
+
+/// Refuses what is about more than [`MOST_NAMED`] patients and records.
+fn crowd(kind: &str) -> Error {
+    let text = format!("A resource may be about up to {MOST_NAMED} patients and records. Split it.");
+    let text_ja = format!("1つのリソースが対象にできる患者とリソースは {MOST_NAMED} 件までです。分割してください。");
+    Error::Unprocessable(vec![Issue::error("too-costly", text, text_ja).at(kind)])
+}
+
+/// As many as a transaction may have entries.
+const MOST_NAMED: usize = 5000;
 
 /// The subjects of what a resource points at (`consent.md` §4.6): a Provenance is
 /// about whom its targets are about. A target that the caller cannot see counts as

@@ -13,6 +13,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use techo_profiles::json::{Json, splice};
 use techo_profiles::validate::{Link, LinkKind, links};
 
+use super::MOST;
 use super::entry::{Entry, Verb, fault};
 use crate::interaction::conditional::{Condition, several};
 use crate::interaction::plan::parse;
@@ -23,6 +24,8 @@ use crate::interaction::{Call, Error, Issue, Location};
 pub(super) struct Names {
     known: HashMap<String, Named>,
     identified: Vec<Identified>,
+    /// How many conditional references were looked up.
+    looked_up: usize,
 }
 
 /// What a `fullUrl` stands for.
@@ -80,11 +83,16 @@ impl Names {
             return Ok(());
         }
         let resource = parse(&entry.body)?;
-        for link in links(call.definitions, &resource) {
-            let Some((text, kind, query)) = conditional(call, &link) else { continue };
-            if self.known.contains_key(text) {
-                continue;
-            }
+        let links = links(call.definitions, &resource);
+        let mut seen = HashSet::new();
+        let asked = links.iter().filter_map(|link| conditional(call, link));
+        let asked: Vec<_> = asked.filter(|(text, ..)| !self.known.contains_key(*text) && seen.insert(*text)).collect();
+        // Each is a search, here and among all identifiers of the Bundle.
+        self.looked_up += asked.len();
+        if self.looked_up > MOST {
+            return Err(too_many());
+        }
+        for (text, kind, query) in asked {
             let condition = Condition::read(call, kind, query).await?;
             let stored = condition.existing(call).await?.map(|found| Location { kind: kind.to_owned(), id: found.1 });
             let stored = stored.filter(|at| !going.contains(at)).map(|at| at.reference());
@@ -195,6 +203,17 @@ fn no_match() -> Error {
             "not-found",
             "Nothing matches a conditional reference of this entry.",
             "この entry の条件付き参照に合うリソースがありません。",
+        )
+        .at("resource"),
+    )
+}
+
+fn too_many() -> Error {
+    Error::TooLarge(
+        Issue::error(
+            "too-costly",
+            format!("A transaction may have up to {MOST} different conditional references."),
+            format!("transaction の条件付き参照は異なるもので {MOST} 件までです。"),
         )
         .at("resource"),
     )
