@@ -3,6 +3,7 @@
 //! Nothing is answered that the audit log does not hold. What was refused is
 //! recorded as it was asked; a hidden row is never looked up for the record.
 
+mod aside;
 pub mod bundle;
 pub mod capabilities;
 pub mod own;
@@ -37,6 +38,13 @@ impl Origin<'_> {
 
 /// Answers a request of the FHIR API.
 pub async fn answer(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
+    if aside::is_large(&interaction) {
+        return aside::aside(Box::pin(answered(app, origin, interaction))).await;
+    }
+    answered(app, origin, interaction).await
+}
+
+async fn answered(app: &App, origin: &Origin<'_>, interaction: Interaction) -> Result<Reply, Error> {
     // A remembered decision is tried first. Unless a statement of this request found it
     // to stand, nothing was answered on it, and the request begins anew.
     if let Some(call) = app.presumed(origin.token, origin.lenient, &interaction) {
