@@ -8,7 +8,7 @@
 
 use super::{MOST_OPERATIONS, PatchError, Reason, Room, too_many, whole};
 use crate::json::{Json, Value};
-use crate::path::{Context, DEFAULT_FUEL, Expression, Model, Node};
+use crate::path::{Context, DEFAULT_FUEL, Expression, Item, Model, Node};
 use value::Given;
 
 mod place;
@@ -194,14 +194,11 @@ impl Patch<'_> {
     fn found(&self, root: &Json, path: &Expression) -> Result<Vec<Place>, Reason> {
         let context = Context::new(self.model).fuel(self.fuel);
         let items = path.evaluate(root, &context).map_err(|error| Reason::Unevaluated(error.into()))?;
-        let place = |node: Option<&Node<'_>>| {
-            let found = node.and_then(|node| Place::of(self.model, root, node));
-            found.ok_or(Reason::Failed(
-                "the path yields something that is no element of the resource",
-                "path がリソースの要素でないものを指しています",
-            ))
-        };
-        items.iter().map(|item| place(item.node())).collect()
+        let nodes: Option<Vec<&Node<'_>>> = items.iter().map(Item::node).collect();
+        nodes.and_then(|nodes| Place::all(self.model, root, &nodes)).ok_or(Reason::Failed(
+            "the path yields something that is no element of the resource",
+            "path がリソースの要素でないものを指しています",
+        ))
     }
 
     fn add(&mut self, root: &mut Json, at: &Place, name: &str, value: &Json) -> Result<(), Fault> {

@@ -4,6 +4,8 @@
 //!
 //! Source: RFC 6902, RFC 6901
 
+use std::collections::HashMap;
+
 use super::{MOST_OPERATIONS, PatchError, Reason, Room, height, too_many, whole};
 use crate::json::{Json, MAX_DEPTH, Member, Value};
 
@@ -229,9 +231,14 @@ fn same(one: &Json, other: &Json) -> bool {
         (Value::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
         }
-        (Value::Object(one), Value::Object(_)) => {
-            let holds = |member: &Member| other.get(&member.name).is_some_and(|found| same(&member.value, found));
-            one.len() == other.members().len() && one.iter().all(holds)
+        (Value::Object(one), Value::Object(other)) => {
+            if one.len() != other.len() {
+                return false;
+            }
+            // What is patched need not be valid yet: an object may have any number of members.
+            let named: HashMap<&str, &Json> = other.iter().map(|member| (&*member.name, &member.value)).collect();
+            let holds = |member: &Member| named.get(&*member.name).is_some_and(|found| same(&member.value, found));
+            one.iter().all(holds)
         }
         _ => one == other,
     }

@@ -393,3 +393,34 @@ fn fhir_patch_refuses_what_is_none_and_what_does_not_fit() {
     let mut json = read(PATIENT);
     assert!(fhir_patch::apply(Definitions::embedded(), &mut json, &read("[]")).is_err());
 }
+
+/// Each member was looked for among all: this would take minutes.
+#[test]
+fn json_patch_compares_a_crowd_of_members() {
+    let members = |order: &mut dyn Iterator<Item = usize>| {
+        let members: Vec<String> = order.map(|at| format!(r#""m{at}":{at}"#)).collect();
+        format!("{{{}}}", members.join(","))
+    };
+    let count = 200_000;
+    let text = members(&mut (0..count));
+    let test = |value: &str| json_patched(&text, &format!(r#"[{{"op":"test","path":"","value":{value}}}]"#)).is_ok();
+    assert!(test(&members(&mut (0..count).rev())));
+    assert!(!test(&members(&mut (1..=count).rev())));
+}
+
+/// Each element that the path yields was looked for in the whole tree: this would take minutes.
+#[test]
+fn fhir_patch_finds_a_crowd_of_elements_at_once() {
+    let extensions = |order: &mut dyn Iterator<Item = usize>| {
+        let extensions: Vec<String> = order.map(|at| format!(r#"{{"url":"u:{at}"}}"#)).collect();
+        format!(r#"{{"resourceType":"Patient","extension":[{}],"active":true}}"#, extensions.join(","))
+    };
+    let count = 40_000;
+    let moves: Vec<String> = (0..10)
+        .map(|_| step("move", "Patient.extension", &[number("source", 0), number("destination", 39_999)]))
+        .collect();
+    let expected = extensions(&mut (10..count).chain(0..10));
+    assert_eq!(fhir_patched(&extensions(&mut (0..count)), &moves).as_deref(), Ok(&*expected));
+    let many = step("delete", "Patient.extension", &[]);
+    assert!(fhir_patched(&extensions(&mut (0..count)), &[many]).is_err());
+}

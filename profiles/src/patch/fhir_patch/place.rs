@@ -31,14 +31,19 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Where `node` stands below `root`; `None` if it does not.
-    pub(super) fn of(model: &dyn Model, root: &Json, node: &Node<'_>) -> Option<Self> {
-        let target = node.json().or(node.sibling())?;
-        let mut way = Vec::new();
-        if !find(root, target, &mut way) {
-            return None;
-        }
-        way.reverse();
+    /// Where nodes stand below `root`; `None` if one of them does not. The tree is gone
+    /// through once: a path may yield tens of thousands.
+    pub(super) fn all(model: &dyn Model, root: &Json, nodes: &[&Node<'_>]) -> Option<Vec<Self>> {
+        let targets: Option<Vec<&Json>> = nodes.iter().map(|node| node.json().or(node.sibling())).collect();
+        let targets = targets?;
+        let mut search = Search::of(&targets);
+        search.look(root);
+        let place = |(node, target): (&&Node<'_>, &&Json)| Self::at_end(model, root, node, search.way_to(target)?);
+        nodes.iter().zip(&targets).map(place).collect()
+    }
+
+    /// The place of `node` at the end of a way.
+    fn at_end(model: &dyn Model, root: &Json, node: &Node<'_>, mut way: Vec<Step>) -> Option<Self> {
         let type_name = node.type_name().into();
         let index = match way.last() {
             None => {
@@ -78,7 +83,13 @@ impl Place {
 
     /// How many elements its list has.
     pub(super) fn length(&self, root: &Json) -> usize {
-        at(root, &self.parent).map_or(0, |object| pairs(object, &self.key, self.is_list).len())
+        let Some(object) = at(root, &self.parent) else { return 0 };
+        let both = [object.get(&self.key), object.get(&beside(&self.key))];
+        if self.is_list {
+            both.iter().flatten().map(|list| list.items().len()).max().unwrap_or(0)
+        } else {
+            usize::from(both.iter().flatten().any(|one| !one.is_null()))
+        }
     }
 
     /// The object in which the element's own children are: for a primitive the one
@@ -88,7 +99,7 @@ impl Place {
             return Some(root);
         }
         let parent = self.parent(root)?;
-        let beside: Box<str> = format!("_{}", self.key).into();
+        let beside = beside(&self.key);
         let own =
             parent.get(&self.key).map(|json| if self.is_list { json.items().get(self.index) } else { Some(json) });
         if own.flatten().is_some_and(Json::is_object) {
@@ -107,10 +118,10 @@ impl Place {
 
 /// Changes the elements of `object` called `key`.
 pub(super) fn edit(object: &mut Json, key: &str, is_list: bool, change: impl FnOnce(&mut Vec<Pair>)) {
-    let mut all = pairs(object, key, is_list);
+    let mut all = taken(object, key, is_list);
     change(&mut all);
     let (values, besides): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-    for (name, column) in [(key.to_owned(), values), (format!("_{key}"), besides)] {
+    for (name, column) in [(key.to_owned(), values), (beside(key), besides)] {
         if column.iter().all(Option::is_none) {
             object.remove(&name);
         } else if is_list {
@@ -121,17 +132,31 @@ pub(super) fn edit(object: &mut Json, key: &str, is_list: bool, change: impl FnO
     }
 }
 
-/// The elements of `object` called `key`, each with what stands beside it.
-fn pairs(object: &Json, key: &str, is_list: bool) -> Vec<Pair> {
-    let (value, beside) = (object.get(key), object.get(&format!("_{key}")));
-    let some = |json: Option<&Json>| json.filter(|json| !json.is_null()).cloned();
+/// The elements of `object` called `key`, each with what stands beside it. They are taken,
+/// not copied; the members stay where they are, so that the elements come back in order.
+fn taken(object: &mut Json, key: &str, is_list: bool) -> Vec<Pair> {
+    let mut take = |name: &str| object.get_mut(name).map(|json| std::mem::replace(json, Json::null()));
+    let (value, beside) = (take(key), take(&beside(key)));
+    let some = |json: Option<Json>| json.filter(|json| !json.is_null());
     if !is_list {
         let pair = (some(value), some(beside));
         return if pair == (None, None) { Vec::new() } else { vec![pair] };
     }
-    let (values, besides) = (value.map_or(&[][..], Json::items), beside.map_or(&[][..], Json::items));
-    let at = |column: &[Json], index: usize| some(column.get(index));
-    (0..values.len().max(besides.len())).map(|index| (at(values, index), at(besides, index))).collect()
+    let (mut values, mut besides) = (items(value).into_iter(), items(beside).into_iter());
+    let count = values.len().max(besides.len());
+    (0..count).map(|_| (some(values.next()), some(besides.next()))).collect()
+}
+
+fn items(list: Option<Json>) -> Vec<Json> {
+    match list.map(|mut list| std::mem::replace(list.value_mut(), Value::Null)) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// The name under which stands what belongs to a primitive.
+fn beside(key: &str) -> String {
+    format!("_{key}")
 }
 
 /// Takes out what has become empty, from the inside outwards.
@@ -169,24 +194,61 @@ fn drop_empty(pairs: &mut Vec<Pair>, index: usize) {
     }
 }
 
-/// The way from `json` to `target`, its last step first.
-fn find(json: &Json, target: &Json, way: &mut Vec<Step>) -> bool {
-    if std::ptr::eq(json, target) {
-        return true;
+/// A search of a tree for some of its values.
+struct Search<'j> {
+    /// In order, each once.
+    targets: Vec<*const Json>,
+    /// The way to each.
+    ways: Vec<Option<Vec<Step>>>,
+    /// How many are not found yet.
+    left: usize,
+    /// The way to where the search is.
+    way: Vec<On<'j>>,
+}
+
+/// A step that is not kept.
+enum On<'j> {
+    Member(&'j SmolStr),
+    Item(usize),
+}
+
+impl<'j> Search<'j> {
+    fn of(values: &[&Json]) -> Self {
+        let mut targets: Vec<*const Json> = values.iter().map(|value| std::ptr::from_ref(*value)).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        Self { ways: vec![None; targets.len()], left: targets.len(), targets, way: Vec::new() }
     }
-    for (index, item) in json.items().iter().enumerate() {
-        if find(item, target, way) {
-            way.push(Step::Item(index));
-            return true;
+
+    fn look(&mut self, json: &'j Json) {
+        if let Ok(place) = self.targets.binary_search(&std::ptr::from_ref(json)) {
+            let step = |on: &On<'_>| match on {
+                On::Member(name) => Step::Member((*name).clone()),
+                On::Item(index) => Step::Item(*index),
+            };
+            self.ways[place] = Some(self.way.iter().map(step).collect());
+            self.left -= 1;
+        }
+        for (index, item) in json.items().iter().enumerate() {
+            self.step(On::Item(index), item);
+        }
+        for Member { name, value, .. } in json.members() {
+            self.step(On::Member(name), value);
         }
     }
-    for Member { name, value, .. } in json.members() {
-        if find(value, target, way) {
-            way.push(Step::Member(name.clone()));
-            return true;
+
+    fn step(&mut self, on: On<'j>, json: &'j Json) {
+        if self.left > 0 {
+            self.way.push(on);
+            self.look(json);
+            self.way.pop();
         }
     }
-    false
+
+    fn way_to(&self, value: &Json) -> Option<Vec<Step>> {
+        let place = self.targets.binary_search(&std::ptr::from_ref(value)).ok()?;
+        self.ways[place].clone()
+    }
 }
 
 /// The FHIR type of what stands at the end of a way.
