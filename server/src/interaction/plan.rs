@@ -145,7 +145,7 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let generation = app.catalog().generation();
-        let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
+        let extracted = app.extract_at((&self.at.kind, &self.at.id), &self.resource, generation)?;
         app.bounded(&self.at.kind, &extracted, subjects.len(), old).await?;
         let before = match old {
             Some(old) => app.rows_before(old).await?,
