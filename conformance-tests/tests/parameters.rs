@@ -398,7 +398,8 @@ fn a_parameter_on_the_id_finds_what_is_posted() {
 
 #[test]
 fn a_parameter_on_what_the_write_puts_in_is_refused() {
-    let tester = World::new().tester();
+    let world = World::new();
+    let tester = world.tester();
     for expression in
         ["Resource.meta.lastUpdated", "Patient.meta.where(versionId = '1').tag", "Patient.meta.`versionId`"]
     {

@@ -503,7 +503,8 @@ fn a_thousand_values_are_no_deep_tree() {
 
 #[test]
 fn quantities_are_sorted_by_how_much_they_are_whatever_their_unit_is_called() {
-    let tester = World::new().tester();
+    let world = World::new();
+    let tester = world.tester();
     let who = tester.create(&patient("順", "amounts-1", "2024-04-01"));
     let mut known = Vec::new();
     for (value, text, code) in

@@ -3,11 +3,10 @@
 //! The rows of what is written and of what is stored are made here alike, so that an index
 //! made anew says what it said.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use techo_profiles::json::Json;
 
-use super::plan::About;
 use super::redact::{named, nameless};
 use super::{Error, Issue};
 use crate::app::App;
@@ -127,7 +126,7 @@ impl App {
         let Some(resource) = stored.json()? else { return Ok(subject_rows(&subjects)) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
         let extracted = self.extract_at((kind, &stored.id), &resource, stored.rules)?;
-        let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
+        let mut rows = self.index_rows(kind, (&stored.id, &extracted, &subjects)).await?;
         let keeping = Keeping { custodian: stored.custodian, custody: stored.custody };
         rows.extend(self.effect_rows(&resource, keeping, &subjects).await?);
         Ok(rows)
@@ -159,16 +158,9 @@ impl App {
 
     /// Index rows with their numbers; what had none yet gets one.
     ///
-    /// * `of`: the row, what was extracted from its body, and its subjects.
-    /// * `about`: patients whose keys are known, those of the same write among them:
-    ///   the store does not have these yet.
-    pub async fn index_rows(
-        &self,
-        kind: &str,
-        of: (i64, &Extracted, &[CitizenKey]),
-        about: &About,
-    ) -> Result<Vec<IndexRow>, Error> {
-        let (rid, extracted, subjects) = of;
+    /// * `of`: the record's id, what was extracted from its body, and its subjects.
+    pub async fn index_rows(&self, kind: &str, of: (&str, &Extracted, &[CitizenKey])) -> Result<Vec<IndexRow>, Error> {
+        let (id, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
         let missing = || Error::Internal("a text has no number".into());
         // Nearly always all of it is known.
@@ -181,19 +173,11 @@ impl App {
         };
         rows.extend(subject_rows(subjects));
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
-        let pairs = about.subjects.iter().filter_map(|(id, citizen)| Some((id.as_str(), citizen.as_ref()?.key)));
-        let keys: HashMap<&str, CitizenKey> = pairs.collect();
-        let known = |id: &str| keys.get(id).copied();
-        let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
-        let mut members: Vec<CitizenKey> = ids.iter().filter_map(|id| known(id)).collect();
-        let others: Vec<&str> = ids.into_iter().filter(|id| known(id).is_none()).collect();
-        members.extend(self.store.compartments(&others).await?);
-        if kind == "Patient" {
-            members.push(rid);
-        }
-        members.sort_unstable();
-        members.dedup();
-        rows.extend(members.into_iter().map(|citizen| IndexRow::Compartment { citizen, kind: number }));
+        // By whom the record names, whether she is there or comes later. She is in her own.
+        let mut patients: BTreeSet<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
+        patients.extend((kind == "Patient").then_some(id));
+        let member = |patient: &str| IndexRow::Compartment { patient: patient.to_owned(), kind: number };
+        rows.extend(patients.into_iter().map(member));
         let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
         for code in codes {
             rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {

@@ -153,7 +153,7 @@ impl Draft {
         };
         let sweep = before.is_none();
         let before = before.unwrap_or_default();
-        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
+        let mut new = app.index_rows(&self.at.kind, (&self.at.id, &extracted, &subjects)).await?;
         new.extend(app.effect_rows(&self.resource, keeping, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping);
         let version = old.map_or(1, |old| old.version + 1);
