@@ -320,3 +320,140 @@ fn everything_of_all_is_what_the_caller_may_see() {
     app.get("Patient/$everything?_type=Nonsense").refused(400);
     world.anon().get("Patient/$everything").refused(401);
 }
+
+/// What her compartment holds, by its search and by `$everything`: they are told alike.
+#[track_caller]
+fn compartment(caller: &Caller, who: &str) -> Vec<String> {
+    let bundle = caller.get(&format!("Patient/{who}/*?_count=100")).expect(200).json();
+    let searched: Vec<String> =
+        places(&bundle).into_iter().filter(|place| *place != format!("Patient/{who}")).collect();
+    let all = everything(caller, who, "");
+    let matches = all["entry"].as_array().expect("entries").iter().filter(|one| one["search"]["mode"] == "match");
+    let matches: Vec<Value> = matches.cloned().collect();
+    let told = places(&json!({"entry": matches})).into_iter().filter(|place| *place != format!("Patient/{who}"));
+    assert_eq!(sorted(searched.clone()), sorted(told.collect()), "{who}");
+    sorted(searched)
+}
+
+fn places(bundle: &Value) -> Vec<String> {
+    let text = |entry: &Value, name: &str| entry["resource"][name].as_str().expect("a resource").to_owned();
+    let all = bundle["entry"].as_array().into_iter().flatten();
+    all.map(|entry| format!("{}/{}", text(entry, "resourceType"), text(entry, "id"))).collect()
+}
+
+/// Where an entry of a transaction was written.
+fn written(caller: &Caller, entry: &Value) -> String {
+    let location = entry["response"]["location"].as_str().expect("a location");
+    let place = location.split("/_history").next().expect("a place");
+    place.trim_start_matches(&format!("{}/", caller.base)).to_owned()
+}
+
+/// An Observation of one by another, and what that one wrote to the first.
+fn between(subject: &str, other: &str) -> [Value; 2] {
+    let mut observation = weight("x", "2026-01-10", "7.5");
+    observation["subject"] = json!({"reference": subject});
+    observation["performer"] = json!([{"reference": other}]);
+    let communication = json!({"resourceType": "Communication", "status": "completed",
+        "subject": {"reference": subject}, "sender": {"reference": other}});
+    [observation, communication]
+}
+
+/// The index is what the bodies say.
+#[track_caller]
+fn index_is_right(world: &World) {
+    let output = world.server.command(&["reindex", "--check", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn who_comes_in_the_same_transaction_has_what_names_her() {
+    let world = World::new();
+    let tester = world.tester();
+    let [child, mother] = [urn(1), urn(2)];
+    let mut born = patient("子", "same-1", "2026-01-01");
+    born["link"] = json!([{"other": {"reference": mother}, "type": "seealso"}]);
+    let [observation, communication] = between(&child, &mother);
+    // What names her comes before her and after her.
+    let entries = [
+        (urn(3), observation),
+        (child, born),
+        (mother, patient("母", "same-2", "1990-01-01")),
+        (urn(4), communication),
+    ];
+    let made = tester.post("", &transaction(&entries)).expect(200).json();
+    let place = |number: usize| written(&tester, &made["entry"][number]);
+    let id = |number: usize| place(number).split_once('/').expect("an id").1.to_owned();
+    let [observation, communication] = [place(0), place(3)];
+    assert_eq!(compartment(&tester, &id(1)), sorted(vec![observation.clone(), communication.clone()]));
+    assert_eq!(compartment(&tester, &id(2)), sorted(vec![observation, communication, place(1)]));
+    index_is_right(&world);
+}
+
+#[test]
+fn who_comes_later_has_what_named_her_before() {
+    let world = World::new();
+    let tester = world.tester();
+    let child = tester.create(&patient("子", "later-1", "2026-01-01"));
+    let [observation, communication] = between(&format!("Patient/{child}"), "Patient/late-mother");
+    let observation = format!("Observation/{}", tester.create(&observation));
+    let gone = tester.create(&communication);
+    let mut other = patient("子", "later-2", "2026-01-01");
+    other["link"] = json!([{"other": {"reference": "Patient/late-mother"}, "type": "seealso"}]);
+    let linked = format!("Patient/{}", tester.create(&other));
+    // Until she is there, nothing of it is hers to find; what goes meanwhile is not.
+    index_is_right(&world);
+    tester.delete(&format!("Communication/{gone}")).expect(204);
+    let mut mother = patient("母", "later-3", "1990-01-01");
+    mother["id"] = json!("late-mother");
+    tester.put("Patient/late-mother", &mother).expect(201);
+    assert_eq!(compartment(&tester, "late-mother"), sorted(vec![linked.clone(), observation.clone()]));
+    index_is_right(&world);
+    // A record that names her no more leaves, and stays where it is otherwise named.
+    let (kind, id) = observation.split_once('/').expect("a place");
+    let mut changed = tester.get(&observation).expect(200).json();
+    changed["performer"] = json!([{"reference": "Patient/later-still"}]);
+    tester.put(&format!("{kind}/{id}"), &changed).expect(200);
+    assert_eq!(compartment(&tester, "late-mother"), [linked]);
+    mother["id"] = json!("later-still");
+    mother["identifier"][0]["value"] = json!("later-4");
+    tester.put("Patient/later-still", &mother).expect(201);
+    assert_eq!(compartment(&tester, "later-still"), [observation.clone()]);
+    assert!(compartment(&tester, &child).contains(&observation));
+    // Through other eyes there is no more of it than before.
+    let stranger = world.stranger();
+    assert_eq!(places(&stranger.search("Patient/late-mother/*?_count=100")), [""; 0]);
+    index_is_right(&world);
+}
+
+#[test]
+fn an_id_in_what_is_posted_puts_nobody_in_anothers_compartment() {
+    let world = World::new();
+    let tester = world.tester();
+    let one = tester.create(&patient("一", "own-1", "1990-01-01"));
+    let mut other = patient("二", "own-2", "1990-01-01");
+    other["id"] = json!(one);
+    let other = tester.create(&other);
+    assert_ne!(one, other);
+    assert_eq!(compartment(&tester, &one), [""; 0]);
+    index_is_right(&world);
+}
+
+#[test]
+fn who_comes_back_in_a_transaction_has_what_comes_with_her() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut mother = patient("母", "back-1", "1990-01-01");
+    mother["id"] = json!("comes-back");
+    tester.put("Patient/comes-back", &mother).expect(201);
+    tester.delete("Patient/comes-back").expect(204);
+    let entries = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"resource": weight("comes-back", "2026-01-10", "50"), "request": {"method": "POST", "url": "Observation"}},
+        {"resource": mother, "request": {"method": "PUT", "url": "Patient/comes-back"}}
+    ]});
+    let made = tester.post("", &entries).expect(200).json();
+    let place = written(&tester, &made["entry"][0]);
+    assert_eq!(compartment(&tester, "comes-back"), [place.clone()]);
+    tester.get(&place).expect(200);
+    assert_eq!(places(&tester.search("Observation?patient=comes-back&code=29463-7")), [place]);
+    index_is_right(&world);
+}

@@ -363,3 +363,51 @@ fn a_file_defines_as_a_resource_does() {
     tester.get("Patient?eyes=brown").refused(400);
     assert_eq!(checked(&world)["different"], 0);
 }
+
+#[test]
+fn a_parameter_on_the_id_finds_what_is_posted() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut by_id = definition("own-id", "own-id", "Resource.id");
+    by_id["base"] = json!(["Resource"]);
+    tester.put("SearchParameter/own-id", &by_id).expect(201);
+    let any = definition("any-text", "any-text", "Patient.descendants().ofType(id)");
+    tester.put("SearchParameter/any-text", &any).expect(201);
+    let before = tester.create(&someone("brown"));
+    indexed(&tester, "own-id");
+    indexed(&tester, "any-text");
+    let mut named = someone("brown");
+    // What a client calls it is not what it is.
+    named["id"] = json!("my-own-name");
+    let after = tester.create(&named);
+    for id in [&before, &after] {
+        for query in ["own-id", "any-text"] {
+            assert_eq!(tester.ids(&format!("Patient?{query}={id}")).as_slice(), std::slice::from_ref(id), "{query}");
+        }
+        let mut next = tester.get(&format!("Patient/{id}")).expect(200).json();
+        next["gender"] = json!("female");
+        tester.put(&format!("Patient/{id}"), &next).expect(200);
+        assert_eq!(count(&tester, &format!("Patient?own-id={id}")), 1);
+    }
+    assert_eq!(count(&tester, "Patient?own-id=my-own-name"), 0);
+    assert_eq!(checked(&world)["different"], 0);
+    tester.delete(&format!("Patient/{after}")).expect(204);
+    assert_eq!(count(&tester, &format!("Patient?own-id={after}")), 0);
+    assert_eq!(checked(&world)["different"], 0);
+}
+
+#[test]
+fn a_parameter_on_what_the_write_puts_in_is_refused() {
+    let world = World::new();
+    let tester = world.tester();
+    for expression in
+        ["Resource.meta.lastUpdated", "Patient.meta.where(versionId = '1').tag", "Patient.meta.`versionId`"]
+    {
+        let mut own = definition("stamped", "stamped", expression);
+        own["base"] = json!(["Patient"]);
+        own["type"] = json!(if expression.contains("lastUpdated") { "date" } else { "token" });
+        let refused = tester.put("SearchParameter/stamped", &own).refused(422).json();
+        let text = refused["issue"][0]["details"]["text"].as_str().unwrap_or_default().to_owned();
+        assert!(text.contains("put in as a record is written"), "{expression}: {refused}");
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{IDENTIFIERS, UCUM, patient, quantity};
 use techo_conformance_tests::stock::{ACT, Stock, clinic};
-use techo_conformance_tests::world::{ids, link};
+use techo_conformance_tests::world::{World, ids, link};
 
 #[test]
 fn modifiers_ask_terminology_and_texts() {
@@ -499,4 +499,32 @@ fn a_thousand_values_are_no_deep_tree() {
         (0..990).map(|number| format!("urn:many|{number}")).chain(["29463-7".to_owned()]).collect();
     let path = format!("Observation?patient.family={}&code={}", encode("鎖"), encode(&values.join(",")));
     assert_eq!(stock.tester.ids(&path).len(), 3);
+}
+
+#[test]
+fn quantities_are_sorted_by_how_much_they_are_whatever_their_unit_is_called() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("順", "amounts-1", "2024-04-01"));
+    let mut known = Vec::new();
+    for (value, text, code) in
+        [("3000", "g", "g"), ("9.2", "キログラム", "kg"), ("4.1", "kg", "kg"), ("7500", "グラム", "g")]
+    {
+        let mut weight = quantity(&who, "3141-9", "2026-01-01", value, code);
+        weight["valueQuantity"]["unit"] = json!(text);
+        known.push((tester.create(&weight), value));
+    }
+    let order = |sort: &str, count: u8| {
+        let pages = tester.walk(&format!("Observation?code=3141-9&_sort={sort}&_count={count}"), "next");
+        let value = |id: &String| known.iter().find(|(known, _)| known == id).map_or("?", |(_, value)| value);
+        pages.concat().iter().map(value).collect::<Vec<_>>()
+    };
+    for count in [10, 1, 3] {
+        assert_eq!(order("value-quantity", count), ["3000", "4.1", "7500", "9.2"], "{count}");
+        assert_eq!(order("-value-quantity", count), ["9.2", "7500", "4.1", "3000"], "{count}");
+    }
+    // Both names of the unit find it still.
+    for query in ["9.2||キログラム", "9.2||kg", "9200|http://unitsofmeasure.org|g", "9.2"] {
+        assert_eq!(tester.ids(&format!("Observation?value-quantity={}", encode(query))).len(), 1, "{query}");
+    }
 }

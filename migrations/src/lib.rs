@@ -15,6 +15,7 @@ mod m20261128_000005_rules;
 mod m20261128_000006_stances;
 mod m20261129_000007_watched;
 mod m20261130_000008_bindings;
+mod m20261130_000009_compartments;
 
 /// All steps, oldest first.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000006_stances::Migration),
             Box::new(m20261129_000007_watched::Migration),
             Box::new(m20261130_000008_bindings::Migration),
+            Box::new(m20261130_000009_compartments::Migration),
         ]
     }
 }

@@ -30,7 +30,18 @@ impl Expression {
 impl Expression {
     /// The first call of one of these functions: its byte and its name.
     pub fn calls(&self, names: &[&str]) -> Option<(usize, &'static str)> {
-        calls(&self.tree, names)
+        first(&self.tree, &|step| match step {
+            Step::Call(call) if names.contains(&call.function.name) => Some((call.at, call.function.name)),
+            _ => None,
+        })
+    }
+
+    /// The byte of the first element of such a name that it goes to, and the name.
+    pub fn goes_to<'n>(&self, names: &[&'n str]) -> Option<(usize, &'n str)> {
+        first(&self.tree, &|step| match step {
+            Step::Member(name, at) => Some((*at, names.iter().copied().find(|known| *known == &**name)?)),
+            Step::Call(_) | Step::Index(_) => None,
+        })
     }
 
     /// The byte of the first `resolve()` that is asked for more than the type of what it
@@ -78,24 +89,25 @@ fn fetching(steps: &[Step], typed: bool) -> Option<usize> {
     })
 }
 
-fn calls(expr: &Expr, names: &[&str]) -> Option<(usize, &'static str)> {
-    let any = |all: &[Expr]| all.iter().find_map(|one| calls(one, names));
+/// The first step of an expression of which `told` tells something.
+fn first<T>(expr: &Expr, told: &dyn Fn(&Step) -> Option<T>) -> Option<T> {
+    let any = |all: &[Expr]| all.iter().find_map(|one| first(one, told));
     match &expr.kind {
         Kind::Empty | Kind::Literal(_) | Kind::This | Kind::Index | Kind::Total | Kind::Variable(_) => None,
         Kind::Path { start, steps } => {
-            let step = |step: &Step| match step {
+            let inside = |step: &Step| match step {
                 Step::Member(..) => None,
-                Step::Index(index) => calls(index, names),
-                Step::Call(call) if names.contains(&call.function.name) => Some((call.at, call.function.name)),
+                Step::Index(index) => first(index, told),
                 Step::Call(call) => any(&call.arguments),
             };
-            start.as_deref().and_then(|start| calls(start, names)).or_else(|| steps.iter().find_map(step))
+            let step = |step: &Step| told(step).or_else(|| inside(step));
+            start.as_deref().and_then(|start| first(start, told)).or_else(|| steps.iter().find_map(step))
         }
         Kind::Union(branches) => any(branches),
         Kind::Is(operand, _) | Kind::As(operand, _) | Kind::Negate(operand) | Kind::Plus(operand) => {
-            calls(operand, names)
+            first(operand, told)
         }
-        Kind::Binary(_, left, right) => calls(left, names).or_else(|| calls(right, names)),
+        Kind::Binary(_, left, right) => first(left, told).or_else(|| first(right, told)),
     }
 }
 

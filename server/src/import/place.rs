@@ -303,7 +303,7 @@ impl Placing {
     /// now: a warning must not tell of a dose that a family has kept to itself.
     async fn beside(&self, drafts: &PersonDrafts, citizen: &Citizen, report: &mut FileReport) -> Result<(), Error> {
         let view = self.app.reads(&self.carrier.caller, citizen).await?;
-        let stored = self.app.store.reader(&view).members_of(citizen.key, "Immunization").await?;
+        let stored = self.app.store.reader(&view).members_of(&citizen.patient, "Immunization").await?;
         let stored = stored.iter().filter_map(|dose| dose.json().transpose()).collect::<Result<Vec<_>, _>>()?;
         for issue in immunization::history::beside(drafts, &stored.iter().collect::<Vec<_>>()) {
             report.push(&issue, self.carrier.japanese);

@@ -3,11 +3,10 @@
 //! The rows of what is written and of what is stored are made here alike, so that an index
 //! made anew says what it said.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use techo_profiles::json::Json;
 
-use super::plan::About;
 use super::redact::{named, nameless};
 use super::{Error, Issue};
 use crate::app::App;
@@ -17,6 +16,7 @@ use crate::consent::subject::{FOLLOWING, Subjects};
 use crate::consent::view::CitizenKey;
 use crate::consent::write::Keeping;
 use crate::search::index::{self, IndexError};
+use crate::search::own::STAMPED;
 use crate::search::row::{Cell, Extracted, Row};
 use crate::search::words::{self, Words};
 use crate::store::StoreError;
@@ -28,14 +28,22 @@ use crate::store::reader::Stored;
 impl App {
     /// The index rows of a resource, before numbers.
     pub fn extract(&self, kind: &str, resource: &Json) -> Result<Extracted, Error> {
-        self.extract_at(kind, resource, self.catalog().generation())
+        let id = resource.str("id").unwrap_or_default();
+        self.extract_at((kind, id), resource, self.catalog().generation())
     }
 
     /// The same, as of a generation of this installation's search parameters.
-    pub(super) fn extract_at(&self, kind: &str, resource: &Json, generation: i64) -> Result<Extracted, Error> {
+    ///
+    /// * `id`: which the record has, whatever its body says before it is written.
+    pub(super) fn extract_at(
+        &self,
+        (kind, id): (&str, &str),
+        resource: &Json,
+        generation: i64,
+    ) -> Result<Extracted, Error> {
         let mut extracted = index::extract(self.definitions, kind, resource, &self.local_at(generation))
             .map_err(|error| unindexed(kind, &error))?;
-        extracted.rows.extend(self.own_index(kind, resource, generation)?);
+        extracted.rows.extend(self.own_index((kind, id), resource, generation)?);
         if kind == "Consent" {
             extracted.rows.extend(self.actors(resource.get("provision")));
         }
@@ -50,13 +58,13 @@ impl App {
 
     /// The rows by this installation's parameters. Their author may write any expression, so
     /// it finds only what nobody loses who sees the record.
-    fn own_index(&self, kind: &str, resource: &Json, generation: i64) -> Result<Vec<Row>, Error> {
+    fn own_index(&self, (kind, id): (&str, &str), resource: &Json, generation: i64) -> Result<Vec<Row>, Error> {
         if self.catalog().own().is_empty() {
             return Ok(Vec::new());
         }
         let left = nameless(resource, &self.config.fhir_base(), &|_, _| true);
-        let left = left.as_ref().unwrap_or(resource);
-        index::extract_own(self.definitions, kind, left, &self.local_at(generation))
+        let left = identified(left.unwrap_or_else(|| resource.clone()), id);
+        index::extract_own(self.definitions, kind, &left, &self.local_at(generation))
             .map_err(|error| unindexed(kind, &error))
     }
 
@@ -117,8 +125,8 @@ impl App {
         let subjects = self.store.subjects_of(stored).await?;
         let Some(resource) = stored.json()? else { return Ok(subject_rows(&subjects)) };
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
-        let extracted = self.extract_at(kind, &resource, stored.rules)?;
-        let mut rows = self.index_rows(kind, (stored.rid, &extracted, &subjects), &About::default()).await?;
+        let extracted = self.extract_at((kind, &stored.id), &resource, stored.rules)?;
+        let mut rows = self.index_rows(kind, (&stored.id, &extracted, &subjects)).await?;
         let keeping = Keeping { custodian: stored.custodian, custody: stored.custody };
         rows.extend(self.effect_rows(&resource, keeping, &subjects).await?);
         Ok(rows)
@@ -150,16 +158,9 @@ impl App {
 
     /// Index rows with their numbers; what had none yet gets one.
     ///
-    /// * `of`: the row, what was extracted from its body, and its subjects.
-    /// * `about`: patients whose keys are known, those of the same write among them:
-    ///   the store does not have these yet.
-    pub async fn index_rows(
-        &self,
-        kind: &str,
-        of: (i64, &Extracted, &[CitizenKey]),
-        about: &About,
-    ) -> Result<Vec<IndexRow>, Error> {
-        let (rid, extracted, subjects) = of;
+    /// * `of`: the record's id, what was extracted from its body, and its subjects.
+    pub async fn index_rows(&self, kind: &str, of: (&str, &Extracted, &[CitizenKey])) -> Result<Vec<IndexRow>, Error> {
+        let (id, extracted, subjects) = of;
         let dictionary = self.store.dictionary();
         let missing = || Error::Internal("a text has no number".into());
         // Nearly always all of it is known.
@@ -172,19 +173,11 @@ impl App {
         };
         rows.extend(subject_rows(subjects));
         let number = i16::try_from(self.definitions.type_number(kind).unwrap_or(0)).unwrap_or(0);
-        let pairs = about.subjects.iter().filter_map(|(id, citizen)| Some((id.as_str(), citizen.as_ref()?.key)));
-        let keys: HashMap<&str, CitizenKey> = pairs.collect();
-        let known = |id: &str| keys.get(id).copied();
-        let ids: Vec<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
-        let mut members: Vec<CitizenKey> = ids.iter().filter_map(|id| known(id)).collect();
-        let others: Vec<&str> = ids.into_iter().filter(|id| known(id).is_none()).collect();
-        members.extend(self.store.compartments(&others).await?);
-        if kind == "Patient" {
-            members.push(rid);
-        }
-        members.sort_unstable();
-        members.dedup();
-        rows.extend(members.into_iter().map(|citizen| IndexRow::Compartment { citizen, kind: number }));
+        // By whom the record names, whether she is there or comes later. She is in her own.
+        let mut patients: BTreeSet<&str> = extracted.clinical.compartment.iter().map(|id| &**id).collect();
+        patients.extend((kind == "Patient").then_some(id));
+        let member = |patient: &str| IndexRow::Compartment { patient: patient.to_owned(), kind: number };
+        rows.extend(patients.into_iter().map(member));
         let at = extracted.clinical.time.map_or(i64::MIN, |span| span.low);
         for code in codes {
             rows.extend(subjects.iter().map(|citizen| IndexRow::Clinical {
@@ -230,7 +223,7 @@ impl App {
     /// alone, as of a generation.
     pub async fn own_rows(&self, stored: &Stored, resource: &Json, generation: i64) -> Result<Vec<IndexRow>, Error> {
         let kind = self.definitions.type_name(stored.kind).unwrap_or_default();
-        let rows = self.own_index(kind, resource, generation)?;
+        let rows = self.own_index((kind, &stored.id), resource, generation)?;
         let extracted = Extracted { rows, ..Extracted::default() };
         let dictionary = self.store.dictionary();
         dictionary.intern(self.store.db(), wanted(dictionary, &extracted)).await?;
@@ -279,6 +272,21 @@ impl App {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A body as any expression meets it, before it is written and after: with its id, without
+/// what the write puts into its `meta`, and these in one place.
+fn identified(mut resource: Json, id: &str) -> Json {
+    let mut meta = resource.remove("meta");
+    if let Some(meta) = &mut meta {
+        STAMPED.iter().for_each(|name| _ = meta.remove(name));
+    }
+    resource.remove("id");
+    resource.set("id", Json::from(id));
+    if let Some(meta) = meta.filter(|meta| !meta.members().is_empty()) {
+        resource.set("meta", meta);
+    }
+    resource
 }
 
 /// What it costs to write a resource, in index rows, before any of them is made: a text

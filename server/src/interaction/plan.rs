@@ -149,7 +149,7 @@ impl Draft {
         subjects.sort_unstable();
         subjects.dedup();
         let generation = app.catalog().generation();
-        let extracted = app.extract_at(&self.at.kind, &self.resource, generation)?;
+        let extracted = app.extract_at((&self.at.kind, &self.at.id), &self.resource, generation)?;
         app.bounded(&self.at.kind, &extracted, subjects.len(), old).await?;
         let before = match old {
             Some(old) => app.rows_before(old).await?,
@@ -157,7 +157,7 @@ impl Draft {
         };
         let sweep = before.is_none();
         let before = before.unwrap_or_default();
-        let mut new = app.index_rows(&self.at.kind, (rid, &extracted, &subjects), about).await?;
+        let mut new = app.index_rows(&self.at.kind, (&self.at.id, &extracted, &subjects)).await?;
         new.extend(app.effect_rows(&self.resource, keeping, &subjects).await?);
         let facts = self.facts(&extracted, subjects, keeping);
         let version = old.map_or(1, |old| old.version + 1);

@@ -23,7 +23,6 @@ use std::collections::BTreeSet;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
-use crate::consent::view::CitizenKey;
 use crate::interaction::audit::RENDERED;
 use crate::interaction::redact::Seen;
 use crate::interaction::search::{Bundle, damaged, foreign_page, page_link};
@@ -286,7 +285,7 @@ impl<'a> Page<'a> {
         };
         if let Some(after) = after {
             let (room, wanted) = (self.room, self.asked.wanted.clone());
-            let rows = self.call.reader().members(citizen, &wanted, after, room + 1).await?;
+            let rows = self.call.reader().members((citizen, &person.row.id), &wanted, after, room + 1).await?;
             let last = rows.iter().take(room).next_back().map_or(after, |row| (row.kind, row.rid));
             for row in rows.iter().take(room) {
                 self.push(row, MATCH).await?;
@@ -299,21 +298,21 @@ impl<'a> Page<'a> {
             self.room -= rows.len();
         }
         if place != Place::Start {
-            places = self.all_mentioned(citizen).await?;
+            places = self.all_mentioned(&person.row).await?;
         }
         if self.asked.herself {
             mentioned(person.body.as_deref().unwrap_or_default(), &self.call.base, &mut places);
         }
         let behind = if let Place::Beyond(behind) = place { Some(behind) } else { None };
-        self.beyond(citizen, &places, behind).await
+        self.beyond(&person.row, &places, behind).await
     }
 
     /// What her records refer to: all of them are looked through, whichever page they are on.
-    async fn all_mentioned(&self, citizen: CitizenKey) -> Result<Mentioned, Error> {
+    async fn all_mentioned(&self, person: &Stored) -> Result<Mentioned, Error> {
         let mut places = BTreeSet::new();
         let mut after = (0, 0);
         loop {
-            let rows = self.call.reader().members(citizen, &self.asked.wanted, after, STEP).await?;
+            let rows = self.call.reader().members((person.rid, &person.id), &self.asked.wanted, after, STEP).await?;
             for row in &rows {
                 mentioned(text(row), &self.call.base, &mut places);
             }
@@ -327,7 +326,7 @@ impl<'a> Page<'a> {
     /// Puts in those of `places` that are not of her compartment, behind `behind`.
     async fn beyond(
         &mut self,
-        citizen: CitizenKey,
+        person: &Stored,
         places: &Mentioned,
         behind: Option<(u16, String)>,
     ) -> Result<(), Error> {
@@ -338,9 +337,9 @@ impl<'a> Page<'a> {
         for of_kind in left.chunk_by(|one, other| one.0 == other.0).flat_map(|same| same.chunks(100)) {
             let kind = self.call.type_name(of_kind[0].0);
             let ids: Vec<&str> = of_kind.iter().map(|(_, id)| id.as_str()).collect();
-            for row in self.call.reader().beyond(citizen, (&kind, &ids), self.asked.wanted.since).await? {
+            for row in self.call.reader().beyond(&person.id, (&kind, &ids), self.asked.wanted.since).await? {
                 if self.room == 0 {
-                    self.next = Some((citizen, last.map_or(Place::Beyond((0, String::new())), Place::Beyond)));
+                    self.next = Some((person.rid, last.map_or(Place::Beyond((0, String::new())), Place::Beyond)));
                     return Ok(());
                 }
                 self.push(&row, INCLUDE).await?;

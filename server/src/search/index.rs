@@ -31,7 +31,7 @@ pub use super::kinds::Local;
 
 /// The version of all rules by which rows are made. Raise it whenever the rows of
 /// some resource would come out otherwise.
-pub const INDEX_EPOCH: u32 = 15;
+pub const INDEX_EPOCH: u32 = 16;
 
 /// The index of what a List has, by which `_list` finds.
 pub const LISTED: &str = "List.has";
@@ -83,7 +83,7 @@ pub fn extract(
     extractor.given(index)?;
     let mut rows = extractor.rows;
     let mut clinical = facts::clinical(resource_type, resource, setting);
-    clinical.compartment = compartment(index, resource, &rows, definitions);
+    clinical.compartment = compartment(index, &rows, definitions);
     let contained = contained::inside(definitions, resource)?;
     for (held, inner) in &contained {
         let index = contained::index_of(local.catalog(definitions), inner)?;
@@ -411,14 +411,11 @@ fn push(rows: &mut Vec<Row>, key: &ParamKey, grp: u32, cells: Vec<Cell>) {
     }
 }
 
-/// The Patients in whose compartment the resource is: itself, or what the
-/// compartment's parameters refer to.
-fn compartment(index: &TypeIndex, resource: &Json, rows: &[Row], definitions: &Definitions) -> Vec<Box<str>> {
+/// The Patients in whose compartment the resource is: what the compartment's parameters
+/// refer to. A Patient is in her own, too.
+fn compartment(index: &TypeIndex, rows: &[Row], definitions: &Definitions) -> Vec<Box<str>> {
     let patient = definitions.type_number("Patient");
     let mut ids = BTreeSet::new();
-    if index.name == "Patient" {
-        ids.extend(resource.str("id").filter(|id| reference::is_id(id)).map(Box::from));
-    }
     for &position in &index.patient {
         let key = &index.parameters[position].key;
         let from = index.derived(key).map_or(std::slice::from_ref(key), |derived| &derived.from);

@@ -132,6 +132,10 @@ fn recorded(expression: &Expression) -> Result<(), PathError> {
     if let Some((at, name)) = expression.calls(ELSEWHERE) {
         return missing(at, format!("{name}() is not to be had where records are indexed"));
     }
+    if let Some((at, name)) = expression.goes_to(STAMPED) {
+        let text = format!("{name} is put in as a record is written, after it is indexed");
+        return Err(PathError { reason: PathReason::Missing, at, text, word: Some(name.into()) });
+    }
     if let Some(at) = expression.fetches() {
         let text = "resolve() tells only the type where records are indexed: resolve() is Patient";
         return missing(at, text.to_owned());
@@ -223,6 +227,10 @@ const LONGEST_CODE: usize = 64;
 /// at which it was written.
 const ELSEWHERE: &[&str] =
     &["now", "today", "timeOfDay", "memberOf", "subsumes", "subsumedBy", "conformsTo", "elementDefinition", "slice"];
+
+/// The elements of a record's `meta` that its write puts in. What is indexed has none of them:
+/// `descendants()` does not find them either.
+pub const STAMPED: &[&str] = &["versionId", "lastUpdated"];
 
 #[cfg(test)]
 mod tests {

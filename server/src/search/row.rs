@@ -187,7 +187,7 @@ pub struct Clinical {
     pub categories: Vec<Coding>,
     /// When it happened; `None` where the resource does not say.
     pub time: Option<Span>,
-    /// Ids of the Patients whose compartment it is in, sorted, each once.
+    /// Ids of the Patients whose compartment it is in, sorted, each once; but for her own.
     pub compartment: Vec<Box<str>>,
     /// Ids of the Patients named in a subject role (`subject`, `patient`, `for`,
     /// `beneficiary`, `individual`; a Patient itself), sorted, each once.

@@ -29,9 +29,11 @@ pub type Member = (u16, i64);
 impl Reader<'_> {
     /// Members of a compartment behind `after`, in its order; the Patient herself is
     /// not among them.
+    ///
+    /// * `citizen`, `patient`: her key, and her id.
     pub async fn members(
         &self,
-        citizen: CitizenKey,
+        (citizen, patient): (CitizenKey, &str),
         wanted: &Wanted,
         after: Member,
         limit: usize,
@@ -39,8 +41,8 @@ impl Reader<'_> {
         let Some(visible) = visible_among(self.view(), wanted.kinds.iter().map(|kind| &**kind)) else {
             return Ok(Vec::new());
         };
-        let mut hers = Sql::new("x.citizen = ");
-        hers.bind(citizen).text(" AND (x.kind, x.rid) > (").bind(number(after.0)).text(", ").bind(after.1).text(")");
+        let mut hers = Sql::new("x.patient = ");
+        hers.bind(patient).text(" AND (x.kind, x.rid) > (").bind(number(after.0)).text(", ").bind(after.1).text(")");
         // In the order of the answer, so that no more is looked at than a page.
         hers.either("", " ORDER BY x.kind, x.rid");
         let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
@@ -62,21 +64,21 @@ impl Reader<'_> {
     }
 
     /// All that is visible of one type in a compartment, for a judgement over it.
-    pub async fn members_of(&self, citizen: CitizenKey, kind: &str) -> Result<Vec<Stored>, StoreError> {
+    pub async fn members_of(&self, patient: &str, kind: &str) -> Result<Vec<Stored>, StoreError> {
         let Some(visible) = visible_among(self.view(), std::iter::once(kind)) else { return Ok(Vec::new()) };
-        let mut hers = Sql::new("x.citizen = ");
-        hers.bind(citizen).text(" AND x.kind = ").bind(visible::number(kind));
+        let mut hers = Sql::new("x.patient = ");
+        hers.bind(patient).text(" AND x.kind = ").bind(visible::number(kind));
         let mut sql = Sql::new(&format!("SELECT {COLUMNS} FROM "));
         sql.pair(("compartment", "x", hers), ("resource", "r", Sql::new("r.rid = x.rid")));
         sql.text(" WHERE ").push(self.found()).text(" AND ").push(visible);
         self.rows(sql).await
     }
 
-    /// Those of these records of one type that are not in the compartment of `citizen`:
+    /// Those of these records of one type that are not in the compartment of `patient`:
     /// what her records point at beside each other.
     pub async fn beyond(
         &self,
-        citizen: CitizenKey,
+        patient: &str,
         (kind, ids): (&str, &[&str]),
         since: Option<i64>,
     ) -> Result<Vec<Stored>, StoreError> {
@@ -85,7 +87,7 @@ impl Reader<'_> {
         if let Some(since) = since {
             sql.text(" AND r.updated >= ").bind(since);
         }
-        sql.text(" AND NOT EXISTS (SELECT 1 FROM compartment x WHERE x.citizen = ").bind(citizen);
+        sql.text(" AND NOT EXISTS (SELECT 1 FROM compartment x WHERE x.patient = ").bind(patient);
         sql.text(" AND x.kind = r.kind AND x.rid = r.rid) ORDER BY r.id");
         self.rows(sql).await
     }

@@ -34,7 +34,7 @@ pub enum IndexRow {
     /// `reference`
     Reference { param: i32, kind: i16, id: String, grp: i32 },
     /// `compartment`
-    Compartment { citizen: i64, kind: i16 },
+    Compartment { patient: String, kind: i16 },
     /// `clinical`
     Clinical { citizen: i64, kind: i16, code: i64, at: i64 },
     /// `subject`
@@ -92,7 +92,7 @@ const TABLES: [Table; 16] = [
         columns: &["param", "kind", "id", "rid", "grp"],
         key: &["param", "kind", "id", "rid", "grp"],
     },
-    Table { name: "compartment", columns: &["citizen", "kind", "rid"], key: &["citizen", "kind", "rid"] },
+    Table { name: "compartment", columns: &["patient", "kind", "rid"], key: &["patient", "kind", "rid"] },
     Table {
         name: "clinical",
         columns: &["citizen", "kind", "code", "at", "rid"],
@@ -170,7 +170,7 @@ impl IndexRow {
             Self::Reference { param, kind, id, grp } => {
                 vec![(*param).into(), (*kind).into(), id.as_str().into(), rid.into(), (*grp).into()]
             }
-            Self::Compartment { citizen, kind } => vec![(*citizen).into(), (*kind).into(), rid.into()],
+            Self::Compartment { patient, kind } => vec![patient.as_str().into(), (*kind).into(), rid.into()],
             Self::Clinical { citizen, kind, code, at } => {
                 vec![(*citizen).into(), (*kind).into(), (*code).into(), (*at).into(), rid.into()]
             }

@@ -84,15 +84,15 @@ impl Store {
         Ok(found)
     }
 
-    /// The keys of the Patients with these ids, deleted ones too: a record stays in
-    /// the compartment it was written into, whatever becomes of its Patient.
-    pub async fn compartments(&self, patients: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
-        if patients.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut sql = Sql::new("SELECT rid FROM resource WHERE kind = ");
-        sql.bind(number("Patient")).text(" AND id IN ").list(patients.iter().map(ToString::to_string));
-        self.fetch(sql).await?.iter().map(|row| Ok(row.get(0)?)).collect()
+    /// The citizen of a Patient id, and whether her Patient is there: one that was deleted
+    /// keeps her key for when it comes back.
+    pub async fn whoever(&self, patient: &str) -> Result<Option<(Citizen, bool)>, StoreError> {
+        let mut sql = Sql::new("SELECT rid, id, custodian, deleted FROM resource WHERE kind = ");
+        sql.bind(number("Patient")).text(" AND id = ").bind(patient);
+        let rows = self.fetch(sql).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let citizen = Citizen { key: row.get(0)?, patient: row.get(1)?, custodian: row.get(2)? };
+        Ok(Some((citizen, row.get::<i16>(3)? == 0)))
     }
 
     /// The Patient ids of these citizens.

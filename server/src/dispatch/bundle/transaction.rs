@@ -336,11 +336,17 @@ impl Transaction {
             entries.iter().filter(|entry| entry.kind == "Patient" && matches!(entry.verb, Verb::Post | Verb::Put))
         {
             let Some(id) = entry.id.as_deref() else { continue };
-            if self.outcomes.contains_key(&entry.index) || call.store.key("Patient", id).await?.is_some() {
+            if self.outcomes.contains_key(&entry.index) {
                 continue;
             }
-            let custodian = call.caller.publisher().unwrap_or(0);
-            let citizen = Citizen { key: call.store.number().await?, patient: id.to_owned(), custodian };
+            let citizen = match call.store.whoever(id).await? {
+                Some((_, true)) => continue,
+                Some((comes_back, false)) => comes_back,
+                None => {
+                    let custodian = call.caller.publisher().unwrap_or(0);
+                    Citizen { key: call.store.number().await?, patient: id.to_owned(), custodian }
+                }
+            };
             self.pending.citizens.insert(id.to_owned(), citizen);
         }
         // Those who are there are looked up together, not entry by entry.

@@ -1,7 +1,7 @@
 //! Quantities: a number and a unit, as given and in the canonical unit.
 //!
 //! A quantity whose unit's text is not its code has two rows, so that `5||錠`
-//! finds it as well as `5|system|code`. Stored values are points; a comparator,
+//! finds it as well as `5|system|code`; in the canonical unit they say the same. Stored values are points; a comparator,
 //! a Range or `SampledData` spans. What is `<80` ends just below 80.
 //!
 //! Source: FHIR R4 search.html#quantity
@@ -112,7 +112,7 @@ fn money(json: &Json, cells: &mut Cells<'_>) {
             Some(code) => unit(CURRENCIES, code),
             None => unit("", ""),
         };
-        push_unit(unit, value, Span::of(value, value), cells);
+        push_unit(unit, None, value, Span::of(value, value), cells);
     }
 }
 
@@ -121,16 +121,20 @@ fn push(json: &Json, value: f64, span: Span, cells: &mut Cells<'_>) {
     let code = json.str("code").map(|code| unit(json.str("system").unwrap_or_default(), code));
     let text = json.str("unit").filter(|text| json.str("code") != Some(*text)).map(|text| unit("", text));
     if code.is_none() && text.is_none() {
-        push_unit(unit("", ""), value, span, cells);
+        push_unit(unit("", ""), None, value, span, cells);
     }
+    // Both say the same amount: rows are sorted by it, whichever is looked at.
+    let amount = code.clone().or_else(|| text.clone());
     for unit in code.into_iter().chain(text) {
-        push_unit(unit, value, span, cells);
+        push_unit(unit, amount.as_ref(), value, span, cells);
     }
 }
 
-fn push_unit(unit: Unit, value: f64, span: Span, cells: &mut Cells<'_>) {
+/// * `amount`: the unit that tells how much it is, if that is another.
+fn push_unit(unit: Unit, amount: Option<&Unit>, value: f64, span: Span, cells: &mut Cells<'_>) {
     let (low, high) = span.ends(|number| number);
-    let (canonical_unit, (canonical_low, canonical_high)) = match scale(&unit.system, &unit.code) {
+    let amount = amount.unwrap_or(&unit);
+    let (canonical_unit, (canonical_low, canonical_high)) = match scale(&amount.system, &amount.code) {
         Some(scale) => (scale.unit.clone(), span.ends(|number| scale.apply(number))),
         None => (unit.clone(), (low, high)),
     };

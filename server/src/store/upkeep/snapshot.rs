@@ -152,7 +152,7 @@ const ARMS: &[(&str, [&str; 12])] = &[
     ),
     ("uri", ["param", "grp", "-", "-", "-", "-", "-", "-", "-", "-", "value", "-"]),
     ("reference", ["param", "grp", "kind", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
-    ("compartment", ["citizen", "kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
+    ("compartment", ["kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "patient", "-"]),
     ("clinical", ["citizen", "kind", "code", "at", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("subject", ["citizen", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-", "-"]),
     ("listed", ["kind", "-", "-", "-", "-", "-", "-", "-", "-", "-", "id", "-"]),
@@ -181,7 +181,7 @@ fn row_of(part: i32, cells: &Cells<'_>) -> Result<IndexRow, StoreError> {
         },
         7 => IndexRow::Uri { param: param()?, value: cells.text(10)?, grp: grp()? },
         8 => IndexRow::Reference { param: param()?, kind: cells.small("kind", 2)?, id: cells.text(10)?, grp: grp()? },
-        9 => IndexRow::Compartment { citizen: cells.integer(0)?, kind: cells.small("kind", 1)? },
+        9 => IndexRow::Compartment { patient: cells.text(10)?, kind: cells.small("kind", 0)? },
         10 => IndexRow::Clinical {
             citizen: cells.integer(0)?,
             kind: cells.small("kind", 1)?,

@@ -35,7 +35,7 @@ const ROWS: &[&str] = &[
     "INSERT INTO quantity SELECT n % 40, 1, n, n, n, 0, 1, n, n FROM generate_series(1, 60000) n",
     "INSERT INTO uri SELECT n % 40, 'v' || n, n, 0 FROM generate_series(1, 60000) n",
     "INSERT INTO reference SELECT n % 40, 5, 'id-' || n / 50, n, 0 FROM generate_series(1, 60000) n",
-    "INSERT INTO compartment SELECT n / 50, n % 20, n FROM generate_series(1, 60000) n",
+    "INSERT INTO compartment SELECT 'id-' || n / 50, n % 20, n FROM generate_series(1, 60000) n",
     "INSERT INTO clinical SELECT n / 50, n % 20, n % 100, n, n FROM generate_series(1, 60000) n",
     "INSERT INTO subject SELECT n, n / 50 FROM generate_series(1, 6000) n",
     "INSERT INTO contained SELECT n, 65536, n % 20, 'id-' || n, n % 20 FROM generate_series(1, 60000) n",
