@@ -160,6 +160,61 @@ fn a_patient_for_whom_somebody_signs_in_is_not_deleted() {
     tester.delete(&format!("Patient/{other}")).expect(204);
 }
 
+/// A town's backend could delete its own Organization: from then on the town was shown
+/// nothing, and nobody could put it back.
+#[test]
+fn an_organization_on_which_others_rest_is_not_deleted() {
+    let world = World::new();
+    let (town, tester) = (world.importer(), world.tester());
+    let refused = town.delete(TOWN).refused(409).json();
+    assert_eq!(refused["issue"][0]["code"], "conflict", "{refused}");
+    let judged = town.get(&format!("{TOWN}/$validate?mode=delete")).expect(200).json();
+    assert_eq!(judged["issue"][0], refused["issue"][0], "{judged}");
+    let japanese = town.request("DELETE", TOWN).header("Accept-Language", "ja").send().refused(409).json();
+    assert!(japanese.to_string().contains("techo client remove"), "{japanese}");
+    let entry = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"request": {"method": "DELETE", "url": TOWN}}]});
+    town.post("", &entry).refused(409);
+    town.delete("Organization?_id=org-city").refused(409);
+    town.get(TOWN).expect(200);
+    assert!(!town.ids(&format!("Patient?_id={DAUGHTER}")).is_empty());
+
+    // Of what is not its own to delete another hears nothing.
+    tester.delete(TOWN).expect(204);
+    town.get(TOWN).expect(200);
+
+    // Whatever is registered for it keeps it.
+    let branch = json!({"resourceType": "Organization", "name": "例町支所"});
+    let id = town.create(&branch);
+    let path = format!("Organization/{id}");
+    let run = |arguments: &[&str]| {
+        let output = world.server.command(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&[
+        "client",
+        "add",
+        "--id",
+        "branch",
+        "--kind",
+        "backend",
+        "--jwks",
+        "https://keys.example/jwks",
+        "--scope",
+        "system/*.cruds",
+        "--org",
+        &id,
+    ]);
+    town.delete(&path).refused(409);
+    run(&["client", "remove", "--id", "branch"]);
+    town.delete(&path).expect(204);
+    let id = town.create(&branch);
+    run(&["user", "add", "--name", "branch-nurse", "--practitioner", "nurse-ito", "--org", &id]);
+    town.delete(&format!("Organization/{id}")).refused(409);
+    // Nothing rests on this one.
+    town.delete(&format!("Organization/{}", town.create(&branch))).expect(204);
+}
+
 /// A backend of another Organization, which might not change a town's record, might delete it.
 #[test]
 fn what_a_backend_may_not_change_it_may_not_delete() {

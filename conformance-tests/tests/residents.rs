@@ -168,3 +168,139 @@ fn an_individual_number_is_not_taken_in_over_fhir() {
     assert_eq!(answer.status, 400, "{}", answer.text());
     assert_eq!(tester.ids("Patient?identifier=123456789018").len(), 1);
 }
+
+/// A notebook of the daughter's: what she is allergic to, and a medicine with its usage.
+fn notebook(allergy: &str, usage: &str) -> String {
+    format!(
+        "JAHISTC08,1\r\n1,山田　芽衣,2,20260710,,,,,,,ﾔﾏﾀﾞ ﾒｲ\r\n2,1,{allergy},2\r\n5,20260924,1\r\n\
+         11,見本調剤薬局例町店（架空）,10,4,9999970,,例県例町見本１－２－３,00-0000-0001,1\r\n\
+         201,1,見本坐剤２０ｍｇ,1,個,1,,1\r\n301,1,{usage},3,回分,3,1,,1\r\n"
+    )
+}
+
+/// What a town's backend is told of the notebook that it brings for her.
+#[track_caller]
+fn brought(town: &Caller, body: &str) -> Value {
+    let sent = town.request("POST", "$import?patient=pt-mei&format=jahis").body("text/plain", body.as_bytes().to_vec());
+    report(&sent.send().expect(200).json())["files"][0].take()
+}
+
+/// The same for another Organization, by the operator's command.
+#[track_caller]
+fn brought_by(world: &World, client: &str, body: &str) -> Value {
+    let path = world.server.data.join("notebook.txt");
+    fs::write(&path, body).expect("a file");
+    let arguments = ["import", "--json", "--client", client, "--patient", "pt-mei", &path.to_string_lossy()];
+    let output = world.server.command(&arguments);
+    let told: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    told["files"][0].clone()
+}
+
+fn mother(world: &World) -> Caller {
+    world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/*.cruds").of("pt-mei"))
+}
+
+/// The records of hers with this text in them.
+#[track_caller]
+fn with(mother: &Caller, kind: &str, text: &str) -> Vec<Value> {
+    let all = mother.search(&format!("{kind}?patient=pt-mei&_count=200"));
+    let all = all["entry"].as_array().into_iter().flatten().map(|entry| entry["resource"].clone());
+    all.filter(|one| one.to_string().contains(text)).collect()
+}
+
+/// A town's backend was told by the numbers of an import what another had placed in the
+/// citizen's keeping, and wrote over it.
+#[test]
+fn a_notebook_told_what_others_had_placed() {
+    let world = World::new();
+    let (mother, town) = (mother(&world), world.importer());
+    let placed = brought_by(&world, "tester", &notebook("そばアレルギー", "発熱時　挿入"));
+    assert_eq!(count(&placed, "created", "AllergyIntolerance"), 1, "{placed}");
+    let hers = with(&mother, "AllergyIntolerance", "そばアレルギー").remove(0);
+    town.get(&format!("AllergyIntolerance/{}", hers["id"].as_str().expect("an id"))).refused(404);
+
+    let files = [
+        notebook("そばアレルギー", "発熱時　挿入"),
+        notebook("えびアレルギー", "発熱時　挿入"),
+        notebook("そばアレルギー", "発熱時　朝のみ挿入"),
+    ];
+    let told = brought(&town, &files[0]);
+    let nothing = json!({});
+    assert_eq!((&told["updated"], &told["unchanged"]), (&nothing, &nothing), "what it had not brought: {told}");
+    let of =
+        |told: &Value, what: &str| count(told, what, "AllergyIntolerance") + count(told, what, "MedicationStatement");
+    assert_eq!(of(&told, "created"), 2, "{told}");
+    let again = brought(&town, &files[0]);
+    assert_eq!((total(&again, "created"), total(&again, "updated")), (0, 0), "what it had: {again}");
+    let other = brought(&town, &files[1]);
+    assert_eq!((of(&other, "created"), of(&other, "updated"), of(&other, "unchanged")), (1, 0, 1), "{other}");
+
+    // Its own it corrects; that of others stays.
+    let fixed = brought(&town, &files[2]);
+    assert_eq!(count(&fixed, "updated", "MedicationStatement"), 1, "{fixed}");
+    let versions = |text: &str| {
+        let all = with(&mother, "MedicationStatement", text);
+        all.iter().map(|one| one["meta"]["versionId"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!((versions("朝のみ"), versions("発熱時　挿入")), (vec!["2".to_owned()], vec!["1".to_owned()]));
+
+    // An operator is told of what the command brought.
+    let again = brought_by(&world, "tester", &files[0]);
+    assert_eq!((total(&again, "created"), total(&again, "updated")), (0, 0), "{again}");
+}
+
+/// What an operator brought in the name of an Organization is that Organization's.
+#[test]
+fn a_notebook_that_was_brought_before_is_known_to_who_brought_it() {
+    let world = World::new();
+    let town = world.importer();
+    let body = notebook("そばアレルギー", "発熱時　挿入");
+    let placed = brought_by(&world, "importer", &body);
+    assert_eq!(count(&placed, "created", "AllergyIntolerance"), 1, "{placed}");
+    let told = brought(&town, &body);
+    assert_eq!((total(&told, "created"), total(&told, "updated")), (0, 0), "{told}");
+    let fixed = brought(&town, &notebook("そばアレルギー", "発熱時　朝のみ挿入"));
+    assert_eq!(count(&fixed, "updated", "MedicationStatement"), 1, "{fixed}");
+    // And what its backend brought is known to the command.
+    let other = notebook("えびアレルギー", "発熱時　夜のみ挿入");
+    brought(&town, &other);
+    let again = brought_by(&world, "importer", &other);
+    assert_eq!((total(&again, "created"), total(&again, "updated")), (0, 0), "{again}");
+    // Another Organization placed something over it: that is not told.
+    let over = brought_by(&world, "tester", &body.replace("発熱時　挿入", "発熱時　昼のみ挿入"));
+    assert_eq!(count(&over, "updated", "MedicationStatement"), 1, "{over}");
+    let told = brought(&town, &body);
+    assert_eq!(count(&told, "created", "MedicationStatement"), 1, "{told}");
+}
+
+/// A corrected line brought back what the mother had deleted, and wrote over what she had
+/// changed.
+#[test]
+fn a_notebook_leaves_the_mother_the_last_word() {
+    let world = World::new();
+    let (mother, town) = (mother(&world), world.importer());
+    let usages = ["発熱時　挿入", "発熱時　朝のみ挿入", "発熱時　夜のみ挿入"];
+    let of_usage = |usage: &str| with(&mother, "MedicationStatement", usage);
+    let path = |one: &Value| format!("MedicationStatement/{}", one["id"].as_str().expect("an id"));
+    brought(&town, &notebook("そばアレルギー", usages[0]));
+    let mut hers = of_usage(usages[0]).remove(0);
+    hers["note"] = json!([{"text": "母の覚え書き"}]);
+    mother.put(&path(&hers), &hers).expect(200);
+    let told = brought(&town, &notebook("そばアレルギー", usages[1]));
+    assert_eq!(count(&told, "updated", "MedicationStatement"), 1, "{told}");
+    let left = mother.get(&path(&hers)).expect(200).json();
+    assert_eq!(left["note"][0]["text"], "母の覚え書き", "{left}");
+    assert_eq!(left["meta"]["versionId"], "2", "{left}");
+
+    let fixed = of_usage(usages[1]).remove(0);
+    assert_ne!(fixed["id"], hers["id"], "it stands beside hers");
+    mother.delete(&path(&fixed)).expect(204);
+    let same = brought(&town, &notebook("そばアレルギー", usages[1]));
+    assert_eq!((total(&same, "created"), total(&same, "updated")), (0, 0), "{same}");
+    let other = brought(&town, &notebook("そばアレルギー", usages[2]));
+    assert_eq!(count(&other, "updated", "MedicationStatement"), 1, "answered as if it were there: {other}");
+    mother.get(&path(&fixed)).refused(410);
+    assert!(of_usage(usages[2]).is_empty(), "deleted is deleted");
+    let same = brought(&town, &notebook("そばアレルギー", usages[2]));
+    assert_eq!((total(&same, "created"), total(&same, "updated")), (0, 0), "{same}");
+}

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use techo_conformance_tests::http::Response;
+use techo_conformance_tests::imports::{row, send};
 use techo_conformance_tests::sample::{IDENTIFIERS, consent, patient, quantity, transaction, urn, weight};
 use techo_conformance_tests::world::{Ask, Caller, World};
 
@@ -106,7 +107,12 @@ fn an_answer_that_finds_nothing_is_on_the_record_of_whom_it_names() {
     let mei = Trail::of(&world, "hanako", "pt-mei");
     let id = world.importer().create(&height("82.5"));
     for (client, caller) in [("tester", recipient(&world)), ("importer", world.importer())] {
+        // The caller's own List, about nobody, names what it holds.
+        let list = caller.create(&json!({"resourceType": "List", "status": "current", "mode": "working",
+            "entry": [{"item": {"reference": format!("Observation/{id}")}}]}));
         for query in [
+            format!("Observation?_list={list}&value-quantity=gt999"),
+            format!("Observation?_has:List:item:_id={list}&value-quantity=gt999"),
             "Observation?patient=pt-mei&value-quantity=gt999".to_owned(),
             "Observation?subject=Patient/pt-mei&value-quantity=gt999".into(),
             "Observation?patient:Patient._id=pt-mei&value-quantity=gt999".into(),
@@ -250,6 +256,37 @@ fn what_a_write_tells_is_on_record() {
     assert_eq!(mei.events("importer").len(), before + 1, "a conditional reference to nothing");
 }
 
+/// Whether a Provenance may be written depends on whom its target is about.
+#[test]
+fn a_target_that_is_pointed_at_is_on_record() {
+    let world = World::new();
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let tester = recipient(&world);
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let id = mother.create(&height("82.5"));
+    tester.get(&format!("Observation/{id}")).expect(200);
+    let about = |target: &str| {
+        json!({"resourceType": "Provenance", "target": [{"reference": target}], "recorded": "2026-05-05T00:00:00Z",
+            "agent": [{"who": {"reference": "Organization/org-test"}}]})
+    };
+    let hers = about(&format!("Observation/{id}"));
+    let judged = |resource: &Value| {
+        json!({"resourceType": "Parameters", "parameter": [
+            {"name": "mode", "valueCode": "create"}, {"name": "resource", "resource": resource}]})
+    };
+    mei.told("tester", 403, "a create", || tester.post("Provenance", &hers));
+    mei.told("tester", 200, "a check", || tester.post("Provenance/$validate", &judged(&hers)));
+    mei.told("app-public", 201, "a create of hers", || mother.post("Provenance", &hers));
+    // What is hidden is not looked at.
+    let mut hidden = json!({"resourceType": "Condition", "subject": {"reference": "Patient/pt-mei"}});
+    hidden["code"] = json!({"text": "内緒"});
+    let hidden = about(&format!("Condition/{}", mother.create(&hidden)));
+    let before = mei.events("tester").len();
+    tester.post("Provenance", &hidden);
+    tester.post("Provenance/$validate", &judged(&hidden));
+    assert_eq!(mei.events("tester").len(), before);
+}
+
 /// What was given to another patient was never hers, by her record.
 #[test]
 fn what_is_given_to_another_is_on_both_records() {
@@ -277,4 +314,38 @@ fn what_is_given_to_another_is_on_both_records() {
     // What is hers alone again is nothing to him.
     mei.told("importer", 200, "changed", || town.put(&path, &about("pt-mei")));
     assert_eq!((updates(&mei), updates(&taro)), (3, 2));
+}
+
+/// An import that changes nothing tells that all of it is there; a person who does not fit
+/// tells what her Patient says.
+#[test]
+fn every_import_is_on_record() {
+    let world = World::new();
+    let (mei, town) = (Trail::of(&world, "hanako", "pt-mei"), world.importer());
+    let body = row("61.2")
+        .replace("0000088001", "0000077002")
+        .replace("訂正　一子,テイセイ　イチコ,2023-05-10", "山田　芽衣,ヤマダ　メイ,2026-07-10")
+        .replace("2023-09-03", "2026-10-20");
+    for what in ["new", "unchanged", "unchanged again"] {
+        mei.told("importer", 200, what, || send(&town, "checkups.csv", &body));
+    }
+    let event = mei.events("importer").remove(0).to_string();
+    assert!(event.contains("Observation") && event.contains("Encounter"), "{event}");
+    mei.told("importer", 200, "corrected", || send(&town, "checkups.csv", &body.replace("61.2", "62.2")));
+    mei.told("importer", 200, "another birth date", || {
+        send(&town, "checkups.csv", &body.replace("2026-07-10", "2026-07-11"))
+    });
+    // A line for each of two days is one record.
+    let lines: Vec<&str> = body.lines().collect();
+    let two = format!("{}\r\n{}\r\n{}\r\n", lines[0], lines[1], lines[1].replace("2026-10-20", "2026-10-21"));
+    for what in ["two lines", "two lines again"] {
+        mei.told("importer", 200, what, || send(&town, "checkups.csv", &two));
+    }
+    let notebook = "JAHISTC08,1\r\n1,山田　芽衣,2,20260710,,,,,,,ﾔﾏﾀﾞ ﾒｲ\r\n2,1,そばアレルギー,2\r\n";
+    for what in ["a notebook", "the same notebook"] {
+        mei.told("importer", 200, what, || {
+            let sent = town.request("POST", "$import?patient=pt-mei");
+            sent.body("text/plain", notebook.as_bytes().to_vec()).send()
+        });
+    }
 }

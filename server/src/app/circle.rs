@@ -53,6 +53,13 @@ impl App {
         Ok(!self.accounts.holders(patient, now).await.map_err(StoreError::from)?.is_empty())
     }
 
+    /// Whether clients or accounts are registered for an Organization, or records are in its
+    /// keeping beside itself.
+    pub async fn is_rested_on(&self, organization: &str, key: CustodianKey) -> Result<bool, Error> {
+        let is_registered = self.accounts.is_registered_for(organization).await.map_err(StoreError::from)?;
+        Ok(is_registered || self.store.keeps(key).await?)
+    }
+
     /// Who calls with this token, and the citizens who come into question.
     pub async fn circle(&self, bearer: &BearerRow, now: i64) -> Result<Circle, Error> {
         let held = match &bearer.account {

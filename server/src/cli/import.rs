@@ -98,6 +98,7 @@ async fn carrier(app: &App, args: &Args) -> Result<Carrier, Failure> {
         organization: (format!("Organization/{organization}"), key),
         municipalities: client.municipalities,
         patient,
+        operator: true,
         dry_run: args.dry_run,
         japanese: show::japanese(),
     })

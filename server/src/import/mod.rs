@@ -22,6 +22,7 @@ pub mod draft;
 mod fixture;
 pub mod immunization;
 pub mod jahis;
+mod known;
 pub mod limits;
 pub mod make;
 pub mod person;

@@ -11,6 +11,7 @@ use techo_profiles::json::{Json, Value};
 use tokio::sync::{MutexGuard, OnceCell, SemaphorePermit};
 
 use super::draft::{self, Action, Draft as Source, Identity, Issue, Line, PersonDrafts, SUBJECT, Severity, Text};
+use super::known::{Known, Memory, Then, plain, remembered};
 use super::report::FileReport;
 use super::run::File;
 use super::{About, Custody as Keeper, Importer, compare, immunization, make};
@@ -22,11 +23,13 @@ use crate::interaction::Error;
 use crate::interaction::follow::Pending;
 use crate::interaction::plan::{self, About as Subjects, Draft};
 use crate::secret;
+use crate::store::audit::{Disclosed, Kind, Layer, Outcome, Party, Record};
 use crate::store::facts::Custody;
 use crate::store::people::Citizen;
 use crate::store::reader::Stored;
 use crate::store::seal;
-use crate::store::{Refused, WriteSet};
+use crate::store::write::Extra;
+use crate::store::{Refused, StoreError, WriteSet};
 
 /// The citizen of what is about nobody.
 const NOBODY: i64 = 0;
@@ -44,6 +47,8 @@ pub struct Carrier {
     pub municipalities: Vec<String>,
     /// The patient whom the call names.
     pub patient: Option<Citizen>,
+    /// An operator imports in its place, by the command.
+    pub operator: bool,
     /// Nothing is written.
     pub dry_run: bool,
     /// Texts in Japanese.
@@ -74,13 +79,6 @@ pub struct Placing {
     shared: Mutex<HashMap<(i64, String), String>>,
 }
 
-/// A draft that was stored before.
-struct Known {
-    rid: i64,
-    content: Vec<u8>,
-    stored: Option<Stored>,
-}
-
 impl Placing {
     /// * `clean`: the files hold no Individual Number, and may be kept.
     pub fn new(app: &App, carrier: &Carrier, importer: &'static Importer, files: &[&File], clean: bool) -> Self {
@@ -107,23 +105,31 @@ impl Placing {
             let mut attempt = FileReport::new("", "");
             let Some(mut plan) = self.subject(drafts, &mut attempt).await? else { return Ok(attempt) };
             self.records(drafts, &mut plan, &mut attempt).await?;
-            if !plan.changed.is_empty() && !self.carrier.dry_run {
+            if self.carrier.dry_run {
+                return Ok(attempt);
+            }
+            let record = self.audit(&plan, &attempt);
+            // That all of it was there already tells of her too.
+            if plan.set.puts.is_empty() && plan.set.extras.is_empty() {
+                drop(turn.take());
+                self.filed(record).await?;
+                return Ok(attempt);
+            }
+            if !plan.changed.is_empty() {
                 self.keep().await?;
                 self.provenance(&mut plan).await?;
-                let record = self.audit(&plan);
-                plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
-                let writing = self.app.write(std::mem::take(&mut plan.set));
-                drop(turn.take());
-                let written = writing.await;
-                drop(plan);
-                match written? {
-                    Ok(_) => {}
-                    Err(Refused::Moved { .. } | Refused::Taken | Refused::Matched { .. }) => continue,
-                }
             }
-            return Ok(attempt);
+            plan.set.extras.push(self.app.store.audit_row(self.app.audit.row(record)));
+            let writing = self.app.write(std::mem::take(&mut plan.set));
+            drop(turn.take());
+            let written = writing.await;
+            drop(plan);
+            match written? {
+                Ok(_) => return Ok(attempt),
+                Err(Refused::Moved { .. } | Refused::Taken | Refused::Matched { .. }) => {}
+            }
         }
-        Err(Error::Store(crate::store::StoreError::Busy))
+        Err(Error::Store(StoreError::Busy))
     }
 
     /// Whom the drafts are about: bound by the town's key, or named by the call.
@@ -183,6 +189,7 @@ impl Placing {
             && let Some((code, text)) = compare::mismatch(source, body)
         {
             self.refuse(report, source.at, code, text);
+            self.mismatched(citizen, code).await?;
             return Ok(None);
         }
         plan.citizen = Some(citizen);
@@ -232,14 +239,16 @@ impl Placing {
             self.beside(drafts, &citizen, report).await?;
         }
         let all: Vec<&Source> = originals.iter().chain(&drafts.drafts).collect();
-        let custodian = self.keeping(&citizen).custodian;
-        let mut known = if is_new { HashMap::new() } else { self.known(custodian, citizen.key, &all).await? };
+        let memory = self.memory(&citizen);
+        let custodian = memory.keeping.custodian;
+        let own: Vec<&Source> = all.iter().copied().filter(|source| !is_shared(source)).collect();
+        let mut known = if is_new { HashMap::new() } else { memory.of(&own).await? };
         let mut places = self.told_before(custodian, &all);
         // Places and institutions are the publisher's, shared by all its citizens. Whoever
         // tells of one first does so alone, or two people would make it twice.
         let has_new = |places: &HashMap<String, String>| {
-            let shared = |source: &&&Source| SHARED.contains(&source.resource_type());
-            all.iter().filter(shared).any(|source| !places.contains_key(&draft::reference_to(&source.key)))
+            let mut shared = all.iter().filter(|source| is_shared(source));
+            shared.any(|source| !places.contains_key(&draft::reference_to(&source.key)))
         };
         if has_new(&places) {
             self.tell_of(custodian, &all).await?;
@@ -261,7 +270,7 @@ impl Placing {
                 FileReport::count(&mut report.unchanged, source.resource_type());
                 continue;
             }
-            let id = match known.get(&source.key).and_then(|known| known.stored.as_ref()) {
+            let id = match known.get(&source.key).and_then(Known::before) {
                 Some(stored) => stored.id.clone(),
                 None => self.app.random.id(),
             };
@@ -288,7 +297,8 @@ impl Placing {
 
     /// Looks for them, and remembers those that are there.
     async fn tell_of(&self, custodian: i64, all: &[&Source]) -> Result<(), Error> {
-        let found = self.known(custodian, NOBODY, all).await?;
+        let all: Vec<&Source> = all.iter().copied().filter(|source| is_shared(source)).collect();
+        let found = remembered(&self.app, (custodian, NOBODY), &all, &plain).await?;
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         for source in all {
             if let Some(stored) = found.get(&source.key).and_then(|known| known.stored.as_ref()) {
@@ -328,14 +338,19 @@ impl Placing {
                 FileReport::count(&mut report.unchanged, kind);
                 return Ok(());
             }
+            if known.then == Then::Nothing {
+                // Told like any correction: that she deleted it is hers.
+                plan.set.extras.push(self.remember(source, &known.key, known.rid, &content, citizen));
+                FileReport::count(&mut report.updated, kind);
+                return Ok(());
+            }
             if let Some((member, code)) = source.amended {
                 resource.set(member, Json::from(code));
             }
         }
+        let stored = before.as_ref().and_then(Known::before);
         if source.action == Action::Withdraw {
-            let stored =
-                before.as_ref().and_then(|known| known.stored.as_ref()).map(Stored::body).transpose()?.flatten();
-            let Some(body) = stored else {
+            let Some(body) = stored.map(Stored::body).transpose()?.flatten() else {
                 let text = Text::new("There is no earlier record to take back.", "取り消す元の記録が見つかりません。");
                 self.refuse(report, source.at, "withdraw-unknown", text);
                 return Ok(());
@@ -344,36 +359,20 @@ impl Placing {
             resource.set("status", Json::from("entered-in-error"));
         }
         resolve(&mut resource, places);
-        let keeping = self.keeping(citizen);
         let place = &places[&draft::reference_to(&source.key)];
         let id = place.split_once('/').map(|(_, id)| id.to_owned()).unwrap_or_default();
         let draft = Draft::made(&self.app, kind, id, resource)?.tagged();
-        let citizens = HashMap::from([(citizen.patient.clone(), citizen.clone())]);
-        let subjects = draft.about(&self.app, &Pending { citizens, ..Pending::default() }).await?;
-        let subjects = Subjects {
-            subjects: if subjects.subjects.is_empty() && keeping.custody == Custody::Returned {
-                vec![(citizen.patient.clone(), Some(citizen.clone()))]
-            } else {
-                subjects.subjects
-            },
-            rests: subjects.rests,
-        };
-        let stored = before.as_ref().and_then(|known| known.stored.as_ref());
-        let rid = match &before {
+        let subjects = self.about(&draft, citizen).await?;
+        let rid = match before.as_ref().filter(|known| known.then == Then::Next) {
             Some(known) => known.rid,
             None => self.app.store.number().await?,
         };
-        plan.set.puts.push(draft.put(&self.app, rid, stored, &subjects, keeping).await?);
-        let whose = if SHARED.contains(&kind) { NOBODY } else { citizen.key };
-        plan.set.extras.push(self.app.store.remember(
-            (keeping.custodian, whose),
-            &secret::hash(source.key.as_bytes()),
-            rid,
-            &content,
-        ));
+        let key = before.as_ref().map_or_else(|| self.memory(citizen).key(&source.key), |known| known.key.clone());
+        plan.set.puts.push(draft.put(&self.app, rid, stored, &subjects, self.keeping(citizen)).await?);
+        plan.set.extras.push(self.remember(source, &key, rid, &content, citizen));
         plan.changed.push(place.clone());
         let first = !self.carrier.dry_run
-            || !SHARED.contains(&kind)
+            || !is_shared(source)
             || self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(source.key.clone());
         let counts = match (&before, first) {
             (Some(_), _) => &mut report.updated,
@@ -384,22 +383,24 @@ impl Placing {
         Ok(())
     }
 
-    /// What of these was stored before, by key.
-    async fn known(&self, custodian: i64, citizen: i64, all: &[&Source]) -> Result<HashMap<String, Known>, Error> {
-        let hashes: BTreeMap<Vec<u8>, &str> = all
-            .iter()
-            .filter(|source| SHARED.contains(&source.resource_type()) == (citizen == NOBODY))
-            .map(|source| (secret::hash(source.key.as_bytes()).to_vec(), source.key.as_str()))
-            .collect();
-        let keys: Vec<Vec<u8>> = hashes.keys().cloned().collect();
-        let found = self.app.store.remembered((custodian, citizen), &keys).await?;
-        let mut known = HashMap::new();
-        for (hash, rid, content, stored) in found {
-            if let Some(key) = hashes.get(&hash) {
-                known.insert((*key).to_owned(), Known { rid, content, stored });
-            }
+    /// Whom a draft is about; what names nobody is hers, where it goes into her keeping.
+    async fn about(&self, draft: &Draft, citizen: &Citizen) -> Result<Subjects, Error> {
+        let citizens = HashMap::from([(citizen.patient.clone(), citizen.clone())]);
+        let mut about = draft.about(&self.app, &Pending { citizens, ..Pending::default() }).await?;
+        if about.subjects.is_empty() && self.keeping(citizen).custody == Custody::Returned {
+            about.subjects = vec![(citizen.patient.clone(), Some(citizen.clone()))];
         }
-        Ok(known)
+        Ok(about)
+    }
+
+    fn remember(&self, source: &Source, key: &[u8], rid: i64, content: &[u8], citizen: &Citizen) -> Extra {
+        let whose = if is_shared(source) { NOBODY } else { citizen.key };
+        self.app.store.remember((self.keeping(citizen).custodian, whose), key, rid, content)
+    }
+
+    /// What was placed of her before.
+    fn memory<'a>(&'a self, citizen: &'a Citizen) -> Memory<'a> {
+        Memory { app: &self.app, carrier: &self.carrier, citizen, keeping: self.keeping(citizen) }
     }
 
     /// In whose keeping the records of this import are.
@@ -466,22 +467,49 @@ impl Placing {
         Ok(())
     }
 
-    fn audit(&self, plan: &Plan<'_>) -> crate::store::audit::Record {
-        use crate::store::audit::{Disclosed, Kind, Layer, Outcome, Party, Record};
-        let mut record = Record::new(self.app.clock.micros(), Kind::Import, Outcome::Success);
+    /// That something was imported, for her log: how many records of which type are new to
+    /// it, and of which others the file spoke.
+    fn audit(&self, plan: &Plan<'_>, report: &FileReport) -> Record {
+        let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+        for reference in &plan.changed {
+            *counts.entry(reference.split('/').next().unwrap_or_default()).or_default() += 1;
+        }
+        for kind in report.unchanged.keys().chain(report.updated.keys()).filter(|kind| !SHARED.contains(&kind.as_str()))
+        {
+            counts.entry(kind).or_default();
+        }
+        let counts = counts.into_iter().map(|(kind, count)| (kind.into(), count)).collect();
+        self.about_her(
+            Record::new(self.app.clock.micros(), Kind::Import, Outcome::Success),
+            plan.citizen.as_ref(),
+            counts,
+        )
+    }
+
+    /// Files that somebody was told that what a file says of her is not what is known of her.
+    async fn mismatched(&self, citizen: Citizen, code: &'static str) -> Result<(), Error> {
+        if self.carrier.dry_run {
+            return Ok(());
+        }
+        let mut record = Record::new(self.app.clock.micros(), Kind::Import, Outcome::Refused);
+        record.reason = Some(code.into());
+        self.filed(self.about_her(record, Some(&citizen), Vec::new())).await
+    }
+
+    fn about_her(&self, mut record: Record, citizen: Option<&Citizen>, counts: Vec<(Box<str>, u32)>) -> Record {
         record.client = Some(Party::new(self.carrier.caller.device(), None));
         record.organization = Some(Party::new(self.carrier.organization.0.clone(), None));
-        if let Some(citizen) = &plan.citizen {
-            let mut one = Disclosed::of(citizen.key, citizen.patient.clone());
-            one.layer = Some(Layer::Custodian);
-            let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-            for reference in &plan.changed {
-                *counts.entry(reference.split('/').next().unwrap_or_default()).or_default() += 1;
-            }
-            one.counts = counts.into_iter().map(|(kind, count)| (kind.into(), count)).collect();
-            record.patients.push(one);
-        }
+        record.patients.extend(citizen.map(|citizen| Disclosed {
+            layer: Some(Layer::Custodian),
+            counts,
+            ..Disclosed::of(citizen.key, citizen.patient.clone())
+        }));
         record
+    }
+
+    async fn filed(&self, record: Record) -> Result<(), Error> {
+        self.app.audit.append(record).await.map_err(|error| StoreError::Audit(error.to_string()))?;
+        Ok(())
     }
 
     async fn patient(&self, citizen: &Citizen) -> Result<Option<Json>, Error> {
@@ -505,8 +533,13 @@ struct Plan<'a> {
     changed: Vec<String>,
 }
 
+/// A place or institution of the directory.
+fn is_shared(source: &Source) -> bool {
+    SHARED.contains(&source.resource_type())
+}
+
 /// The hash of what counts in a draft.
-fn content(source: &Source) -> Vec<u8> {
+pub(super) fn content(source: &Source) -> Vec<u8> {
     let amended = source.amended.map(|(member, _)| member);
     let counts = |name: &str| !source.incidental.contains(&name) && amended != Some(name);
     let mut text = String::from(if source.action == Action::Withdraw { "withdraw {" } else { "put {" });

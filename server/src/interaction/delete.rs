@@ -4,7 +4,9 @@
 //! What a publisher deletes of a citizen's record is *withdrawn*: gone for
 //! others, still hers to read. Deleting what is not there is done already. A Patient for
 //! whom somebody signs in is not deleted: all that she has hangs on it, and with it would
-//! go her records, who looked at them, and the way back.
+//! go her records, who looked at them, and the way back. Nor is an Organization on which programs,
+//! people or records rest: its backends would be shown nothing from then on, and nobody could
+//! put it back.
 //!
 //! Source: FHIR R4 http.html#delete, #3.1.0.7.1
 
@@ -138,7 +140,7 @@ pub(crate) async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
     let subjects = call.store.subjects_of(&old).await?;
     // Who may not is not told what else keeps it: that somebody signs in for a Patient.
     kept(call, &old, &subjects).await?;
-    deletable(call, &call.type_name(old.kind), &old.id).await?;
+    deletable(call, &old).await?;
     // Of a body that makes no sense there is nothing that could stay the citizen's to read.
     let published = old.custody == Custody::Published && !subjects.is_empty();
     let kept = if published { old.json().ok().flatten() } else { None };
@@ -165,19 +167,19 @@ pub(crate) async fn of(call: &Call<'_>, old: Stored) -> Result<Put, Error> {
     })
 }
 
-/// Refuses what is withdrawn otherwise, and a Patient for whom somebody signs in.
-async fn deletable(call: &Call<'_>, kind: &str, id: &str) -> Result<(), Error> {
-    if kind == "Patient" && call.app.is_held(id, call.now).await? {
-        return Err(held());
+/// Refuses what is withdrawn otherwise, a Patient for whom somebody signs in, and an
+/// Organization on which others rest.
+async fn deletable(call: &Call<'_>, old: &Stored) -> Result<(), Error> {
+    match &*call.type_name(old.kind) {
+        "Patient" if call.app.is_held(&old.id, call.now).await? => Err(held()),
+        "Organization" if call.app.is_rested_on(&old.id, old.rid).await? => Err(rested_on()),
+        "Consent" => Err(Error::NotAllowed(Issue::error(
+            "business-rule",
+            "A Consent is never deleted. Set its status to inactive to withdraw it.",
+            "同意は削除できません。取り消すには status を inactive にしてください。",
+        ))),
+        _ => Ok(()),
     }
-    if kind != "Consent" {
-        return Ok(());
-    }
-    Err(Error::NotAllowed(Issue::error(
-        "business-rule",
-        "A Consent is never deleted. Set its status to inactive to withdraw it.",
-        "同意は削除できません。取り消すには status を inactive にしてください。",
-    )))
 }
 
 fn held() -> Error {
@@ -186,6 +188,16 @@ fn held() -> Error {
         "People sign in for this Patient: its records, and who looked at them, would be out of their reach. It stays as \
          long as they do; single records can be deleted.",
         "このPatientを利用しているアカウントがあり、削除すると記録と閲覧の履歴を見られなくなるため、削除できません。個々の記録は削除できます。",
+    ))
+}
+
+fn rested_on() -> Error {
+    Error::Conflict(Issue::error(
+        "conflict",
+        "Clients or accounts are registered for this Organization, or records are in its keeping: they would be out of \
+         reach. Set its active to false instead; it can be deleted once it has no clients (techo client remove), no \
+         accounts and no records.",
+        "この組織にはクライアントやアカウントが登録されているか、この組織が管理する記録があり、削除するとそれらを利用できなくなるため、削除できません。代わりに active を false にしてください。クライアント(techo client remove で削除)、アカウント、記録がなくなれば削除できます。",
     ))
 }
 

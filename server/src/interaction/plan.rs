@@ -196,8 +196,9 @@ const MOST_NAMED: usize = 5000;
 
 /// The subjects of what a resource points at (`consent.md` §4.6): a Provenance is
 /// about whom its targets are about. A target that the caller cannot see counts as
-/// one that is not there, or whether a write is allowed would tell of it. One that is
-/// written in the same set is hers, and is about whom it will be about.
+/// one that is not there, or whether a write is allowed would tell of it; one that she sees
+/// was looked at, whatever becomes of the write. One that is written in the same set is hers,
+/// and is about whom it will be about.
 async fn through(
     app: &App,
     call: Option<&Call<'_>>,
@@ -218,7 +219,13 @@ async fn through(
         // In this order: what comes between the two is found, not taken for hidden.
         let (ground, theirs) = app.store.subjects_at(&at.kind, &at.id).await?;
         let seen = match call {
-            Some(call) => call.sees(&at, true).await?,
+            Some(call) => match call.seen(&at).await? {
+                Some(found) => {
+                    call.looked_at(std::slice::from_ref(&found)).await?;
+                    true
+                }
+                None => false,
+            },
             None => true,
         };
         // What is hidden may change as it likes.
@@ -329,19 +336,29 @@ impl Call<'_> {
         }
     }
 
-    /// Whether the caller may read what is at this place, or do there what she is
-    /// doing here: who may add documents need not be able to read them.
-    ///
-    /// * `gone`: also where that it was there is all she is told.
-    pub(super) async fn sees(&self, at: &Location, gone: bool) -> Result<bool, Error> {
+    /// Whether what is at this place is there for the caller.
+    pub(super) async fn sees(&self, at: &Location) -> Result<bool, Error> {
         for action in [Action::Read, self.action] {
-            let view = self.view_for(action);
-            let found = self.store.reader(&view).current(&at.kind, &at.id).await?;
-            if found.is_some_and(|found| gone || !found.is_deleted()) {
+            if self.there(at, action).await?.is_some_and(|found| !found.is_deleted()) {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// What is at this place for the caller, if only that it was there: what she may read, or
+    /// where she may do what she is doing here. Who may add documents need not be able to
+    /// read them.
+    async fn seen(&self, at: &Location) -> Result<Option<Stored>, Error> {
+        match self.there(at, Action::Read).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.there(at, self.action).await,
+        }
+    }
+
+    async fn there(&self, at: &Location, action: Action) -> Result<Option<Stored>, Error> {
+        let view = self.view_for(action);
+        Ok(self.store.reader(&view).current(&at.kind, &at.id).await?)
     }
 
     /// The name of a type by its number.

@@ -70,7 +70,7 @@ impl Call<'_> {
             let at = Location { kind: place.0.to_owned(), id: place.1.to_owned() };
             let is_seen = match seen.entry(at.reference()) {
                 Entry::Occupied(known) => *known.get(),
-                Entry::Vacant(unknown) => *unknown.insert(place != NOWHERE && self.sees(&at, false).await?),
+                Entry::Vacant(unknown) => *unknown.insert(place != NOWHERE && self.sees(&at).await?),
             };
             if !is_seen {
                 hidden.insert(place);

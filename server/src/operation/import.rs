@@ -83,6 +83,7 @@ async fn import(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         organization,
         municipalities: client.ok_or(Error::Unauthorized)?.municipalities,
         patient,
+        operator: false,
         dry_run: false,
         japanese: call.japanese,
     };

@@ -2,8 +2,9 @@
 //!
 //! A Patient is named by her id: as a reference, a compartment, an `_id` of her own or at
 //! the end of a chain. Any other record that may be somebody's is named in the same ways,
-//! and by an identifier. Whose those are is for the store to say, as far as the caller is
-//! shown them. To add a filter that names a record: an arm in [`Names::filter`].
+//! and by an identifier. A List, and whatever else refers to records, names those with itself
+//! (`_list`, `_has`): it may be nobody's. Whose those are is for the store to say, as far as
+//! the caller is shown them. To add a filter that names a record: an arm in [`Names::filter`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,8 @@ pub struct Names {
     pub patients: BTreeSet<Box<str>>,
     /// Ids of other records, by the number of their type.
     pub records: BTreeMap<u16, BTreeSet<Box<str>>>,
-    /// What asks for an identifier, by the number of the type that has it.
+    /// What asks for an identifier, or for what a named record refers to, by the number of the
+    /// type that is found.
     pub identified: Vec<(u16, Filter)>,
     /// They look at records that may be somebody's.
     pub of_people: bool,
@@ -49,7 +51,9 @@ impl Names {
         for filter in &plan.filters {
             let mut own = Self::default();
             own.filter(kind, filter, shared);
-            if settled(filter, answer.found, alone) || plan.contained.which != Which::Records {
+            // Alone it finds just those that it names.
+            let all_found = alone && matches!(filter, Filter::Has { .. });
+            if all_found || settled(filter, answer.found, alone) || plan.contained.which != Which::Records {
                 own.identified.clear();
             }
             if settled(filter, answer.found, alone) {
@@ -88,7 +92,7 @@ impl Names {
     }
 
     fn looks(&mut self, kind: u16, shared: &dyn Fn(&str) -> bool) {
-        self.of_people |= !Definitions::embedded().type_name(kind).is_some_and(shared);
+        self.of_people |= !is_shared(kind, shared);
     }
 
     fn each(&mut self, kind: u16, filters: &[Filter], shared: &dyn Fn(&str) -> bool) {
@@ -102,7 +106,7 @@ impl Names {
         match filter {
             Filter::Id { any, .. } => any.iter().for_each(|id| self.record(kind, id, shared)),
             Filter::Indexed { param, any, .. } if identifies(any) => {
-                if !Definitions::embedded().type_name(kind).is_some_and(shared) {
+                if !is_shared(kind, shared) {
                     let filter = Filter::Indexed { param: param.clone(), any: any.clone(), negated: false };
                     self.identified.push((kind, filter));
                 }
@@ -112,9 +116,19 @@ impl Names {
                     self.reference(one, shared);
                 }
             }
-            Filter::Chain { target: kind, filters, .. } | Filter::Has { source: kind, filters, .. } => {
-                self.looks(*kind, shared);
-                self.each(*kind, filters, shared);
+            Filter::Chain { target, filters, .. } => {
+                self.looks(*target, shared);
+                self.each(*target, filters, shared);
+            }
+            Filter::Has { source, param, by, filters } => {
+                self.looks(*source, shared);
+                self.each(*source, filters, shared);
+                let named: Vec<Filter> = filters.iter().filter(|one| names_one(one)).cloned().collect();
+                if !named.is_empty() && !is_shared(kind, shared) {
+                    let of_named =
+                        Filter::Has { source: *source, param: param.clone(), by: by.clone(), filters: named };
+                    self.identified.push((kind, of_named));
+                }
             }
             Filter::Related { kind, id, .. } | Filter::Compartment { kind, id, .. } => self.record(*kind, id, shared),
             Filter::Any(parts) | Filter::All(parts) => self.each(kind, parts, shared),
@@ -164,6 +178,19 @@ fn settled(filter: &Filter, found: usize, alone: bool) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it holds for named records alone.
+fn names_one(filter: &Filter) -> bool {
+    match filter {
+        Filter::Id { negated, .. } => !negated,
+        Filter::Indexed { any, negated, .. } => !negated && identifies(any),
+        _ => false,
+    }
+}
+
+fn is_shared(kind: u16, shared: &dyn Fn(&str) -> bool) -> bool {
+    Definitions::embedded().type_name(kind).is_some_and(shared)
 }
 
 fn identifies(any: &[Match]) -> bool {
@@ -218,6 +245,10 @@ mod tests {
             ("Observation", &[("encounter", "Encounter/e"), gt], nothing, &[], &["Encounter/e"], 0),
             ("Organization", &[("_has:Observation:performer:patient", "p")], one, &["p"], &[], 0),
             ("Organization", &[("_has:Observation:performer:_id", "a")], one, &[], &["Observation/a"], 0),
+            ("Observation", &[("_list", "l"), gt], nothing, &[], &["List/l"], 1),
+            ("Observation", &[("_list", "l")], one, &[], &["List/l"], 0),
+            ("Observation", &[("_has:List:item:_id", "l"), gt], nothing, &[], &["List/l"], 1),
+            ("Observation", &[("_has:List:item:code", "urn:x|1"), gt], nothing, &[], &[], 0),
             ("Observation", &[("performer:Organization._id", "o"), gt], nothing, &[], &[], 0),
             ("Observation", &[("_filter", "not (patient eq p and status eq final)")], nothing, &["p"], &[], 0),
         ] {

@@ -123,6 +123,14 @@ impl Store {
         rows.first().map(|row| Ok(row.get(0)?)).transpose()
     }
 
+    /// Whether records are in an Organization's keeping, beside itself; what it withdrew is
+    /// read by the citizen still.
+    pub async fn keeps(&self, organization: CustodianKey) -> Result<bool, StoreError> {
+        let mut sql = Sql::new("SELECT rid FROM resource WHERE custodian = ");
+        sql.bind(organization).text(" AND rid <> ").bind(organization).text(" AND deleted <> 1 LIMIT 1");
+        Ok(!self.fetch(sql).await?.is_empty())
+    }
+
     /// The live Consents of these citizens, whatever their status.
     pub async fn consents(&self, citizens: &[CitizenKey]) -> Result<Vec<StoredConsent>, StoreError> {
         if citizens.is_empty() {

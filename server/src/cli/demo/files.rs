@@ -54,6 +54,7 @@ pub(super) async fn import(app: &App) -> Result<(), Failure> {
         organization: city.clone(),
         municipalities: Vec::new(),
         patient,
+        operator: true,
         dry_run: false,
         japanese: false,
     };

@@ -4,7 +4,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder};
 
 use super::{Accounts, insert};
-use crate::store::entity::{account, authority, session};
+use crate::store::entity::{account, authority, client, session};
 
 impl Accounts {
     /// Adds an account with the authorities its holder has from the start.
@@ -113,5 +113,19 @@ impl Accounts {
             .all(self.db().read())
             .await?;
         Ok(rows.into_iter().filter_map(|row| row.fhir_user).collect())
+    }
+
+    /// Whether clients or accounts are registered for an organization.
+    ///
+    /// * `organization`: its id.
+    pub async fn is_registered_for(&self, organization: &str) -> Result<bool, DbErr> {
+        // Either spelling names it.
+        let spelled = [organization.to_owned(), format!("Organization/{organization}")];
+        let clients = client::Entity::find().filter(client::Column::Organization.is_in(spelled.clone()));
+        if clients.one(self.db().read()).await?.is_some() {
+            return Ok(true);
+        }
+        let accounts = account::Entity::find().filter(account::Column::Organization.is_in(spelled));
+        Ok(accounts.one(self.db().read()).await?.is_some())
     }
 }
