@@ -493,3 +493,27 @@ fn what_is_hidden_is_absent_in_xml_too() {
     assert_eq!(value(&xml, &["total"]), json["total"].as_u64().map(|total| total.to_string()));
     assert_eq!(xml.matches("<resource>").count(), json["entry"].as_array().map_or(0, Vec::len));
 }
+
+/// Anyone may ask for a part of the CapabilityStatement: nobody else is to get it for the
+/// whole, nor the whole for the part.
+#[test]
+fn a_part_of_the_capability_statement_is_not_kept_for_the_whole() {
+    let world = World::new();
+    let ask = |query: &str, accept: &str, coding: &str| {
+        let request = Request::get(&format!("{}/metadata{query}", world.base)).header("Accept", accept);
+        unpacked(&request.header("Accept-Encoding", coding).send().expect(200))
+    };
+    let queries = ["?_summary=true", "?_elements=format", "?_summary=true&_pretty=true", ""];
+    // As JSON that is not packed: it is made at each request.
+    let [part, _, _, whole] = queries.map(|query| ask(query, JSON, "identity"));
+    assert!(part.len() < whole.len());
+    for coding in ["gzip", "zstd", "identity"] {
+        for _ in 0..2 {
+            let [json, elements, _, all] = queries.map(|query| ask(query, JSON, coding));
+            assert!(json == part && elements.len() < part.len() && all == whole, "{coding}");
+            let [xml, elements, pretty, all] = queries.map(|query| ask(query, XML, coding));
+            assert!(elements.len() < xml.len() && xml.len() < all.len(), "{coding}");
+            assert!(xml.len() < pretty.len() && pretty.len() < all.len(), "{coding}");
+        }
+    }
+}

@@ -55,14 +55,17 @@ pub async fn metadata(Head { app, query, headers, .. }: Head) -> Answer {
     if let Err(error) = app.keep_up().await {
         return refusal(&error, wishes.japanese);
     }
-    let body = match capabilities::part(&app, &query) {
-        Ok(Some(part)) => Body::from(part),
-        Ok(None) => Body::from(Bytes::from_owner(app.capabilities())),
+    let mut response = Response::new(Body::empty());
+    match capabilities::part(&app, &query) {
+        Ok(Some(part)) => *response.body_mut() = Body::from(part),
+        Ok(None) => {
+            let whole = app.capabilities();
+            *response.body_mut() = Body::from(Bytes::from_owner(whole.clone()));
+            response.extensions_mut().insert(Constant(whole));
+        }
         Err(error) => return refusal(&error, wishes.japanese),
-    };
-    let mut response = Response::new(body);
+    }
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
-    response.extensions_mut().insert(Constant);
     response
 }
 
