@@ -517,3 +517,38 @@ fn a_part_of_the_capability_statement_is_not_kept_for_the_whole() {
         }
     }
 }
+
+/// What is echoed of a request may have any character; what answers it may not.
+#[test]
+fn what_xml_cannot_hold_is_echoed_without_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("字", "xml-5", "2024-04-01"));
+    for path in [
+        "Patient?%00=x",
+        "Patient?a%0bb=x",
+        "Patient?a%EF%BF%BFb=x",
+        "Patient?name:%01=x",
+        "Patient?_has:%01:x:y=1",
+        "Patient?organization.%01=x",
+        "Patient?=x",
+        "Patient/_history?%01=1",
+        &format!("Patient/{who}/$everything?%01=2"),
+        "metadata?_elements=%01",
+    ] {
+        for accept in [XML, JSON] {
+            let answer = tester.request("GET", path).header("Accept", accept).send().expect(400);
+            assert_eq!(media(&answer), format!("{accept}; charset=utf-8"), "{path}");
+            let text = if accept == XML { canonical(&answer.text()) } else { answer.json()["issue"].to_string() };
+            let is_odd = text.chars().any(|letter| letter < ' ' && letter != '\n' || letter == '\u{FFFF}');
+            assert!(!is_odd && !text.contains("\\u00"), "{path}: {text}");
+            assert!(!text.contains(r#""expression":[""]"#), "{path}: {text}");
+        }
+    }
+    let evaluated = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": r"'a\u0001' & name.family"},
+        {"name": "resource", "resource": {"resourceType": "Patient", "name": [{"family": "\u{1}b"}]}}]});
+    let ask = |accept: &str| tester.request("POST", "$fhirpath").header("Accept", accept).fhir(&evaluated).send();
+    assert_eq!(ask(JSON).expect(200).json()["parameter"][0]["valueString"], "a\u{FFFD}\u{FFFD}b");
+    assert!(canonical(&ask(XML).expect(200).text()).contains("a\u{FFFD}\u{FFFD}b"));
+}
