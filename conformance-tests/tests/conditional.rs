@@ -473,3 +473,28 @@ fn a_condition_that_several_match_is_on_their_citizens_record() {
     town.delete(&format!("Observation?{condition}")).expect(412);
     assert_eq!(events(), before + 5);
 }
+
+/// What cannot be read would match nothing, and make another one each time.
+#[test]
+fn a_condition_in_another_encoding_makes_no_duplicates() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("山田", "encoding-1", "2024-04-01");
+    for query in ["family:exact=%8ER%93c", "family:exact=%", "Patient?family:exact=%BB%B3"] {
+        for _ in 0..2 {
+            let answer =
+                tester.request("POST", "Patient").header("If-None-Exist", query).fhir(&body).send().refused(400);
+            assert_eq!(answer.json()["issue"][0]["code"], "value", "{query}: {}", answer.text());
+        }
+        let entry = json!({"resource": body, "request": {"method": "POST", "url": "Patient", "ifNoneExist": query}});
+        let bundle = |kind: &str| json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+        tester.post("", &bundle("transaction")).refused(400);
+        let answer = tester.post("", &bundle("batch")).expect(200).json();
+        assert_eq!(answer["entry"][0]["response"]["status"], "400", "{answer}");
+    }
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let request = tester.request(method, "Patient?family:exact=%8ER%93c").fhir(&body);
+        assert_eq!(request.send().refused(400).json()["issue"][0]["code"], "value", "{method}");
+    }
+    assert_eq!(tester.ids("Patient?identifier=encoding-1"), [""; 0]);
+}

@@ -24,7 +24,7 @@ use techo_profiles::xml::{self, Layout};
 
 use super::binary::{self, Ranges, Sent};
 use super::encoding::{self, Coding};
-use super::fhir::{bearer, format, pairs};
+use super::fhir::{bearer, format};
 use super::negotiate::{self, Form};
 use super::outcome::{language, refusal};
 use super::{BODY_LIMIT, fhir};
@@ -32,6 +32,7 @@ use crate::app::App;
 use crate::interaction::Error;
 use crate::interaction::error::{placed_at, read_place};
 use crate::interaction::plan::parse_xml;
+use crate::interaction::query::loosely;
 use crate::operation::{self, OPERATIONS};
 use crate::secret;
 
@@ -136,7 +137,7 @@ impl Wish {
     /// Out of the URL and the headers.
     pub fn of(request: &Request) -> Self {
         let headers = request.headers();
-        let query = pairs(request.uri().query().unwrap_or_default());
+        let query = loosely(request.uri().query().unwrap_or_default());
         Self {
             rendering: Rendering::of(headers, &query),
             content: Ranges::of(request),

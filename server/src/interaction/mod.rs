@@ -26,6 +26,7 @@ pub mod invocation;
 pub mod parameter;
 pub mod patch;
 pub mod plan;
+pub mod query;
 pub mod read;
 pub mod redact;
 pub mod search;
