@@ -498,3 +498,36 @@ fn a_condition_in_another_encoding_makes_no_duplicates() {
     }
     assert_eq!(tester.ids("Patient?identifier=encoding-1"), [""; 0]);
 }
+
+/// `.` and `..` are taken out of a URL before it is sent.
+#[test]
+fn nothing_gets_an_id_that_no_url_reaches() {
+    let world = World::new();
+    let tester = world.tester();
+    for (path, id) in [("%2e", "."), ("%2e%2e", ".."), ("%2E.", ".."), ("a_b", "a_b")] {
+        let mut body = patient("点", "dots-1", "2024-04-01");
+        body["id"] = json!(id);
+        for path in [format!("Patient/{path}"), by("dots-1")] {
+            let refused = tester.put(&path, &body).refused(400).json();
+            let issue = &refused["issue"][0];
+            assert_eq!(
+                (&issue["code"], &issue["expression"][0]),
+                (&json!("value"), &json!("Patient.id")),
+                "{path}: {issue}"
+            );
+        }
+        for url in [format!("Patient/{id}"), by("dots-1")] {
+            let entry = json!({"resource": body, "request": {"method": "PUT", "url": url}});
+            tester.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).refused(400);
+        }
+    }
+    assert_eq!(tester.ids("Patient?identifier=dots-1"), [""; 0]);
+    tester
+        .put("Patient/a..b", &{
+            let mut body = patient("点", "dots-2", "2024-04-01");
+            body["id"] = json!("a..b");
+            body
+        })
+        .expect(201);
+    tester.get("Patient/a..b").expect(200);
+}
