@@ -531,3 +531,58 @@ fn nothing_gets_an_id_that_no_url_reaches() {
         .expect(201);
     tester.get("Patient/a..b").expect(200);
 }
+
+fn linked(subject: &str, full_url: &str, narrative: &str) -> Value {
+    json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"fullUrl": full_url, "resource": patient("綴", "urn-1", "2024-04-01"),
+            "request": {"method": "POST", "url": "Patient"}},
+        {"resource": {"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": subject}, "text": {"status": "generated", "div": format!(
+                "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{narrative}\">x</a></div>")}},
+            "request": {"method": "POST", "url": "Observation"}}]})
+}
+
+#[test]
+fn a_urn_in_capitals_is_the_same_and_a_place_in_what_it_names_stays() {
+    const SMALL: &str = "urn:uuid:ac86b1d4-0f4c-4d62-9a3e-9c1de0f0a001";
+    let world = World::new();
+    let tester = world.tester();
+    let capitals = SMALL.to_uppercase();
+    for (subject, full_url) in
+        [(&*capitals, SMALL), (SMALL, &*capitals), ("urn:UUID:AC86b1d4-0f4c-4d62-9a3e-9c1de0f0a001", SMALL)]
+    {
+        let answer = tester.post("", &linked(subject, full_url, &format!("{subject}#part"))).expect(200).json();
+        let at = |index: usize| answer["entry"][index]["response"]["location"].as_str().expect("a place").to_owned();
+        let who = at(0).split("/fhir/").nth(1).expect("below the base").replace("/_history/1", "");
+        let made =
+            tester.get(&at(1).split("/fhir/").nth(1).expect("below the base").replace("/_history/1", "")).expect(200);
+        assert_eq!(made.json()["subject"]["reference"], who);
+        assert!(
+            made.json()["text"]["div"].to_string().contains(&format!("href=\\\"{who}#part\\\"")),
+            "{}",
+            made.text()
+        );
+    }
+    let other = "URN:UUID:AC86B1D4-0F4C-4D62-9A3E-9C1DE0F0A002";
+    for subject in [other, &other.to_lowercase()] {
+        assert_eq!(tester.post("", &linked(subject, SMALL, "#x")).refused(400).json()["issue"][0]["code"], "not-found");
+    }
+}
+
+#[test]
+fn the_fault_of_a_conditional_reference_is_in_the_resource() {
+    let world = World::new();
+    let tester = world.tester();
+    for (reference, status) in [
+        ("Patient?nonsense=1", 400),
+        ("Patient?name=%8ER", 400),
+        ("Patient?_count=1", 412),
+        ("Patient?identifier=nobody", 412),
+    ] {
+        let refused = tester
+            .post("", &linked(reference, "urn:uuid:ac86b1d4-0f4c-4d62-9a3e-9c1de0f0a003", "#x"))
+            .refused(status)
+            .json();
+        assert_eq!(refused["issue"][0]["expression"][0], "Bundle.entry[1].resource", "{refused}");
+    }
+}
