@@ -473,3 +473,116 @@ fn a_condition_that_several_match_is_on_their_citizens_record() {
     town.delete(&format!("Observation?{condition}")).expect(412);
     assert_eq!(events(), before + 5);
 }
+
+/// What cannot be read would match nothing, and make another one each time.
+#[test]
+fn a_condition_in_another_encoding_makes_no_duplicates() {
+    let world = World::new();
+    let tester = world.tester();
+    let body = patient("山田", "encoding-1", "2024-04-01");
+    for query in ["family:exact=%8ER%93c", "family:exact=%", "Patient?family:exact=%BB%B3"] {
+        for _ in 0..2 {
+            let answer =
+                tester.request("POST", "Patient").header("If-None-Exist", query).fhir(&body).send().refused(400);
+            assert_eq!(answer.json()["issue"][0]["code"], "value", "{query}: {}", answer.text());
+        }
+        let entry = json!({"resource": body, "request": {"method": "POST", "url": "Patient", "ifNoneExist": query}});
+        let bundle = |kind: &str| json!({"resourceType": "Bundle", "type": kind, "entry": [entry]});
+        tester.post("", &bundle("transaction")).refused(400);
+        let answer = tester.post("", &bundle("batch")).expect(200).json();
+        assert_eq!(answer["entry"][0]["response"]["status"], "400", "{answer}");
+    }
+    for method in ["PUT", "PATCH", "DELETE"] {
+        let request = tester.request(method, "Patient?family:exact=%8ER%93c").fhir(&body);
+        assert_eq!(request.send().refused(400).json()["issue"][0]["code"], "value", "{method}");
+    }
+    assert_eq!(tester.ids("Patient?identifier=encoding-1"), [""; 0]);
+}
+
+/// `.` and `..` are taken out of a URL before it is sent.
+#[test]
+fn nothing_gets_an_id_that_no_url_reaches() {
+    let world = World::new();
+    let tester = world.tester();
+    for (path, id) in [("%2e", "."), ("%2e%2e", ".."), ("%2E.", ".."), ("a_b", "a_b")] {
+        let mut body = patient("点", "dots-1", "2024-04-01");
+        body["id"] = json!(id);
+        for path in [format!("Patient/{path}"), by("dots-1")] {
+            let refused = tester.put(&path, &body).refused(400).json();
+            let issue = &refused["issue"][0];
+            assert_eq!(
+                (&issue["code"], &issue["expression"][0]),
+                (&json!("value"), &json!("Patient.id")),
+                "{path}: {issue}"
+            );
+        }
+        for url in [format!("Patient/{id}"), by("dots-1")] {
+            let entry = json!({"resource": body, "request": {"method": "PUT", "url": url}});
+            tester.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]})).refused(400);
+        }
+    }
+    assert_eq!(tester.ids("Patient?identifier=dots-1"), [""; 0]);
+    tester
+        .put("Patient/a..b", &{
+            let mut body = patient("点", "dots-2", "2024-04-01");
+            body["id"] = json!("a..b");
+            body
+        })
+        .expect(201);
+    tester.get("Patient/a..b").expect(200);
+}
+
+fn linked(subject: &str, full_url: &str, narrative: &str) -> Value {
+    json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"fullUrl": full_url, "resource": patient("綴", "urn-1", "2024-04-01"),
+            "request": {"method": "POST", "url": "Patient"}},
+        {"resource": {"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+            "subject": {"reference": subject}, "text": {"status": "generated", "div": format!(
+                "<div xmlns=\"http://www.w3.org/1999/xhtml\"><a href=\"{narrative}\">x</a></div>")}},
+            "request": {"method": "POST", "url": "Observation"}}]})
+}
+
+#[test]
+fn a_urn_in_capitals_is_the_same_and_a_place_in_what_it_names_stays() {
+    const SMALL: &str = "urn:uuid:ac86b1d4-0f4c-4d62-9a3e-9c1de0f0a001";
+    let world = World::new();
+    let tester = world.tester();
+    let capitals = SMALL.to_uppercase();
+    for (subject, full_url) in
+        [(&*capitals, SMALL), (SMALL, &*capitals), ("urn:UUID:AC86b1d4-0f4c-4d62-9a3e-9c1de0f0a001", SMALL)]
+    {
+        let answer = tester.post("", &linked(subject, full_url, &format!("{subject}#part"))).expect(200).json();
+        let at = |index: usize| answer["entry"][index]["response"]["location"].as_str().expect("a place").to_owned();
+        let who = at(0).split("/fhir/").nth(1).expect("below the base").replace("/_history/1", "");
+        let made =
+            tester.get(&at(1).split("/fhir/").nth(1).expect("below the base").replace("/_history/1", "")).expect(200);
+        assert_eq!(made.json()["subject"]["reference"], who);
+        assert!(
+            made.json()["text"]["div"].to_string().contains(&format!("href=\\\"{who}#part\\\"")),
+            "{}",
+            made.text()
+        );
+    }
+    let other = "URN:UUID:AC86B1D4-0F4C-4D62-9A3E-9C1DE0F0A002";
+    for subject in [other, &other.to_lowercase()] {
+        assert_eq!(tester.post("", &linked(subject, SMALL, "#x")).refused(400).json()["issue"][0]["code"], "not-found");
+    }
+}
+
+#[test]
+fn the_fault_of_a_conditional_reference_is_in_the_resource() {
+    let world = World::new();
+    let tester = world.tester();
+    for (reference, status) in [
+        ("Patient?nonsense=1", 400),
+        ("Patient?name=%8ER", 400),
+        ("Patient?_count=1", 412),
+        ("Patient?identifier=nobody", 412),
+    ] {
+        let refused = tester
+            .post("", &linked(reference, "urn:uuid:ac86b1d4-0f4c-4d62-9a3e-9c1de0f0a003", "#x"))
+            .refused(status)
+            .json();
+        assert_eq!(refused["issue"][0]["expression"][0], "Bundle.entry[1].resource", "{refused}");
+    }
+}

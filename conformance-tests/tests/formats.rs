@@ -493,3 +493,62 @@ fn what_is_hidden_is_absent_in_xml_too() {
     assert_eq!(value(&xml, &["total"]), json["total"].as_u64().map(|total| total.to_string()));
     assert_eq!(xml.matches("<resource>").count(), json["entry"].as_array().map_or(0, Vec::len));
 }
+
+/// Anyone may ask for a part of the CapabilityStatement: nobody else is to get it for the
+/// whole, nor the whole for the part.
+#[test]
+fn a_part_of_the_capability_statement_is_not_kept_for_the_whole() {
+    let world = World::new();
+    let ask = |query: &str, accept: &str, coding: &str| {
+        let request = Request::get(&format!("{}/metadata{query}", world.base)).header("Accept", accept);
+        unpacked(&request.header("Accept-Encoding", coding).send().expect(200))
+    };
+    let queries = ["?_summary=true", "?_elements=format", "?_summary=true&_pretty=true", ""];
+    // As JSON that is not packed: it is made at each request.
+    let [part, _, _, whole] = queries.map(|query| ask(query, JSON, "identity"));
+    assert!(part.len() < whole.len());
+    for coding in ["gzip", "zstd", "identity"] {
+        for _ in 0..2 {
+            let [json, elements, _, all] = queries.map(|query| ask(query, JSON, coding));
+            assert!(json == part && elements.len() < part.len() && all == whole, "{coding}");
+            let [xml, elements, pretty, all] = queries.map(|query| ask(query, XML, coding));
+            assert!(elements.len() < xml.len() && xml.len() < all.len(), "{coding}");
+            assert!(xml.len() < pretty.len() && pretty.len() < all.len(), "{coding}");
+        }
+    }
+}
+
+/// What is echoed of a request may have any character; what answers it may not.
+#[test]
+fn what_xml_cannot_hold_is_echoed_without_it() {
+    let world = World::new();
+    let tester = world.tester();
+    let who = tester.create(&patient("字", "xml-5", "2024-04-01"));
+    for path in [
+        "Patient?%00=x",
+        "Patient?a%0bb=x",
+        "Patient?a%EF%BF%BFb=x",
+        "Patient?name:%01=x",
+        "Patient?_has:%01:x:y=1",
+        "Patient?organization.%01=x",
+        "Patient?=x",
+        "Patient/_history?%01=1",
+        &format!("Patient/{who}/$everything?%01=2"),
+        "metadata?_elements=%01",
+    ] {
+        for accept in [XML, JSON] {
+            let answer = tester.request("GET", path).header("Accept", accept).send().expect(400);
+            assert_eq!(media(&answer), format!("{accept}; charset=utf-8"), "{path}");
+            let text = if accept == XML { canonical(&answer.text()) } else { answer.json()["issue"].to_string() };
+            let is_odd = text.chars().any(|letter| letter < ' ' && letter != '\n' || letter == '\u{FFFF}');
+            assert!(!is_odd && !text.contains("\\u00"), "{path}: {text}");
+            assert!(!text.contains(r#""expression":[""]"#), "{path}: {text}");
+        }
+    }
+    let evaluated = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "expression", "valueString": r"'a\u0001' & name.family"},
+        {"name": "resource", "resource": {"resourceType": "Patient", "name": [{"family": "\u{1}b"}]}}]});
+    let ask = |accept: &str| tester.request("POST", "$fhirpath").header("Accept", accept).fhir(&evaluated).send();
+    assert_eq!(ask(JSON).expect(200).json()["parameter"][0]["valueString"], "a\u{FFFD}\u{FFFD}b");
+    assert!(canonical(&ask(XML).expect(200).text()).contains("a\u{FFFD}\u{FFFD}b"));
+}

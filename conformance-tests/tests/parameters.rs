@@ -1,10 +1,12 @@
 //! Search parameters as data: defined over HTTP or by a file, indexed online, asked
 //! for when all records are, and gone again.
 
+use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 use techo_conformance_tests::http::Request;
 use techo_conformance_tests::world::{Caller, World};
@@ -410,4 +412,30 @@ fn a_parameter_on_what_the_write_puts_in_is_refused() {
         let text = refused["issue"][0]["details"]["text"].as_str().unwrap_or_default().to_owned();
         assert!(text.contains("put in as a record is written"), "{expression}: {refused}");
     }
+}
+
+/// The forms of the CapabilityStatement are kept as long as it is the same.
+#[test]
+fn a_parameter_that_is_ready_is_claimed_in_every_form() {
+    let world = World::new();
+    let tester = world.tester();
+    let told = |accept: &str, coding: &str| {
+        let request = Request::get(&format!("{}/metadata", world.base)).header("Accept", accept);
+        let answer = request.header("Accept-Encoding", coding).send().expect(200);
+        let mut text = String::new();
+        match answer.header("Content-Encoding") {
+            Some("gzip") => drop(GzDecoder::new(&answer.body[..]).read_to_string(&mut text).expect("gzip")),
+            _ => text = answer.text(),
+        }
+        text.contains("SearchParameter/forms")
+    };
+    let forms =
+        [("application/fhir+json", "gzip"), ("application/fhir+xml", "gzip"), ("application/fhir+xml", "identity")];
+    let every = || forms.map(|(accept, coding)| told(accept, coding));
+    assert_eq!(every(), [false; 3]);
+    tester.put("SearchParameter/forms", &definition("forms", "forms", "Patient.language")).expect(201);
+    indexed(&tester, "forms");
+    assert_eq!(every(), [true; 3]);
+    tester.delete("SearchParameter/forms").expect(204);
+    assert_eq!(every(), [false; 3]);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use techo_conformance_tests::http::encode;
 use techo_conformance_tests::sample::{IDENTIFIERS, LOINC, UCUM, patient, quantity};
 use techo_conformance_tests::stock::{Stock, clinic};
-use techo_conformance_tests::world::ids;
+use techo_conformance_tests::world::{World, ids};
 
 #[test]
 fn chains_follow_references() {
@@ -312,4 +312,41 @@ fn places_are_found_by_their_distance() {
         ("Location", "near", "35|139|5000|km", "value"),
         ("Location", "near", "here", "value"),
     ]);
+}
+
+/// In `Shift_JIS` and EUC-JP every name would be the same name, which is nobody's.
+#[test]
+fn bytes_that_are_no_utf_8_are_refused_and_not_replaced() {
+    let world = World::new();
+    let tester = world.tester();
+    tester.create(&patient("山田", "bytes-1", "2024-04-01"));
+    for query in
+        ["name=%8ER%93c", "name=%BB%B3%C5%C4", "%8E=x", "name=%", "name=%zz", "name=%E5%B1", "_format=xml&name=%E5"]
+    {
+        for path in [
+            format!("Patient?{query}"),
+            format!("Patient/_history?{query}"),
+            format!("?_type=Patient&{query}"),
+            format!("metadata?{query}"),
+        ] {
+            let answer = tester.get(&path).expect(400);
+            let is_xml = query.contains("xml");
+            assert!(answer.text().contains("UTF-8") && answer.text().contains("%25"), "{path}: {}", answer.text());
+            assert_eq!(answer.text().starts_with('<'), is_xml, "{path}: {}", answer.text());
+            assert!(is_xml || answer.json()["issue"][0]["code"] == "value", "{path}: {}", answer.text());
+        }
+        let form = tester.request("POST", "Patient/_search").body("application/x-www-form-urlencoded", query);
+        assert!(form.send().expect(400).text().contains("UTF-8"), "{query}");
+        let entry = json!({"request": {"method": "GET", "url": format!("Patient?{query}")}});
+        let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
+        let answer = tester.post("", &batch).expect(200).json();
+        let issue = &answer["entry"][0]["response"]["outcome"]["issue"][0];
+        assert_eq!((&issue["code"], &issue["expression"][0]), (&json!("value"), &json!("Bundle.entry[0].request.url")));
+    }
+    let japanese = tester.request("GET", "Patient?name=%8ER").header("Accept-Language", "ja").send().refused(400);
+    assert!(japanese.text().contains("パーセントエンコーディング"), "{}", japanese.text());
+    world.anon().get("Patient?name=%8ER").refused(401);
+    // A percent sign is written as one, and what is UTF-8 may stand as it is or escaped.
+    assert_eq!(tester.ids("Patient?name=%25"), [""; 0]);
+    assert_eq!(tester.ids("Patient?name=%E5%b1%B1%E7%94%B0&identifier=bytes-1").len(), 1);
 }

@@ -184,3 +184,34 @@ fn a_hidden_record_is_judged_like_none() {
         }
     }
 }
+
+/// Silence would be taken for a yes.
+#[test]
+fn a_profile_that_the_resource_names_is_said_to_be_unchecked() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut body = patient("型", "validate-9", "2024-04-01");
+    let base = "http://hl7.org/fhir/StructureDefinition/Patient";
+    body["meta"] =
+        json!({"profile": [base, "http://example.org/StructureDefinition/a", format!("{base}|4.0.1"), "urn:b"]});
+    for body in [body.clone(), wrapped(&body, Some("create"))] {
+        let outcome = tester.post("Patient/$validate", &body).expect(200).json();
+        let told: Vec<_> = outcome["issue"]
+            .as_array()
+            .expect("issues")
+            .iter()
+            .map(|issue| {
+                assert_eq!(issue["severity"], "information", "{issue}");
+                (issue["code"].as_str().expect("a code"), issue["expression"][0].as_str().unwrap_or_default())
+            })
+            .collect();
+        let unchecked = |index: usize| ["", "Patient.meta.profile[1]", "", "Patient.meta.profile[3]"][index];
+        assert_eq!(told, [("informational", ""), ("not-supported", unchecked(1)), ("not-supported", unchecked(3))]);
+    }
+    body["birthDate"] = json!("yesterday");
+    let outcome = tester.post("Patient/$validate", &body).expect(200).json();
+    assert_eq!(
+        (&outcome["issue"][0]["severity"], &outcome["issue"][1]["code"]),
+        (&json!("error"), &json!("not-supported"))
+    );
+}

@@ -75,8 +75,7 @@ fn token(text: &str, at: usize) -> Result<(Kind, usize), PathError> {
         b'\'' => quoted(text, at, '\'').map(|(name, end)| (Kind::Text(name), end)),
         quote @ (b'`' | b'"') => quoted(text, at, char::from(quote)).map(|(name, end)| (Kind::Quoted(name), end)),
         b'@' => {
-            let (moment, length) = temporal::scan(&rest.as_bytes()[1..])
-                .ok_or_else(|| PathError::syntax(at, "no date or time after '@'"))?;
+            let (moment, length) = temporal::scan(&rest.as_bytes()[1..]).ok_or_else(|| no_moment(at, &rest[1..]))?;
             Ok((Kind::Moment(moment), at + 1 + length))
         }
         b'%' => Ok((Kind::Percent, at + 1)),
@@ -98,6 +97,19 @@ fn token(text: &str, at: usize) -> Result<(Kind, usize), PathError> {
             }
             let odd = rest.chars().next().unwrap_or_default();
             Err(PathError::syntax(at, format!("unexpected character {odd:?}")))
+        }
+    }
+}
+
+/// * `text`: what stands behind the `@`.
+fn no_moment(at: usize, text: &str) -> PathError {
+    let length = text.bytes().take_while(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(byte)).count();
+    match &text[..length] {
+        "" => PathError::syntax(at, "no date or time after '@'"),
+        // As long as an instant to the nanosecond.
+        written => {
+            let written = written.get(..30).unwrap_or(written);
+            PathError::syntax(at, format!("there is no such date or time: @{written}")).about(format!("@{written}"))
         }
     }
 }

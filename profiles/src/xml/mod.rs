@@ -29,7 +29,7 @@ pub use fault::{Fault, XmlError};
 pub use origin::Origin;
 pub use read::{read, root};
 pub(crate) use text::is_character;
-pub use text::referred;
+pub use text::{legible, referred};
 pub use write::{WriteError, write};
 
 /// How XML is laid out.

@@ -7,6 +7,16 @@ pub(crate) fn is_character(letter: char) -> bool {
     matches!(letter, '\t' | '\n' | '\r' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
 }
 
+/// A text fit for any answer: U+FFFD stands for each character that neither XML nor a
+/// string of FHIR may have.
+pub fn legible(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_character) {
+        return Cow::Borrowed(text);
+    }
+    let legible = |letter| if is_character(letter) { letter } else { char::REPLACEMENT_CHARACTER };
+    Cow::Owned(text.chars().map(legible).collect())
+}
+
 /// What a name may begin with, without the colon.
 pub(super) fn is_name_start(letter: char) -> bool {
     matches!(letter,
@@ -128,6 +138,15 @@ mod tests {
             ("&lt", false, Err(0)),
         ] {
             assert_eq!(unescape(raw, in_attribute).as_deref().map_err(|at| *at), expected, "{raw}");
+        }
+    }
+
+    #[test]
+    fn what_no_answer_may_have_is_replaced() {
+        for (text, expected) in
+            [("山\t\r\n", "山\t\r\n"), ("a\0b\u{1}", "a\u{FFFD}b\u{FFFD}"), ("\u{FFFF}\u{85}", "\u{FFFD}\u{85}")]
+        {
+            assert_eq!(legible(text), expected);
         }
     }
 

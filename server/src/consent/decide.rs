@@ -88,7 +88,7 @@ fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate])
     let heard = heard(said.iter().map(|(_, rows)| rows));
     let mut branches: Vec<Branch> = Vec::new();
     for (candidate, rows) in said.into_iter().filter(|(_, rows)| heard.contains(rows)) {
-        let types = citizen(caller, now, action, candidate, rows);
+        let types = citizen(caller, now, action, candidate, &rows);
         if types.is_empty() {
             continue;
         }
@@ -134,7 +134,7 @@ fn everyone_else(
         blocked: false,
         consents: others.said.clone(),
     };
-    let types = citizen(caller, now, action, &anyone, rows(caller, now, action, &anyone));
+    let types = citizen(caller, now, action, &anyone, &rows(caller, now, action, &anyone));
     let unheard = others.unheard.as_ref().map(|actors| Unheard {
         heard: others.said.iter().filter_map(|policy| policy.stance).collect(),
         actors: actors.clone(),
@@ -146,7 +146,7 @@ fn everyone_else(
 /// The condition by type for the rows of one citizen.
 ///
 /// * `rows`: as of [`rows()`].
-fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate, rows: Predicate) -> TypeRules {
+fn citizen(caller: &Caller, now: i64, action: Action, candidate: &Candidate, rows: &Predicate) -> TypeRules {
     let kept = kept(caller, action, candidate);
     let any = Predicate::any([rows.clone(), kept.clone()]);
     let authority = candidate.under_authority(now);

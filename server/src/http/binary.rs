@@ -31,10 +31,11 @@ use techo_profiles::xml;
 use super::BODY_LIMIT;
 use super::content::heavy;
 use super::encoding::{Coding, WORTH_IT};
-use super::fhir::{format, pairs};
+use super::fhir::format;
 use super::negotiate::{self, Form, weight};
 use super::outcome::refusal;
 use crate::interaction::plan::parse;
+use crate::interaction::query::loosely;
 use crate::interaction::{Error, Issue, is_id, subset};
 
 type Answer = Response<Body>;
@@ -56,7 +57,7 @@ impl Ranges {
     pub fn of(request: &Request) -> Option<Self> {
         let reads = [Method::GET, Method::HEAD].contains(request.method())
             && matches!(below(request)?[..], [id] | [id, "_history", _] if is_id(id));
-        if !reads || format(&pairs(request.uri().query().unwrap_or_default())).is_some() {
+        if !reads || format(&loosely(request.uri().query().unwrap_or_default())).is_some() {
             return None;
         }
         let ranges: Vec<String> = negotiate::accepted(request.headers()).into_iter().map(str::to_owned).collect();

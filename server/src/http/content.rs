@@ -24,7 +24,7 @@ use techo_profiles::xml::{self, Layout};
 
 use super::binary::{self, Ranges, Sent};
 use super::encoding::{self, Coding};
-use super::fhir::{bearer, format, pairs};
+use super::fhir::{bearer, format};
 use super::negotiate::{self, Form};
 use super::outcome::{language, refusal};
 use super::{BODY_LIMIT, fhir};
@@ -32,15 +32,30 @@ use crate::app::App;
 use crate::interaction::Error;
 use crate::interaction::error::{placed_at, read_place};
 use crate::interaction::plan::parse_xml;
+use crate::interaction::query::loosely;
 use crate::operation::{self, OPERATIONS};
 use crate::secret;
 
 type Answer = Response<Body>;
 
-/// Answers that never change, by their forms.
-type Kept = HashMap<(Rendering, Option<Coding>), Bytes>;
+/// The forms of the body that is asked for most, as long as it is the same.
+#[derive(Default)]
+struct Kept {
+    of: Option<Arc<[u8]>>,
+    forms: HashMap<(Rendering, Option<Coding>), Bytes>,
+}
 
-/// What the edge needs: the server, and answers that never change in all their forms.
+impl Kept {
+    /// Lets the forms of another body go.
+    fn of(&mut self, whole: &Arc<[u8]>) -> &mut HashMap<(Rendering, Option<Coding>), Bytes> {
+        if !self.of.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, whole)) {
+            *self = Self { of: Some(whole.clone()), forms: HashMap::new() };
+        }
+        &mut self.forms
+    }
+}
+
+/// What the edge needs: the server, and one body in all its forms.
 #[derive(Clone)]
 pub struct Edge {
     app: Arc<App>,
@@ -76,9 +91,10 @@ impl Rendering {
     }
 }
 
-/// In an answer's extensions: it is the same at every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Constant;
+/// In an answer's extensions: its whole body, which is the same at many requests. While
+/// this very body is given, its forms are kept.
+#[derive(Clone, Debug)]
+pub struct Constant(pub Arc<[u8]>);
 
 /// Around all FHIR routes.
 pub async fn both_ways<F>(edge: &Edge, mut request: Request, next: impl FnOnce(Request) -> F) -> Answer
@@ -121,7 +137,7 @@ impl Wish {
     /// Out of the URL and the headers.
     pub fn of(request: &Request) -> Self {
         let headers = request.headers();
-        let query = pairs(request.uri().query().unwrap_or_default());
+        let query = loosely(request.uri().query().unwrap_or_default());
         Self {
             rendering: Rendering::of(headers, &query),
             content: Ranges::of(request),
@@ -159,7 +175,7 @@ impl Wish {
         if body.is_empty() {
             return Response::from_parts(head, Body::empty());
         }
-        let kept = edge.filter(|_| head.extensions.get::<Constant>().is_some());
+        let kept = edge.zip(head.extensions.get::<Constant>().cloned());
         let original = original.filter(|_| is_outcome);
         let (body, coding) = match rendered(body, rendering, self.coding, original, kept).await {
             Ok(done) => done,
@@ -190,15 +206,16 @@ async fn rendered(
     rendering: Rendering,
     coding: Option<Coding>,
     original: Option<Original>,
-    kept: Option<&Edge>,
+    kept: Option<(&Edge, Constant)>,
 ) -> Result<(Bytes, Option<Coding>), Error> {
     let coding = coding.filter(|_| body.len() >= encoding::WORTH_IT);
     if rendering == Rendering::default() && coding.is_none() && original.is_none() {
         return Ok((body, None));
     }
     let variant = (rendering, coding);
-    let known = kept.and_then(|edge| lock(edge).get(&variant).cloned());
-    if let Some(known) = known {
+    if let Some((edge, Constant(whole))) = &kept
+        && let Some(known) = lock(edge).of(whole).get(&variant).cloned()
+    {
         return Ok((known, coding));
     }
     let work = move || -> Result<Bytes, Error> {
@@ -210,8 +227,8 @@ async fn rendered(
         }
     };
     let done = heavy(work).await?;
-    if let Some(edge) = kept {
-        lock(edge).insert(variant, done.clone());
+    if let Some((edge, Constant(whole))) = kept {
+        lock(edge).of(&whole).insert(variant, done.clone());
     }
     Ok((done, coding))
 }

@@ -28,6 +28,7 @@ use super::outcome::{FHIR_JSON, outcome, refusal};
 use crate::app::App;
 use crate::dispatch::{self, Origin, capabilities};
 use crate::interaction::expected;
+use crate::interaction::query::pairs;
 use crate::interaction::{Error, Ground, Interaction, Issue, Location, Past, Reply, Return, Status, Target, Which};
 use crate::search::shape::Shape;
 
@@ -47,22 +48,28 @@ impl<T: serde::de::DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> 
 }
 
 /// `GET /fhir/metadata`: open to all.
-pub async fn metadata(Head { app, query, headers, .. }: Head) -> Answer {
+pub async fn metadata(Head { app, query, misread, headers, .. }: Head) -> Answer {
     let wishes = Wishes::read(&headers);
     if let Err(error) = negotiate::acceptable(&headers, format(&query)) {
         return refusal(&error, wishes.japanese);
     }
+    if let Some(misread) = misread {
+        return refusal(&Error::Invalid(vec![misread]), wishes.japanese);
+    }
     if let Err(error) = app.keep_up().await {
         return refusal(&error, wishes.japanese);
     }
-    let body = match capabilities::part(&app, &query) {
-        Ok(Some(part)) => Body::from(part),
-        Ok(None) => Body::from(Bytes::from_owner(app.capabilities())),
+    let mut response = Response::new(Body::empty());
+    match capabilities::part(&app, &query) {
+        Ok(Some(part)) => *response.body_mut() = Body::from(part),
+        Ok(None) => {
+            let whole = app.capabilities();
+            *response.body_mut() = Body::from(Bytes::from_owner(whole.clone()));
+            response.extensions_mut().insert(Constant(whole));
+        }
         Err(error) => return refusal(&error, wishes.japanese),
-    };
-    let mut response = Response::new(body);
+    }
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(FHIR_JSON));
-    response.extensions_mut().insert(Constant);
     response
 }
 
@@ -74,6 +81,8 @@ pub struct Head {
     pub text: String,
     /// The same, decoded.
     pub query: Vec<(String, String)>,
+    /// Why they cannot be decoded. Who sends no token is told that first.
+    pub misread: Option<Issue>,
     /// The headers.
     pub headers: HeaderMap,
 }
@@ -83,13 +92,18 @@ impl FromRequestParts<Arc<App>> for Head {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Infallible> {
         let text = parts.uri.query().unwrap_or_default().to_owned();
-        Ok(Self { app: app.clone(), query: pairs(&text), text, headers: parts.headers.clone() })
+        let (query, misread) = match pairs(&text) {
+            Ok(query) => (query, None),
+            Err(misread) => (Vec::new(), Some(misread)),
+        };
+        Ok(Self { app: app.clone(), text, query, misread, headers: parts.headers.clone() })
     }
 }
 
 impl Head {
     /// Carries an interaction out.
     pub async fn answer(self, interaction: Result<Interaction, Error>) -> Answer {
+        let interaction = self.misread.map_or(interaction, |misread| Err(Error::Invalid(vec![misread])));
         answer(State(self.app), &self.headers, format(&self.query), interaction).await
     }
 }
@@ -141,8 +155,9 @@ async fn asked_by_form(mut head: Head, ground: Result<Ground, Error>, body: Rece
         media.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let interaction = match received(body) {
         Ok(body) if form || body.is_empty() => std::str::from_utf8(&body)
-            .map(|text| head.query.extend(pairs(text)))
             .map_err(|_| bad_request("The form is not UTF-8.", "フォームが UTF-8 ではありません。"))
+            .and_then(|text| pairs(text).map_err(|misread| Error::Invalid(vec![misread])))
+            .map(|pairs| head.query.extend(pairs))
             .and(ground)
             .map(|ground| Interaction::Search(ground, head.query.clone())),
         Ok(_) => Err(Error::Unsupported(Issue::error(
@@ -384,11 +399,6 @@ pub fn received(body: Received) -> Result<Bytes, Error> {
 
 fn bad_request(text: &str, text_ja: &str) -> Error {
     Error::Invalid(vec![Issue::error("invalid", text, text_ja)])
-}
-
-/// `a=1&b=%E5%B1%B1` → decoded pairs.
-pub fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
 }
 
 /// `_format`

@@ -13,7 +13,7 @@ use super::fhir::{Head, Named, Received, insert, received};
 use super::negotiate;
 use super::operation::{self, Sent};
 use crate::interaction::patch::{MEDIA, Patch};
-use crate::interaction::{Error, Interaction, Issue, Location, Target, Which, is_id};
+use crate::interaction::{Error, Interaction, Location, Target, Which, is_id, no_id};
 
 type Answer = Response<Body>;
 
@@ -42,21 +42,9 @@ pub async fn bundle(head: Head, body: Received) -> Answer {
 
 /// `PUT [type]/[id]`
 pub async fn update(head: Head, Named((kind, id)): Named<(String, String)>, body: Received) -> Answer {
-    let to = if is_id(&id) { Location::named(kind, id).map(Which::At) } else { Err(no_id(kind)) };
+    let known = Definitions::embedded().type_number(&kind).is_some();
+    let to = if known && !is_id(&id) { Err(no_id(&kind)) } else { Location::named(kind, id).map(Which::At) };
     updated(head, to, body).await
-}
-
-/// Who updates may create, and is to know why she may not create this.
-fn no_id(kind: String) -> Error {
-    if Definitions::embedded().type_number(&kind).is_none() {
-        return Error::UnknownType(kind);
-    }
-    let issue = Issue::error(
-        "value",
-        "An id is 1 to 64 letters A-Z, a-z, digits, - and .; the one in the URL is none.",
-        "id は英字 A-Z, a-z、数字、-、. からなる 1〜64 文字です。URL の id はこれに合いません。",
-    );
-    Error::Invalid(vec![issue.at(format!("{kind}.id"))])
 }
 
 /// `PUT [type]?…`

@@ -149,7 +149,7 @@ impl Memory<'_> {
     /// them has left a Provenance there.
     async fn brought(&self) -> Result<Vec<Brought>, Error> {
         let view = system(Work::Import);
-        let mut all = self.app.store.reader(&view).members_of(self.citizen.key, "Provenance").await?;
+        let mut all = self.app.store.reader(&view).members_of(&self.citizen.patient, "Provenance").await?;
         all.retain(|one| (one.custody, one.custodian) == (self.keeping.custody, self.keeping.custodian));
         all.sort_by_key(|one| one.rid);
         let read = all.iter().filter_map(|one| one.json().transpose());

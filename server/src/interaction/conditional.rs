@@ -7,6 +7,7 @@
 //!
 //! Source: FHIR R4 http.html#ccreate, #cond-update, #3.1.0.7.1
 
+use super::query::pairs;
 use super::{Call, Error, Issue, Location, Reply, Status};
 use crate::config::ConditionalDelete;
 use crate::consent::caller::Action;
@@ -34,7 +35,7 @@ impl Condition {
         // A whole URL is taken too: what counts is behind its question mark. One in a
         // value, as in `url=https://x?y`, is no such.
         let query = query.split_once('?').filter(|(path, _)| !path.contains('=')).map_or(query, |(_, query)| query);
-        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        let pairs = pairs(query).map_err(|misread| Error::Invalid(vec![misread]))?;
         let plan = call.plan(kind, &pairs, false).await?;
         if plan.filters.is_empty() {
             return Err(Error::Precondition(Issue::error(

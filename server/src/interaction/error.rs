@@ -1,6 +1,7 @@
 //! Why a request was refused, and what HTTP and an OperationOutcome say of it.
 
 use techo_profiles::json::Json;
+use techo_profiles::xml::legible;
 
 use crate::consent::stance::{MOST_OF_ONE, MOST_WITH_DENIALS};
 use crate::search::SearchError;
@@ -46,19 +47,20 @@ impl Issue {
         self
     }
 
-    /// As FHIR; Japanese text if `japanese`.
+    /// As FHIR; Japanese text if `japanese`. What is echoed of a request may be anything,
+    /// and an answer may not: a parameter may have any name, and none.
     pub fn json(&self, japanese: bool) -> Json {
         let text = if japanese { &self.text_ja } else { &self.text };
         let mut issue = Json::object([
             ("severity", Json::from(self.severity)),
             ("code", Json::from(self.code)),
-            ("details", Json::object([("text", Json::from(text.as_str()))])),
+            ("details", Json::object([("text", Json::from(&*legible(text)))])),
         ]);
         if let Some(place) = self.place {
             issue.set("diagnostics", Json::from(placed_at(place, japanese)));
         }
-        if let Some(expression) = &self.expression {
-            issue.set("expression", Json::array([Json::from(expression.as_str())]));
+        if let Some(expression) = self.expression.as_deref().filter(|expression| !expression.trim().is_empty()) {
+            issue.set("expression", Json::array([Json::from(&*legible(expression))]));
         }
         issue
     }

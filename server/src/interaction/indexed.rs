@@ -279,7 +279,9 @@ impl App {
 fn identified(mut resource: Json, id: &str) -> Json {
     let mut meta = resource.remove("meta");
     if let Some(meta) = &mut meta {
-        STAMPED.iter().for_each(|name| _ = meta.remove(name));
+        for name in STAMPED {
+            meta.remove(name);
+        }
     }
     resource.remove("id");
     resource.set("id", Json::from(id));

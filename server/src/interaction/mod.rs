@@ -26,6 +26,7 @@ pub mod invocation;
 pub mod parameter;
 pub mod patch;
 pub mod plan;
+pub mod query;
 pub mod read;
 pub mod redact;
 pub mod search;
@@ -224,9 +225,22 @@ impl Location {
     }
 }
 
-/// Whether a text has the shape of a FHIR id.
+/// Whether a text has the shape of a FHIR id. `.` and `..` have it too, and are taken away
+/// from every URL before it is sent: nobody could reach what has such an id.
 pub fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
+        && !matches!(text, "." | "..")
+}
+
+/// Who updates may create, and is to know why she may not create this.
+pub fn no_id(kind: &str) -> Error {
+    let issue = Issue::error(
+        "value",
+        "An id is 1 to 64 letters A-Z, a-z, digits, - and ., and neither . nor .. alone; this one is none.",
+        "id は英字 A-Z, a-z、数字、-、. からなる 1〜64 文字で、. だけや .. だけのものは使えません。この id はこれに合いません。",
+    );
+    Error::Invalid(vec![issue.at(format!("{kind}.id"))])
 }
 
 /// Who asks, what she may see, and the means to answer. Entries of a batch share it.

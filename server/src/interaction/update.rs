@@ -15,7 +15,7 @@ use super::create::version_url;
 use super::follow::{Moved, Pending, drawn, followers};
 use super::plan::{About, Draft, companions};
 use super::turns::Tries;
-use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create};
+use super::{Call, Error, Expected, Issue, Location, Reply, Status, Which, create, is_id, no_id};
 use crate::consent::caller::Action;
 use crate::consent::write::Keeping;
 use crate::store::people::Citizen;
@@ -210,6 +210,9 @@ pub(crate) async fn matched(
     let (old, mut draft) = of;
     draft.whole()?;
     let chosen = draft.resource.str("id").map(str::to_owned);
+    if chosen.as_deref().is_some_and(|chosen| !is_id(chosen)) {
+        return Err(no_id(condition.kind()));
+    }
     if expected.is_some_and(|expected| !expected.fits(old.as_ref().map(|old| old.version))) {
         return Err(precondition());
     }

@@ -9,6 +9,7 @@
 //! no type for (a backbone element, a Narrative, an Extension) is told by a part for
 //! each of its elements. An extension says where in the resource the item stands.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
@@ -19,6 +20,7 @@ use techo_profiles::path::{
     Context, DateTime, Expression, Item, Knowledge, Locations, Model, Node, PathError, Reason, Resolve, Value,
 };
 use techo_profiles::primitive::Primitive;
+use techo_profiles::xml::legible;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::consent::caller::Action;
@@ -112,7 +114,23 @@ fn evaluated(
     if !items.is_empty() {
         answer.set("parameter", Json::array(parts));
     }
+    fit(&mut answer);
     Ok(Outcome::Answer(answer.to_string().into_bytes()))
+}
+
+/// Puts U+FFFD for what no string of FHIR may have: an expression may make any character,
+/// and what is sent along is not validated.
+fn fit(json: &mut Json) {
+    match json.value_mut() {
+        Tree::String(text) => {
+            if let Cow::Owned(legible) = legible(text) {
+                *text = legible.into();
+            }
+        }
+        Tree::Array(items) => items.iter_mut().for_each(fit),
+        Tree::Object(members) => members.iter_mut().for_each(|member| fit(&mut member.value)),
+        Tree::Null | Tree::Bool(_) | Tree::Number(_) => {}
+    }
 }
 
 struct Resolver<'f> {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use techo_profiles::json::Json;
+use techo_profiles::xml::legible;
 
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::auth::client::Client;
@@ -140,11 +141,13 @@ fn answer(report: &Report, japanese: bool) -> String {
         for line in &file.issues {
             let column = line.column.as_deref().map(|column| format!(", {column}")).unwrap_or_default();
             let place = if japanese { format!("{}行目", line.line) } else { format!("line {}", line.line) };
+            // Names of files may have any character.
+            let place = format!("{} {place}{column}: {}", file.name, line.code);
             issues.push(Json::object([
                 ("severity", Json::from(line.severity)),
                 ("code", Json::from("processing")),
-                ("details", Json::object([("text", Json::from(line.text.as_str()))])),
-                ("diagnostics", Json::from(format!("{} {place}{column}: {}", file.name, line.code))),
+                ("details", Json::object([("text", Json::from(&*legible(&line.text)))])),
+                ("diagnostics", Json::from(&*legible(&place))),
             ]));
         }
     }

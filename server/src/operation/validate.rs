@@ -58,6 +58,7 @@ async fn validate(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
         let (text, text_ja) = ("No fault was found.", "誤りは見つかりませんでした。");
         issues.push(Issue { severity: "information", ..Issue::error("informational", text, text_ja) });
     }
+    issues.extend(input.json("resource").map(|resource| unchecked(kind, resource)).unwrap_or_default());
     let issues = issues.iter().map(|issue| issue.json(call.japanese));
     let outcome = Json::object([("resourceType", Json::from("OperationOutcome")), ("issue", Json::array(issues))]);
     Ok(Reply { body: Some(outcome.to_string().into_bytes()), about: at.cloned(), ..Reply::default() })
@@ -82,12 +83,21 @@ fn mode(input: &Input<'_>) -> Result<Option<Action>, Error> {
     }
 }
 
+/// What is validated against.
+fn base(kind: &str) -> String {
+    format!("http://hl7.org/fhir/StructureDefinition/{kind}")
+}
+
+fn is_base(url: &str, kind: &str) -> bool {
+    url.split('|').next() == Some(&base(kind))
+}
+
 /// Refuses any profile but the type itself.
 fn base_profile(input: &Input<'_>, kind: &str) -> Result<(), Error> {
-    let base = format!("http://hl7.org/fhir/StructureDefinition/{kind}");
+    let base = base(kind);
     match input.text("profile") {
         None => Ok(()),
-        Some(url) if url.split('|').next() == Some(&base) => Ok(()),
+        Some(url) if is_base(url, kind) => Ok(()),
         Some(_) => Err(Error::Invalid(vec![
             Issue::error(
                 "not-supported",
@@ -98,6 +108,23 @@ fn base_profile(input: &Input<'_>, kind: &str) -> Result<(), Error> {
         ])),
     }
 }
+
+/// Profiles that the resource says it fits: nobody is to take silence for a yes.
+fn unchecked(kind: &str, resource: &Json) -> Vec<Issue> {
+    let profiles = resource.get("meta").map(|meta| meta.list("profile")).unwrap_or_default();
+    let others = profiles.iter().enumerate().filter(|(_, url)| url.as_str().is_some_and(|url| !is_base(url, kind)));
+    let unchecked = others.map(|(index, _)| {
+        let base = base(kind);
+        let text = format!("Whether the resource fits this profile was not checked: this server knows {base} alone.");
+        let text_ja = format!("このプロファイルに適合するかどうかは検証していません。検証できるのは {base} のみです。");
+        let issue = Issue::error("not-supported", text, text_ja).at(format!("{kind}.meta.profile[{index}]"));
+        Issue { severity: "information", ..issue }
+    });
+    unchecked.take(MOST_UNCHECKED).collect()
+}
+
+/// Profiles that are told one by one.
+const MOST_UNCHECKED: usize = 20;
 
 /// Whoever is hidden is answered like nobody.
 async fn stored(call: &Call<'_>, at: &Location) -> Result<(), Error> {

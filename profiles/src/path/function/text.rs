@@ -148,6 +148,7 @@ pub(super) fn replace_matches<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocatio
         return Ok(Items::string(text));
     }
     engine.spend_text(text.len().saturating_mul(pattern.weight))?;
+    let parts = parts(&by, &pattern.regex);
     let groups = by.matches('$').count();
     let mut result = String::new();
     let mut from = 0;
@@ -155,12 +156,63 @@ pub(super) fn replace_matches<'a>(engine: &mut Engine<'_, 'a>, mut it: Invocatio
         let found = captures.get_match();
         engine.spend_text(by.len().saturating_add(groups.saturating_mul(found.len())))?;
         result.push_str(&text[from..found.start()]);
-        captures.expand(&by, &mut result);
+        for part in &parts {
+            result.push_str(match part {
+                Part::Text(text) => text,
+                Part::Group(number) => captures.get(*number).map_or("", |group| group.as_str()),
+            });
+        }
         from = found.end();
     }
     result.push_str(&text[from..]);
     Ok(Items::string(result))
 }
+
+/// A part of what a match is replaced by.
+enum Part<'b> {
+    Text(&'b str),
+    Group(usize),
+}
+
+/// Reads what matches are replaced by, as Java and .NET do: `$1`, `${1}` and `${name}` are
+/// groups, `$0` is the match, `\$` and `$$` are a dollar, `\\` is a backslash. What names no
+/// group of the expression stands for itself.
+fn parts<'b>(by: &'b str, regex: &Regex) -> Vec<Part<'b>> {
+    let mut parts = Vec::new();
+    let mut rest = by;
+    while let Some(at) = rest.find(['$', '\\']) {
+        parts.push(Part::Text(&rest[..at]));
+        rest = &rest[at..];
+        let (part, length) = match rest.as_bytes() {
+            [b'\\', b'$' | b'\\', ..] | [b'$', b'$', ..] => (Part::Text(&rest[1..2]), 2),
+            [b'$', ..] => {
+                let group = group(&rest[1..], regex);
+                group.map_or((Part::Text(&rest[..1]), 1), |(number, length)| (Part::Group(number), 1 + length))
+            }
+            _ => (Part::Text(&rest[..1]), 1),
+        };
+        parts.push(part);
+        rest = &rest[length..];
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// The group that stands behind a `$`, and how long its name is: of `$10` it is the tenth if
+/// there are so many, or else the first.
+fn group(text: &str, regex: &Regex) -> Option<(usize, usize)> {
+    let numbered = |text: &str| text.parse::<usize>().ok().filter(|number| *number < regex.captures_len());
+    if let Some(inner) = text.strip_prefix('{') {
+        let (name, _) = inner.split_once('}')?;
+        let named = regex.capture_names().position(|one| one == Some(name));
+        return Some((named.or_else(|| numbered(name))?, name.len() + 2));
+    }
+    let digits = text.bytes().take(MOST_DIGITS).take_while(u8::is_ascii_digit).count();
+    (1..=digits).rev().find_map(|length| Some((numbered(&text[..length])?, length)))
+}
+
+/// No expression that is taken has as many groups as need more.
+const MOST_DIGITS: usize = 6;
 
 /// The call's regular expression: compiled when it was read, or now.
 fn compiled<'a>(engine: &mut Engine<'_, 'a>, it: &Invocation<'_, 'a>) -> Result<Option<Cow<'a, Pattern>>, PathError> {

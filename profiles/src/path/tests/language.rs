@@ -131,6 +131,38 @@ fn values_compare_and_compute() {
     ]);
 }
 
+/// As Java and .NET have it, and not as Rust, where `$1x` is a group by that name.
+#[test]
+fn a_group_is_named_by_digits_and_a_dollar_may_be_written() {
+    let ten = "'abcdefghij'.replaceMatches('(a)(b)(c)(d)(e)(f)(g)(h)(i)(j)', ";
+    check(&[
+        ("'abc'.replaceMatches('(a)', '$1x')", "axbc"),
+        ("'ab'.replaceMatches('(a)(b)', '$2_$1')", "b_a"),
+        ("'abab'.replaceMatches('(a)(b)', '[$0]')", "[ab][ab]"),
+        ("'ab'.replaceMatches('(a)(b)', '$10-${1}0')", "a0-a0"),
+        (&format!("{ten}'$10$1$11')"), "jaa1"),
+        ("'ab'.replaceMatches('(a)(b)', '$3$')", "$3$"),
+        ("'ab'.replaceMatches('(a)(?<last>b)', '${last}${2}${3}$last')", "bb${3}$last"),
+        ("'a'.replaceMatches('(a)', '\\\\$1 $$1 \\\\n \\\\\\\\$1 \\\\')", "$1 $1 \\n \\a \\"),
+        ("'ab'.replaceMatches('(a)|(b)', '<$1$2>')", "<a><b>"),
+        ("'山田'.replaceMatches('(山)', '$1川${')", "山川${田"),
+    ]);
+}
+
+#[test]
+fn a_day_that_is_not_in_the_calendar_is_named() {
+    for (expression, named) in [
+        ("@2015-02-30", Some("@2015-02-30")),
+        ("birthDate < @2015-13-01T10:00:00Z", Some("@2015-13-01T10:00:00Z")),
+        ("@T25", Some("@T25")),
+        ("@tomorrow", None),
+    ] {
+        let error = Expression::parse(expression).expect_err(expression);
+        assert_eq!((error.reason, error.word.as_deref()), (Reason::Syntax, named), "{expression}");
+        assert!(error.text.contains(named.unwrap_or("no date or time after")), "{expression}: {}", error.text);
+    }
+}
+
 /// A path binds closer than the sign before it: this one begins with 2147483648.
 #[test]
 fn an_integer_beyond_the_greatest_is_none() {

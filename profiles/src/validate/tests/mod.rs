@@ -286,7 +286,7 @@ fn a_crowd_of_contained_resources_that_refer_to_each_other() {
     let holder = |focus: &str| {
         let contained = contained.join(",");
         format!(
-            r##"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"contained":[{contained}],"focus":[{{"reference":"{focus}"}}]}}"##
+            r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"contained":[{contained}],"focus":[{{"reference":"{focus}"}}]}}"#
         )
     };
     assert_eq!(issues(&holder("#b0")), []);

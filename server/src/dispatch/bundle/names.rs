@@ -8,6 +8,7 @@
 //!
 //! Source: FHIR R4 http.html#trules, bundle.html#references
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use techo_profiles::json::{Json, splice};
@@ -16,6 +17,7 @@ use techo_profiles::validate::{Link, LinkKind, links};
 use super::MOST;
 use super::entry::{Entry, Verb, fault};
 use crate::interaction::conditional::{Condition, several};
+use crate::interaction::error::search_issue;
 use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Issue, Location};
 
@@ -45,7 +47,7 @@ struct Identified {
 impl Names {
     /// The entry with this `fullUrl` is there. No two may have the same.
     pub(super) fn add(&mut self, full_url: &str, at: &Location, version: Option<(String, i32)>) -> Result<(), Error> {
-        match self.known.insert(full_url.to_owned(), Named { at: at.reference(), version }) {
+        match self.known.insert(key(full_url).into_owned(), Named { at: at.reference(), version }) {
             None => Ok(()),
             Some(_) => Err(fault("The fullUrl stands twice.", "fullUrl が重複しています。", "fullUrl")),
         }
@@ -93,7 +95,7 @@ impl Names {
             return Err(too_many());
         }
         for (text, kind, query) in asked {
-            let condition = Condition::read(call, kind, query).await?;
+            let condition = Condition::read(call, kind, query).await.map_err(in_resource)?;
             let stored = condition.existing(call).await?.map(|found| Location { kind: kind.to_owned(), id: found.1 });
             let stored = stored.filter(|at| !going.contains(at)).map(|at| at.reference());
             let own = self.identified.iter().filter(|one| one.kind == kind);
@@ -107,6 +109,11 @@ impl Names {
             self.known.insert(text.to_owned(), Named { at, version: None });
         }
         Ok(())
+    }
+
+    /// What is written with this `fullUrl`.
+    fn find(&self, full_url: &str) -> Option<&Named> {
+        self.known.get(&*key(full_url))
     }
 
     /// The entry's resource, its links to other entries resolved; all else stays
@@ -126,7 +133,7 @@ impl Names {
             let text = link.text.as_str().unwrap_or_default();
             let new = match link.kind {
                 LinkKind::Narrative => self.narrative(text),
-                LinkKind::Address => self.known.get(text).map(|named| named.at.clone()),
+                LinkKind::Address => self.find(text).map(|named| named.at.clone()),
                 LinkKind::Reference => self.reference(text, base)?,
             };
             if let Some(new) = new {
@@ -138,7 +145,7 @@ impl Names {
 
     /// * `base`: of the entry's own `fullUrl`, to which relative references belong.
     fn reference(&self, text: &str, base: Option<&str>) -> Result<Option<String>, Error> {
-        let find = |text: &str| self.known.get(text).or_else(|| self.known.get(&format!("{}{text}", base?)));
+        let find = |text: &str| self.find(text).or_else(|| self.find(&format!("{}{text}", base?)));
         if let Some(named) = find(text) {
             return Ok(Some(named.at.clone()));
         }
@@ -148,7 +155,7 @@ impl Names {
         {
             return Ok(Some(format!("{at}/_history/{becomes}")));
         }
-        if text.starts_with("urn:uuid:") || text.starts_with("urn:oid:") {
+        if is_own(text) {
             return Err(Error::Invalid(vec![
                 Issue::error(
                     "not-found",
@@ -172,13 +179,40 @@ impl Names {
             let (Some(quote), true) = (quote, name.ends_with("href") || name.ends_with("src")) else { continue };
             let start = xhtml.len() - value.len() + 1;
             let Some(length) = xhtml[start..].find(quote) else { continue };
-            if let Some(target) = self.known.get(&xhtml[start..start + length]) {
+            // A place in it stays.
+            let length = xhtml[start..start + length].find('#').unwrap_or(length);
+            if let Some(target) = self.find(&xhtml[start..start + length]) {
                 new.push_str(&xhtml[done..start]);
                 new.push_str(&target.at);
                 done = start + length;
             }
         }
         (done > 0).then(|| new + &xhtml[done..])
+    }
+}
+
+/// What only a Bundle knows.
+fn is_own(text: &str) -> bool {
+    let begins = |scheme: &str| text.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme));
+    begins("urn:uuid:") || begins("urn:oid:")
+}
+
+/// A `fullUrl` in the one spelling that all of its spellings have: in these URNs case has no
+/// meaning, and programs write UUIDs either way.
+///
+/// Source: RFC 8141 §3.1; RFC 9562 §4
+fn key(text: &str) -> Cow<'_, str> {
+    if is_own(text) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
+}
+
+/// The fault of a conditional reference stands in the resource, not in the request.
+fn in_resource(error: Error) -> Error {
+    let placed = |issues: Vec<Issue>| Error::Invalid(issues.into_iter().map(|issue| issue.at("resource")).collect());
+    match error {
+        Error::Search(errors) => placed(errors.iter().map(search_issue).collect()),
+        Error::Invalid(issues) => placed(issues),
+        Error::Precondition(issue) => Error::Precondition(issue.at("resource")),
+        other => other,
     }
 }
 
@@ -229,11 +263,16 @@ mod tests {
         let at = Location { kind: "Patient".into(), id: "1".into() };
         names.add("urn:uuid:a", &at, None).expect("new");
         assert!(names.add("urn:uuid:a", &at, None).is_err());
+        assert!(names.add("urn:UUID:A", &at, None).is_err());
         for (xhtml, expected) in [
             ("<a href=\"urn:uuid:a\">x</a>", Some("<a href=\"Patient/1\">x</a>")),
             (
                 "<p><img src = 'urn:uuid:a'/>urn:uuid:a <a title=\"urn:uuid:a\" href=\"#urn:uuid:a\"/></p>",
                 Some("<p><img src = 'Patient/1'/>urn:uuid:a <a title=\"urn:uuid:a\" href=\"#urn:uuid:a\"/></p>"),
+            ),
+            (
+                "<a href=\"URN:uuid:A#part\">x</a><a href='urn:uuid:a#'/>",
+                Some("<a href=\"Patient/1#part\">x</a><a href='Patient/1#'/>"),
             ),
             ("<a href=\"urn:uuid:b\">a=b</a>", None),
             ("a href=\"urn:uuid:a", None),
@@ -257,6 +296,6 @@ mod tests {
         assert_eq!(found("Patient/1/_history/2", Some("https://x/fhir/")), Ok(None));
         assert_eq!(found("Patient/1", Some("https://y/fhir/")), Ok(None));
         assert_eq!(found("Patient/1", None), Ok(None));
-        assert!(found("urn:uuid:a", None).is_err());
+        assert!(found("urn:uuid:a", None).is_err() && found("URN:UUID:A", None).is_err());
     }
 }

@@ -10,6 +10,7 @@ use techo_profiles::Definitions;
 
 use super::entry::{fault, not_here};
 use crate::interaction::expected;
+use crate::interaction::query;
 use crate::interaction::{Error, Ground, Interaction, Invocation, Issue, Known, Location, Past, Target};
 use crate::operation;
 use crate::search::shape::Shape;
@@ -26,15 +27,16 @@ pub(super) fn asked(path: &str, query: &str, known: Known) -> Result<Interaction
     }
     match parts[..] {
         [.., "_search"] => Err(by_get()),
-        [""] => Ok(Interaction::Search(Ground::Types, pairs(query))),
-        ["metadata"] => Ok(Interaction::Capabilities(pairs(query))),
-        ["_history"] => Ok(Interaction::History(Past::System, pairs(query))),
-        [kind] => Ok(Interaction::Search(Ground::Type(owned(kind)), pairs(query))),
-        [kind, "_history"] => Ok(Interaction::History(Past::Type(owned(kind)), pairs(query))),
+        [""] => Ok(Interaction::Search(Ground::Types, pairs(query)?)),
+        ["metadata"] => Ok(Interaction::Capabilities(pairs(query)?)),
+        ["_history"] => Ok(Interaction::History(Past::System, pairs(query)?)),
+        [kind] => Ok(Interaction::Search(Ground::Type(owned(kind)), pairs(query)?)),
+        [kind, "_history"] => Ok(Interaction::History(Past::Type(owned(kind)), pairs(query)?)),
         [kind, id] => Ok(Interaction::Read(at(kind, id)?, known, shape(kind, query)?)),
-        [kind, id, "_history"] => Ok(Interaction::History(Past::Instance(at(kind, id)?), pairs(query))),
-        [kind, id, member] => Ground::compartment(owned(kind), owned(id), owned(member))
-            .map(|ground| Interaction::Search(ground, pairs(query))),
+        [kind, id, "_history"] => Ok(Interaction::History(Past::Instance(at(kind, id)?), pairs(query)?)),
+        [kind, id, member] => {
+            Ok(Interaction::Search(Ground::compartment(owned(kind), owned(id), owned(member))?, pairs(query)?))
+        }
         [kind, id, "_history", version] => {
             // A version that is written otherwise was never given: it is not there.
             let version = expected::version(version).ok_or(Error::NotFound)?;
@@ -75,7 +77,7 @@ fn operation(parts: &[&str], query: &str, body: Option<&[u8]>) -> Result<Option<
         name: name.to_owned(),
         on,
         post: body.is_some(),
-        query: pairs(query),
+        query: pairs(query)?,
         body: body.unwrap_or_default().to_vec(),
         media: media.to_owned(),
         file_name: None,
@@ -115,11 +117,11 @@ pub(super) fn undone(interaction: &Interaction) -> Result<(), Error> {
 }
 
 fn shape(kind: &str, query: &str) -> Result<Shape, Error> {
-    Shape::asked(Definitions::embedded(), kind, &pairs(query)).map_err(Error::from)
+    Shape::asked(Definitions::embedded(), kind, &pairs(query)?).map_err(Error::from)
 }
 
-fn pairs(query: &str) -> Vec<(String, String)> {
-    form_urlencoded::parse(query.as_bytes()).into_owned().collect()
+fn pairs(query: &str) -> Result<Vec<(String, String)>, Error> {
+    query::pairs(query).map_err(|misread| Error::Invalid(vec![misread.at("request.url")]))
 }
 
 fn by_get() -> Error {
