@@ -155,12 +155,20 @@ impl Asked<'_> {
     }
 
     /// Whether the resource as it would be stored fulfils `rule`.
-    fn fulfils(&self, rule: &Predicate) -> bool {
+    ///
+    /// * `keeper`: of the Patient whom a new one is about: who files Consents for her lets
+    ///   others write about her.
+    fn fulfils(&self, rule: &Predicate, keeper: Option<CustodianKey>) -> bool {
         let rule = rule.for_type(self.kind());
         match rule {
             Predicate::Always => true,
             Predicate::Never => false,
-            _ => rule.holds(&Facts::of(self.resource, if rule.is_dated() { (self.time)() } else { None })),
+            _ => {
+                let mut facts = Facts::of(self.resource, if rule.is_dated() { (self.time)() } else { None });
+                facts.keeper = self.existing.map_or(keeper, |before| Some(before.custodian));
+                facts.authored = self.existing.is_some_and(|before| before.custody == Custody::Authored);
+                rule.holds(&facts)
+            }
         }
     }
 }
@@ -173,7 +181,7 @@ fn scoped(asked: &Asked<'_>) -> Result<(), Denied> {
     }
     let mut reason = Denied::Scope;
     for context in contexts(caller) {
-        if !asked.fulfils(&by_scope(caller, context, asked.action, asked.kind())) {
+        if !asked.fulfils(&by_scope(caller, context, asked.action, asked.kind()), None) {
             continue;
         }
         let bound = caller.patient.as_deref().filter(|_| context == Context::Patient);
@@ -224,7 +232,7 @@ fn by_right(asked: &Asked<'_>) -> Result<Keeping, Denied> {
         if consent {
             consent_by_user(asked, subject, candidate)?;
         }
-        if !asked.fulfils(&rows(asked.caller, asked.now, asked.action, candidate)) {
+        if !asked.fulfils(&rows(asked.caller, asked.now, asked.action, candidate), subject.custodian) {
             return Err(Denied::Patient);
         }
     }
