@@ -18,7 +18,7 @@ use crate::consent::caller::{
 };
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::rule::Actor;
-use crate::consent::stance::{self, Others};
+use crate::consent::stance::{self, Others, StanceKey};
 use crate::consent::subject::SHARED;
 use crate::consent::supersede::Filed;
 use crate::consent::view::{CitizenKey, CustodianKey};
@@ -232,15 +232,21 @@ impl App {
             known.insert(key, policy.clone());
             found.push(policy);
         }
-        let others = Others::of(found, actors, all);
-        if others.unheard.is_some() {
+        let all_of_them = found.len();
+        if !Others::bears(&found) {
+            let keys: Vec<StanceKey> = found.iter().filter_map(|policy| policy.stance).collect();
+            let citizens = self.store.citizens_of(&keys).await?;
+            found = Others::bearable(found, |key| citizens.get(&key).copied().unwrap_or(0));
+        }
+        let all = all && found.len() == all_of_them;
+        if !all {
             tracing::warn!(
-                heard = others.said.len(),
+                heard = found.len(),
                 "the Consents that concern one caller say more different things than are decided about; \
                  citizens whose own few others have are not shown without a patient in context"
             );
         }
-        Ok(others)
+        Ok(Others { said: found, unheard: (!all).then_some(actors) })
     }
 
     /// These citizens with the Consents in force for each.

@@ -32,8 +32,7 @@ pub const MOST: usize = 64;
 /// What one Consent in force may say, as of [`Policy::weight`].
 pub const MOST_SAID: usize = 256;
 
-/// The same of all stances that are decided about for one caller: those that say less
-/// are heard first.
+/// The same of all stances that are decided about for one caller.
 const MOST_HEARD: usize = 1024;
 
 /// Consents in force that one citizen may have. Each is decided about wherever she is
@@ -92,21 +91,28 @@ pub struct Stance {
 }
 
 impl Others {
-    /// Of what everyone says as much as a statement can bear.
+    /// Whether a statement can bear what all of these say.
+    pub fn bears(said: &[Arc<Policy>]) -> bool {
+        said.iter().map(|policy| policy.weight()).sum::<usize>() <= MOST_HEARD
+    }
+
+    /// Of what everyone says as much as a statement can bear: first what most citizens say, or
+    /// one who says many things would leave no place for others. Of equal ones the lighter.
     ///
-    /// * `actors`: as of [`Others::unheard`].
-    /// * `all`: that is all that may concern the caller.
-    pub fn of(mut said: Vec<Arc<Policy>>, actors: Vec<String>, all: bool) -> Self {
-        let found = said.len();
-        said.sort_by_key(|policy| (policy.weight(), policy.stance));
-        let mut sum = 0;
-        let fits = said.iter().take_while(|policy| {
-            sum += policy.weight();
-            policy.weight() <= MOST_SAID && sum <= MOST_HEARD
+    /// * `citizens`: how many have a stance.
+    pub fn bearable(mut said: Vec<Arc<Policy>>, citizens: impl Fn(StanceKey) -> i64) -> Vec<Arc<Policy>> {
+        said.sort_by_cached_key(|policy| {
+            let many = policy.stance.map_or(0, &citizens);
+            (std::cmp::Reverse(many), policy.weight(), policy.stance)
         });
-        let heard = fits.count();
-        said.truncate(heard);
-        Self { said, unheard: (!all || heard < found).then_some(actors) }
+        let mut room = MOST_HEARD;
+        said.retain(|policy| {
+            let weight = policy.weight();
+            let fits = weight <= MOST_SAID.min(room);
+            room -= if fits { weight } else { 0 };
+            fits
+        });
+        said
     }
 }
 
@@ -209,6 +215,34 @@ mod tests {
 
     fn stance(provision: &str) -> Stance {
         Stance::of(&consent(provision, "Patient/p"), None, &TimeZone::UTC).expect("in force")
+    }
+
+    /// Who says many things left no place for what thousands say, as it was not the shortest.
+    #[test]
+    fn what_most_say_is_heard_first() {
+        let policy = |key: StanceKey, codes: usize| {
+            let codes = (0..codes).map(|code| format!(r#"{{"coding":[{{"code":"{code}"}}]}}"#)).collect::<Vec<_>>();
+            let said = format!(r#"{{"provision":{{"type":"permit","code":[{}]}}}}"#, codes.join(","));
+            let said = Json::parse(said.as_bytes()).expect("JSON");
+            let policy =
+                super::super::policy::compile_stance(key, &said, &super::super::worlds::WorldTerms, &TimeZone::UTC);
+            Arc::new(policy.expect("enforceable").expect("a policy"))
+        };
+        let heard = |said: Vec<Arc<Policy>>| -> Vec<StanceKey> {
+            let mut heard: Vec<StanceKey> = Others::bearable(said, |key| if key == 99 { 1000 } else { 1 })
+                .iter()
+                .filter_map(|one| one.stance)
+                .collect();
+            heard.sort_unstable();
+            heard
+        };
+        // Each code is two atoms: of the code and of the category.
+        let many: Vec<Arc<Policy>> = (1..=60).map(|key| policy(key, 20)).collect();
+        assert!(!Others::bears(&many) && Others::bears(&many[..20]));
+        let with = heard([many, vec![policy(99, 100), policy(100, 1), policy(101, 200)]].concat());
+        assert!(with.contains(&99) && with.contains(&100) && !with.contains(&101), "{with:?}");
+        let room = MOST_HEARD - policy(99, 100).weight() - policy(100, 1).weight();
+        assert_eq!(with.len() - 2, room / policy(1, 20).weight());
     }
 
     #[test]

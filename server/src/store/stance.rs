@@ -97,6 +97,13 @@ impl Store {
         Ok((self.texts(sql).await?, false))
     }
 
+    /// How many citizens have each of these stances.
+    pub async fn citizens_of(&self, stances: &[StanceKey]) -> Result<HashMap<StanceKey, i64>, StoreError> {
+        let mut sql = Sql::new("SELECT e.stance, COUNT(DISTINCT e.citizen) FROM effect e WHERE e.stance IN ");
+        sql.list(stances.iter().copied()).text(" GROUP BY e.stance");
+        self.db.rows(sql).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    }
+
     async fn texts(&self, sql: Sql) -> Result<Vec<(StanceKey, String)>, StoreError> {
         let rows = self.db.rows(sql).await?;
         rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
