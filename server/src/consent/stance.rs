@@ -30,10 +30,10 @@ pub(super) const FILER: &str = "filer";
 pub const MOST: usize = 64;
 
 /// What one Consent in force may say, as of [`Policy::weight`].
-pub const MOST_SAID: usize = 256;
+pub const MOST_SAID: usize = 128;
 
 /// The same of all stances that are decided about for one caller.
-const MOST_HEARD: usize = 1024;
+const MOST_HEARD: usize = 384;
 
 /// Consents in force that one citizen may have. Each is decided about wherever she is
 /// spoken of one by one; people have a dozen. As many may custodians together have filed
@@ -97,13 +97,13 @@ impl Others {
     }
 
     /// Of what everyone says as much as a statement can bear: first what most citizens say, or
-    /// one who says many things would leave no place for others. Of equal ones the lighter.
+    /// one who says many things would leave no place for others. Of equal ones the older.
     ///
     /// * `citizens`: how many have a stance.
     pub fn bearable(mut said: Vec<Arc<Policy>>, citizens: impl Fn(StanceKey) -> i64) -> Vec<Arc<Policy>> {
         said.sort_by_cached_key(|policy| {
             let many = policy.stance.map_or(0, &citizens);
-            (std::cmp::Reverse(many), policy.weight(), policy.stance)
+            (std::cmp::Reverse(many), policy.stance)
         });
         let mut room = MOST_HEARD;
         said.retain(|policy| {
@@ -237,12 +237,13 @@ mod tests {
             heard
         };
         // Each code is two atoms: of the code and of the category.
-        let many: Vec<Arc<Policy>> = (1..=60).map(|key| policy(key, 20)).collect();
+        let many: Vec<Arc<Policy>> = (2..=61).map(|key| policy(key, 5)).collect();
         assert!(!Others::bears(&many) && Others::bears(&many[..20]));
-        let with = heard([many, vec![policy(99, 100), policy(100, 1), policy(101, 200)]].concat());
-        assert!(with.contains(&99) && with.contains(&100) && !with.contains(&101), "{with:?}");
-        let room = MOST_HEARD - policy(99, 100).weight() - policy(100, 1).weight();
-        assert_eq!(with.len() - 2, room / policy(1, 20).weight());
+        let with = heard([many, vec![policy(99, 50), policy(1, 20), policy(101, 200)]].concat());
+        // What is older than the many has its place too.
+        assert!(with.contains(&99) && with.contains(&1) && !with.contains(&101), "{with:?}");
+        let room = MOST_HEARD - policy(99, 50).weight() - policy(1, 20).weight();
+        assert_eq!(with.len() - 2, room / policy(2, 5).weight());
     }
 
     #[test]

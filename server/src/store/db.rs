@@ -150,6 +150,9 @@ impl Db {
     /// [`StoreError::TooCostly`] if it took longer than a search may, and was stopped in
     /// the database itself; [`StoreError::Stale`] if the decision does not stand.
     async fn limited(&self, work: Work, narrow: bool, rests: Option<&Warrant>) -> Result<Vec<Row>, StoreError> {
+        if !self.binds(work.values()) {
+            return Err(StoreError::TooCostly);
+        }
         match &self.quick {
             Quick::Sqlite { reads, searches, .. } => {
                 let work = Arc::new(work);
@@ -174,6 +177,15 @@ impl Db {
                 found.map_err(|error| if is_late(&error) { StoreError::TooCostly } else { error.into() })
             }
         }
+    }
+
+    /// Whether a statement may have so many values.
+    fn binds(&self, values: usize) -> bool {
+        let most = match self.quick {
+            Quick::Sqlite { .. } => 32_766,
+            Quick::Postgres { .. } => 65_535,
+        };
+        values <= most
     }
 
     /// Whether the database is asked beside a statement if the decision that it rests on

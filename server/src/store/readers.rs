@@ -78,6 +78,14 @@ pub(super) enum Work {
 }
 
 impl Work {
+    /// How many values it binds.
+    pub(super) fn values(&self) -> usize {
+        match self {
+            Self::Once(statement) => statement.values.as_ref().map_or(0, |values| values.0.len()),
+            Self::Again(again) => again.values().count(),
+        }
+    }
+
     /// What the general driver is given.
     pub(super) fn statement(&self, backend: DatabaseBackend) -> Statement {
         match self {
