@@ -198,7 +198,7 @@ fn who_files_many_odd_consents_hides_herself_alone() {
     many.tester.create(&shared(&denied, "permit"));
     let before = town.ids(search);
     assert!(before.contains(&hers) && before.contains(&others) && before.contains(&closed));
-    file(&many, &who, 300);
+    file(&many, &who, 70);
     let left = town.ids(search);
     assert!(!left.contains(&hers), "not all that she says was heard");
     assert!(left.contains(&others) && left.contains(&closed), "nobody else is hidden: {left:?}");
