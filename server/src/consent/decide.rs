@@ -76,7 +76,7 @@ pub fn system(_: Work) -> View {
 
 /// Atoms of a condition about one citizen's records. Whoever says more to one caller is not
 /// seen by it until she says less. A statement over all types holds the condition some fifty
-/// times, and a database binds some ten thousand values.
+/// times, and SQLite binds 32,766 values.
 const MOST_OF_CITIZEN: usize = 400;
 
 /// The same for all who are spoken of one by one.
