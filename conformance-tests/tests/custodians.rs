@@ -235,6 +235,31 @@ fn what_a_backend_may_not_change_it_may_not_delete() {
     town.delete(&place).expect(204);
 }
 
+/// A backend's deletion of a shared record in other hands was done "already" (204), and did nothing.
+#[test]
+fn what_a_backend_may_only_read_is_refused_openly() {
+    let world = World::new();
+    let (town, tester) = (world.importer(), world.tester());
+    let id = tester.create(&json!({"resourceType": "Practitioner", "gender": "other"}));
+    let place = format!("Practitioner/{id}");
+    let read = town.get(&place).expect(200).json();
+    let gender = json!([{"op": "replace", "path": "/gender", "value": "male"}]);
+    let tag = json!({"resourceType": "Parameters",
+        "parameter": [{"name": "meta", "valueMeta": {"tag": [{"code": "ours"}]}}]});
+    town.delete(&place).refused(403);
+    town.put(&place, &read).refused(403);
+    let patch = town.request("PATCH", &place).body("application/json-patch+json", &*gender.to_string());
+    patch.send().refused(403);
+    town.post(&format!("{place}/$meta-add"), &tag).refused(403);
+    let judged = town.get(&format!("{place}/$validate?mode=delete")).expect(200).json();
+    assert_eq!(judged["issue"][0]["code"], "forbidden", "{judged}");
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction",
+        "entry": [{"request": {"method": "DELETE", "url": place}}]});
+    town.post("", &bundle).refused(403);
+    assert_eq!(town.get(&place).json(), read);
+    tester.delete(&place).expect(204);
+}
+
 /// A town's Consent looked in the portal as if the mother herself had given it.
 #[test]
 fn the_portal_tells_what_a_custodian_filed() {

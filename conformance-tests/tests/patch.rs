@@ -1,6 +1,7 @@
 //! PATCH in both of its languages: what it changes, what it refuses, and what it
 //! never tells.
 
+use base64::Engine;
 use serde_json::{Value, json};
 use techo_conformance_tests::compare::fingerprint;
 use techo_conformance_tests::http::Response;
@@ -409,6 +410,54 @@ fn what_is_shown_in_part_is_patched_as_it_is_shown() {
     assert!(whole.get("text").is_none(), "it told what was: {whole}");
     assert_eq!((&whole["status"], &whole["note"][0]["text"]), (&json!("amended"), &json!("再検")), "{whole}");
     assert!(whole["meta"].get("tag").is_none(), "{whole}");
+}
+
+/// A transaction's POST under the name of what is hidden made the reference one to what is not:
+/// all that had been cut beside it was shown, in the answer too.
+#[test]
+fn a_transaction_moved_what_is_cut_to_where_it_is_seen() {
+    let world = World::new();
+    let town = world.importer();
+    let visit = json!({"resourceType": "Encounter", "status": "finished", "class": {"code": "AMB"},
+        "subject": {"reference": "Patient/pt-mei"}});
+    let visit = format!("Encounter/{}", town.create(&visit));
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Observation.cruds").of("pt-mei"));
+    for full_url in [visit.clone(), format!("{}/{visit}", world.base)] {
+        let mut resource = weight("pt-mei", "2026-01-10", "6.1");
+        resource["focus"] = json!([{"reference": full_url, "display": "内緒", "identifier": {"value": "内緒"}}]);
+        let path = format!("Observation/{}", town.create(&resource));
+        for field in ["status", "issued"] {
+            let value = if field == "status" { "amended" } else { "2026-01-11T00:00:00Z" };
+            let patch = json!([{"op": "add", "path": format!("/{field}"), "value": value}]);
+            let data = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
+            let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+                {"fullUrl": full_url, "resource": weight("pt-mei", "2026-01-12", "6.2"),
+                    "request": {"method": "POST", "url": "Observation"}},
+                {"resource": {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data},
+                    "request": {"method": "PATCH", "url": path}}]});
+            let post = app.request("POST", "").header("Prefer", "return=representation");
+            let answer = post.body("application/fhir+json", &*bundle.to_string()).send().expect(200);
+            assert!(!answer.text().contains("内緒"), "{}", answer.text());
+            let seen = app.get(&path).expect(200);
+            assert!(!seen.text().contains("内緒"), "{}", seen.text());
+            assert_eq!(seen.json()[field], value);
+        }
+        // It is as the town has said it.
+        assert_eq!(town.get(&path).json()["focus"], resource["focus"]);
+    }
+    // What the patch itself puts in gets the name that it has now.
+    let path = format!("Observation/{}", app.create(&weight("pt-mei", "2026-01-13", "6.3")));
+    let patch = json!([{"op": "add", "path": "/focus", "value": [{"reference": "urn:uuid:4d8f2bd0-3f2e-4a53-9f0a-7a6f3b1c0001"}]}]);
+    let data = base64::engine::general_purpose::STANDARD.encode(patch.to_string());
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [
+        {"fullUrl": "urn:uuid:4d8f2bd0-3f2e-4a53-9f0a-7a6f3b1c0001", "resource": weight("pt-mei", "2026-01-14", "6.4"),
+            "request": {"method": "POST", "url": "Observation"}},
+        {"resource": {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data},
+            "request": {"method": "PATCH", "url": path}}]});
+    let answer = app.post("", &bundle).expect(200).json();
+    let made = answer["entry"][0]["response"]["location"].as_str().unwrap_or_default().to_owned();
+    let reference = app.get(&path).json()["focus"][0]["reference"].as_str().unwrap_or_default().to_owned();
+    assert!(reference.starts_with("Observation/") && made.contains(&reference), "{made} {reference}");
 }
 
 #[test]

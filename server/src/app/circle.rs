@@ -17,7 +17,6 @@ use crate::consent::caller::{
     Action, Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
 use crate::consent::policy::{self, Policy, Terms};
-use crate::consent::rule::Actor;
 use crate::consent::stance::{self, Others, StanceKey};
 use crate::consent::subject::SHARED;
 use crate::consent::supersede::Filed;
@@ -195,10 +194,14 @@ impl App {
         }
         let mut others = None;
         if caller.patient.is_none() {
-            // Her own portal shows her each of them.
-            let most = if caller.client.portal { None } else { Some(self.config.one_by_one) };
-            let sharing = self.store.sharing_with(&caller.shared_with(), most.map(|most| most + 1)).await?;
-            if most.is_some_and(|most| sharing.len() > most) {
+            let most = self.config.one_by_one;
+            let sharing = match caller.client.portal {
+                // Her own portal shows her each who names her, and those who share with
+                // everyone when she asks for them ([`Call::meeting`]).
+                true => self.store.naming(&caller.shared_with()).await?,
+                false => self.store.sharing_with(&caller.shared_with(), most + 1).await?,
+            };
+            if sharing.len() > most && !caller.client.portal {
                 others = Some(self.stances(caller.concerned_by()).await?);
             } else {
                 people.extend(self.store.patients(&sharing).await?);
@@ -235,8 +238,8 @@ impl App {
         let all_of_them = found.len();
         if !Others::bears(&found) {
             let keys: Vec<StanceKey> = found.iter().filter_map(|policy| policy.stance).collect();
-            let citizens = self.store.citizens_of(&keys).await?;
-            found = Others::bearable(found, |key| citizens.get(&key).copied().unwrap_or(0));
+            let voices = self.store.voices(&keys).await?;
+            found = Others::bearable(found, |key| voices.get(&key).copied().unwrap_or(0));
         }
         let all = all && found.len() == all_of_them;
         if !all {
@@ -417,20 +420,6 @@ pub struct Standing {
     pub version: i32,
     /// What it says.
     pub policy: Arc<Policy>,
-}
-
-/// Whether a Consent names this caller: the software, the person, or where she works.
-pub fn names(policy: &Policy, caller: &Caller) -> bool {
-    let is_caller = |actor: &Actor| match actor {
-        Actor::Client(id) => *id == caller.client.id,
-        Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
-        Actor::Organization(reference) => {
-            let own = caller.client.organization.iter();
-            own.map(|one| &one.reference).any(|one| one == reference)
-                || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
-        }
-    };
-    policy.nodes().flat_map(|node| node.actors.iter().flatten()).any(is_caller)
 }
 
 /// v3-ActReason, whose codes are purposes of use.

@@ -18,8 +18,8 @@ use crate::config::Config;
 use crate::dispatch::{capabilities, own};
 use crate::interaction::Error;
 use crate::search::catalog::Catalog;
-use crate::search::own::{Life, OwnParameter};
-use crate::store::rules::Rulebook;
+use crate::search::own::{Life, OwnParameter, Standing, read};
+use crate::store::rules::{OwnRow, Rulebook};
 use crate::store::write::Rules as Planned;
 use crate::store::{Committed, Refused, Store, StoreError, WriteSet};
 
@@ -53,27 +53,33 @@ impl Rules {
 
 impl State {
     fn of(book: &Rulebook, config: &Config, definitions: &'static Definitions) -> Result<Self, StoreError> {
-        let made = |row: &crate::store::rules::OwnRow| {
-            let corrupt = StoreError::Corrupt { table: "own_parameter", column: "definition", row: row.born };
-            let read = Json::parse(row.definition.as_bytes()).ok();
-            let definition = read.and_then(|json| SearchParameter::of(definitions, &json).ok()).ok_or(corrupt)?;
-            Ok(OwnParameter {
-                source: row.source.as_str().into(),
-                life: Life {
-                    born: row.born,
-                    retired: if row.retired == 0 { i64::MAX } else { row.retired },
-                    ready: row.ready,
-                },
-                text: row.definition.as_str().into(),
-                definition,
-            })
-        };
-        let all = book.rows.iter().map(made).collect::<Result<Vec<_>, StoreError>>()?;
+        let all =
+            book.rows.iter().map(|row| own_parameter(row, definitions)).collect::<Result<Vec<_>, StoreError>>()?;
         let catalog = Catalog::with(definitions, book.generation, book.change, all);
         let capabilities =
             own::claimed(capabilities::statement(config, definitions), &catalog).to_string().into_bytes().into();
         Ok(Self { catalog: Arc::new(catalog), capabilities })
     }
+}
+
+/// A definition as stored, read. One that this program refuses makes the rows that it made, so
+/// that they are found and go again, and answers nobody.
+fn own_parameter(row: &OwnRow, definitions: &'static Definitions) -> Result<OwnParameter, StoreError> {
+    let corrupt = || StoreError::Corrupt { table: "own_parameter", column: "definition", row: row.born };
+    let json = Json::parse(row.definition.as_bytes()).map_err(|_| corrupt())?;
+    let definition = SearchParameter::of(definitions, &json).map_err(|_| corrupt())?;
+    let standing = match (read(definitions, &json), row.ready) {
+        (Err(_), _) => Standing::Refused,
+        (Ok(_), true) => Standing::Ready,
+        (Ok(_), false) => Standing::Indexing,
+    };
+    let retired = if row.retired == 0 { i64::MAX } else { row.retired };
+    Ok(OwnParameter {
+        source: row.source.as_str().into(),
+        life: Life { born: row.born, retired, standing },
+        text: row.definition.as_str().into(),
+        definition,
+    })
 }
 
 impl App {
@@ -135,3 +141,34 @@ pub fn planned(planned: i64, old: Option<i64>) -> Planned {
 
 /// How late a server may be, in microseconds.
 pub const EVERY: i64 = 1_000_000;
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use super::*;
+    use crate::search::reason::Reason;
+
+    /// Parameters on what a write puts in could be filed once: they stayed ready, and found nothing.
+    #[test]
+    fn a_stored_parameter_that_is_no_longer_taken_answers_nobody() {
+        let row = |code: &str, expression: &str, born: i64| OwnRow {
+            born,
+            source: format!("SearchParameter/{code}"),
+            retired: 0,
+            ready: true,
+            definition: format!(
+                r#"{{"url":"https://example.org/{code}","code":"{code}","base":["Patient"],"type":"date","expression":"{expression}"}}"#
+            ),
+        };
+        let rows = vec![row("stamped", "Patient.meta.lastUpdated", 1), row("born", "Patient.birthDate", 2)];
+        let book = Rulebook { generation: 2, change: 2, rows };
+        let config = Config::new("data", SocketAddr::from(([127, 0, 0, 1], 8080)));
+        let state = State::of(&book, &config, Definitions::embedded()).expect("they can be read");
+        let patient = state.catalog.of_type("Patient").expect("a type");
+        assert!(patient.parameter("born").is_some() && patient.parameter("stamped").is_none());
+        assert_eq!(patient.lacks("stamped"), Reason::Refused { resource_type: "Patient".into() });
+        let claimed = String::from_utf8_lossy(&state.capabilities).into_owned();
+        assert!(claimed.contains("example.org/born") && !claimed.contains("example.org/stamped"));
+    }
+}

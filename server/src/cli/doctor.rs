@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::random::Random;
+use crate::search::own::Standing;
 use crate::server::STALE;
 use crate::store::Db;
 use crate::store::audit::verify;
@@ -81,7 +82,7 @@ pub async fn run(place: &Place, args: Args) -> Result<ExitCode, Failure> {
             if usable {
                 findings.push(time(&db, &clock).await);
                 findings.push(log(&db, &config).await);
-                findings.push(index(&db, config, clock).await);
+                findings.extend(index(&db, config, clock).await);
             }
         }
     }
@@ -226,13 +227,10 @@ async fn log(db: &Db, config: &Config) -> Finding {
     }
 }
 
-/// Whether some records are found by their index rows.
-async fn index(db: &Db, config: Config, clock: Clock) -> Finding {
+/// Whether some records are found by their index rows, and by what they are indexed.
+async fn index(db: &Db, config: Config, clock: Clock) -> Vec<Finding> {
     let looked = async {
         let rids = upkeep::sample(db, SAMPLE).await.map_err(Failure::of)?;
-        if rids.is_empty() {
-            return Ok((0, 0, false));
-        }
         let _hold = upkeep::hold(&config).await.map_err(Failure::of)?;
         let app = App::start(config, clock, Random::system()).await.map_err(Failure::of)?;
         let mut absent = 0;
@@ -240,16 +238,28 @@ async fn index(db: &Db, config: Config, clock: Clock) -> Finding {
             let rows = app.rows_of(&stored).await.map_err(|error| show::explained(&error))?;
             absent += app.store.absent(stored.rid, &rows).await.map_err(Failure::of)?;
         }
-        Ok::<_, Failure>((rids.len(), absent, app.store.stale().await.map_err(Failure::of)?))
+        let rows = match (absent, app.store.stale().await.map_err(Failure::of)?) {
+            (0, true) => Finding::warn("index", STALE),
+            (0, false) => Finding::ok("index", format!("{} records looked at", rids.len())),
+            (absent, _) => {
+                let text = format!("{absent} rows of {} records are missing; run: techo reindex", rids.len());
+                Finding::fail("index", text)
+            }
+        };
+        Ok::<_, Failure>([vec![rows], refused(&app)].concat())
     };
-    match looked.await {
-        Err(failure) => Finding::fail("index", failure.to_string()),
-        Ok((_, 0, true)) => Finding::warn("index", STALE),
-        Ok((records, 0, false)) => Finding::ok("index", format!("{records} records looked at")),
-        Ok((records, absent, _)) => {
-            Finding::fail("index", format!("{absent} rows of {records} records are missing; run: techo reindex"))
-        }
-    }
+    looked.await.unwrap_or_else(|failure| vec![Finding::fail("index", failure.to_string())])
+}
+
+/// The search parameters of this installation that this program refuses.
+fn refused(app: &App) -> Vec<Finding> {
+    let catalog = app.catalog();
+    let live = catalog.own().iter().filter(|own| own.life.retired == i64::MAX);
+    let refused = live.filter(|own| own.life.standing == Standing::Refused).map(|own| {
+        let text = format!("{} is refused by this program and answers no search; correct or delete it", own.source);
+        Finding::warn("parameters", text)
+    });
+    refused.collect()
 }
 
 /// Records whose index rows are looked for.

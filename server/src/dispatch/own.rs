@@ -13,7 +13,7 @@ use crate::search::reach::brought;
 /// The statement with them in.
 pub fn claimed(mut statement: Json, catalog: &Catalog) -> Json {
     let definitions = catalog.definitions();
-    let ready = |own: &&OwnParameter| own.life.ready && own.life.retired == i64::MAX;
+    let ready = |own: &&OwnParameter| own.life.is_ready() && own.life.retired == i64::MAX;
     for own in catalog.own().iter().filter(ready) {
         let types = own.definition.types(definitions);
         for resource in resources(&mut statement) {

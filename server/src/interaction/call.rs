@@ -222,23 +222,24 @@ impl<'a> Call<'a> {
             self.looked_at(std::slice::from_ref(&found)).await?;
             return Ok(Some(found));
         }
-        if self.caller.publisher().is_none() {
-            // What a search finds is known of as well as what is read.
-            for known in [Action::Read, Action::Search] {
-                let view = self.view_for(known);
-                if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
-                    self.looked_at(&[found]).await?;
-                    return Err(untouchable());
-                }
+        let chooses = self.caller.publisher().is_some();
+        if chooses && !self.store.in_use(&at.kind, &at.id).await? {
+            return Ok(None);
+        }
+        // What a search finds is known of as well as what is read.
+        for known in [Action::Read, Action::Search] {
+            let view = self.view_for(known);
+            if let Some(found) = self.store.reader(&view).current(&at.kind, &at.id).await? {
+                self.looked_at(&[found]).await?;
+                return Err(untouchable());
             }
+        }
+        if !chooses {
             // An id in other hands is no id to her: that it is in use is not even asked,
             // or the time of the answer would tell.
             return Ok(None);
         }
-        if !self.store.in_use(&at.kind, &at.id).await? {
-            return Ok(None);
-        }
-        // It may have been made between the two questions, and be no secret.
+        // It may have been made between the questions, and be no secret.
         self.store.reader(&view).current(&at.kind, &at.id).await?.map(Some).ok_or_else(super::update::taken)
     }
 

@@ -18,7 +18,7 @@ use techo_profiles::patch::{PatchError, Reason, fhir_patch, json_patch};
 use super::conditional::Condition;
 use super::follow::Pending;
 use super::plan::Draft;
-use super::redact::in_part;
+use super::redact::{Cut, in_part};
 use super::turns::Tries;
 use super::update::{Planned, next, precondition, same_id};
 use super::{Call, Error, Expected, Issue, Location, Reply, Which};
@@ -156,7 +156,7 @@ async fn planned(
     expected: Option<&Expected>,
 ) -> Result<Planned, Error> {
     let old = patchable(call, at, expected).await?;
-    let text = patched(call, &old, changes).await?;
+    let text = patched(call, &old, changes, &Alone).await?;
     of(call, &old, text, &Pending::default()).await
 }
 
@@ -200,33 +200,55 @@ async fn matching(
     if expected.is_some_and(|expected| !expected.fits(Some(old.version))) {
         return Err(precondition());
     }
-    let text = patched(call, &old, changes).await?;
+    let text = patched(call, &old, changes, &Alone).await?;
     let mut planned = of(call, &old, text, &Pending::default()).await?;
     planned.set.conditions.push(condition.only(call, old.rid)?);
     Ok(planned)
 }
 
-/// The text of a record, patched.
+/// What the links mean that a patch puts in.
+pub(crate) trait Links: Sync {
+    /// The patched resource with those that name what is written along with it.
+    ///
+    /// * `before`: the record as the patch found it, whose links mean what they say.
+    fn followed(&self, call: &Call<'_>, before: &Json, patched: Json) -> Result<Json, Error>;
+}
+
+/// Nothing else is written.
+struct Alone;
+
+impl Links for Alone {
+    fn followed(&self, _: &Call<'_>, _: &Json, patched: Json) -> Result<Json, Error> {
+        Ok(patched)
+    }
+}
+
+/// The text of a record, patched. What somebody is not shown of it, neither the patch nor the
+/// links touch.
 ///
 /// # Errors
 /// [`StoreError::Corrupt`] where what is stored makes no sense: no patch fits it.
-pub(crate) async fn patched(call: &Call<'_>, old: &Stored, changes: &Changes) -> Result<Vec<u8>, Error> {
+pub(crate) async fn patched(
+    call: &Call<'_>,
+    old: &Stored,
+    changes: &Changes,
+    links: &dyn Links,
+) -> Result<Vec<u8>, Error> {
     let kind = call.type_name(old.kind);
     readable(call, &kind)?;
     let view = call.view_for(Action::Read);
     call.store.reader(&view).current(&kind, &old.id).await?.ok_or_else(unread)?;
     let resource = old.json()?;
-    let mut resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
+    let resource = resource.ok_or_else(|| Error::Internal("a live record without a body".into()))?;
     let cut = call.doing(Action::Read).cut(old, &resource).await?;
-    let patched = if let Some(cut) = cut {
-        let mut shown = cut.shown();
-        changes.apply(call, &mut shown)?;
+    let before = cut.as_ref().map_or_else(|| resource.clone(), Cut::shown);
+    let mut made = before.clone();
+    changes.apply(call, &mut made)?;
+    let made = links.followed(call, &before, made)?;
+    let patched = match cut {
         // Of a narrative that she is not shown she hears nothing.
-        narrated(&resource, cut.restored(shown).ok_or_else(in_part)?).map_err(|_| in_part())?
-    } else {
-        let before = resource.clone();
-        changes.apply(call, &mut resource)?;
-        narrated(&before, resource)?
+        Some(cut) => narrated(&resource, cut.restored(made).ok_or_else(in_part)?).map_err(|_| in_part())?,
+        None => narrated(&resource, made)?,
     };
     Ok(patched.to_string().into_bytes())
 }

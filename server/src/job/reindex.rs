@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::app::rules::EVERY;
 use crate::interaction::Error;
 use crate::search::catalog::Catalog;
+use crate::search::own::Standing;
 use crate::store::reader::Stored;
 use crate::store::rules::{Raised, Rebuild, Settled};
 
@@ -49,7 +50,7 @@ pub async fn run(app: &App, progress: &mut (dyn FnMut(&Rebuild) -> bool + Send))
             continue;
         };
         // A server that has not heard yet that a parameter ended may still be asked for it.
-        if catalog.own().iter().any(|own| own.life.ready && own.life.retired == target) {
+        if catalog.own().iter().any(|own| own.life.is_ready() && own.life.retired == target) {
             tokio::time::sleep(Duration::from_micros(2 * EVERY.unsigned_abs())).await;
         }
         let walk = app.store.begin_rebuild(kind, target).await?;
@@ -138,7 +139,7 @@ fn settled(catalog: &Catalog, app: &App, rebuilds: &[Rebuild]) -> Settled {
             if reached(own.life.retired) {
                 outcome.gone.push(key);
             }
-        } else if !own.life.ready && reached(own.life.born) {
+        } else if own.life.standing == Standing::Indexing && reached(own.life.born) {
             let older = catalog.own().iter().filter(|other| {
                 other.source == own.source && other.life.born < own.life.born && other.life.retired == i64::MAX
             });

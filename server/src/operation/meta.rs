@@ -13,6 +13,7 @@ use crate::consent::caller::Action;
 use crate::consent::label;
 use crate::interaction::amend::{Change, LISTS, MOST, amend, too_many};
 use crate::interaction::audit::RENDERED;
+use crate::interaction::patch;
 use crate::interaction::redact::Seen;
 use crate::interaction::{Call, Error, Issue, Reply, Target};
 use crate::store::meta::{InUse, Listed};
@@ -106,12 +107,10 @@ async fn change(call: &Call<'_>, input: &Input<'_>, change: Change) -> Result<Re
     let by = input.json("meta").ok_or_else(|| Error::Internal("a required parameter is missing".into()))?;
     understood(by, &place)?;
     let mut reply = amend(call, at, by, change).await?;
-    reply.body = reply.body.as_deref().map(meta_of).transpose()?.map(|meta| told(&meta));
-    // Who may label what she may not read is not told how it was labelled before.
-    let reading = call.doing(Action::Read);
-    if reading.reader().current(&at.kind, &at.id).await?.is_none() {
-        reply.body = None;
-    }
+    // As she is shown it; who may label what she may not read is not told how it was labelled.
+    let (version, _) = reply.version.ok_or_else(|| Error::Internal("labelled without a version".into()))?;
+    let shown = patch::told(call, at, version).await?;
+    reply.body = shown.as_deref().map(meta_of).transpose()?.map(|meta| told(&meta));
     Ok(reply)
 }
 

@@ -11,7 +11,7 @@ use techo_profiles::json::Json;
 use super::{Body, Gate, Input, Level, Operation, Origin, Parameter};
 use crate::interaction::{Call, Error, Reply};
 use crate::job::reindex::targets;
-use crate::search::own::OwnParameter;
+use crate::search::own::{OwnParameter, Standing};
 use crate::store::rules::Rebuild;
 
 /// The operation.
@@ -49,9 +49,10 @@ async fn reindex(call: &Call<'_>, input: &Input<'_>) -> Result<Reply, Error> {
 }
 
 fn definition(own: &OwnParameter) -> Json {
-    let state = match (own.life.retired, own.life.ready) {
-        (i64::MAX, true) => "ready",
-        (i64::MAX, false) => "indexing",
+    let state = match (own.life.retired, own.life.standing) {
+        (i64::MAX, Standing::Ready) => "ready",
+        (i64::MAX, Standing::Indexing) => "indexing",
+        (i64::MAX, Standing::Refused) => "refused",
         _ => "ended",
     };
     json!({"name": "parameter", "part": [

@@ -16,7 +16,7 @@ use techo_profiles::path::{Expression, PathError};
 use super::derived::{Derived, derive};
 use super::index::items;
 use super::kinds::Kind;
-use super::own::{Life, OwnParameter};
+use super::own::{Life, OwnParameter, Standing};
 use super::reach::{Reach, named, reach};
 use super::reason::Reason;
 use super::row::ParamKey;
@@ -305,7 +305,7 @@ impl TypeIndex {
     /// Puts own parameters in. Of those of one name the latest that is ready answers
     /// searches; if none is, the latest says so.
     fn overlay(&mut self, definitions: &'static Definitions, own: &[&OwnParameter]) {
-        let rank = |own: &OwnParameter| (own.life.retired == i64::MAX, own.life.ready, own.life.born);
+        let rank = |own: &OwnParameter| (own.life.retired == i64::MAX, own.life.standing, own.life.born);
         for one in own {
             let code = &one.definition.code;
             // A definition that was checked and cannot be made came from another version of this program.
@@ -321,16 +321,16 @@ impl TypeIndex {
 
     /// The parameter called `code` that searches may ask.
     pub fn parameter(&self, code: &str) -> Option<&Parameter> {
-        self.position(code).map(|position| &self.parameters[position]).filter(|parameter| parameter.life.ready)
+        self.position(code).map(|position| &self.parameters[position]).filter(|parameter| parameter.life.is_ready())
     }
 
     /// Why searches may not ask for `code`.
     pub fn lacks(&self, code: &str) -> Reason {
         let resource_type = self.name.into();
-        if self.position(code).is_some() {
-            Reason::NotIndexed { resource_type }
-        } else {
-            Reason::Unknown { resource_type }
+        match self.position(code).map(|position| self.parameters[position].life.standing) {
+            Some(Standing::Refused) => Reason::Refused { resource_type },
+            Some(_) => Reason::NotIndexed { resource_type },
+            None => Reason::Unknown { resource_type },
         }
     }
 

@@ -32,17 +32,33 @@ pub struct Life {
     pub born: i64,
     /// The first that it is no longer of.
     pub retired: i64,
-    /// Every record has its rows.
-    pub ready: bool,
+    /// Whether searches may ask for it.
+    pub standing: Standing,
+}
+
+/// Whether searches may ask for a definition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// No: this program would not take it any more, though an older one did.
+    Refused,
+    /// Not yet: there are records without its rows.
+    Indexing,
+    /// Yes: every record has its rows.
+    Ready,
 }
 
 impl Life {
     /// What R4 defines holds always.
-    pub const ALWAYS: Self = Self { born: 0, retired: i64::MAX, ready: true };
+    pub const ALWAYS: Self = Self { born: 0, retired: i64::MAX, standing: Standing::Ready };
 
     /// Whether it is of this installation, not R4's.
     pub fn is_own(self) -> bool {
         self.born > 0
+    }
+
+    /// Whether every record has its rows, and searches find by them what they should.
+    pub fn is_ready(self) -> bool {
+        self.standing == Standing::Ready
     }
 
     /// Whether rows as of this generation are made by it.

@@ -79,6 +79,9 @@ reasons! {
     NotIndexed { resource_type: Box<str> } => Unready,
         "not all records of {resource_type} are indexed by it yet; POST /fhir/$reindex does that and tells how far it is",
         "{resource_type}の一部の記録はまだこのパラメータで索引付けされていません。POST /fhir/$reindex で索引付けと進み具合の確認ができます";
+    Refused { resource_type: Box<str> } => Undone,
+        "the definition of this search parameter of {resource_type} is one that this server no longer takes; validate and correct it",
+        "{resource_type}のこの検索パラメータの定義は、現在のサーバーでは使えません。定義を検証して修正してください";
     UnknownType { name: Box<str> } => Misuse,
         "there is no resource type {name:?}",
         "{name}というリソース型はありません";

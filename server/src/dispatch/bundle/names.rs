@@ -18,6 +18,7 @@ use super::MOST;
 use super::entry::{Entry, Verb, fault};
 use crate::interaction::conditional::{Condition, several};
 use crate::interaction::error::search_issue;
+use crate::interaction::patch::Links;
 use crate::interaction::plan::parse;
 use crate::interaction::{Call, Error, Issue, Location};
 
@@ -119,18 +120,28 @@ impl Names {
     /// The entry's resource, its links to other entries resolved; all else stays
     /// byte for byte.
     pub(super) fn resolved(&self, call: &Call<'_>, entry: &Entry) -> Result<Vec<u8>, Error> {
-        self.rewritten(call, &entry.body, entry.full_url.as_deref())
+        let base = entry.full_url.as_deref().and_then(base_of);
+        self.rewritten(call, &entry.body, base, &HashSet::new())
     }
 
     /// The same for the text of a resource.
     ///
-    /// * `full_url`: its own.
-    pub(super) fn rewritten(&self, call: &Call<'_>, body: &[u8], full_url: Option<&str>) -> Result<Vec<u8>, Error> {
+    /// * `base`: of its own `fullUrl`.
+    /// * `stays`: links that mean what they say.
+    fn rewritten(
+        &self,
+        call: &Call<'_>,
+        body: &[u8],
+        base: Option<&str>,
+        stays: &HashSet<&str>,
+    ) -> Result<Vec<u8>, Error> {
         let resource = parse(body)?;
-        let base = full_url.and_then(base_of);
         let mut edits = Vec::new();
         for link in links(call.definitions, &resource) {
             let text = link.text.as_str().unwrap_or_default();
+            if stays.contains(text) {
+                continue;
+            }
             let new = match link.kind {
                 LinkKind::Narrative => self.narrative(text),
                 LinkKind::Address => self.find(text).map(|named| named.at.clone()),
@@ -188,6 +199,13 @@ impl Names {
             }
         }
         (done > 0).then(|| new + &xhtml[done..])
+    }
+}
+
+impl Links for Names {
+    fn followed(&self, call: &Call<'_>, before: &Json, patched: Json) -> Result<Json, Error> {
+        let stays = links(call.definitions, before).into_iter().filter_map(|link| link.text.as_str()).collect();
+        parse(&self.rewritten(call, patched.to_string().as_bytes(), None, &stays)?)
     }
 }
 

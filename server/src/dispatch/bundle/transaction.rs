@@ -446,8 +446,7 @@ impl Transaction {
             Some((_, None)) => return Err(Error::NotFound),
             None => (patch::patchable(call, &at, expected).await?, None),
         };
-        let text = patch::patched(call, &old, &changes).await?;
-        let text = self.names.rewritten(call, &text, None)?;
+        let text = patch::patched(call, &old, &changes, &self.names).await?;
         let mut planned = patch::of(call, &old, text, &self.pending).await?;
         planned.set.conditions.extend(condition);
         self.join(call, planned)

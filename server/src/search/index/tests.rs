@@ -363,7 +363,7 @@ fn own_rows_are_those_of_the_definitions_that_lived() {
 
     use techo_profiles::definitions::SearchParameter;
 
-    use crate::search::own::{Life, OwnParameter};
+    use crate::search::own::{Life, OwnParameter, Standing};
 
     let definitions = Definitions::embedded();
     let lives: [(i64, i64); 5] = [(1, 3), (2, i64::MAX), (3, 6), (5, i64::MAX), (6, 6)];
@@ -371,7 +371,8 @@ fn own_rows_are_those_of_the_definitions_that_lived() {
         let text = json!({"resourceType": "SearchParameter", "url": (format!("urn:{number}")), "type": "token",
             "code": (format!("own-{number}")), "base": ["Patient"], "expression": "Patient.gender"});
         let definition = SearchParameter::of(definitions, &text).expect("a definition");
-        let life = Life { born, retired, ready: number % 2 == 0 };
+        let standing = if number % 2 == 0 { Standing::Ready } else { Standing::Indexing };
+        let life = Life { born, retired, standing };
         OwnParameter { source: format!("SearchParameter/{number}").into(), life, text: "".into(), definition }
     });
     let catalog = Arc::new(Catalog::with(definitions, 7, 7, own.collect()));
