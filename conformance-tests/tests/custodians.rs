@@ -179,8 +179,8 @@ fn an_organization_on_which_others_rest_is_not_deleted() {
     town.get(TOWN).expect(200);
     assert!(!town.ids(&format!("Patient?_id={DAUGHTER}")).is_empty());
 
-    // Of what is not its own to delete another hears nothing.
-    tester.delete(TOWN).expect(204);
+    // Who only reads it is not told on whom it rests.
+    assert_eq!(tester.delete(TOWN).refused(403).json()["issue"][0]["code"], "forbidden");
     town.get(TOWN).expect(200);
 
     // Whatever is registered for it keeps it.

@@ -8,10 +8,11 @@ use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
+use std::sync::Barrier;
+use std::thread::{self, sleep};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use techo_conformance_tests::imports::{count, import, issues, report, row, send, total};
 use techo_conformance_tests::page::text;
 use techo_conformance_tests::server::directory;
@@ -533,6 +534,47 @@ fn an_import_held_its_thread_until_the_end_though_its_client_had_left() {
 
 /// People of a file that is left; many times what an import has at hand.
 const CHILDREN: u64 = 250;
+
+/// Of a file that was sent again while it was still being imported every new record was made twice.
+#[test]
+fn a_file_sent_several_times_at_once_makes_each_record_once() {
+    let world = World::new();
+    let importer = world.importer();
+    send(&importer, "checkups.csv", &row("61.2")).expect(200);
+    let id = importer.ids("Patient?identifier=0000088001").remove(0);
+    let made = |kind: &str| importer.search(&format!("{kind}?patient={id}&_summary=count"))["total"].as_u64();
+    let kinds = ["Observation", "Encounter", "DiagnosticReport"];
+    let once = kinds.map(made);
+    for day in ["2023-10-01", "2023-10-02", "2023-10-03"] {
+        let before = kinds.map(made);
+        let (body, start) = (row("61.2").replace("2023-09-03", day), Barrier::new(6));
+        let files: Vec<Value> = thread::scope(|scope| {
+            let sent = || {
+                start.wait();
+                report(&send(&importer, "checkups.csv", &body).expect(200).json())["files"][0].clone()
+            };
+            let all: Vec<_> = (0..6).map(|_| scope.spawn(sent)).collect();
+            all.into_iter().map(|one| one.join().expect("an answer")).collect()
+        });
+        assert_eq!(files.iter().filter(|file| total(file, "created") > 0).count(), 1, "{files:?}");
+        let grown: Vec<u64> =
+            kinds.map(made).iter().zip(before).map(|(now, then)| now.unwrap_or(0) - then.unwrap_or(0)).collect();
+        assert_eq!(grown, once.map(|number| number.unwrap_or(0)), "{day}");
+    }
+    // So of a correction, which is one version.
+    let (body, start) = (row("62.5"), Barrier::new(6));
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                start.wait();
+                send(&importer, "checkups.csv", &body).expect(200)
+            });
+        }
+    });
+    let heights = importer.search(&format!("Observation?patient={id}&code=8302-2&value-quantity=62.5"));
+    assert_eq!(heights["entry"].as_array().map(Vec::len), Some(1), "{heights}");
+    assert_eq!(heights["entry"][0]["resource"]["meta"]["versionId"], "2");
+}
 
 #[test]
 fn import_over_http_needs_its_scopes_and_refuses_rightly() {

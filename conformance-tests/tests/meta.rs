@@ -280,3 +280,24 @@ fn who_may_not_read_is_not_told_the_labels() {
         );
     }
 }
+
+/// An extension in `meta` may refer to what is hidden, and name it.
+#[test]
+fn labels_are_answered_as_they_are_shown() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let hidden = mother.create(&json!({"resourceType": "Condition", "subject": {"reference": "Patient/pt-mei"},
+        "code": {"text": "内緒"}}));
+    let named = json!([{"url": "https://example.org/why", "valueReference":
+        {"reference": format!("Condition/{hidden}"), "display": "内緒", "identifier": {"value": "内緒"}}}]);
+    let mut resource = weight("pt-mei", "2026-01-10", "6.1");
+    resource["meta"] = json!({"extension": named, "tag": [{"system": "urn:t", "code": "kept", "extension": named}]});
+    let path = format!("Observation/{}", mother.create(&resource));
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/Observation.cruds").of("pt-mei"));
+    for (name, code) in [("meta-add", "kept"), ("meta-add", "new"), ("meta-delete", "none"), ("meta-delete", "new")] {
+        let answer = ask(&app, &path, name, &tag(code)).expect(200);
+        assert!(!answer.text().contains("内緒") && answer.text().contains("kept"), "{name} {code}: {}", answer.text());
+    }
+    let whole = mother.get(&path).json();
+    assert_eq!(whole["meta"]["extension"], named, "what is not shown stays");
+}

@@ -414,3 +414,86 @@ fn a_wordy_consent_stopped_everyone() {
     let page = browser.open(&start.resolve(&format!("/records/{who}"))).answer.expect(200).text();
     assert!(page.contains("50.1"), "{page}");
 }
+
+/// A Consent that names nobody and permits as much as one may: single codes that no record has.
+fn long(who: &str, giver: &str, from: usize) -> Value {
+    let mut consent = consent(who, giver, "permit", "Observation", TOWN);
+    let provision = consent["provision"].as_object_mut().expect("a provision");
+    provision.remove("actor");
+    provision.remove("class");
+    let code = |number: usize| json!({"coding": [{"system": LOINC, "code": format!("long-{number}")}]});
+    consent["provision"]["code"] = (from..from + 64).map(code).collect();
+    consent
+}
+
+/// A mother who acts for two, or a town's program for Patients of its own making, said three long
+/// things to everyone, and no Organization heard what single others had said to it.
+#[test]
+fn who_said_long_things_for_several_hid_others() {
+    let world = World::new();
+    let beside = world.server.beside_with(&["--one-by-one", "0"]);
+    let reader = Caller { base: beside.base.clone(), ..world.tester() };
+    let named = |user: &str, who: &str, giver: &str| {
+        let app = world.approve(&Ask::new("app-public", user, "launch/patient patient/*.cruds").of(who));
+        let mut record = weight(who, "2026-01-10", "50.1");
+        record["note"] = json!([{"text": who}]);
+        let record = format!("Observation/{}", app.create(&record));
+        (app, giver.to_owned(), who.to_owned(), record)
+    };
+    let shares = |(app, giver, who, _): &(Caller, String, String, String), code: &str| {
+        let mut permit = consent(who, giver, "permit", "Observation", "Organization/org-test");
+        permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": code}]}]);
+        app.create(&permit);
+    };
+    let stranger = named("stranger", "pt-stranger", "Patient/pt-stranger");
+    let both =
+        [named("hanako", "pt-hanako", "Patient/pt-hanako"), named("hanako", "pt-mei", "RelatedPerson/rp-hanako-mei")];
+    shares(&stranger, "29463-7");
+    reader.get(&stranger.3).expect(200);
+    let town = world.importer();
+    let minted: Vec<String> =
+        (0..4).map(|number| town.create(&patient("空", &format!("minted-{number}"), "2024-04-01"))).collect();
+    for (round, from) in [0, 64, 128].into_iter().enumerate() {
+        for (app, giver, who, _) in &both {
+            app.create(&long(who, giver, from));
+        }
+        for who in &minted {
+            town.create(&long(who, &format!("Patient/{who}"), 1000 + from));
+        }
+        assert_eq!(reader.get(&stranger.3).status, 200, "round {round}");
+    }
+    assert_eq!(reader.ids("Observation?patient=pt-stranger&code=29463-7").len(), 1);
+    // Hers and theirs are more than can be heard: who says them is not seen, whatever else she says.
+    for one in &both {
+        shares(one, "29463-7");
+        reader.get(&one.3).refused(404);
+    }
+    reader.get(&stranger.3).expect(200);
+}
+
+/// Whoever shared with everyone was on the page of everyone, and a crowd of them left no place
+/// for those who name its reader.
+#[test]
+fn who_shares_with_everyone_is_on_nobodys_list() {
+    let world = World::new();
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    mother.create(&weight("pt-mei", "2026-01-10", "9.1"));
+    let mut everyone = consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Observation", TOWN);
+    everyone["provision"].as_object_mut().expect("a provision").remove("actor");
+    mother.create(&everyone);
+    let listed = |user: &str| {
+        let (browser, start) = world.portal_of(user);
+        let home = start.answer.text().contains("/records/pt-mei");
+        let page = browser.open(&start.resolve("/records/pt-mei")).answer;
+        (home, page.status, page.text().contains("9.1"))
+    };
+    assert_eq!(listed("stranger"), (false, 200, true));
+    mother.create(&consent(
+        "pt-mei",
+        "RelatedPerson/rp-hanako-mei",
+        "permit",
+        "Observation",
+        "RelatedPerson/rp-kazuko-mei",
+    ));
+    assert_eq!(listed("kazuko"), (true, 200, true));
+}

@@ -11,7 +11,7 @@ use techo_terminology::Terminology;
 mod circle;
 pub mod rules;
 
-pub use self::circle::{ACT_REASON, Circle, ConsentTerms, Standing, names};
+pub use self::circle::{ACT_REASON, Circle, ConsentTerms, Standing};
 use self::rules::Rules;
 use crate::circles::Circles;
 use crate::clock::Clock;

@@ -195,11 +195,12 @@ impl App {
         let mut others = None;
         if caller.patient.is_none() {
             let most = self.config.one_by_one;
-            let sharing = match caller.client.portal {
+            let sharing = if caller.client.portal {
                 // Her own portal shows her each who names her, and those who share with
-                // everyone when she asks for them ([`Call::meeting`]).
-                true => self.store.naming(&caller.shared_with()).await?,
-                false => self.store.sharing_with(&caller.shared_with(), most + 1).await?,
+                // everyone when she asks for them (`Call::meeting`).
+                self.store.naming(&caller.shared_with()).await?
+            } else {
+                self.store.sharing_with(&caller.shared_with(), most + 1).await?
             };
             if sharing.len() > most && !caller.client.portal {
                 others = Some(self.stances(caller.concerned_by()).await?);

@@ -15,7 +15,7 @@ use super::stance::{Others, StanceKey};
 use super::subject::{SHARED, WITH_COMPARTMENT, compartment};
 use super::view::{Branch, But, Reach, TypeRules, Unheard, View, Whole};
 use crate::auth::scope::{Context, Grant, Meaning};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// What holds for a citizen of whom neither rule nor default speaks.
@@ -86,7 +86,7 @@ const MOST_OF_ALL: usize = 1000;
 fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> Vec<Branch> {
     let open = candidates.iter().filter(|candidate| !candidate.blocked);
     let said: Vec<_> = open.map(|candidate| (candidate, rows(caller, now, action, candidate))).collect();
-    let heard = heard(said.iter().map(|(_, rows)| rows));
+    let heard = heard(said.iter().map(|(candidate, rows)| (Turn::of(caller, now, candidate), rows)));
     let mut branches: Vec<Branch> = Vec::new();
     for (candidate, rows) in said.into_iter().filter(|(_, rows)| heard.contains(rows)) {
         let types = citizen(caller, now, action, candidate, &rows);
@@ -102,18 +102,55 @@ fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate])
     branches
 }
 
-/// Those of these conditions that a statement can bear: the smaller ones first, each of
-/// several alike once.
-fn heard<'a>(all: impl Iterator<Item = &'a Predicate>) -> HashSet<Predicate> {
-    let distinct: HashSet<&Predicate> = all.collect();
-    let mut sized: Vec<(usize, &Predicate)> = distinct.into_iter().map(|rows| (rows.size(), rows)).collect();
-    sized.sort_by_key(|(size, _)| *size);
+/// Who is heard before whom, where a statement cannot bear what all say: nobody presses her out
+/// who has less to do with the caller. A custodian can file what it likes about as many Patients
+/// as it likes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// The caller acts for her.
+    Held,
+    /// She, or who acts for her, names the caller.
+    Names,
+    /// A custodian does, in her name.
+    NamesByFiling,
+    /// She speaks of everyone.
+    Everyone,
+    /// A custodian does.
+    EveryoneByFiling,
+}
+
+impl Turn {
+    fn of(caller: &Caller, now: i64, candidate: &Candidate) -> Self {
+        if candidate.under_authority(now) {
+            return Self::Held;
+        }
+        let each = candidate.consents.iter().map(|policy| match (policy.names(caller), policy.filer) {
+            (true, None) => Self::Names,
+            (true, Some(_)) => Self::NamesByFiling,
+            (false, None) => Self::Everyone,
+            (false, Some(_)) => Self::EveryoneByFiling,
+        });
+        each.min().unwrap_or(Self::EveryoneByFiling)
+    }
+}
+
+/// Those of these conditions that a statement can bear, each of several alike once: by whose
+/// turn it is, and of those the smaller ones first.
+fn heard<'a>(all: impl Iterator<Item = (Turn, &'a Predicate)>) -> HashSet<Predicate> {
+    let mut distinct: HashMap<&Predicate, Turn> = HashMap::new();
+    for (turn, rows) in all {
+        let first = distinct.entry(rows).or_insert(turn);
+        *first = turn.min(*first);
+    }
+    let sized = distinct.into_iter().map(|(rows, turn)| (turn, rows.size(), rows));
+    let mut sized: Vec<_> = sized.filter(|(_, size, _)| *size <= MOST_OF_CITIZEN).collect();
+    sized.sort_by_key(|(turn, size, _)| (*turn, *size));
     let mut sum = 0;
-    let fits = sized.into_iter().take_while(|(size, _)| {
+    let fits = sized.into_iter().take_while(|(_, size, _)| {
         sum += size;
-        *size <= MOST_OF_CITIZEN && sum <= MOST_OF_ALL
+        sum <= MOST_OF_ALL
     });
-    fits.map(|(_, rows)| rows.clone()).collect()
+    fits.map(|(.., rows)| rows.clone()).collect()
 }
 
 /// One branch for all citizens who are not spoken of one by one: what their
@@ -392,5 +429,33 @@ impl TypeRules {
 
     fn is_empty(&self) -> bool {
         self.rest.is_none() && self.named.values().all(|rule| **rule == Predicate::Never)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A town that permits everyone a little about Patients of its own making, hundreds of
+    /// them, left a grandmother no place for the grandchild whose records she is named for.
+    #[test]
+    fn who_names_the_caller_is_heard_before_who_speaks_of_everyone() {
+        let codes = |from: usize, count: usize| {
+            Predicate::any(
+                (from..from + count).map(|code| Predicate::Code { system: None, code: code.to_string().into() }),
+            )
+        };
+        let crowd: Vec<Predicate> = (0..400).map(|number| codes(number * 10, 3)).collect();
+        let (grandchild, own, odd) = (codes(10_000, 9), codes(20_000, 50), codes(30_000, MOST_OF_CITIZEN + 1));
+        let all = |turn: Turn| {
+            let crowd = crowd.iter().map(move |rows| (turn, rows));
+            crowd.chain([(Turn::Names, &grandchild), (Turn::Held, &own), (Turn::Held, &odd)])
+        };
+        for turn in [Turn::NamesByFiling, Turn::Everyone, Turn::EveryoneByFiling] {
+            let heard = heard(all(turn));
+            assert!(heard.contains(&grandchild) && heard.contains(&own) && !heard.contains(&odd), "{turn:?}");
+            assert!(heard.iter().map(Predicate::size).sum::<usize>() <= MOST_OF_ALL && heard.len() > 100, "{turn:?}");
+        }
+        assert!(!heard(all(Turn::Names)).contains(&grandchild), "of one turn the smaller ones");
     }
 }

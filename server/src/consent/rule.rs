@@ -179,12 +179,19 @@ impl Policy {
         self.nodes().any(|node| node.effect == Effect::Permit && named(node))
     }
 
-    /// Whether one of its nodes is about this caller or about everyone: what an
-    /// audit record names as the ground of a disclosure.
+    /// Whether it names this caller: the software, the person, or where she works. That is
+    /// what an audit record names as the ground of a disclosure.
     pub fn names(&self, caller: &Caller) -> bool {
-        let sides = [Side::Who, Side::With];
-        let ask = |side| Ask { caller, now: 0, action: Action::Read, side };
-        self.nodes().any(|node| sides.iter().any(|side| node.names(ask(*side))))
+        let is_caller = |actor: &Actor| match actor {
+            Actor::Client(id) => *id == caller.client.id,
+            Actor::Person(reference) => caller.user.as_ref().is_some_and(|user| user.references.contains(reference)),
+            Actor::Organization(reference) => {
+                let own = caller.client.organization.iter();
+                own.map(|one| &one.reference).any(|one| one == reference)
+                    || caller.acting_for().is_some_and(|work| work.organization.reference == *reference)
+            }
+        };
+        self.nodes().flat_map(|node| node.actors.iter().flatten()).any(is_caller)
     }
 
     /// Whether `user`'s references are those of the people who gave it.

@@ -96,23 +96,29 @@ impl Others {
         said.iter().map(|policy| policy.weight()).sum::<usize>() <= MOST_HEARD
     }
 
-    /// Of what everyone says as much as a statement can bear: first what most citizens say, or
-    /// one who says many things would leave no place for others. Of equal ones the older.
+    /// Of what everyone says as much as a statement can bear: first what has most voices for
+    /// its weight, so that who says many things, or long ones, leaves others their places. Of
+    /// equal ones the older. What citizens say themselves and what custodians file in their
+    /// names have half of the room each, and what the other leaves.
     ///
-    /// * `citizens`: how many have a stance.
-    pub fn bearable(mut said: Vec<Arc<Policy>>, citizens: impl Fn(StanceKey) -> i64) -> Vec<Arc<Policy>> {
+    /// * `voices`: as of `Store::voices`.
+    pub fn bearable(mut said: Vec<Arc<Policy>>, voices: impl Fn(StanceKey) -> i64) -> Vec<Arc<Policy>> {
+        said.retain(|policy| policy.weight() <= MOST_SAID);
         said.sort_by_cached_key(|policy| {
-            let many = policy.stance.map_or(0, &citizens);
-            (std::cmp::Reverse(many), policy.stance)
+            let weight = i64::try_from(policy.weight()).unwrap_or(i64::MAX).max(1);
+            (std::cmp::Reverse(policy.stance.map_or(0, &voices) / weight), policy.stance)
         });
-        let mut room = MOST_HEARD;
-        said.retain(|policy| {
-            let weight = policy.weight();
-            let fits = weight <= MOST_SAID.min(room);
-            room -= if fits { weight } else { 0 };
-            fits
-        });
-        said
+        let mut rooms = [MOST_HEARD / 2; 2];
+        let fits = |policy: &Arc<Policy>, room: &mut usize| {
+            let rest = room.checked_sub(policy.weight());
+            *room = rest.unwrap_or(*room);
+            rest.is_some()
+        };
+        let (mut heard, left): (Vec<_>, Vec<_>) =
+            said.into_iter().partition(|policy| fits(policy, &mut rooms[usize::from(policy.filer.is_some())]));
+        let mut room = rooms.iter().sum();
+        heard.extend(left.into_iter().filter(|policy| fits(policy, &mut room)));
+        heard
     }
 }
 
@@ -217,33 +223,51 @@ mod tests {
         Stance::of(&consent(provision, "Patient/p"), None, &TimeZone::UTC).expect("in force")
     }
 
+    /// A stance with as many codes, as filed by a custodian or not: twice their number is its
+    /// weight, for the code and for the category.
+    fn policy(key: StanceKey, codes: usize, filer: Option<CustodianKey>) -> Arc<Policy> {
+        let codes = (0..codes).map(|code| format!(r#"{{"coding":[{{"code":"{code}"}}]}}"#)).collect::<Vec<_>>();
+        let filer = filer.map(|filer| format!(r#""filer":"{filer}","#)).unwrap_or_default();
+        let said = format!(r#"{{{filer}"provision":{{"type":"permit","code":[{}]}}}}"#, codes.join(","));
+        let said = Json::parse(said.as_bytes()).expect("JSON");
+        let policy =
+            super::super::policy::compile_stance(key, &said, &super::super::worlds::WorldTerms, &TimeZone::UTC);
+        Arc::new(policy.expect("enforceable").expect("a policy"))
+    }
+
+    fn heard(said: Vec<Arc<Policy>>, voices: impl Fn(StanceKey) -> i64) -> Vec<StanceKey> {
+        let mut heard: Vec<StanceKey> = Others::bearable(said, voices).iter().filter_map(|one| one.stance).collect();
+        heard.sort_unstable();
+        heard
+    }
+
     /// Who says many things left no place for what thousands say, as it was not the shortest.
     #[test]
     fn what_most_say_is_heard_first() {
-        let policy = |key: StanceKey, codes: usize| {
-            let codes = (0..codes).map(|code| format!(r#"{{"coding":[{{"code":"{code}"}}]}}"#)).collect::<Vec<_>>();
-            let said = format!(r#"{{"provision":{{"type":"permit","code":[{}]}}}}"#, codes.join(","));
-            let said = Json::parse(said.as_bytes()).expect("JSON");
-            let policy =
-                super::super::policy::compile_stance(key, &said, &super::super::worlds::WorldTerms, &TimeZone::UTC);
-            Arc::new(policy.expect("enforceable").expect("a policy"))
-        };
-        let heard = |said: Vec<Arc<Policy>>| -> Vec<StanceKey> {
-            let mut heard: Vec<StanceKey> = Others::bearable(said, |key| if key == 99 { 1000 } else { 1 })
-                .iter()
-                .filter_map(|one| one.stance)
-                .collect();
-            heard.sort_unstable();
-            heard
-        };
-        // Each code is two atoms: of the code and of the category.
-        let many: Vec<Arc<Policy>> = (2..=61).map(|key| policy(key, 5)).collect();
+        let many: Vec<Arc<Policy>> = (2..=61).map(|key| policy(key, 5, None)).collect();
         assert!(!Others::bears(&many) && Others::bears(&many[..20]));
-        let with = heard([many, vec![policy(99, 50), policy(1, 20), policy(101, 200)]].concat());
+        let more = vec![policy(99, 50, None), policy(1, 5, None), policy(101, 200, None)];
+        let with = heard([many, more].concat(), |key| if key == 99 { 1_000_000 } else { 1_000 });
         // What is older than the many has its place too.
         assert!(with.contains(&99) && with.contains(&1) && !with.contains(&101), "{with:?}");
-        let room = MOST_HEARD - policy(99, 50).weight() - policy(1, 20).weight();
-        assert_eq!(with.len() - 2, room / policy(2, 5).weight());
+        let room = MOST_HEARD - policy(99, 50, None).weight();
+        assert_eq!(with.len() - 1, room / policy(2, 5, None).weight());
+    }
+
+    /// A mother of two, or a town for a few Patients of its own making, said three long things,
+    /// and nobody else's rarer one was heard.
+    #[test]
+    fn who_says_long_things_leaves_others_their_places() {
+        let long = |filer: Option<CustodianKey>| (10..30).map(move |key| policy(key, 60, filer));
+        let said =
+            |filer| heard(long(filer).chain([policy(99, 5, None)]).collect(), |key| if key == 99 { 10 } else { 40 });
+        assert!(said(None).contains(&99) && said(Some(7)).contains(&99));
+        // Nor do thousands of citizens leave a custodian none, or it them.
+        let crowd = |filer: Option<CustodianKey>| (10..90).map(move |key| policy(key, 5, filer));
+        let loud = |key: StanceKey| if key == 99 { 1 } else { 1_000_000 };
+        assert!(heard(crowd(None).chain([policy(99, 5, Some(7))]).collect(), loud).contains(&99));
+        assert!(heard(crowd(Some(7)).chain([policy(99, 5, None)]).collect(), loud).contains(&99));
+        assert!(!heard(crowd(None).chain([policy(99, 5, None)]).collect(), loud).contains(&99));
     }
 
     #[test]

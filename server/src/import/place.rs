@@ -340,7 +340,8 @@ impl Placing {
             }
             if known.then == Then::Nothing {
                 // Told like any correction: that she deleted it is hers.
-                plan.set.extras.push(self.remember(source, &known.key, known.rid, &content, citizen));
+                let key = (&*known.key, Some(known));
+                plan.set.extras.extend(self.remember(source, key, known.rid, &content, citizen));
                 FileReport::count(&mut report.updated, kind);
                 return Ok(());
             }
@@ -367,9 +368,10 @@ impl Placing {
             Some(known) => known.rid,
             None => self.app.store.number().await?,
         };
-        let key = before.as_ref().map_or_else(|| self.memory(citizen).key(&source.key), |known| known.key.clone());
+        let new = self.memory(citizen).key(&source.key);
+        let key = before.as_ref().map_or((&*new, None), |known| (&*known.key, Some(known)));
         plan.set.puts.push(draft.put(&self.app, rid, stored, &subjects, self.keeping(citizen)).await?);
-        plan.set.extras.push(self.remember(source, &key, rid, &content, citizen));
+        plan.set.extras.extend(self.remember(source, key, rid, &content, citizen));
         plan.changed.push(place.clone());
         let first = !self.carrier.dry_run
             || !is_shared(source)
@@ -393,9 +395,20 @@ impl Placing {
         Ok(about)
     }
 
-    fn remember(&self, source: &Source, key: &[u8], rid: i64, content: &[u8], citizen: &Citizen) -> Extra {
+    /// Remembers what a draft has become.
+    ///
+    /// * `key`: of the source, and what is known by it.
+    fn remember(
+        &self,
+        source: &Source,
+        (key, before): (&[u8], Option<&Known>),
+        rid: i64,
+        content: &[u8],
+        citizen: &Citizen,
+    ) -> Vec<Extra> {
         let whose = if is_shared(source) { NOBODY } else { citizen.key };
-        self.app.store.remember((self.keeping(citizen).custodian, whose), key, rid, content)
+        let before = before.map(|known| (known.rid, &*known.content));
+        self.app.store.remember((self.keeping(citizen).custodian, whose), key, (rid, content), before)
     }
 
     /// What was placed of her before.

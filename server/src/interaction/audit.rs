@@ -11,7 +11,7 @@ use std::sync::Arc;
 use techo_profiles::json::Json;
 
 use super::{Call, Error, Interaction, Location, Reply, Status, Which};
-use crate::app::{App, names};
+use crate::app::App;
 use crate::consent::caller::Candidate;
 use crate::consent::view::{CitizenKey, Reach};
 use crate::secret;
@@ -176,7 +176,7 @@ impl Call<'_> {
         if citizens.is_empty() {
             return Ok(Vec::new());
         }
-        let naming = self.others.said.iter().filter(|policy| names(policy, &self.caller));
+        let naming = self.others.said.iter().filter(|policy| policy.names(&self.caller));
         let stances: Vec<i64> = naming.filter_map(|policy| policy.stance).collect();
         Ok(self.store.grounds(citizens, &stances, self.now).await?)
     }
@@ -199,7 +199,7 @@ impl Call<'_> {
         let consents = self
             .standing
             .iter()
-            .filter(|one| one.citizen == citizen && names(&one.policy, &self.caller))
+            .filter(|one| one.citizen == citizen && one.policy.names(&self.caller))
             .filter_map(|one| consented(one.id.clone(), one.version))
             .collect();
         (Some(layer), consents)

@@ -299,6 +299,22 @@ impl<'a> Call<'a> {
         Ok(subjects)
     }
 
+    /// The same caller, to whom this patient comes into question too: she may share with
+    /// everyone.
+    pub async fn meeting(mut self, patient: &str) -> Result<Self, Error> {
+        let known = self.candidates.iter().any(|one| *one.patient == *patient);
+        let citizen = if known { None } else { self.store.citizens(&[patient]).await?.remove(patient) };
+        let Some(citizen) = citizen else { return Ok(self) };
+        let people = [(citizen.key, patient.to_owned())];
+        let (candidates, standing) = self.app.candidates(&people, &BTreeMap::new(), self.now).await?;
+        Arc::make_mut(&mut self.candidates).extend(candidates);
+        Arc::make_mut(&mut self.standing).extend(standing);
+        // Views made without her say nothing of her.
+        self.views = Arc::default();
+        self.view = self.view_for(self.action);
+        Ok(self)
+    }
+
     async fn candidate(&self, key: i64, patient: &str) -> Result<Candidate, Error> {
         if let Some(known) = self.candidates.iter().find(|candidate| candidate.citizen == key) {
             return Ok(known.clone());

@@ -9,7 +9,6 @@
 use techo_profiles::json::Json;
 
 use super::{ANY, Body, Gate, Input, Level, Operation, Origin, Parameter};
-use crate::consent::caller::Action;
 use crate::consent::label;
 use crate::interaction::amend::{Change, LISTS, MOST, amend, too_many};
 use crate::interaction::audit::RENDERED;

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::Store;
+use sea_orm::Value;
+
 use super::error::StoreError;
 use super::reader::{COLUMNS, Stored, stored};
 use super::sql::Sql;
 use super::write::{Beside, Extra, Into};
+use super::{Store, db};
 use crate::consent::view::{CitizenKey, CustodianKey};
 
 /// A remembered key: its hash, the row it made, the hash of the content, and the
@@ -44,10 +46,30 @@ impl Store {
         Ok(found)
     }
 
-    /// Remembers what a source key made.
-    pub fn remember(&self, of: (CustodianKey, CitizenKey), key: &[u8], rid: i64, content: &[u8]) -> Extra {
-        let values = vec![of.0.into(), of.1.into(), key.to_vec().into(), rid.into(), content.to_vec().into()];
-        Extra(Beside::Row(&IMPORT_KEY, values))
+    /// Remembers what a source key made. Another import that has remembered something else of
+    /// it meanwhile makes the write [`Refused::Taken`](super::Refused::Taken).
+    ///
+    /// * `before`: the row and the content that were found, if any were.
+    pub fn remember(
+        &self,
+        of: (CustodianKey, CitizenKey),
+        key: &[u8],
+        (rid, content): (i64, &[u8]),
+        before: Option<(i64, &[u8])>,
+    ) -> Vec<Extra> {
+        let place: [Value; 3] = [of.0.into(), of.1.into(), key.to_vec().into()];
+        let row = [&place[..], &[rid.into(), content.to_vec().into()]].concat();
+        let Some((rid, content)) = before else { return vec![Extra(Beside::Row(&IMPORT_KEY, row))] };
+        let statement =
+            |sql: &str, values: Vec<Value>| Extra(Beside::Statement(db::statement(self.db().backend(), sql, values)));
+        let gone = [&place[..], &[rid.into(), content.to_vec().into()]].concat();
+        vec![
+            statement(
+                "DELETE FROM import_key WHERE custodian = ? AND citizen = ? AND key = ? AND rid = ? AND content = ?",
+                gone,
+            ),
+            statement("INSERT INTO import_key (custodian, citizen, key, rid, content) VALUES (?, ?, ?, ?, ?)", row),
+        ]
     }
 
     /// Keeps a sealed file with its publisher. Keeping it twice changes nothing.
@@ -76,10 +98,7 @@ impl Store {
     }
 }
 
-const IMPORT_KEY: Into = Into {
-    table: "import_key",
-    columns: &["custodian", "citizen", "key", "rid", "content"],
-    conflict: "ON CONFLICT (custodian, citizen, key) DO UPDATE SET rid = excluded.rid, content = excluded.content",
-};
+const IMPORT_KEY: Into =
+    Into { table: "import_key", columns: &["custodian", "citizen", "key", "rid", "content"], conflict: "" };
 
 const AUDIT_WRITE: Into = Into { table: "audit_write", columns: &super::audit::WriteRow::COLUMNS, conflict: "" };

@@ -265,37 +265,34 @@ impl Store {
         })
     }
 
-    /// The citizens with a live Consent that names one of these as an actor.
+    /// The citizens with a live Consent that names one of these as an actor, or nobody: such
+    /// a Consent is for everyone.
     ///
     /// * `actors`: `Organization/org-city`, `Practitioner/dr-sato`, …
     /// * `most`: that many of them at most, whichever.
-    pub async fn sharing_with(&self, actors: &[&str], most: Option<usize>) -> Result<Vec<CitizenKey>, StoreError> {
-        let pairs: Vec<(i16, String)> = actors
-            .iter()
-            .filter_map(|actor| actor.split_once('/'))
-            .map(|(kind, id)| (number(kind), id.to_owned()))
-            .collect();
-        if pairs.is_empty() {
+    pub async fn sharing_with(&self, actors: &[&str], most: usize) -> Result<Vec<CitizenKey>, StoreError> {
+        let actors = pairs(actors);
+        if actors.is_empty() {
             return Ok(Vec::new());
         }
-        // A Consent that names nobody is for everyone.
-        let everyone = (0, "*".to_owned());
-        let any = pairs.into_iter().chain([everyone]).map(|(kind, id)| {
-            let mut one = Sql::new("(t.kind = ");
-            one.bind(kind).text(" AND t.id = ").bind(id).text(")");
-            one
-        });
-        let mut naming = Sql::new("t.param = (SELECT id FROM parameter WHERE name = ");
-        naming.bind(ACTOR_ANY).text(") AND ").push(Sql::or(any.collect()));
-        let live = Sql::new("r.rid = t.rid AND r.deleted = 0 AND r.citizen IS NOT NULL");
-        let mut sql = Sql::new("SELECT DISTINCT r.citizen FROM ");
-        sql.pair(("reference", "t", naming), ("resource", "r", live));
-        match most {
-            Some(most) => sql.text(" LIMIT ").bind(i64::try_from(most).unwrap_or(i64::MAX)),
-            None => sql.text(" ORDER BY r.citizen"),
-        };
-        let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| Ok(row.get(0)?)).collect()
+        let mut sql = named([actors, vec![(0, "*".to_owned())]].concat());
+        sql.text(" LIMIT ").bind(i64::try_from(most).unwrap_or(i64::MAX));
+        self.keys(sql).await
+    }
+
+    /// The citizens with a live Consent that names one of these as an actor, all of them.
+    pub async fn naming(&self, actors: &[&str]) -> Result<Vec<CitizenKey>, StoreError> {
+        let actors = pairs(actors);
+        if actors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut sql = named(actors);
+        sql.text(" ORDER BY r.citizen");
+        self.keys(sql).await
+    }
+
+    async fn keys(&self, sql: Sql) -> Result<Vec<CitizenKey>, StoreError> {
+        self.fetch(sql).await?.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
     /// The citizen whom an Organization has bound to a town's resident key. What others have
@@ -393,6 +390,27 @@ pub const ACTOR_ANY: &str = "Consent.actor-any";
 const CITIZEN: Into = Into { table: "citizen", columns: &["rid", "version"], conflict: "ON CONFLICT DO NOTHING" };
 
 const BINDING: Into = Into { table: "binding", columns: &["system", "value", "citizen", "custodian"], conflict: "" };
+
+/// References as the index has them: the type's number and the id.
+fn pairs(actors: &[&str]) -> Vec<(i16, String)> {
+    let parts = actors.iter().filter_map(|actor| actor.split_once('/'));
+    parts.map(|(kind, id)| (number(kind), id.to_owned())).collect()
+}
+
+/// The citizens whose live Consents name one of these.
+fn named(actors: Vec<(i16, String)>) -> Sql {
+    let any = actors.into_iter().map(|(kind, id)| {
+        let mut one = Sql::new("(t.kind = ");
+        one.bind(kind).text(" AND t.id = ").bind(id).text(")");
+        one
+    });
+    let mut naming = Sql::new("t.param = (SELECT id FROM parameter WHERE name = ");
+    naming.bind(ACTOR_ANY).text(") AND ").push(Sql::or(any.collect()));
+    let live = Sql::new("r.rid = t.rid AND r.deleted = 0 AND r.citizen IS NOT NULL");
+    let mut sql = Sql::new("SELECT DISTINCT r.citizen FROM ");
+    sql.pair(("reference", "t", naming), ("resource", "r", live));
+    sql
+}
 
 fn number(kind: &str) -> i16 {
     Definitions::embedded().type_number(kind).and_then(|number| i16::try_from(number).ok()).unwrap_or(0)

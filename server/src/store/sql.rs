@@ -4,6 +4,7 @@
 //! A statement says in which order its rows are looked up, and is not left to what
 //! a database guesses about its data: [`Sql::first`] and [`Sql::step`].
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use sea_orm::{DatabaseBackend, Statement, Value};
@@ -242,15 +243,83 @@ impl Sql {
             None if self.instants.contains(&at) => Slot::Instant,
             None => Slot::Given(value),
         };
-        let slots = self.values.into_iter().enumerate().map(slot).collect();
-        let sql = statement(backend, &spelled(&self.text, backend), []).sql;
-        Ready { sql, slots }
+        let text = spelled(&self.text, backend);
+        let slots: Vec<Slot> = self.values.into_iter().enumerate().map(slot).collect();
+        if backend == DatabaseBackend::Sqlite && slots.len() > MANY {
+            let (sql, slots) = told_once(&text, slots, |slot| match slot {
+                Slot::Given(value) => same(value).map(Repeated::Value),
+                Slot::Instant => Some(Repeated::Instant),
+                Slot::Open(_) => None,
+            });
+            return Ready { sql, slots };
+        }
+        Ready { sql: statement(backend, &text, []).sql, slots }
     }
 
     /// The statement, ready to run.
     pub(super) fn statement(self, backend: DatabaseBackend) -> Statement {
-        statement(backend, &spelled(&self.text, backend), self.values)
+        let text = spelled(&self.text, backend);
+        if backend == DatabaseBackend::Sqlite && self.values.len() > MANY {
+            let (sql, values) = told_once(&text, self.values, |value| same(value).map(Repeated::Value));
+            return Statement::from_sql_and_values(backend, sql, values);
+        }
+        statement(backend, &text, self.values)
     }
+}
+
+/// A statement with more values than these is told each of them once. What consent says stands
+/// in a statement again and again, and SQLite compares each value that it is given with all
+/// before: with ten thousand that takes seconds (`sqlite3ExprCodeRunJustOnce`), and no more
+/// than 32,766 can be bound.
+const MANY: usize = 64;
+
+/// What is the same wherever it stands.
+#[derive(PartialEq, Eq, Hash)]
+enum Repeated {
+    Instant,
+    Value(Same),
+}
+
+/// A value, as SQLite is given it.
+#[derive(PartialEq, Eq, Hash)]
+enum Same {
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+fn same(value: &Value) -> Option<Same> {
+    match value {
+        Value::BigInt(Some(number)) => Some(Same::Number(*number)),
+        Value::Int(Some(number)) => Some(Same::Number((*number).into())),
+        Value::SmallInt(Some(number)) => Some(Same::Number((*number).into())),
+        Value::String(Some(text)) => Some(Same::Text(text.clone())),
+        Value::Bytes(Some(bytes)) => Some(Same::Bytes(bytes.clone())),
+        _ => None,
+    }
+}
+
+/// The text with `?1`, `?2`, … for `?`, the same number for what is the same, and each of those
+/// once.
+///
+/// * `all`: for each `?` of the text.
+/// * `same`: by what two of them are the same; `None` for one that is like no other.
+fn told_once<V>(text: &str, all: Vec<V>, same: impl Fn(&V) -> Option<Repeated>) -> (String, Vec<V>) {
+    let mut sql = String::with_capacity(text.len() + 4 * all.len());
+    let (mut once, mut numbers) = (Vec::new(), HashMap::new());
+    let mut parts = text.split('?');
+    sql.push_str(parts.next().unwrap_or_default());
+    for (one, part) in all.into_iter().zip(parts) {
+        let next = once.len() + 1;
+        let number = same(&one).map_or(next, |key| *numbers.entry(key).or_insert(next));
+        if number == next {
+            once.push(one);
+        }
+        sql.push('?');
+        sql.push_str(&number.to_string());
+        sql.push_str(part);
+    }
+    (sql, once)
 }
 
 /// Before what only SQLite gets, and before what only PostgreSQL gets; after both.
@@ -307,6 +376,30 @@ mod tests {
             let values: Vec<Value> = again.values().cloned().collect();
             assert_eq!(values, [7_i64.into(), Value::from(now), first.into(), second.into()]);
         }
+    }
+
+    /// A condition that stood fifty times in a statement was bound fifty times, and each of its
+    /// values compared with all others: seconds for one search.
+    #[test]
+    fn what_stands_again_and_again_is_told_once() {
+        let mut sql = Sql::default();
+        for round in 0..100_i64 {
+            sql.text("a = ").bind("x").text(" AND b < ").instant(round % 2).text(" AND c = ").bind(round % 3);
+            sql.text(" OR d = ").open().text(" AND ");
+        }
+        sql.text("e = ").bind(1_i16);
+        let statement = sql.clone().statement(DatabaseBackend::Sqlite);
+        assert!(statement.sql.starts_with("a = ?1 AND b < ?2 AND c = ?2 OR d = ?3 AND a = ?1 AND b < ?4 AND c = ?4"));
+        assert!(statement.sql.ends_with("e = ?4"), "one number is another of another width");
+        // The text, 0, 1 and 2; what is open is here nothing, and like no other.
+        assert_eq!(statement.values.expect("values").0.len(), 4 + 100);
+        let ready = Arc::new(sql.clone().ready(DatabaseBackend::Sqlite));
+        let again = Again::new(ready, 77, (0..100_i64).map(Value::from).collect());
+        assert!(again.text().starts_with("a = ?1 AND b < ?2 AND c = ?3 OR d = ?4 AND a = ?1 AND b < ?2 AND c = ?5"));
+        let values: Vec<Value> = again.values().cloned().collect();
+        assert_eq!(values[..4], ["x".into(), 77_i64.into(), 0_i64.into(), Value::from(0_i64)]);
+        assert_eq!(values.len(), 5 + 100);
+        assert_eq!(sql.statement(DatabaseBackend::Postgres).values.expect("values").0.len(), 401);
     }
 
     #[test]

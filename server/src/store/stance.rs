@@ -13,6 +13,7 @@ use techo_profiles::Definitions;
 use super::Store;
 use super::db::statement;
 use super::error::StoreError;
+use super::facts::Custody;
 use super::sql::Sql;
 use crate::consent::stance::{Stance, StanceKey};
 use crate::consent::view::CitizenKey;
@@ -72,8 +73,9 @@ impl Store {
     /// those are all.
     ///
     /// * `most`: where there are more, as many of those that somebody has: for half of
-    ///   the places those that were there first, for the rest those that most citizens
-    ///   have. A crowd that comes later cannot press the older ones out.
+    ///   the places those that were there first; for the rest those that have most voices
+    ///   ([`Store::voices`]), by turns of what citizens say themselves and of what custodians
+    ///   file. A crowd that comes later cannot press the older ones out.
     pub async fn stances_about(
         &self,
         actors: &[String],
@@ -89,19 +91,23 @@ impl Store {
             return Ok((all, true));
         }
         let mut sql = Sql::new(
-            "SELECT s.id, s.said FROM (SELECT e.stance, COUNT(DISTINCT e.citizen) AS many FROM effect e WHERE e.stance",
+            "SELECT s.id, s.said FROM (SELECT v.stance, ROW_NUMBER() OVER (PARTITION BY v.filed \
+             ORDER BY v.voices DESC, v.stance) AS turn FROM (",
         );
-        sql.among(named.clone()).text(" GROUP BY e.stance ORDER BY CASE WHEN e.stance");
-        sql.among(first(named, limit / 2)).text(" THEN 0 ELSE 1 END, many DESC, e.stance LIMIT ").bind(limit);
-        sql.text(") c JOIN stance s ON s.id = c.stance ORDER BY s.id");
-        Ok((self.texts(sql).await?, false))
+        sql.push(voices(named.clone())).text(") v) c JOIN stance s ON s.id = c.stance ORDER BY CASE WHEN c.stance");
+        sql.among(first(named, limit / 2)).text(" THEN 0 ELSE 1 END, c.turn, c.stance LIMIT ").bind(limit);
+        let mut chosen = self.texts(sql).await?;
+        chosen.sort_unstable_by_key(|(key, _)| *key);
+        Ok((chosen, false))
     }
 
-    /// How many citizens have each of these stances.
-    pub async fn citizens_of(&self, stances: &[StanceKey]) -> Result<HashMap<StanceKey, i64>, StoreError> {
-        let mut sql = Sql::new("SELECT e.stance, COUNT(DISTINCT e.citizen) FROM effect e WHERE e.stance IN ");
-        sql.list(stances.iter().copied()).text(" GROUP BY e.stance");
-        self.db.rows(sql).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    /// The voices for each of these stances, in millionths of a millionth. Each citizen has one,
+    /// and each custodian for all that it files in citizens' names: divided among what she, or it
+    /// for each of them, says of these.
+    pub async fn voices(&self, stances: &[StanceKey]) -> Result<HashMap<StanceKey, i64>, StoreError> {
+        let mut among = Sql::new("SELECT n.id FROM stance n WHERE n.id IN ");
+        among.list(stances.iter().copied());
+        self.db.rows(voices(among)).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
     async fn texts(&self, sql: Sql) -> Result<Vec<(StanceKey, String)>, StoreError> {
@@ -136,6 +142,19 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// For each of the stances among these its voices, and whether custodians filed it.
+fn voices(among: Sql) -> Sql {
+    let published = Custody::Published.number();
+    let mut said = Sql::new("SELECT DISTINCT e.stance, e.citizen, CASE WHEN r.custody = ");
+    said.bind(published).text(" THEN -r.custodian ELSE e.citizen END AS voice, CASE WHEN r.custody = ");
+    said.bind(published).text(" THEN 1 ELSE 0 END AS filed FROM effect e LEFT JOIN resource r ON r.rid = e.rid ");
+    said.text("WHERE e.stance").among(among);
+    let mut sql = Sql::new("SELECT d.stance, CAST(SUM(1000000000000 / h.many) AS BIGINT) AS voices, d.filed FROM (");
+    sql.push(said.clone()).text(") d JOIN (SELECT b.voice, COUNT(*) AS many FROM (").push(said);
+    sql.text(") b GROUP BY b.voice) h ON h.voice = d.voice GROUP BY d.stance, d.filed");
+    sql
 }
 
 /// Of these stances, which begin with the rows `n` of `stance_actor`, the oldest that

@@ -81,6 +81,7 @@ pub async fn page(call: Call<'_>, shell: Shell, session: &Session, patient: &str
     if session.user.kind != AccountKind::Person {
         return Err(refused(&call, patient).await);
     }
+    let call = call.meeting(patient).await?;
     let Some((citizen, tie)) = people::find(&call, patient) else { return Err(refused(&call, patient).await) };
     let call = people::looking_at(call, tie);
     let everyone = people::people(&call, shell.language).await?;
