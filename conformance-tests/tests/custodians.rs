@@ -274,3 +274,16 @@ fn the_portal_tells_what_a_custodian_filed() {
     world.importer().create(&consent(DAUGHTER, MOTHER, "deny", "Observation", "Organization/org-test"));
     assert_eq!(entered(), 1);
 }
+
+/// A custodian filed a Consent in the name of a grandmother who may only look.
+#[test]
+fn a_delegate_gives_nothing_on() {
+    let world = World::new();
+    let mut consent =
+        consent("pt-mei", "RelatedPerson/rp-kazuko-mei", "permit", "Observation", "Organization/org-test");
+    world.importer().post("Consent", &consent).refused(403);
+    consent["performer"] = json!([{"reference": MOTHER}, {"reference": "RelatedPerson/rp-kazuko-mei"}]);
+    world.importer().post("Consent", &consent).refused(403);
+    consent["performer"] = json!([{"reference": MOTHER}]);
+    world.importer().create(&consent);
+}

@@ -263,3 +263,31 @@ fn an_actor_who_is_hidden_is_nobody() {
     let grandmother = "RelatedPerson/rp-kazuko-mei";
     app.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Media", grandmother));
 }
+
+/// A batch that was at work went on for a minute after its app had been taken out: it read
+/// records that were made since, and wrote.
+#[test]
+fn a_batch_at_work_ends_with_the_consent() {
+    let world = World::new();
+    let app = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let mother = world.approve(&Ask::new("app-secret", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    let named = |entry: &&Value| entry["resource"].to_string().contains("Device/app-public");
+    let filed = mother.search("Consent?patient=pt-mei&status=active");
+    let filed = filed["entry"].as_array().and_then(|all| all.iter().find(named)).expect("its Consent");
+    let mut ended = filed["resource"].clone();
+    ended["status"] = json!("inactive");
+    let place = format!("Consent/{}", ended["id"].as_str().expect("an id"));
+    // It ends its own Consent half way: what follows is asked for by nobody.
+    let entries = json!([
+        {"request": {"method": "GET", "url": "Observation?patient=pt-mei"}},
+        {"request": {"method": "PUT", "url": place}, "resource": ended},
+        {"request": {"method": "GET", "url": "Observation?patient=pt-mei"}},
+        {"request": {"method": "POST", "url": "Observation"}, "resource": weight("pt-mei", "2026-01-10", "77.5")}
+    ]);
+    let answer = app.post("", &json!({"resourceType": "Bundle", "type": "batch", "entry": entries})).expect(200).json();
+    let answers = answer["entry"].as_array().expect("answers");
+    let codes: Vec<&str> =
+        answers.iter().filter_map(|one| one["response"]["status"].as_str()?.split_whitespace().next()).collect();
+    assert_eq!(codes, ["200", "200", "401", "401"], "{answer}");
+    assert!(mother.ids("Observation?patient=pt-mei&value-quantity=77.5").is_empty());
+}

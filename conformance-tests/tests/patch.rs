@@ -386,6 +386,13 @@ fn what_is_shown_in_part_is_patched_as_it_is_shown() {
         assert_eq!(refused.status, 422, "{changes}: {}", refused.text());
         assert!(!refused.text().contains("内緒"), "{}", refused.text());
     }
+    // Nor is she told how long it is: the place of a fault would be one in the whole text.
+    let strange = patched(&app, &path, &json!([{"op": "add", "path": "/zzz", "value": "q"}])).refused(422);
+    assert!(
+        !strange.text().contains("column") && strange.json()["issue"][0].get("location").is_none(),
+        "{}",
+        strange.text()
+    );
     // She replaces nothing that she is not shown.
     let mut seen = app.get(&path).expect(200).json();
     seen["meta"].as_object_mut().expect("an object").remove("tag");

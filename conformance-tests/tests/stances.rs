@@ -497,3 +497,36 @@ fn who_shares_with_everyone_is_on_nobodys_list() {
     ));
     assert_eq!(listed("kazuko"), (true, 200, true));
 }
+
+/// Dozens who each share since a day of their own, with a server as it comes: searches took
+/// seconds, then were refused, and of eighty the last few were not shown.
+#[test]
+fn dozens_who_share_since_a_day_of_their_own_are_all_shown() {
+    let world = World::new();
+    let tester = world.tester();
+    let town = world.importer();
+    let before = tester.search("Observation?_summary=count")["total"].as_u64().expect("a total");
+    let classes: Vec<Value> = ["Patient", "Observation", "Condition", "Immunization", "Encounter", "Procedure"]
+        .map(|class| json!({"system": "http://hl7.org/fhir/resource-types", "code": class}))
+        .to_vec();
+    for share in [1..=45_u32, 46..=90] {
+        let mut entries = Vec::new();
+        for number in share.clone() {
+            let who = format!("days-{number}");
+            let mut someone = patient("日", &who, "2024-04-01");
+            someone["id"] = json!(who);
+            let mut permit = consent(&who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-test");
+            permit["provision"]["class"] = json!(classes);
+            permit["provision"]["dataPeriod"] = json!({"start": format!("{}", 1920 + number)});
+            entries.push(json!({"resource": someone, "request": {"method": "PUT", "url": format!("Patient/{who}")}}));
+            for resource in [permit, weight(&who, "2026-01-10", "6.1")] {
+                let kind = resource["resourceType"].clone();
+                entries.push(json!({"resource": resource, "request": {"method": "POST", "url": kind}}));
+            }
+        }
+        town.post("", &json!({"resourceType": "Bundle", "type": "transaction", "entry": entries})).expect(200);
+        let count = tester.search("Observation?_summary=count")["total"].as_u64().expect("a total");
+        assert_eq!(count - before, u64::from(*share.end()));
+        assert_eq!(tester.ids(&format!("Observation?patient=days-{}", share.start())).len(), 1);
+    }
+}

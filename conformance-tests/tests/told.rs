@@ -349,3 +349,30 @@ fn every_import_is_on_record() {
         });
     }
 }
+
+/// A transaction of more than five hundred conditions on people was written, answered 500, and on
+/// nobody's record.
+#[test]
+fn many_conditions_are_on_the_record_of_whom_they_name() {
+    let world = World::new();
+    let tester = recipient(&world);
+    let mei = Trail::of(&world, "hanako", "pt-mei");
+    let mother = world.approve(&Ask::new("app-public", "hanako", "launch/patient patient/*.cruds").of("pt-mei"));
+    mother.create(&consent("pt-mei", "RelatedPerson/rp-hanako-mei", "permit", "Patient", "Organization/org-test"));
+    let town = world.importer();
+    let mut daughter = town.get("Patient/pt-mei").json();
+    daughter["identifier"] = json!([{"system": IDENTIFIERS, "value": "named-0"}]);
+    town.put("Patient/pt-mei", &daughter).expect(200);
+    let who = tester.create(&patient("条", "conditions", "2024-04-01"));
+    let record = weight(&who, "2026-01-10", "6.1");
+    let entry = |number: u32| {
+        let condition = format!("patient.identifier={IDENTIFIERS}|named-{number}&code=none-{number}");
+        json!({"resource": record, "request": {"method": "POST", "url": "Observation", "ifNoneExist": condition}})
+    };
+    let entries: Vec<Value> = (0..520).map(entry).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    let before = mei.events("tester").len();
+    tester.post("", &bundle).expect(200);
+    assert_eq!(mei.events("tester").len(), before + 1);
+    assert_eq!(tester.search(&format!("Observation?patient={who}&_summary=count"))["total"], 520);
+}

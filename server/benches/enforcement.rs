@@ -129,7 +129,7 @@ impl Scene {
 
     async fn answer(&self, interaction: Interaction) -> Vec<u8> {
         let origin = Origin { token: &self.token, lenient: false, japanese: false, give: None };
-        let reply = dispatch::answer(&self.server.app, &origin, interaction).await;
+        let reply = Box::pin(dispatch::answer(&self.server.app, &origin, interaction)).await;
         reply.ok().and_then(|reply| reply.body).expect("an answer")
     }
 }

@@ -16,6 +16,7 @@ use crate::circles::Views;
 use crate::consent::caller::{
     Action, Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
+use crate::consent::decide::is_long;
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::stance::{self, Others, StanceKey};
 use crate::consent::subject::SHARED;
@@ -44,6 +45,14 @@ impl App {
     pub async fn holders(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
         let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
         let others = holders.iter().filter_map(|one| one.related_person.as_deref()).map(related_person);
+        Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
+    }
+
+    /// Those of [`App::holders`] whose authority is their own: a delegate sees, and gives nothing on.
+    pub async fn guardians(&self, patient: &str, now: i64) -> Result<Vec<Box<str>>, Error> {
+        let holders = self.accounts.holders(patient, now).await.map_err(StoreError::from)?;
+        let own = holders.iter().filter(|one| authority_of(one).is_some());
+        let others = own.filter_map(|one| one.related_person.as_deref()).map(related_person);
         Ok(std::iter::once(format!("Patient/{patient}").into()).chain(others).collect())
     }
 
@@ -192,6 +201,7 @@ impl App {
         for (patient, citizen) in self.store.citizens(&patients).await? {
             people.insert(citizen.key, patient);
         }
+        let known: HashSet<CitizenKey> = people.keys().copied().collect();
         let mut others = None;
         if caller.patient.is_none() {
             let most = self.config.one_by_one;
@@ -208,9 +218,32 @@ impl App {
                 people.extend(self.store.patients(&sharing).await?);
             }
         }
-        let people: Vec<(CitizenKey, String)> = people.into_iter().collect();
-        let (candidates, standing) = self.candidates(&people, &authorities, now).await?;
-        Ok(Gathered { candidates, standing, others })
+        let all: Vec<(CitizenKey, String)> = people.into_iter().collect();
+        let (candidates, standing) = self.candidates(&all, &authorities, now).await?;
+        let gathered = Gathered { candidates, standing, others };
+        if all.len() > known.len() && !caller.client.portal && is_long(caller, now, &gathered.candidates) {
+            return Box::pin(self.by_stance(caller, &known, gathered)).await;
+        }
+        Ok(gathered)
+    }
+
+    /// The same, where those who share say more than a statement should hold for each of them:
+    /// by stance, if so all are heard. What is said of each one's own days is then one stance.
+    ///
+    /// * `known`: who is spoken of one by one all the same.
+    async fn by_stance(
+        &self,
+        caller: &Caller,
+        known: &HashSet<CitizenKey>,
+        mut gathered: Gathered,
+    ) -> Result<Gathered, Error> {
+        let others = self.stances(caller.concerned_by()).await?;
+        if others.unheard.is_none() {
+            gathered.candidates.retain(|one| known.contains(&one.citizen));
+            gathered.standing.retain(|one| known.contains(&one.citizen));
+            gathered.others = Some(others);
+        }
+        Ok(gathered)
     }
 
     /// What all Consents that may concern one of these say, by stance.

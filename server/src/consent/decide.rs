@@ -82,6 +82,16 @@ const MOST_OF_CITIZEN: usize = 400;
 /// The same for all who are spoken of one by one.
 const MOST_OF_ALL: usize = 1000;
 
+/// Where all of them come to more than this, they are spoken of by stance, if so everybody is
+/// heard. A search is planned in some tenth of a second then.
+const LONG: usize = 400;
+
+/// Whether a statement is long in which each of these is spoken of.
+pub fn is_long(caller: &Caller, now: i64, candidates: &[Candidate]) -> bool {
+    let said = candidates.iter().map(|candidate| rows(caller, now, Action::Search, candidate));
+    said.collect::<HashSet<Predicate>>().iter().map(Predicate::size).sum::<usize>() > LONG
+}
+
 /// One branch for all citizens of whom the same may be seen.
 fn citizens(caller: &Caller, now: i64, action: Action, candidates: &[Candidate]) -> Vec<Branch> {
     let open = candidates.iter().filter(|candidate| !candidate.blocked);

@@ -72,14 +72,18 @@ fn of_an_entry(issue: &Issue) -> bool {
     inside.and_then(|inside| inside.split_once("].")).is_some_and(|(_, rest)| rest.starts_with("resource"))
 }
 
-/// Each entry through the one way in, by itself.
+/// Each entry through the one way in, by itself: what ends while a batch is at work ends for the
+/// entries that are left.
 async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
     let mut reply = Reply { count: entries.len(), ..Reply::default() };
     let (mut answers, mut size) = (Vec::new(), 0);
     for (index, json) in entries.iter().enumerate() {
         let result = match Entry::read(body, &call.base, index, json) {
             Ok(entry) if entry.verb == Verb::Get && size > LARGEST => Err(too_much()),
-            Ok(entry) => alone(call, &entry).await.map(|found| (entry, found)),
+            Ok(entry) => match Box::pin(call.anew()).await {
+                Ok(call) => alone(&call, &entry).await.map(|found| (entry, found)),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let answer = match result {

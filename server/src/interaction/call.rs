@@ -27,28 +27,34 @@ impl App {
     /// # Errors
     /// [`Error::Unauthorized`] unless the token, its client, grant and user are all alive.
     pub async fn call(&self, token: &str, lenient: bool, interaction: &Interaction) -> Result<Call<'_>, Error> {
+        self.called_by(secret::hash(token.as_bytes()).as_ref().into(), lenient, interaction.action()).await
+    }
+
+    /// The same.
+    ///
+    /// * `hash`: of the token.
+    async fn called_by(&self, hash: Arc<[u8]>, lenient: bool, action: Action) -> Result<Call<'_>, Error> {
         let now = self.clock.micros();
-        let hash = secret::hash(token.as_bytes());
-        let known = self.circles.of(hash.as_ref());
+        let known = self.circles.of(&hash);
         if let Some((bearer, circle, warrant)) = known.as_deref().and_then(|known| known.presumed(now))
             && self.store.stands(&warrant).await?
         {
-            return Ok(self.called(bearer, &circle, interaction.action(), now, lenient));
+            return Ok(Call { token: Some(hash), ..self.called(bearer, &circle, action, now, lenient) });
         }
         let watch = known.as_deref().map(|known| &known.watch);
-        let found = self.accounts.bearer_watched(hash.as_ref(), now, watch).await;
+        let found = self.accounts.bearer_watched(&hash, now, watch).await;
         let (bearer, mark) = found.map_err(crate::store::StoreError::from)?.ok_or(Error::Unauthorized)?;
         let bearer = Arc::new(bearer);
         let kept = known.as_deref().and_then(|known| known.circle(&bearer, &mark, now));
         let circle = match kept {
             Some(circle) => circle,
             None => {
-                let circle = Arc::new(self.circle(&bearer, now).await?);
-                self.circles.keep(hash.as_ref(), known.as_deref(), mark, &bearer, &circle, now);
+                let circle = Arc::new(Box::pin(self.circle(&bearer, now)).await?);
+                self.circles.keep(&hash, known.as_deref(), mark, &bearer, &circle, now);
                 circle
             }
         };
-        Ok(self.called(bearer, &circle, interaction.action(), now, lenient))
+        Ok(Call { token: Some(hash), ..self.called(bearer, &circle, action, now, lenient) })
     }
 
     /// The same for a read by a caller who is remembered, without asking yet: its
@@ -77,6 +83,7 @@ impl App {
         Call {
             app: self,
             bearer,
+            token: None,
             view: views.of(action, now, || decide(&circle.caller, now, action, &circle.candidates, &circle.others)),
             caller: circle.caller.clone(),
             candidates: circle.candidates.clone(),
@@ -145,6 +152,17 @@ impl<'a> Call<'a> {
         self.app.store.reader(&self.view).under(self.warrant.as_deref())
     }
 
+    /// The same caller as she is now: what is long at work asks again before each part of it
+    /// whether she may still go on, and what is decided.
+    ///
+    /// # Errors
+    /// [`Error::Unauthorized`] once her token has ended.
+    pub async fn anew(&self) -> Result<Call<'a>, Error> {
+        let Some(token) = &self.token else { return Ok(self.doing(self.action)) };
+        let call = self.app.called_by(token.clone(), self.lenient, self.action).await?;
+        Ok(Call { japanese: self.japanese, give: self.give, looks: self.looks.clone(), ..call })
+    }
+
     /// Whether the answer rests on a decision that was found to stand.
     pub fn confirmed(&self) -> bool {
         self.warrant.as_ref().is_none_or(|warrant| warrant.confirmed())
@@ -155,6 +173,7 @@ impl<'a> Call<'a> {
         Call {
             app: self.app,
             bearer: self.bearer.clone(),
+            token: self.token.clone(),
             caller: self.caller.clone(),
             candidates: self.candidates.clone(),
             standing: self.standing.clone(),
@@ -254,7 +273,9 @@ impl<'a> Call<'a> {
         about: &About,
         old: Option<&Stored>,
     ) -> Result<Keeping, Error> {
-        let subjects = self.subjects(about, draft.at.kind == "Consent").await?;
+        let is_consent = draft.at.kind == "Consent";
+        let subjects = self.subjects(about, is_consent).await?;
+        let before = old.filter(|_| is_consent).map(Stored::json).transpose()?.flatten();
         // In a block: what is asked may not live across the next await.
         let keeping = {
             let asked = write::Asked {
@@ -264,6 +285,7 @@ impl<'a> Call<'a> {
                 resource: &draft.resource,
                 subjects: &subjects,
                 existing: old.map(|old| Keeping { custodian: old.custodian, custody: old.custody }),
+                before: before.as_ref(),
                 time: &|| {
                     let extracted = self.app.extract(&draft.at.kind, &draft.resource).ok()?;
                     extracted.clinical.time.map(|span| span.low..span.high)
@@ -271,7 +293,7 @@ impl<'a> Call<'a> {
             };
             write::decide(&asked).map_err(denied)?
         };
-        if draft.at.kind == "Consent" {
+        if is_consent {
             self.enforceable(&draft.resource).await?;
         }
         Ok(keeping)
@@ -288,7 +310,7 @@ impl<'a> Call<'a> {
                 None => None,
             };
             // Only who gives a Consent must hold authority; nothing else asks for it.
-            let holders = if consent { self.app.holders(patient, self.now).await? } else { Vec::new() };
+            let holders = if consent { self.app.guardians(patient, self.now).await? } else { Vec::new() };
             subjects.push(write::Subject {
                 patient: patient.as_str().into(),
                 custodian: citizen.as_ref().map(|citizen| citizen.custodian),

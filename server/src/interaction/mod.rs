@@ -250,6 +250,8 @@ pub struct Call<'a> {
     pub app: &'a App,
     /// The token.
     pub bearer: Arc<Bearer>,
+    /// Its hash; none in the portal.
+    pub(crate) token: Option<Arc<[u8]>>,
     /// Who asks.
     pub caller: Arc<Caller>,
     /// The citizens who come into question.

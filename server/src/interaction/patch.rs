@@ -304,7 +304,7 @@ fn unread() -> Error {
 /// What a patch leaves behind is not what the client sent: 422 rather than 400.
 fn spoiled(error: Error) -> Error {
     match error {
-        Error::Invalid(issues) => Error::Patched(issues),
+        Error::Invalid(issues) => Error::Patched(unplaced(issues)),
         other => broken(other),
     }
 }
@@ -312,9 +312,15 @@ fn spoiled(error: Error) -> Error {
 /// A rule is broken by what the patch makes, not by the patch.
 fn broken(error: Error) -> Error {
     match error {
-        Error::Unprocessable(issues) => Error::Patched(issues),
+        Error::Unprocessable(issues) => Error::Patched(unplaced(issues)),
         other => other,
     }
+}
+
+/// Without line and column: they are of a text that the client does not have, and would tell how
+/// long is what she is not shown of it.
+fn unplaced(issues: Vec<Issue>) -> Vec<Issue> {
+    issues.into_iter().map(|issue| Issue { place: None, ..issue }).collect()
 }
 
 /// The patched resource for a caller who may read it.

@@ -36,6 +36,9 @@ pub struct Answer {
     pub whole: bool,
 }
 
+/// Identifiers in one question.
+const SOME: usize = 500;
+
 impl Names {
     /// What a search names. Of that what the answer holds for certain is left out: it costs
     /// no question.
@@ -70,12 +73,30 @@ impl Names {
         for (kind, ids) in other.records {
             self.records.entry(kind).or_default().extend(ids);
         }
-        for one in other.identified {
-            if !self.identified.contains(&one) {
-                self.identified.push(one);
-            }
+        for (kind, filter) in other.identified {
+            self.identify(kind, filter);
         }
         self.of_people |= other.of_people;
+    }
+
+    /// Adds what asks for an identifier. A transaction may ask for thousands, mostly by one
+    /// parameter: those are one question.
+    fn identify(&mut self, kind: u16, filter: Filter) {
+        if let Filter::Indexed { param, any, .. } = &filter {
+            let alike = self.identified.iter_mut().find_map(|(other, known)| match known {
+                Filter::Indexed { param: of, any, .. } if *other == kind && of == param => Some(any),
+                _ => None,
+            });
+            if let Some(known) = alike {
+                if !known.ends_with(any) {
+                    known.extend(any.iter().cloned());
+                }
+                return;
+            }
+        }
+        if self.identified.last().is_none_or(|(other, known)| *other != kind || *known != filter) {
+            self.identified.push((kind, filter));
+        }
     }
 
     /// Searches that find the records named, each of one type.
@@ -88,7 +109,14 @@ impl Names {
         let records = self.records.iter();
         let by_id =
             records.map(|(kind, ids)| (*kind, Filter::Id { any: ids.iter().cloned().collect(), negated: false }));
-        by_id.chain(self.identified.iter().cloned()).filter_map(|(kind, filter)| plan(kind, filter)).collect()
+        let identified = self.identified.iter().flat_map(|(kind, filter)| match filter {
+            Filter::Indexed { param, any, negated } => {
+                let some = |any: &[_]| Filter::Indexed { param: param.clone(), any: any.to_vec(), negated: *negated };
+                any.chunks(SOME).map(|any| (*kind, some(any))).collect()
+            }
+            other => vec![(*kind, other.clone())],
+        });
+        by_id.chain(identified).filter_map(|(kind, filter)| plan(kind, filter)).collect()
     }
 
     fn looks(&mut self, kind: u16, shared: &dyn Fn(&str) -> bool) {
@@ -108,7 +136,7 @@ impl Names {
             Filter::Indexed { param, any, .. } if identifies(any) => {
                 if !is_shared(kind, shared) {
                     let filter = Filter::Indexed { param: param.clone(), any: any.clone(), negated: false };
-                    self.identified.push((kind, filter));
+                    self.identify(kind, filter);
                 }
             }
             Filter::Indexed { any, .. } | Filter::Unequal { any, .. } => {
@@ -127,7 +155,7 @@ impl Names {
                 if !named.is_empty() && !is_shared(kind, shared) {
                     let of_named =
                         Filter::Has { source: *source, param: param.clone(), by: by.clone(), filters: named };
-                    self.identified.push((kind, of_named));
+                    self.identify(kind, of_named);
                 }
             }
             Filter::Related { kind, id, .. } | Filter::Compartment { kind, id, .. } => self.record(*kind, id, shared),

@@ -90,6 +90,12 @@ impl Crowd {
             if rids.len() > bound.max(before.len()) {
                 return more().next_back().map(|put| put.id.clone());
             }
+            // What was let through as a denial does not become something else.
+            let here = |put: &&&Put| rids.contains(&put.rid) && before.contains(&put.rid);
+            let mut turned = consents.iter().filter(here).filter(|put| says_else(put) && !refuses(put));
+            if let Some(put) = turned.next_back() {
+                return Some(put.id.clone());
+            }
         }
         self.0 = after;
         None
@@ -100,6 +106,18 @@ impl Crowd {
 fn refuses(put: &Put) -> bool {
     let body = put.body.as_ref().and_then(|body| Json::parse(&body.bytes).ok());
     body.is_some_and(|consent| only_denies(&consent))
+}
+
+/// It says something else than before.
+fn says_else(put: &Put) -> bool {
+    let said = |rows: &[IndexRow]| -> HashSet<i64> {
+        let stances = rows.iter().filter_map(|row| match row {
+            IndexRow::Effect { stance, .. } => Some(*stance),
+            _ => None,
+        });
+        stances.collect()
+    };
+    said(&put.old) != said(&put.new)
 }
 
 /// A Consent in force, before or now.
@@ -165,6 +183,23 @@ mod tests {
         assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny")]), None);
         assert_eq!(takes(MOST_WITH_DENIALS - 1, &[(1, "deny"), (2, "deny")]), refused("c2"));
         assert_eq!(takes(MOST_WITH_DENIALS, &[(1, "deny")]), refused("c1"));
+    }
+
+    /// Denials beyond the number were filed, and then turned into permissions.
+    #[test]
+    fn what_was_let_through_as_a_denial_stays_one() {
+        let turned = |before: usize, kind: &str, stance: i64| {
+            let mut put = put(0, kind);
+            put.old =
+                vec![IndexRow::Effect { citizen: 7, stance, giver: String::new(), since: 0, until: 1, days: None }];
+            let before = (0..).map(|number: i64| -number).take(before).collect();
+            let set = WriteSet { puts: vec![put], ..WriteSet::default() };
+            Crowd(HashMap::from([((7, By::Her), before)])).takes(&set)
+        };
+        assert_eq!(turned(MOST_OF_ONE, "permit", 2), None);
+        assert_eq!(turned(MOST_OF_ONE + 1, "permit", 2), Some("c0".to_owned()));
+        assert_eq!(turned(MOST_OF_ONE + 1, "permit", 1), None, "it says what it said");
+        assert_eq!(turned(MOST_OF_ONE + 1, "deny", 2), None);
     }
 
     /// A town filed a thousand, and the citizen could refuse nothing any more.

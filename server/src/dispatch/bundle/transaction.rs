@@ -531,7 +531,8 @@ fn overlap() -> Error {
 
 async fn later(call: &Call<'_>, entry: &Entry, looks: &Arc<Looks>) -> Result<Reply, Error> {
     let interaction = entry.interaction();
-    crate::dispatch::run(&apart(call, &interaction, looks.clone()), &interaction).await
+    let call = Box::pin(call.anew()).await?;
+    crate::dispatch::run(&apart(&call, &interaction, looks.clone()), &interaction).await
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {

@@ -12,6 +12,8 @@ use crate::store::sql::Sql;
 /// SQLite takes 32,766 values and a million bytes of text, PostgreSQL 65,535 values.
 const MOST_VALUES: usize = 16_000;
 const MOST_TEXT: usize = 500_000;
+/// SQLite takes 500 statements in a union.
+const MOST_PARTS: usize = 400;
 
 /// Rows of one statement, and at which column their own begin.
 pub(super) type Found = (Vec<Row>, usize);
@@ -24,7 +26,9 @@ pub(super) fn portions(parts: Vec<Sql>, whole: bool) -> Vec<Vec<Sql>> {
     for part in parts {
         let (more, longer) = part.size();
         (values, text) = (values + more, text + longer);
-        match all.last_mut().filter(|_| whole || values <= MOST_VALUES && text <= MOST_TEXT) {
+        let fits =
+            |portion: &&mut Vec<Sql>| whole || portion.len() < MOST_PARTS && values <= MOST_VALUES && text <= MOST_TEXT;
+        match all.last_mut().filter(fits) {
             Some(portion) => portion.push(part),
             None => {
                 all.push(vec![part]);

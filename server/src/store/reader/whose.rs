@@ -4,7 +4,7 @@
 
 use techo_profiles::Definitions;
 
-use super::{Reader, Window, overlap, several};
+use super::{Reader, Window, several};
 use crate::consent::view::{CitizenKey, View};
 use crate::search::plan::Plan;
 use crate::store::error::StoreError;
@@ -29,7 +29,8 @@ impl Reader<'_> {
         let parts = plans.iter().flat_map(|plan| select::parts(plan, self.view, Sql::new(OF_ROW))).collect();
         let narrow = plans.iter().all(|plan| select::is_narrow(plan, self.view));
         let mut found = Vec::new();
-        for portion in several::portions(parts, overlap(plans)) {
+        // Who is in several of them is told once in the end.
+        for portion in several::portions(parts, false) {
             let mut matches = Sql::union(portion);
             if let Some(rows) = rows {
                 matches.text(" LIMIT ").bind(i64::from(rows));
