@@ -16,7 +16,7 @@ use crate::circles::Views;
 use crate::consent::caller::{
     Action, Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
-use crate::consent::decide::is_long;
+use crate::consent::decide::{LONG, length, length_by_stance};
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::stance::{self, Others, StanceKey};
 use crate::consent::subject::SHARED;
@@ -221,24 +221,29 @@ impl App {
         let all: Vec<(CitizenKey, String)> = people.into_iter().collect();
         let (candidates, standing) = self.candidates(&all, &authorities, now).await?;
         let gathered = Gathered { candidates, standing, others };
-        if all.len() > known.len() && !caller.client.portal && is_long(caller, now, &gathered.candidates) {
-            return Box::pin(self.by_stance(caller, &known, gathered)).await;
+        if all.len() > known.len() && !caller.client.portal && gathered.others.is_none() {
+            return Box::pin(self.shortened((caller, now), &known, gathered)).await;
         }
         Ok(gathered)
     }
 
-    /// The same, where those who share say more than a statement should hold for each of them:
-    /// by stance, if so all are heard. What is said of each one's own days is then one stance.
+    /// The same by stance, where those who share say more than a statement should hold for each
+    /// of them, and so less, and all are heard. What is said of each one's own days is one stance.
     ///
     /// * `known`: who is spoken of one by one all the same.
-    async fn by_stance(
+    async fn shortened(
         &self,
-        caller: &Caller,
+        (caller, now): (&Caller, i64),
         known: &HashSet<CitizenKey>,
         mut gathered: Gathered,
     ) -> Result<Gathered, Error> {
+        let length = length(caller, now, &gathered.candidates);
+        if length <= LONG {
+            return Ok(gathered);
+        }
         let others = self.stances(caller.concerned_by()).await?;
-        if others.unheard.is_none() {
+        // Each stance is also asked whether it stands.
+        if others.unheard.is_none() && 2 * length_by_stance(caller, now, &others) <= length {
             gathered.candidates.retain(|one| known.contains(&one.citizen));
             gathered.standing.retain(|one| known.contains(&one.citizen));
             gathered.others = Some(others);

@@ -82,14 +82,25 @@ const MOST_OF_CITIZEN: usize = 400;
 /// The same for all who are spoken of one by one.
 const MOST_OF_ALL: usize = 1000;
 
-/// Where all of them come to more than this, they are spoken of by stance, if so everybody is
-/// heard. A search is planned in some tenth of a second then.
-const LONG: usize = 400;
+/// Where all who are spoken of one by one come to more than this, it is asked whether they are
+/// better spoken of by stance. A search is planned in some tenth of a second then.
+pub const LONG: usize = 400;
 
-/// Whether a statement is long in which each of these is spoken of.
-pub fn is_long(caller: &Caller, now: i64, candidates: &[Candidate]) -> bool {
+/// How much is said of citizens who are spoken of one by one: atoms, those of several alike once.
+pub fn length(caller: &Caller, now: i64, candidates: &[Candidate]) -> usize {
     let said = candidates.iter().map(|candidate| rows(caller, now, Action::Search, candidate));
-    said.collect::<HashSet<Predicate>>().iter().map(Predicate::size).sum::<usize>() > LONG
+    said.collect::<HashSet<Predicate>>().iter().map(Predicate::size).sum()
+}
+
+/// How much is said of everyone by stance.
+pub fn length_by_stance(caller: &Caller, now: i64, others: &Others) -> usize {
+    length(caller, now, &[anyone(others)])
+}
+
+/// Whoever is not spoken of one by one: she may have said any of this.
+fn anyone(others: &Others) -> Candidate {
+    let consents = others.said.clone();
+    Candidate { citizen: 0, patient: Box::default(), authority: None, blocked: false, consents }
 }
 
 /// One branch for all citizens of whom the same may be seen.
@@ -175,13 +186,7 @@ fn everyone_else(
     if others.said.is_empty() {
         return None;
     }
-    let anyone = Candidate {
-        citizen: 0,
-        patient: Box::default(),
-        authority: None,
-        blocked: false,
-        consents: others.said.clone(),
-    };
+    let anyone = anyone(others);
     let types = citizen(caller, now, action, &anyone, &rows(caller, now, action, &anyone));
     let unheard = others.unheard.as_ref().map(|actors| Unheard {
         heard: others.said.iter().filter_map(|policy| policy.stance).collect(),

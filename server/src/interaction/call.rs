@@ -75,7 +75,7 @@ impl App {
         let hash = secret::hash(token.as_bytes());
         let (bearer, circle, warrant) = self.circles.of(hash.as_ref())?.presumed(now)?;
         let call = self.called(bearer, &circle, interaction.action(), now, lenient);
-        Some(Call { warrant: Some(Arc::new(warrant)), ..call })
+        Some(Call { warrant: Some(Arc::new(warrant)), token: Some(hash.as_ref().into()), ..call })
     }
 
     fn called(&self, bearer: Arc<BearerRow>, circle: &Circle, action: Action, now: i64, lenient: bool) -> Call<'_> {
