@@ -529,4 +529,19 @@ fn dozens_who_share_since_a_day_of_their_own_are_all_shown() {
         assert_eq!(count - before, u64::from(*share.end()));
         assert_eq!(tester.ids(&format!("Observation?patient=days-{}", share.start())).len(), 1);
     }
+    // One who says more things to everyone than are decided about by stance hides nobody of them.
+    let who = "pt-stranger";
+    let herself = world.approve(&Ask::new("app-public", "stranger", "launch/patient patient/*.cruds").of(who));
+    let odd: Vec<(String, Value)> = (0..65)
+        .map(|number| {
+            let mut permit = consent(who, &format!("Patient/{who}"), "permit", "Observation", TOWN);
+            permit["provision"].as_object_mut().expect("a provision").remove("actor");
+            permit["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": format!("odd-{number}")}]}]);
+            (urn(number), permit)
+        })
+        .collect();
+    herself.post("", &transaction(&odd)).expect(200);
+    let count = tester.search("Observation?_summary=count")["total"].as_u64().expect("a total");
+    assert_eq!(count - before, 90);
+    assert_eq!(tester.ids("Observation?patient=days-90").len(), 1);
 }

@@ -16,7 +16,7 @@ use crate::circles::Views;
 use crate::consent::caller::{
     Action, Authority, AuthorityKind, Caller, Candidate, Client, Membership, Organization, Purpose, User,
 };
-use crate::consent::decide::{LONG, length, length_by_stance};
+use crate::consent::decide::{LONG, MOST_OF_ALL, length, length_by_stance};
 use crate::consent::policy::{self, Policy, Terms};
 use crate::consent::stance::{self, Others, StanceKey};
 use crate::consent::subject::SHARED;
@@ -213,7 +213,9 @@ impl App {
                 self.store.sharing_with(&caller.shared_with(), most + 1).await?
             };
             if sharing.len() > most && !caller.client.portal {
-                others = Some(self.stances(caller.concerned_by()).await?);
+                let said = self.stances(caller.concerned_by()).await?;
+                people.extend(self.odd(&said).await?);
+                others = Some(said);
             } else {
                 people.extend(self.store.patients(&sharing).await?);
             }
@@ -228,7 +230,8 @@ impl App {
     }
 
     /// The same by stance, where those who share say more than a statement should hold for each
-    /// of them, and so less, and all are heard. What is said of each one's own days is one stance.
+    /// of them, and so less, or more than is heard. What is said of each one's own days is one
+    /// stance. Of whom another stance stands is spoken one by one all the same.
     ///
     /// * `known`: who is spoken of one by one all the same.
     async fn shortened(
@@ -242,13 +245,26 @@ impl App {
             return Ok(gathered);
         }
         let others = self.stances(caller.concerned_by()).await?;
+        let odd: HashSet<CitizenKey> = self.odd(&others).await?.into_keys().collect();
+        let stays = |citizen: &CitizenKey| known.contains(citizen) || odd.contains(citizen);
+        let rest: Vec<Candidate> = gathered.candidates.iter().filter(|one| stays(&one.citizen)).cloned().collect();
         // Each stance is also asked whether it stands.
-        if others.unheard.is_none() && 2 * length_by_stance(caller, now, &others) <= length {
-            gathered.candidates.retain(|one| known.contains(&one.citizen));
-            gathered.standing.retain(|one| known.contains(&one.citizen));
+        let by_stance = 2 * length_by_stance(caller, now, &others) + self::length(caller, now, &rest);
+        if by_stance <= length || length > MOST_OF_ALL {
+            gathered.candidates = rest;
+            gathered.standing.retain(|one| stays(&one.citizen));
             gathered.others = Some(others);
         }
         Ok(gathered)
+    }
+
+    /// Those for whom a stance stands that is not heard: as many as may be spoken of one by one,
+    /// whoever has had it longest. Nobody sees the others.
+    async fn odd(&self, others: &Others) -> Result<BTreeMap<CitizenKey, String>, Error> {
+        let Some(actors) = &others.unheard else { return Ok(BTreeMap::new()) };
+        let heard: Vec<StanceKey> = others.said.iter().filter_map(|policy| policy.stance).collect();
+        let odd = self.store.odd(actors, &heard, self.config.one_by_one).await?;
+        Ok(self.store.patients(&odd).await?.into_iter().collect())
     }
 
     /// What all Consents that may concern one of these say, by stance.

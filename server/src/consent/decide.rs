@@ -80,7 +80,7 @@ pub fn system(_: Work) -> View {
 const MOST_OF_CITIZEN: usize = 400;
 
 /// The same for all who are spoken of one by one.
-const MOST_OF_ALL: usize = 1000;
+pub const MOST_OF_ALL: usize = 1000;
 
 /// Where all who are spoken of one by one come to more than this, it is asked whether they are
 /// better spoken of by stance. A search is planned in some tenth of a second then.
