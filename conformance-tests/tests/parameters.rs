@@ -242,6 +242,11 @@ fn a_changed_definition_blinds_no_search() {
     indexed(&tester, "eyes");
     assert_eq!(count(&tester, "Patient?eyes=other"), 6);
     assert_eq!(count(&tester, "Patient?eyes=brown"), 0);
+    // Who waits for a hundred percent waited for ever.
+    let asked = json!({"resourceType": "Parameters", "parameter": [{"name": "progressOnly", "valueBoolean": true}]});
+    let told = || tester.post("$reindex", &asked).expect(200).json().to_string();
+    until("all is done", || told().contains("\"done\""));
+    assert!(told().contains("\"valueUnsignedInt\":100") && !told().contains("\"valueUnsignedInt\":0"), "{}", told());
     // The same said again changes nothing.
     let mut same = definition("eyes", "eyes", "Patient.gender");
     same["description"] = json!("Said in other words.");
@@ -438,4 +443,21 @@ fn a_parameter_that_is_ready_is_claimed_in_every_form() {
     assert_eq!(every(), [true; 3]);
     tester.delete("SearchParameter/forms").expect(204);
     assert_eq!(every(), [false; 3]);
+}
+
+/// A zero with a sign, which databases do not keep, was another row each time the index was checked.
+#[test]
+fn a_negative_zero_is_a_zero() {
+    let world = World::new();
+    let tester = world.tester();
+    let code = json!({"text": "x"});
+    let body = format!(
+        r#"{{"resourceType":"Observation","status":"final","code":{code},"valueQuantity":{{"value":-0.0,"unit":"kg","system":"http://unitsofmeasure.org","code":"kg"}}}}"#
+    );
+    tester.request("POST", "Observation").body("application/fhir+json", &*body).send().expect(201);
+    let body = r#"{"resourceType":"RiskAssessment","status":"final","subject":{"display":"x"},"prediction":[{"probabilityDecimal":-0.0}]}"#;
+    tester.request("POST", "RiskAssessment").body("application/fhir+json", body).send().expect(201);
+    assert_eq!(checked(&world)["different"], 0);
+    assert_eq!(count(&tester, "Observation?value-quantity=0|http://unitsofmeasure.org|kg"), 1);
+    assert_eq!(count(&tester, "RiskAssessment?probability=0"), 1);
 }

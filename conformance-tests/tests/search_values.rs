@@ -528,3 +528,45 @@ fn quantities_are_sorted_by_how_much_they_are_whatever_their_unit_is_called() {
         assert_eq!(tester.ids(&format!("Observation?value-quantity={}", encode(query))).len(), 1, "{query}");
     }
 }
+
+/// R4 has the two parts of this composite written one for the other: it found nothing.
+#[test]
+fn a_document_is_found_by_what_it_replaces() {
+    let world = World::new();
+    let tester = world.tester();
+    let content = json!([{"attachment": {"title": "x"}}]);
+    let old = tester.create(&json!({"resourceType": "DocumentReference", "status": "superseded", "content": content}));
+    let new = tester.create(&json!({"resourceType": "DocumentReference", "status": "current", "content": content,
+        "relatesTo": [{"code": "replaces", "target": {"reference": format!("DocumentReference/{old}")}}]}));
+    for (value, found) in [
+        (format!("DocumentReference/{old}$replaces"), true),
+        (format!("{old}$replaces"), true),
+        (format!("{old}$appends"), false),
+        (format!("{new}$replaces"), false),
+    ] {
+        let ids = tester.ids(&format!("DocumentReference?relationship={value}"));
+        assert_eq!(ids, if found { vec![new.clone()] } else { Vec::new() }, "{value}");
+    }
+}
+
+/// A document was found by another Composition, which had the id of its own.
+#[test]
+fn a_document_is_not_found_by_a_strange_composition() {
+    let world = World::new();
+    let tester = world.tester();
+    let composition = |title: &str, id: &str| {
+        json!({"resourceType": "Composition", "id": id, "status": "final", "type": {"text": title}, "title": title,
+            "date": "2026-01-10", "author": [{"display": "x"}]})
+    };
+    let document = json!({"resourceType": "Bundle", "type": "document", "timestamp": "2026-01-10T00:00:00Z",
+        "identifier": {"system": "urn:documents", "value": "1"},
+        "entry": [{"fullUrl": "urn:uuid:4d8f2bd0-3f2e-4a53-9f0a-7a6f3b1c0002", "resource": composition("紹介状", "inside")}]});
+    let id = tester.create(&document);
+    tester.put("Composition/inside", &composition("別の文書", "inside")).expect(201);
+    assert_eq!(tester.ids("Bundle?composition=Composition/inside"), [id]);
+    for refused in
+        ["Bundle?composition.title=別", "Bundle?composition:Composition.title=別", "Bundle?_include=Bundle:composition"]
+    {
+        tester.get(refused).refused(400);
+    }
+}

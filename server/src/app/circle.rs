@@ -264,6 +264,13 @@ impl App {
         let Some(actors) = &others.unheard else { return Ok(BTreeMap::new()) };
         let heard: Vec<StanceKey> = others.said.iter().filter_map(|policy| policy.stance).collect();
         let odd = self.store.odd(actors, &heard, self.config.one_by_one).await?;
+        if odd.len() >= self.config.one_by_one {
+            tracing::warn!(
+                heard = heard.len(),
+                "the Consents that concern one caller say more different things than are decided about; \
+                 citizens whose own few others have are not shown without a patient in context"
+            );
+        }
         Ok(self.store.patients(&odd).await?.into_iter().collect())
     }
 
@@ -297,13 +304,6 @@ impl App {
             found = Others::bearable(found, |key| voices.get(&key).copied().unwrap_or(0));
         }
         let all = all && found.len() == all_of_them;
-        if !all {
-            tracing::warn!(
-                heard = found.len(),
-                "the Consents that concern one caller say more different things than are decided about; \
-                 citizens whose own few others have are not shown without a patient in context"
-            );
-        }
         Ok(Others { said: found, unheard: (!all).then_some(actors) })
     }
 

@@ -363,6 +363,11 @@ fn all_numbered(dictionary: &Dictionary, extracted: &Extracted) -> Option<(Vec<I
     Some((rows, codes.collect::<Option<_>>()?))
 }
 
+/// As a database gives it back: a zero has no sign there.
+fn bits(number: f64) -> u64 {
+    (number + 0.0).to_bits()
+}
+
 fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
     let param = dictionary.parameter(&row.param)?;
     let grp = i32::try_from(row.grp).ok()?;
@@ -375,17 +380,17 @@ fn numbered(dictionary: &Dictionary, row: &Row) -> Option<IndexRow> {
             IndexRow::String { param, folded: (**folded).to_owned(), grp, original: (**original).to_owned() }
         }
         Cell::Date { low, high } => IndexRow::Date { param, low: *low, high: *high, grp },
-        Cell::Number { low, high } => IndexRow::Number { param, low: low.to_bits(), high: high.to_bits(), grp },
+        Cell::Number { low, high } => IndexRow::Number { param, low: bits(*low), high: bits(*high), grp },
         Cell::Quantity(cell) => IndexRow::Quantity {
             param,
             unit: dictionary.code(&cell.unit.system, &cell.unit.code)?,
-            low: cell.low.to_bits(),
-            high: cell.high.to_bits(),
+            low: bits(cell.low),
+            high: bits(cell.high),
             grp,
             canonical: (
                 dictionary.code(&cell.canonical_unit.system, &cell.canonical_unit.code)?,
-                cell.canonical_low.to_bits(),
-                cell.canonical_high.to_bits(),
+                bits(cell.canonical_low),
+                bits(cell.canonical_high),
             ),
         },
         Cell::Uri(value) => IndexRow::Uri { param, value: (**value).to_owned(), grp },

@@ -71,9 +71,12 @@ fn progress(name: &str, target: i64, walk: Option<&Rebuild>) -> Json {
         _ => "waiting",
     };
     // How many records there are, of others too, is nobody's to know.
-    let walk = walk.filter(|walk| walk.target == target);
-    let percent =
-        walk.map_or(0, |walk| if walk.total > 0 { (walk.done * 100 / walk.total).clamp(0, 100) } else { 100 });
+    let percent = match walk {
+        Some(walk) if walk.finished >= target => 100,
+        Some(walk) if walk.target == target && walk.total > 0 => (walk.done * 100 / walk.total).clamp(0, 100),
+        Some(walk) if walk.target == target => 100,
+        _ => 0,
+    };
     json!({"name": "type", "part": [
         {"name": "type", "valueCode": name},
         {"name": "state", "valueCode": state},

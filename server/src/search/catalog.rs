@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use foldhash::HashMap;
 use techo_profiles::Definitions;
-use techo_profiles::definitions::{Binding, ParameterKind, SearchParameter, Strength};
+use techo_profiles::definitions::{Binding, Component, ParameterKind, SearchParameter, Strength};
 use techo_profiles::path::{Expression, PathError};
 
 use super::derived::{Derived, derive};
@@ -185,6 +185,12 @@ impl Parameter {
     pub fn addresses(&self, kind: u16) -> bool {
         let plain = |types: &[Box<str>]| types.iter().all(|name| matches!(&**name, "canonical" | "uri" | "url"));
         self.named.contains(&kind) && self.types.as_deref().is_some_and(plain)
+    }
+
+    /// Whether its values are resources that the record holds, as a document its Composition:
+    /// no chain leads into them.
+    pub fn is_inline(&self) -> bool {
+        self.types.as_deref().is_some_and(|types| !types.is_empty() && types.iter().all(|name| &**name == "Resource"))
     }
 
     /// Whether one of its values can be to a resource of this type, by type and id.
@@ -454,11 +460,24 @@ impl Maker<'_> {
                 Path::Expression(_) => self.name,
             });
             let paths: Vec<Vec<Path>> =
-                starts.map(|start| self.paths(start, &component.expression)).collect::<Result<_, _>>()?;
+                starts.map(|start| self.paths(start, part_of(definition, component))).collect::<Result<_, _>>()?;
             let types = types(&mut paths.iter().flatten());
             parts.push(Part { key: part_key(key, number), kind, paths, types, targets: self.numbers(&known.targets) });
         }
         Ok(parts)
+    }
+}
+
+/// Where a part of a composite lies. R4 has written the two of `relationship` of a
+/// `DocumentReference` one for the other: the code is to be a reference, the reference a code.
+///
+/// Source: FHIR R4 documentreference.html#search; later versions have them right
+fn part_of<'d>(definition: &SearchParameter, component: &'d Component) -> &'d str {
+    let crossed = definition.url == "http://hl7.org/fhir/SearchParameter/DocumentReference-relationship";
+    match component.expression.as_str() {
+        "code" if crossed => "target",
+        "target" if crossed => "code",
+        own => own,
     }
 }
 

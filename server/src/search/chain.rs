@@ -61,6 +61,9 @@ impl<'a> Reader<'a> {
     /// The types that the step leads to.
     fn targets(&self, parameter: &Parameter, modifier: Modifier<'_>) -> Result<Vec<u16>, Reason> {
         let code = &parameter.code;
+        if parameter.is_inline() {
+            return Err(Reason::NotDone { name: code.clone() });
+        }
         let mut targets = match &parameter.reach {
             Some(reach) => [&reach[..], &parameter.named].concat(),
             None => parameter.targets.clone(),

@@ -99,7 +99,9 @@ fn of(definitions: &Definitions, trail: &Trail) -> Reach {
                     found.extend(targets(definitions, path, REFERENCE)?);
                 }
             }
-            // An extension's value, or a resource held inline.
+            // A resource held inline is itself what is meant: no other here.
+            RESOURCE => {}
+            // An extension's value.
             _ => return None,
         }
     }
@@ -133,6 +135,7 @@ fn common(declared: Vec<u16>, found: Option<&[u16]>) -> Vec<u16> {
 
 const CANONICAL: &str = "canonical";
 const REFERENCE: &str = "Reference";
+const RESOURCE: &str = "Resource";
 
 #[cfg(test)]
 mod tests {
@@ -151,7 +154,7 @@ mod tests {
             ("Library", "depends-on", Some(vec![])),
             ("QuestionnaireResponse", "questionnaire", Some(vec![])),
             ("PlanDefinition", "definition", Some(vec![])),
-            ("Bundle", "composition", Some(vec!["Composition"])),
+            ("Bundle", "composition", Some(vec![])),
         ] {
             let definition = definitions.parameter(name, code).expect("a parameter of R4");
             let found = reach(definitions, name, definition);

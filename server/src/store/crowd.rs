@@ -20,7 +20,11 @@ use crate::consent::view::CitizenKey;
 /// The Consents in force of the citizens to whom something is added: their own, and what
 /// custodians have filed.
 #[derive(Debug)]
-pub(super) struct Crowd(HashMap<(CitizenKey, By), HashSet<i64>>);
+pub(super) struct Crowd {
+    has: HashMap<(CitizenKey, By), HashSet<i64>>,
+    /// Those that only deny, of what is changed where somebody has many.
+    denials: HashSet<i64>,
+}
 
 /// Who filed a Consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +65,11 @@ impl Crowd {
                 found.entry((row.get(0)?, By::of(row.get(2)?))).or_default().insert(row.get(1)?);
             }
         }
-        Ok(Self(found))
+        let many = found.values().filter(|rids| rids.len() > MOST_OF_ONE).flatten();
+        let many: HashSet<i64> = many.copied().collect();
+        let changed = sets.iter().flat_map(|set| &set.puts).map(|put| put.rid).filter(|rid| many.contains(rid));
+        let denials = denials(connection, &changed.collect::<Vec<_>>()).await?;
+        Ok(Self { has: found, denials })
     }
 
     /// Adds what a set does. If somebody would have more than may be, and more than before,
@@ -71,7 +79,7 @@ impl Crowd {
         if consents.is_empty() {
             return None;
         }
-        let mut after = self.0.clone();
+        let mut after = self.has.clone();
         for put in &consents {
             for rids in after.values_mut() {
                 rids.remove(&put.rid);
@@ -83,7 +91,7 @@ impl Crowd {
         }
         let none = HashSet::new();
         for (whose, rids) in after.iter().filter(|(_, rids)| rids.len() > MOST_OF_ONE) {
-            let before = self.0.get(whose).unwrap_or(&none);
+            let before = self.has.get(whose).unwrap_or(&none);
             let more = || consents.iter().filter(|put| rids.contains(&put.rid) && !before.contains(&put.rid));
             // She can still refuse, whatever she has shared before.
             let bound = if more().all(|put| refuses(put)) { MOST_WITH_DENIALS } else { MOST_OF_ONE };
@@ -91,13 +99,13 @@ impl Crowd {
                 return more().next_back().map(|put| put.id.clone());
             }
             // What was let through as a denial does not become something else.
-            let here = |put: &&&Put| rids.contains(&put.rid) && before.contains(&put.rid);
-            let mut turned = consents.iter().filter(here).filter(|put| says_else(put) && !refuses(put));
+            let denied = |put: &&&Put| rids.contains(&put.rid) && self.denials.contains(&put.rid);
+            let mut turned = consents.iter().filter(denied).filter(|put| !refuses(put));
             if let Some(put) = turned.next_back() {
                 return Some(put.id.clone());
             }
         }
-        self.0 = after;
+        self.has = after;
         None
     }
 }
@@ -108,16 +116,22 @@ fn refuses(put: &Put) -> bool {
     body.is_some_and(|consent| only_denies(&consent))
 }
 
-/// It says something else than before.
-fn says_else(put: &Put) -> bool {
-    let said = |rows: &[IndexRow]| -> HashSet<i64> {
-        let stances = rows.iter().filter_map(|row| match row {
-            IndexRow::Effect { stance, .. } => Some(*stance),
-            _ => None,
-        });
-        stances.collect()
-    };
-    said(&put.old) != said(&put.new)
+/// Those of these Consents that only deny.
+async fn denials(connection: &impl Runs, rids: &[i64]) -> Result<HashSet<i64>, StoreError> {
+    let mut found = HashSet::new();
+    for some in rids.chunks(64) {
+        let many = vec!["?"; some.len()].join(", ");
+        let sql =
+            format!("SELECT e.rid, s.said FROM effect e JOIN stance s ON s.id = e.stance WHERE e.rid IN ({many})");
+        let values: Vec<Value> = some.iter().map(|rid| Value::from(*rid)).collect();
+        for row in connection.rows(statement(connection.backend(), &sql, values)).await? {
+            let said: String = row.get(1)?;
+            if Json::parse(said.as_bytes()).is_ok_and(|said| only_denies(&said)) {
+                found.insert(row.get(0)?);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// A Consent in force, before or now.
@@ -164,12 +178,16 @@ mod tests {
         }
     }
 
+    fn crowd(by: By, before: HashSet<i64>) -> Crowd {
+        Crowd { has: HashMap::from([((7, by), before)]), denials: HashSet::new() }
+    }
+
     /// Whether somebody with `before` Consents in force may have these too, of which
     /// those from 1 on are new.
     fn takes(before: usize, more: &[(i64, &str)]) -> Option<String> {
         let before = (0..).map(|number: i64| -number).take(before).collect();
         let puts = more.iter().map(|(rid, kind)| put(*rid, kind)).collect();
-        Crowd(HashMap::from([((7, By::Her), before)])).takes(&WriteSet { puts, ..WriteSet::default() })
+        crowd(By::Her, before).takes(&WriteSet { puts, ..WriteSet::default() })
     }
 
     #[test]
@@ -188,18 +206,16 @@ mod tests {
     /// Denials beyond the number were filed, and then turned into permissions.
     #[test]
     fn what_was_let_through_as_a_denial_stays_one() {
-        let turned = |before: usize, kind: &str, stance: i64| {
-            let mut put = put(0, kind);
-            put.old =
-                vec![IndexRow::Effect { citizen: 7, stance, giver: String::new(), since: 0, until: 1, days: None }];
+        let turned = |before: usize, from: &str, to: &str| {
             let before = (0..).map(|number: i64| -number).take(before).collect();
-            let set = WriteSet { puts: vec![put], ..WriteSet::default() };
-            Crowd(HashMap::from([((7, By::Her), before)])).takes(&set)
+            let denials = if from == "deny" { HashSet::from([0]) } else { HashSet::new() };
+            let set = WriteSet { puts: vec![put(0, to)], ..WriteSet::default() };
+            Crowd { denials, ..crowd(By::Her, before) }.takes(&set)
         };
-        assert_eq!(turned(MOST_OF_ONE, "permit", 2), None);
-        assert_eq!(turned(MOST_OF_ONE + 1, "permit", 2), Some("c0".to_owned()));
-        assert_eq!(turned(MOST_OF_ONE + 1, "permit", 1), None, "it says what it said");
-        assert_eq!(turned(MOST_OF_ONE + 1, "deny", 2), None);
+        assert_eq!(turned(MOST_OF_ONE, "deny", "permit"), None);
+        assert_eq!(turned(MOST_OF_ONE + 1, "deny", "permit"), Some("c0".to_owned()));
+        assert_eq!(turned(MOST_OF_ONE + 1, "permit", "permit"), None, "what was shared may be narrowed");
+        assert_eq!(turned(MOST_OF_ONE + 1, "deny", "deny"), None);
     }
 
     /// A town filed a thousand, and the citizen could refuse nothing any more.
@@ -211,7 +227,7 @@ mod tests {
             WriteSet { puts: vec![put], ..WriteSet::default() }
         };
         let many = (0..).map(|number: i64| -number).take(MOST_WITH_DENIALS).collect();
-        let mut crowd = Crowd(HashMap::from([((7, By::Custodian), many)]));
+        let mut crowd = crowd(By::Custodian, many);
         assert_eq!(crowd.takes(&filed(1)), Some("c1".to_owned()));
         assert_eq!(crowd.takes(&WriteSet { puts: vec![put(2, "permit")], ..WriteSet::default() }), None);
     }

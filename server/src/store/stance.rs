@@ -101,7 +101,7 @@ impl Store {
         Ok((chosen, false))
     }
 
-    /// The voices for each of these stances, in millionths of a millionth. Each citizen has one,
+    /// The voices for each of these stances, in thousandths of a millionth. Each citizen has one,
     /// and each custodian for all that it files in citizens' names: divided among what she, or it
     /// for each of them, says of these.
     pub async fn voices(&self, stances: &[StanceKey]) -> Result<HashMap<StanceKey, i64>, StoreError> {
@@ -168,7 +168,7 @@ fn voices(among: Sql) -> Sql {
     said.bind(published).text(" THEN -r.custodian ELSE e.citizen END AS voice, CASE WHEN r.custody = ");
     said.bind(published).text(" THEN 1 ELSE 0 END AS filed FROM effect e LEFT JOIN resource r ON r.rid = e.rid ");
     said.text("WHERE e.stance").among(among);
-    let mut sql = Sql::new("SELECT d.stance, CAST(SUM(1000000000000 / h.many) AS BIGINT) AS voices, d.filed FROM (");
+    let mut sql = Sql::new("SELECT d.stance, CAST(SUM(1000000000 / h.many) AS BIGINT) AS voices, d.filed FROM (");
     sql.push(said.clone()).text(") d JOIN (SELECT b.voice, COUNT(*) AS many FROM (").push(said);
     sql.text(") b GROUP BY b.voice) h ON h.voice = d.voice GROUP BY d.stance, d.filed");
     sql
