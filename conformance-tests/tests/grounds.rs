@@ -291,3 +291,23 @@ fn a_batch_at_work_ends_with_the_consent() {
     assert_eq!(codes, ["200", "200", "401", "401"], "{answer}");
     assert!(mother.ids("Observation?patient=pt-mei&value-quantity=77.5").is_empty());
 }
+
+/// A batch stored references to its own entries as they were: records about nobody.
+#[test]
+fn an_entry_of_a_batch_refers_to_no_other() {
+    let world = World::new();
+    let tester = world.tester();
+    let name = "urn:uuid:4d8f2bd0-3f2e-4a53-9f0a-7a6f3b1c0003";
+    let mut record = weight("x", "2026-01-10", "6.1");
+    record["subject"]["reference"] = json!(name.to_uppercase().replace("URN:UUID", "urn:uuid"));
+    let entries = json!([
+        {"fullUrl": name, "resource": patient("束", "batch-names", "2024-04-01"), "request": {"method": "POST", "url": "Patient"}},
+        {"resource": record, "request": {"method": "POST", "url": "Observation"}}
+    ]);
+    let answer =
+        tester.post("", &json!({"resourceType": "Bundle", "type": "batch", "entry": entries})).expect(200).json();
+    let status = |at: usize| answer["entry"][at]["response"]["status"].as_str().unwrap_or_default()[..3].to_owned();
+    assert_eq!([status(0), status(1)], ["201", "400"], "{answer}");
+    let issue = &answer["entry"][1]["response"]["outcome"]["issue"][0];
+    assert_eq!(issue["expression"][0], "Bundle.entry[1].resource", "{answer}");
+}

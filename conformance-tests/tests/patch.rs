@@ -522,3 +522,20 @@ fn a_narrative_does_not_outlive_what_it_tells() {
     patched(&tester, &place, &json!(both)).expect(200);
     assert!(tester.get(&place).expect(200).text().contains("Born 1999"));
 }
+
+/// Who took the last of a list was told that an empty list says nothing.
+#[test]
+fn the_last_item_of_a_list_takes_the_list_along() {
+    let world = World::new();
+    let tester = world.tester();
+    let mut resource = patient("空", "emptied", "2024-04-01");
+    resource["telecom"] = json!([{"value": "1"}, {"value": "2"}]);
+    resource["contact"] = json!([{"name": {"given": ["一"]}}]);
+    let path = format!("Patient/{}", tester.create(&resource));
+    let remove = |path: &str| json!({"op": "remove", "path": path});
+    let changes = json!([remove("/telecom/0"), remove("/telecom/0"), remove("/contact/0/name/given/0")]);
+    let after = patched(&tester, &path, &changes).expect(200).json();
+    assert!(after.get("telecom").is_none() && after.get("contact").is_none(), "{after}");
+    // One that is put in says nothing all the same.
+    patched(&tester, &path, &json!([{"op": "add", "path": "/telecom", "value": []}])).refused(422);
+}

@@ -35,6 +35,40 @@ pub fn apply(resource: &mut Json, patch: &Json) -> Result<(), PatchError> {
     Ok(())
 }
 
+/// The same on a FHIR resource, which has no empty list and no empty element: what a removal has
+/// left empty goes with it. Who removes the last item of a list need not know that it is.
+///
+/// # Errors
+/// As of [`apply`].
+pub fn apply_to_resource(resource: &mut Json, patch: &Json) -> Result<(), PatchError> {
+    apply(resource, patch)?;
+    if patch.items().iter().any(|one| matches!(one.str("op"), Some("remove" | "move"))) {
+        emptied(resource);
+    }
+    Ok(())
+}
+
+fn emptied(json: &mut Json) {
+    let is_empty = |json: &Json| match json.value() {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    };
+    match json.value_mut() {
+        Value::Object(members) => {
+            for member in members.iter_mut() {
+                emptied(&mut member.value);
+            }
+            members.retain(|member| !is_empty(&member.value));
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(emptied);
+            items.retain(|item| !is_empty(item));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 type Fault = (Reason, &'static str);
 
 /// One change.

@@ -13,6 +13,7 @@ mod names;
 mod path;
 mod transaction;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use techo_profiles::json::Json;
@@ -77,10 +78,12 @@ fn of_an_entry(issue: &Issue) -> bool {
 async fn batch(call: &Call<'_>, body: &[u8], entries: &[Json]) -> Result<Reply, Error> {
     let mut reply = Reply { count: entries.len(), ..Reply::default() };
     let (mut answers, mut size) = (Vec::new(), 0);
+    let names: HashSet<String> = entries.iter().filter_map(|entry| entry.str("fullUrl")).map(names::key_of).collect();
     for (index, json) in entries.iter().enumerate() {
         let result = match Entry::read(body, &call.base, index, json) {
             Ok(entry) if entry.verb == Verb::Get && size > LARGEST => Err(too_much()),
             Ok(entry) => match Box::pin(call.anew()).await {
+                Ok(_) if names::refers(call, &entry, &names) => Err(apart_from_others()),
                 Ok(call) => alone(&call, &entry).await.map(|found| (entry, found)),
                 Err(error) => Err(error),
             },
@@ -111,6 +114,15 @@ async fn alone(call: &Call<'_>, entry: &Entry) -> Result<Reply, Error> {
     };
     own.record(&interaction, &result).await?;
     result
+}
+
+fn apart_from_others() -> Error {
+    fault(
+        "This refers to another entry of the batch by its fullUrl, and entries of a batch know nothing of each other: \
+         send a transaction.",
+        "batch の別の entry を fullUrl で参照しています。batch の entry は互いに独立しているため、transaction で送ってください。",
+        "resource",
+    )
 }
 
 /// The call of one entry. What it looks at is kept under a record of its own: the Bundle's

@@ -82,7 +82,9 @@ impl Call<'_> {
             Err(_) => (Kind::Refusal, Outcome::Refused),
         };
         let disclosed = result.as_ref().map_or(&[][..], |reply| &reply.disclosed);
-        let mut told = self.told(disclosed, looked).await?;
+        // Some of a Bundle may have been written.
+        let done = written.is_some() || matches!(interaction, Interaction::Bundle(_) | Interaction::Operation(_));
+        let mut told = self.told(disclosed, looked, done).await?;
         if let Some(reply) = written {
             told.retain(|citizen, _| reply.disclosed.iter().all(|(one, _)| one != citizen));
             if told.is_empty() {

@@ -110,7 +110,7 @@ impl Changes {
 
     fn apply(&self, call: &Call<'_>, resource: &mut Json) -> Result<(), Error> {
         let done = match self.form {
-            Form::Json => json_patch::apply(resource, &self.json),
+            Form::Json => json_patch::apply_to_resource(resource, &self.json),
             Form::FhirPath => fhir_patch::apply(call.definitions, resource, &self.json),
         };
         done.map_err(|error| self.refused(&error))

@@ -120,7 +120,10 @@ impl Store {
         most: usize,
     ) -> Result<Vec<CitizenKey>, StoreError> {
         let mut named = Sql::new("SELECT n.stance FROM stance_actor n WHERE ");
-        named.push(naming(actors)).text(" AND n.stance NOT IN ").list(heard.iter().copied());
+        named.push(naming(actors));
+        if !heard.is_empty() {
+            named.text(" AND n.stance NOT IN ").list(heard.iter().copied());
+        }
         let mut sql = Sql::new("SELECT e.citizen FROM effect e WHERE e.stance");
         sql.among(named).text(" GROUP BY e.citizen ORDER BY MIN(e.rid) LIMIT ");
         sql.bind(i64::try_from(most).unwrap_or(i64::MAX));

@@ -223,6 +223,21 @@ fn key(text: &str) -> Cow<'_, str> {
     if is_own(text) { Cow::Owned(text.to_ascii_lowercase()) } else { Cow::Borrowed(text) }
 }
 
+/// The same for a batch, where it names nothing.
+pub(super) fn key_of(full_url: &str) -> String {
+    key(full_url).into_owned()
+}
+
+/// Whether an entry of a batch refers to another by a name that only the Bundle knows.
+///
+/// * `names`: each `fullUrl`, as of [`key_of`].
+pub(super) fn refers(call: &Call<'_>, entry: &Entry, names: &HashSet<String>) -> bool {
+    let Ok(resource) = parse(&entry.body) else { return false };
+    let links = links(call.definitions, &resource);
+    let mut texts = links.iter().filter(|link| link.kind == LinkKind::Reference).filter_map(|link| link.text.as_str());
+    texts.any(|text| is_own(text) && names.contains(&*key(text)))
+}
+
 /// The fault of a conditional reference stands in the resource, not in the request.
 fn in_resource(error: Error) -> Error {
     let placed = |issues: Vec<Issue>| Error::Invalid(issues.into_iter().map(|issue| issue.at("resource")).collect());

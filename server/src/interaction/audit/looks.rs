@@ -130,7 +130,7 @@ impl Call<'_> {
         let in_use = reader.types_in_use(&numbers).await?;
         let plan = |number: u16| Plan { resource_type: self.type_name(number).into(), ..Plan::default() };
         let plans: Vec<Plan> = in_use.into_iter().map(plan).collect();
-        self.told_about(settled(reader.citizens(&plans, Some(STATISTICS), Some(LOOKED_THROUGH)).await)?);
+        self.told_about(reader.citizens(&plans, Some(STATISTICS), Some(LOOKED_THROUGH)).await?);
         self.looks.gathered(|looked| looked.asked_for(&plans));
         Ok(())
     }
@@ -145,7 +145,13 @@ impl Call<'_> {
     /// Of whom an answer tells.
     ///
     /// * `disclosed`: whose records are in it.
-    pub(super) async fn told(&self, disclosed: &[(CitizenKey, String)], looked: Looked) -> Result<Told, Error> {
+    /// * `done`: something was written, which nobody takes back: the record tells what is known.
+    pub(super) async fn told(
+        &self,
+        disclosed: &[(CitizenKey, String)],
+        looked: Looked,
+        done: bool,
+    ) -> Result<Told, Error> {
         let mut told = counted(disclosed);
         let records: Vec<_> = looked.records.into_iter().map(|(citizen, kind, _)| (citizen, kind)).collect();
         for (citizen, kinds) in counted(&records) {
@@ -156,7 +162,7 @@ impl Call<'_> {
             }
         }
         let mut others: Vec<CitizenKey> = looked.counted.into_iter().collect();
-        others.extend(self.who_else(&looked.names, &told).await?);
+        others.extend(settled(self.who_else(&looked.names, &told).await, done)?);
         // Which of many types it was, the query says.
         let kinds = if looked.kinds.len() > FEW { BTreeSet::new() } else { looked.kinds };
         for citizen in others {
@@ -191,12 +197,12 @@ impl Call<'_> {
             let known = self.store.patients(&keys).await?;
             unknown.retain(|id| known.values().all(|one| one.as_str() != *id));
             if !unknown.is_empty() {
-                found.extend(settled(reader.shown_of(&unknown).await)?);
+                found.extend(reader.shown_of(&unknown).await?);
             }
         }
         let plans = names.plans();
         if !plans.is_empty() {
-            found.extend(settled(reader.citizens(&plans, None, None).await)?);
+            found.extend(reader.citizens(&plans, None, None).await?);
         }
         Ok(found)
     }
@@ -232,11 +238,11 @@ fn reaches_others(branch: &Branch) -> bool {
     }
 }
 
-/// What is asked by ids and identifiers takes no time, but for lists that hold lists: what
-/// is not told of those in time is hidden ([`current`](crate::store::reader::Reader::current)).
-fn settled(found: Result<Vec<CitizenKey>, StoreError>) -> Result<Vec<CitizenKey>, StoreError> {
+/// What is asked by ids and identifiers takes no time, but for lists that hold lists. Where it
+/// cannot be told in time, nothing is answered; after a write, that has to do without.
+fn settled(found: Result<Vec<CitizenKey>, Error>, done: bool) -> Result<Vec<CitizenKey>, Error> {
     match found {
-        Err(StoreError::TooCostly) => {
+        Err(Error::Store(StoreError::TooCostly)) if done => {
             tracing::warn!("it could not be told in time of whom the caller is shown something");
             Ok(Vec::new())
         }
