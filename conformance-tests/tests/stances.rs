@@ -544,4 +544,14 @@ fn dozens_who_share_since_a_day_of_their_own_are_all_shown() {
     let count = tester.search("Observation?_summary=count")["total"].as_u64().expect("a total");
     assert_eq!(count - before, 90);
     assert_eq!(tester.ids("Observation?patient=days-90").len(), 1);
+    // Who says something of her own is heard at once, and so is that she says it no more.
+    let record = format!("Observation/{}", herself.create(&weight(who, "2026-01-10", "50.1")));
+    let mut rare = consent(who, &format!("Patient/{who}"), "permit", "Observation", "Organization/org-test");
+    rare["provision"]["code"] = json!([{"coding": [{"system": LOINC, "code": "29463-7"}]}]);
+    let id = herself.create(&rare);
+    tester.get(&record).expect(200);
+    rare["id"] = json!(id);
+    rare["status"] = json!("inactive");
+    herself.put(&format!("Consent/{id}"), &rare).expect(200);
+    tester.get(&record).refused(404);
 }

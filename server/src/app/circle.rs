@@ -213,16 +213,15 @@ impl App {
                 self.store.sharing_with(&caller.shared_with(), most + 1).await?
             };
             if sharing.len() > most && !caller.client.portal {
-                let said = self.stances(caller.concerned_by()).await?;
-                people.extend(self.odd(&said).await?);
-                others = Some(said);
+                others = Some(self.stances(caller.concerned_by()).await?);
             } else {
                 people.extend(self.store.patients(&sharing).await?);
             }
         }
         let all: Vec<(CitizenKey, String)> = people.into_iter().collect();
         let (candidates, standing) = self.candidates(&all, &authorities, now).await?;
-        let gathered = Gathered { candidates, standing, others };
+        let watched = all.iter().map(|(key, patient)| (*key, patient.as_str().into())).collect();
+        let gathered = Gathered { candidates, standing, others, watched, few: false };
         if all.len() > known.len() && !caller.client.portal && gathered.others.is_none() {
             return Box::pin(self.shortened((caller, now), &known, gathered)).await;
         }
@@ -231,7 +230,7 @@ impl App {
 
     /// The same by stance, where those who share say more than a statement should hold for each
     /// of them, and so less, or more than is heard. What is said of each one's own days is one
-    /// stance. Of whom another stance stands is spoken one by one all the same.
+    /// stance. Who has another one than those heard is spoken of one by one all the same.
     ///
     /// * `known`: who is spoken of one by one all the same.
     async fn shortened(
@@ -245,7 +244,12 @@ impl App {
             return Ok(gathered);
         }
         let others = self.stances(caller.concerned_by()).await?;
-        let odd: HashSet<CitizenKey> = self.odd(&others).await?.into_keys().collect();
+        let sharing: Vec<CitizenKey> = gathered.candidates.iter().map(|one| one.citizen).collect();
+        let heard: Vec<StanceKey> = others.said.iter().filter_map(|policy| policy.stance).collect();
+        let odd = match &others.unheard {
+            Some(actors) => self.store.odd(&sharing, actors, &heard).await?,
+            None => HashSet::new(),
+        };
         let stays = |citizen: &CitizenKey| known.contains(citizen) || odd.contains(citizen);
         let rest: Vec<Candidate> = gathered.candidates.iter().filter(|one| stays(&one.citizen)).cloned().collect();
         // Each stance is also asked whether it stands.
@@ -254,24 +258,9 @@ impl App {
             gathered.candidates = rest;
             gathered.standing.retain(|one| stays(&one.citizen));
             gathered.others = Some(others);
+            gathered.few = true;
         }
         Ok(gathered)
-    }
-
-    /// Those for whom a stance stands that is not heard: as many as may be spoken of one by one,
-    /// whoever has had it longest. Nobody sees the others.
-    async fn odd(&self, others: &Others) -> Result<BTreeMap<CitizenKey, String>, Error> {
-        let Some(actors) = &others.unheard else { return Ok(BTreeMap::new()) };
-        let heard: Vec<StanceKey> = others.said.iter().filter_map(|policy| policy.stance).collect();
-        let odd = self.store.odd(actors, &heard, self.config.one_by_one).await?;
-        if odd.len() >= self.config.one_by_one {
-            tracing::warn!(
-                heard = heard.len(),
-                "the Consents that concern one caller say more different things than are decided about; \
-                 citizens whose own few others have are not shown without a patient in context"
-            );
-        }
-        Ok(self.store.patients(&odd).await?.into_iter().collect())
     }
 
     /// What all Consents that may concern one of these say, by stance.
@@ -304,6 +293,13 @@ impl App {
             found = Others::bearable(found, |key| voices.get(&key).copied().unwrap_or(0));
         }
         let all = all && found.len() == all_of_them;
+        if !all {
+            tracing::warn!(
+                heard = found.len(),
+                "the Consents that concern one caller say more different things than are decided about; \
+                 citizens whose own few others have are not shown without a patient in context, where many share"
+            );
+        }
         Ok(Others { said: found, unheard: (!all).then_some(actors) })
     }
 
@@ -405,6 +401,11 @@ struct Gathered {
     standing: Vec<Standing>,
     /// What everyone else says, by stance, where those who share are too many.
     others: Option<Others>,
+    /// Those who come into question, with their Patients, however they are spoken of; where
+    /// many share, not those.
+    watched: Vec<(CitizenKey, Box<str>)>,
+    /// Few share: whoever joins them, or says something else, is seen at once.
+    few: bool,
 }
 
 /// Who calls, and what decides about what she may see.
@@ -426,21 +427,21 @@ pub struct Circle {
 
 impl Circle {
     fn new(account: Option<&str>, caller: Caller, held: &[authority::Model], gathered: Gathered) -> Self {
-        let Gathered { candidates, standing, others } = gathered;
+        let Gathered { candidates, standing, others, watched, few } = gathered;
         let mut patients: Vec<String> = held.iter().map(|one| one.patient.clone()).collect();
         patients.extend(caller.patient.as_deref().map(str::to_owned));
-        patients.extend(candidates.iter().map(|one| one.patient.to_string()));
+        patients.extend(watched.iter().map(|(_, patient)| patient.to_string()));
         patients.sort();
         patients.dedup();
         let work = caller.user.iter().flat_map(|user| &user.memberships).map(|one| &one.organization);
         let organizations = caller.client.organization.iter().chain(work).map(|one| one.reference.to_string());
         // A patient in context leaves everyone else out, whoever shares.
-        let one_by_one = caller.patient.is_none() && others.is_none();
+        let one_by_one = caller.patient.is_none() && (others.is_none() || few);
         let actors = if one_by_one { caller.shared_with() } else { Vec::new() };
         let watch = Watch {
             account: account.map(str::to_owned),
             patients,
-            citizens: candidates.iter().map(|one| one.citizen).collect(),
+            citizens: watched.iter().map(|(citizen, _)| *citizen).collect(),
             organizations: organizations.collect(),
             actors: actors.into_iter().map(str::to_owned).collect(),
             stances: match &others {

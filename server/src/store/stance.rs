@@ -110,23 +110,20 @@ impl Store {
         self.db.rows(voices(among)).await?.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
     }
 
-    /// The citizens with another stance that may concern one of these actors.
-    ///
-    /// * `most`: that many of them at most, who have had one longest.
+    /// Those of these citizens who have another stance that may concern one of these actors.
     pub async fn odd(
         &self,
+        citizens: &[CitizenKey],
         actors: &[String],
         heard: &[StanceKey],
-        most: usize,
-    ) -> Result<Vec<CitizenKey>, StoreError> {
+    ) -> Result<HashSet<CitizenKey>, StoreError> {
         let mut named = Sql::new("SELECT n.stance FROM stance_actor n WHERE ");
         named.push(naming(actors));
         if !heard.is_empty() {
             named.text(" AND n.stance NOT IN ").list(heard.iter().copied());
         }
-        let mut sql = Sql::new("SELECT e.citizen FROM effect e WHERE e.stance");
-        sql.among(named).text(" GROUP BY e.citizen ORDER BY MIN(e.rid) LIMIT ");
-        sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
+        let mut sql = Sql::new("SELECT DISTINCT e.citizen FROM effect e WHERE e.citizen IN ");
+        sql.list(citizens.iter().copied()).text(" AND e.stance").among(named);
         self.db.rows(sql).await?.iter().map(|row| Ok(row.get(0)?)).collect()
     }
 
